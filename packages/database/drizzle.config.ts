@@ -1,0 +1,7 @@
+import { defineConfig } from 'drizzle-kit'
+
+export default defineConfig({
+  dialect: 'postgresql',
+  schema: ['./src/schema/auth.ts', './src/schema/payments.ts'],
+  out: './migrations',
+})

@@ -1,0 +1,11 @@
+export { isDatabaseUnavailable } from './availability.ts'
+export {
+  connectDatabase,
+  type Database,
+  type DatabaseConnection,
+  type DatabaseOptions,
+} from './connect.ts'
+export { migrateDatabase, type Migration } from './migrate.ts'
+export { poolSize } from './pool-size.ts'
+export * as schema from './schema.ts'
+export { demo, seedDemo } from './seed.ts'

@@ -1,0 +1,43 @@
+import type { Database } from './connect.ts'
+import { account, user } from './schema.ts'
+
+/** Who can sign in to a freshly seeded database. For trying out, never for production. */
+export const demo = {
+  password: 'three-of-everything',
+  user: { id: 'demo-user', name: 'Ada Lovelace', email: 'ada@threefold.test', role: 'user' },
+  admin: { id: 'demo-admin', name: 'Grace Hopper', email: 'grace@threefold.test', role: 'admin' },
+} as const
+
+/**
+ * Makes the demo user and the demo administrator. Idempotent, also when several instances seed at
+ * once: whoever comes second changes nothing.
+ */
+export async function seedDemo(
+  db: Database,
+  { hashPassword }: { hashPassword: (password: string) => Promise<string> },
+): Promise<{ created: number }> {
+  const password = await hashPassword(demo.password)
+  const people = [demo.user, demo.admin]
+  return db.transaction(async (tx) => {
+    const created = await tx
+      .insert(user)
+      .values(people.map((person) => ({ ...person, emailVerified: true })))
+      .onConflictDoNothing()
+      .returning({ id: user.id })
+    if (created.length > 0) {
+      await tx
+        .insert(account)
+        .values(
+          created.map(({ id }) => ({
+            id: `${id}-password`,
+            accountId: id,
+            providerId: 'credential',
+            userId: id,
+            password,
+          })),
+        )
+        .onConflictDoNothing()
+    }
+    return { created: created.length }
+  })
+}

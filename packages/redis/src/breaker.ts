@@ -1,0 +1,59 @@
+import { RedisError } from './errors.ts'
+
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+export interface Breaker {
+  /** Where the breaker stands; `open` means that calls fail at once. */
+  readonly state: BreakerState
+  /**
+   * Runs `call`, or fails at once while the breaker is open.
+   * @throws RedisError `unavailable` while open; else whatever `call` throws
+   */
+  run<T>(call: () => Promise<T>): Promise<T>
+}
+
+/**
+ * Circuit breaker: after `failures` consecutive failures nothing is tried for `coolDownMs`; then
+ * one call goes through as a probe, and its success closes the breaker (Nygard, Release It!).
+ * An answer of the server, even an error, is no failure: the server is there.
+ */
+export function createBreaker({
+  failures = 3,
+  coolDownMs = 1_000,
+  now = () => performance.now(),
+}: { failures?: number; coolDownMs?: number; now?: () => number } = {}): Breaker {
+  let failed = 0
+  let openedAtMs = Number.NEGATIVE_INFINITY
+  let probing = false
+
+  function state(): BreakerState {
+    if (failed < failures) return 'closed'
+    return probing || now() - openedAtMs < coolDownMs ? 'open' : 'half-open'
+  }
+
+  return {
+    get state() {
+      return state()
+    },
+    async run(call) {
+      const before = state()
+      if (before === 'open') throw new RedisError('unavailable', 'Redis is not answering')
+      probing = before === 'half-open'
+      try {
+        const answer = await call()
+        failed = 0
+        return answer
+      } catch (error) {
+        if (error instanceof RedisError && error.code === 'rejected') {
+          failed = 0
+        } else {
+          failed += 1
+          openedAtMs = now()
+        }
+        throw error
+      } finally {
+        probing = false
+      }
+    },
+  }
+}

@@ -1,0 +1,107 @@
+import { Redis } from 'ioredis'
+import { type Breaker, createBreaker } from './breaker.ts'
+import { RedisError, toRedisError } from './errors.ts'
+
+/** The part of a logger that a connection speaks to; pino fits. */
+export interface ConnectionLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+export interface RedisConnection {
+  /** The ioredis client itself, for what `call` does not cover. */
+  readonly client: Redis
+  readonly breaker: Breaker
+  /**
+   * Runs a command on the request path: answers or fails within the deadline, never queues while
+   * disconnected, never resends.
+   * @throws RedisError
+   */
+  call<T>(command: (client: Redis) => Promise<T>): Promise<T>
+  /** Waits until connected, at most `timeoutMs`. @throws RedisError `unavailable` */
+  ready(timeoutMs?: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ConnectOptions {
+  url: string
+  /** Shown by CLIENT LIST: the instance's id. */
+  name: string
+  /** Deadline of one command in ms. */
+  deadlineMs?: number
+  log?: ConnectionLog
+}
+
+/**
+ * The one place that decides how we connect for the request path: every command has a deadline,
+ * nothing waits in an offline queue, nothing is sent twice, a dead server costs nothing after three
+ * failures, and the connection heals by itself.
+ */
+export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOptions) {
+  const client = new Redis(url, {
+    connectionName: name,
+    commandTimeout: deadlineMs,
+    connectTimeout: 500,
+    // A hung server is one that leaves commands unanswered this long: reconnect.
+    socketTimeout: 1_000,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    // A command may have run before the connection broke: only its caller knows if it can be repeated.
+    autoResendUnfulfilledCommands: false,
+    enableAutoPipelining: true,
+    retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
+    // After a failover this connection still speaks to the old primary.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  })
+  logTransitions(client, log)
+  const breaker = createBreaker()
+
+  async function attempt<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    try {
+      return await command(client)
+    } catch (error) {
+      throw toRedisError(error)
+    }
+  }
+
+  return {
+    client,
+    breaker,
+    call: (command) => breaker.run(() => attempt(command)),
+    ready: (timeoutMs = 2_000) => untilReady(client, timeoutMs),
+    async close() {
+      // QUIT waits for the answers of commands on their way; a server that is away needs no goodbye.
+      if (client.status === 'ready') await attempt((redis) => redis.quit()).catch(() => 'gone')
+      client.disconnect()
+    },
+  } satisfies RedisConnection as RedisConnection
+}
+
+/** ioredis emits an error per attempt: one line when Redis goes and one when it is back. */
+function logTransitions(client: Redis, log: ConnectionLog | undefined) {
+  let up: boolean | undefined
+  client.on('error', (error: Error) => {
+    if (up !== false) log?.warn({ event: 'redis.down', reason: error.message }, 'Redis is away')
+    up = false
+  })
+  client.on('ready', () => {
+    if (up === false) log?.info({ event: 'redis.up' }, 'Redis is back')
+    up = true
+  })
+}
+
+async function untilReady(client: Redis, timeoutMs: number): Promise<void> {
+  if (client.status === 'ready') return
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(
+    () => reject(new RedisError('unavailable', `Redis did not answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  )
+  client.once('ready', resolve)
+  try {
+    await promise
+  } finally {
+    clearTimeout(timer)
+    client.off('ready', resolve)
+  }
+}

@@ -1,0 +1,11 @@
+export { type Breaker, type BreakerState, createBreaker } from './breaker.ts'
+export {
+  connectRedis,
+  type ConnectionLog,
+  type ConnectOptions,
+  type RedisConnection,
+} from './connect.ts'
+export { RedisError, type RedisErrorCode } from './errors.ts'
+export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
+export { keyspace } from './keys.ts'
+export { runScript, type Script, script } from './script.ts'

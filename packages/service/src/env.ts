@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/** EX_CONFIG of sysexits.h: the configuration is at fault, a restart will not help. */
+export const EX_CONFIG = 78
+
+type Source = Record<string, string | undefined>
+type Parsed<Shape extends z.ZodRawShape> = z.infer<z.ZodObject<Shape>>
+
+export type Env<Shape extends z.ZodRawShape> =
+  | { outcome: 'valid'; env: Parsed<Shape> }
+  | { outcome: 'invalid'; faults: string[] }
+
+/**
+ * Checks settings against their schema and names every fault, not only the first. A secret may come
+ * from a file (`NAME_FILE`). Values are never part of a fault's text.
+ */
+export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Source): Env<Shape> {
+  const faults: string[] = []
+  const values = Object.fromEntries(
+    Object.entries(shape).map(([name, type]) => [name, valueOf(name, type, source, faults)]),
+  )
+  const parsed = z.object(shape).safeParse(values)
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0])
+    if (faults.some((fault) => fault.startsWith(`${name}:`))) continue
+    faults.push(`${name}: ${values[name] === undefined ? 'is not set' : issue.message}`)
+  }
+  if (values['NODE_ENV'] === 'production') faults.push(...placeholders(shape, values))
+  return parsed.success && faults.length === 0
+    ? { outcome: 'valid', env: parsed.data }
+    : { outcome: 'invalid', faults }
+}
+
+/**
+ * Reads the process's environment. All faults are printed at once and the process exits 78, before
+ * anything listens. With `--settings` it prints the schema as JSON instead.
+ */
+export function readEnv<Shape extends z.ZodRawShape>(shape: Shape): Parsed<Shape> {
+  if (process.argv.includes('--settings')) {
+    process.stdout.write(`${JSON.stringify(describeSettings(shape), null, 2)}\n`)
+    process.exit(0)
+  }
+  const result = parseEnv(shape, process.env)
+  if (result.outcome === 'valid') return result.env
+  const list = result.faults.map((fault) => `  ${fault}\n`).join('')
+  process.stderr.write(`The configuration has ${result.faults.length} fault(s):\n${list}`)
+  process.exit(EX_CONFIG)
+}
+
+export interface SettingDescription {
+  name: string
+  description: string
+  shared: boolean
+  secret: boolean
+  required: boolean
+  example: string | undefined
+}
+
+/** A schema as data: what `--settings` prints and `.env.example` is made from. */
+export function describeSettings(shape: z.ZodRawShape): SettingDescription[] {
+  return Object.entries(shape).map(([name, type]) => {
+    const meta = metaOf(type)
+    const byDefault = z.safeParse(type, undefined)
+    return {
+      name,
+      description: meta?.description ?? '',
+      shared: meta?.shared ?? false,
+      secret: meta?.secret ?? false,
+      required: !byDefault.success,
+      example: meta?.example ?? defaultText(byDefault.success ? byDefault.data : undefined, name),
+    }
+  })
+}
+
+/** The settings of a schema on which all instances must agree, as text, for the fingerprint. */
+export function sharedSettings(shape: z.ZodRawShape, source: Source): Record<string, string> {
+  const shared = Object.entries(shape).filter(([, type]) => metaOf(type)?.shared)
+  return Object.fromEntries(
+    shared.map(([name, type]) => {
+      const parsed = z.safeParse(type, valueOf(name, type, source, []))
+      return [name, JSON.stringify(parsed.data ?? null)]
+    }),
+  )
+}
+
+function metaOf(type: z.core.$ZodType) {
+  return z.globalRegistry.get(type)
+}
+
+function defaultText(value: unknown, name: string): string | undefined {
+  // The host's name is the default of INSTANCE_ID: right on that host only.
+  if (value === undefined || name === 'INSTANCE_ID') return undefined
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function valueOf(name: string, type: z.core.$ZodType, source: Source, faults: string[]) {
+  const file = source[`${name}_FILE`]
+  // An empty variable is how compose files and shells spell "not set".
+  if (!file || !metaOf(type)?.secret) return source[name] || undefined
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    faults.push(`${name}: ${name}_FILE names a file that cannot be read`)
+    return undefined
+  }
+}
+
+const PLACEHOLDER = /change.?me|place.?holder|your.?secret|example|insecure|^(.)\1*$/i
+
+function placeholders(shape: z.ZodRawShape, values: Record<string, string | undefined>): string[] {
+  return Object.entries(shape)
+    .filter(([name, type]) => metaOf(type)?.secret && PLACEHOLDER.test(values[name] ?? ''))
+    .filter(([name]) => !name.endsWith('_URL'))
+    .map(([name]) => `${name}: is a placeholder; in production it must be a secret of your own`)
+}

@@ -1,0 +1,101 @@
+import { getRequestListener } from '@hono/node-server'
+import { RedisError } from '@repo/redis'
+import { type Context as HonoContext, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { z } from 'zod'
+import type { Log } from './log.ts'
+import { createProblem, problemHeaders, type ProblemOptions } from './problem.ts'
+import type { Listener } from './server.ts'
+
+/** A problem (RFC 9457) to throw from a route: it becomes the response. */
+export class ProblemError extends Error {
+  override name = 'ProblemError'
+  readonly problem: ProblemOptions
+
+  constructor(problem: ProblemOptions) {
+    super(problem.detail)
+    this.problem = problem
+  }
+}
+
+/** A problem as a response. */
+export function problemResponse(problem: ProblemOptions): Response {
+  return new Response(JSON.stringify(createProblem(problem)), {
+    status: problem.status,
+    headers: problemHeaders(problem),
+  })
+}
+
+/**
+ * A Hono app in which every failure is a problem document: unknown routes 404, bodies over
+ * `maxBodyBytes` 413, a store that is away 503 with Retry-After, all else 500 and a log line with
+ * the stack that the client never sees.
+ *
+ * @param isUnavailable whether an error means that a store is away, beside Redis
+ */
+export function createHono({
+  log,
+  isUnavailable = () => false,
+  maxBodyBytes = 1_048_576,
+}: {
+  log: Log
+  isUnavailable?: (error: unknown) => boolean
+  maxBodyBytes?: number
+}): Hono {
+  const app = new Hono()
+  const tooLarge = {
+    status: 413,
+    code: 'body-too-large',
+    detail: `The body must be at most ${maxBodyBytes} bytes.`,
+  }
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: () => problemResponse(tooLarge) }))
+  app.notFound((c) =>
+    problemResponse({ status: 404, code: 'not-found', detail: `There is no ${c.req.path} here.` }),
+  )
+  app.onError((error) => {
+    if (error instanceof ProblemError) return problemResponse(error.problem)
+    if (error instanceof HTTPException) {
+      return problemResponse({ status: error.status, detail: error.message })
+    }
+    if (error instanceof RedisError || isUnavailable(error)) {
+      log.warn({ event: 'unavailable', reason: error.message }, 'a store is away')
+      return problemResponse(unavailable)
+    }
+    log.error({ event: 'error', err: error }, error.message)
+    return problemResponse({ status: 500, code: 'internal', detail: 'Something went wrong here.' })
+  })
+  return app
+}
+
+/** What a caller gets while a store that the answer needs is away. */
+export const unavailable: ProblemOptions = {
+  status: 503,
+  code: 'unavailable',
+  detail: 'A part that this needs is not answering. Nothing was done; try again.',
+  retryAfter: 1,
+}
+
+/** Serves a Hono app from a node:http server. */
+export function listenerOf(app: Hono): Listener {
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false })
+}
+
+/**
+ * The request's JSON body, checked. @throws ProblemError 400 when it is no JSON, 422 naming each
+ * field at fault
+ */
+export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise<T> {
+  const body: unknown = await c.req.json().catch(() => {
+    throw new ProblemError({ status: 400, code: 'malformed-json', detail: 'The body is not JSON.' })
+  })
+  const parsed = schema.safeParse(body)
+  if (parsed.success) return parsed.data
+  const errors = parsed.error.issues.flatMap(({ path, message, ...issue }) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((field) => ({ field, message: 'is not a known field' }))
+      : [{ field: path.join('.') || 'body', message }],
+  )
+  const detail = `The body is at fault in: ${errors.map(({ field }) => field).join(', ')}.`
+  throw new ProblemError({ status: 422, code: 'invalid-body', detail, errors })
+}

@@ -1,0 +1,34 @@
+export { boot, type BootOptions, type Context, type Started } from './boot.ts'
+export {
+  describeSettings,
+  type Env,
+  EX_CONFIG,
+  parseEnv,
+  readEnv,
+  type SettingDescription,
+  sharedSettings,
+} from './env.ts'
+export {
+  digestOf,
+  findDrift,
+  type Fingerprint,
+  type Fingerprinted,
+  fingerprintOf,
+} from './fingerprint.ts'
+export { type Check, type Health, type Phase } from './health.ts'
+export {
+  createIdentities,
+  type Identities,
+  type Identity,
+  IDENTITY_HEADER,
+  type IdentityCheck,
+  type SignedRequest,
+} from './identity.ts'
+export { createLog, type Log } from './log.ts'
+export { type Metrics } from './metrics.ts'
+export { pathOf } from './ops.ts'
+export { createProblem, type Problem, type ProblemOptions, sendProblem } from './problem.ts'
+export { createRegistry, type Instance, type Registry, type RegistryOptions } from './registry.ts'
+export { currentRequest, type RequestContext } from './request-context.ts'
+export { type Listener } from './server.ts'
+export { baseSettings, databaseSettings, origins, secret } from './settings.ts'

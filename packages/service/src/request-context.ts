@@ -1,0 +1,38 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomBytes, randomUUIDv7 } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+
+export interface RequestContext {
+  /** The `X-Request-Id` that came in, if well formed, else a new UUIDv7. */
+  id: string
+  /** W3C Trace Context: the trace that this request belongs to. */
+  traceId: string
+  /** What upstreams are sent: the same trace, this instance's span as the parent. */
+  traceparent: string
+}
+
+const contexts = new AsyncLocalStorage<RequestContext>()
+
+const REQUEST_ID = /^[A-Za-z0-9._:-]{8,128}$/
+// W3C Trace Context level 1, 3.2.2; all-zero ids are invalid.
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/
+
+/** The request being served where this is called, or undefined outside of one. */
+export function currentRequest(): RequestContext | undefined {
+  return contexts.getStore()
+}
+
+/** Runs `serve` as part of the request: what it logs and calls carries the request's id. */
+export function inRequest<T>(context: RequestContext, serve: () => T): T {
+  return contexts.run(context, serve)
+}
+
+/** Who a request is: its own id and trace where they are well formed, else new ones. */
+export function readRequestContext(req: Pick<IncomingMessage, 'headers'>): RequestContext {
+  const given = req.headers['x-request-id']
+  const id = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUIDv7()
+  const parent = TRACEPARENT.exec(String(req.headers['traceparent'] ?? ''))
+  const traceId = parent?.[1] ?? randomBytes(16).toString('hex')
+  const span = randomBytes(8).toString('hex')
+  return { id, traceId, traceparent: `00-${traceId}-${span}-${parent?.[2] ?? '01'}` }
+}
