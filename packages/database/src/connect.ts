@@ -8,8 +8,8 @@ export interface DatabaseConnection {
   readonly db: Database
   readonly pool: Pool
   /** Answers when the server does. @throws what `isDatabaseUnavailable` recognises */
-  ping(): Promise<void>
-  close(): Promise<void>
+  readonly ping: () => Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export interface DatabaseOptions {

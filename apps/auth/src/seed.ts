@@ -1,0 +1,13 @@
+import { demo, migrateDatabase, openDatabase, seedDemo } from '@repo/database'
+import { createLog, databaseSettings, readEnv } from '@repo/service'
+import { hashPassword } from 'better-auth/crypto'
+
+/** `node src/seed.ts`: brings the schema up to date and makes the demo users, as often as you like. */
+const env = readEnv(databaseSettings)
+const log = createLog({ app: 'seed', instance: 'seed', version: '' })
+const { applied } = await migrateDatabase({ url: env.DATABASE_URL })
+const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
+const database = await openDatabase({ env: settings, name: 'seed', log })
+const { created } = await seedDemo(database.db, { hashPassword })
+await database.close()
+log.info({ event: 'seeded', applied, created }, `sign in as ${demo.user.email}`)

@@ -1,0 +1,46 @@
+import { isDatabaseUnavailable } from '@repo/database'
+import { type Identities, type Identity, IDENTITY_HEADER, type Log } from '@repo/service'
+import { createHono, ProblemError, problemResponse, readJson } from '@repo/service/hono'
+import type { Context, Hono } from 'hono'
+import { z } from 'zod'
+import { paymentOrder, type Payments } from './payments.ts'
+
+export interface AppDeps {
+  payments: Payments
+  identities: Identities
+  log: Log
+}
+
+export function createApp({ payments, identities, log }: AppDeps): Hono {
+  const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
+
+  /** @throws ProblemError 401 unless the gateway vouches for the caller */
+  function caller(c: Context): Identity {
+    const { pathname, search } = new URL(c.req.url)
+    const request = { method: c.req.method, path: pathname + search }
+    const check = identities.verify(c.req.header(IDENTITY_HEADER), request)
+    if (check.outcome === 'valid') return check.identity
+    if (check.outcome === 'forged') log.warn({ event: 'identity.forged' }, 'refused an identity')
+    throw new ProblemError({ status: 401, code: 'signed-out', detail: 'Sign in to continue.' })
+  }
+
+  app.get('/api/payments', async (c) => {
+    return c.json({ payments: await payments.list(caller(c).userId) })
+  })
+
+  app.post('/api/payments', async (c) => {
+    const { userId } = caller(c)
+    const created = await payments.create(userId, await readJson(c, paymentOrder))
+    return c.json(created, 201, { location: `/api/payments/${created.id}` })
+  })
+
+  app.get('/api/payments/:id', async (c) => {
+    const { userId } = caller(c)
+    const id = z.uuid().safeParse(c.req.param('id'))
+    const found = id.success ? await payments.find(userId, id.data) : undefined
+    if (found) return c.json(found)
+    return problemResponse({ status: 404, code: 'not-found', detail: 'There is no such payment.' })
+  })
+
+  return app
+}

@@ -1,0 +1,11 @@
+import { boot, readEnv } from '@repo/service'
+import { paymentsSettings } from './env.ts'
+import { start } from './start.ts'
+
+const env = readEnv(paymentsSettings)
+await boot({
+  app: 'payments',
+  settings: paymentsSettings,
+  env,
+  start: (context) => start(env, context),
+})

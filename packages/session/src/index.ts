@@ -1,0 +1,7 @@
+export {
+  createSessions,
+  type Session,
+  type Sessions,
+  type SessionUser,
+  type Validation,
+} from './sessions.ts'
