@@ -1,0 +1,25 @@
+import { baseSettings, databaseSettings, origins, secret } from '@repo/service'
+import { z } from 'zod'
+
+export const gatewaySettings = {
+  ...baseSettings,
+  ...databaseSettings,
+  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
+  INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
+  AUTH_URLS: origins().meta({
+    description: 'origins of the auth instances, comma-separated',
+    shared: true,
+    example: 'http://localhost:4101,http://localhost:4102,http://localhost:4103',
+  }),
+  PAYMENTS_URLS: origins().meta({
+    description: 'origins of the payments instances, comma-separated',
+    shared: true,
+    example: 'http://localhost:4401,http://localhost:4402,http://localhost:4403',
+  }),
+  TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).default(1).meta({
+    description: 'proxies of ours in front of the gateway, whose X-Forwarded-For is believed',
+    shared: true,
+  }),
+}
+
+export type GatewayEnv = z.infer<z.ZodObject<typeof gatewaySettings>>

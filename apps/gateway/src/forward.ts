@@ -1,0 +1,86 @@
+import type { IncomingMessage } from 'node:http'
+import {
+  createProxy,
+  createUpstream,
+  getHeader,
+  setHeader,
+  type Upstream,
+  type UpstreamEvent,
+} from '@repo/proxy'
+import {
+  type Identities,
+  type Identity,
+  IDENTITY_HEADER,
+  type Log,
+  sendProblem,
+} from '@repo/service'
+import { clientIp } from './client-ip.ts'
+
+const CLIENT_IP_HEADER = 'x-client-ip'
+const MAX_BODY_BYTES = 1_048_576
+
+/** Who is forwarded: nobody known, or the caller that the session says. */
+export interface Caller {
+  identity?: Identity
+}
+
+/** The instances of one app behind the gateway, watched so that a draining one gets no requests. */
+export function upstreamOf(name: string, targets: readonly string[], log: Log): Upstream {
+  return createUpstream({
+    name,
+    targets,
+    healthCheck: { path: '/readyz', intervalMs: 500, timeoutMs: 2_000 },
+    onEvent({ event, upstream, origin, detail }: UpstreamEvent) {
+      log.info({ event: `upstream.${event}`, upstream, origin, detail }, `${origin} is ${event}`)
+    },
+  })
+}
+
+/**
+ * Forwards a request to an instance of the upstream, with who the caller is as headers that the
+ * gateway alone writes: what came in under those names is dropped.
+ */
+export function createForwarder({
+  upstream,
+  identities,
+  instance,
+  log,
+  trustedHops,
+}: {
+  upstream: Upstream
+  identities: Identities
+  instance: string
+  log: Log
+  trustedHops: number
+}) {
+  return createProxy<Caller>({
+    upstream,
+    forwarded: 'append',
+    maxBodyBytes: MAX_BODY_BYTES,
+    dropRequestHeaders: [IDENTITY_HEADER, CLIENT_IP_HEADER],
+    requestHeaders(headers, req, { identity }) {
+      headers.push(CLIENT_IP_HEADER, ipOf(req, trustedHops))
+      if (!identity) return
+      const request = { method: req.method ?? 'GET', path: req.url ?? '/' }
+      headers.push(IDENTITY_HEADER, identities.sign(identity, request))
+    },
+    responseHeaders(headers) {
+      const served = getHeader(headers, 'x-instance-id')
+      setHeader(headers, 'X-Instance-Id', served ? `${instance}, ${served}` : instance)
+    },
+    onProblem(req, res, { status, code, detail, cause }) {
+      log.warn({ event: 'upstream.problem', upstream: upstream.name, code, err: cause }, detail)
+      sendProblem(res, {
+        status,
+        code: code.replaceAll('_', '-'),
+        detail,
+        ...(status === 503 && { retryAfter: 1 }),
+      })
+    },
+  })
+}
+
+function ipOf(req: IncomingMessage, hops: number): string {
+  const forwardedFor = req.headers['x-forwarded-for']?.toString()
+  return clientIp({ forwardedFor, socketAddress: req.socket.remoteAddress, hops })
+}

@@ -1,0 +1,33 @@
+import { openDatabase } from '@repo/database'
+import { type Context, createIdentities, type Started } from '@repo/service'
+import { listenerOf } from '@repo/service/hono'
+import { createSessions } from '@repo/session'
+import { createApp } from './app.ts'
+import type { GatewayEnv } from './env.ts'
+import { createForwarder, upstreamOf } from './forward.ts'
+import { createGateway } from './gateway.ts'
+
+export async function start(env: GatewayEnv, context: Context): Promise<Started> {
+  const { instance, log, registry } = context
+  const database = await openDatabase({ env, name: instance, log })
+  const sessions = createSessions({ database, secret: env.AUTH_SECRET })
+  const identities = createIdentities({ secret: env.INTERNAL_SECRET })
+  const auth = upstreamOf('auth', env.AUTH_URLS, log)
+  const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)
+  const forwarder = { identities, instance, log, trustedHops: env.TRUSTED_HOPS }
+
+  return {
+    listener: createGateway({
+      own: listenerOf(createApp({ sessions, registry, log })),
+      auth: createForwarder({ ...forwarder, upstream: auth }),
+      payments: createForwarder({ ...forwarder, upstream: payments }),
+      sessions,
+      log,
+    }),
+    checks: { database: database.ping },
+    async close() {
+      await Promise.all([auth.close(), payments.close()])
+      await database.close()
+    },
+  }
+}
