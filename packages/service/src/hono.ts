@@ -89,13 +89,17 @@ export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise
   const body: unknown = await c.req.json().catch(() => {
     throw new ProblemError({ status: 400, code: 'malformed-json', detail: 'The body is not JSON.' })
   })
-  const parsed = schema.safeParse(body)
+  const parsed = schema.safeParse(body, { reportInput: true })
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues.flatMap(({ path, message, ...issue }) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((field) => ({ field, message: 'is not a known field' }))
-      : [{ field: path.join('.') || 'body', message }],
+      : [{ field: path.join('.') || 'body', message: isMissing(issue) ? 'is required' : message }],
   )
   const detail = `The body is at fault in: ${errors.map(({ field }) => field).join(', ')}.`
   throw new ProblemError({ status: 422, code: 'invalid-body', detail, errors })
+}
+
+function isMissing(issue: object): boolean {
+  return 'input' in issue && issue.input === undefined
 }

@@ -1,0 +1,42 @@
+import { defineConfig, devices } from '@playwright/test'
+import { EDGE, STATE } from './cluster.ts'
+
+const { port } = new URL(EDGE)
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: 'test-results',
+  forbidOnly: true,
+  // The specs break parts of the one cluster that they share.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [['list']],
+  use: {
+    ...devices['Desktop Chrome'],
+    baseURL: EDGE,
+    trace: 'retain-on-failure',
+    launchOptions: {
+      ...(process.env['CHROMIUM_PATH'] && { executablePath: process.env['CHROMIUM_PATH'] }),
+      args: [
+        // Chromium's sandbox refuses to run as root, which containers and CI do.
+        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+  webServer: {
+    command: `node ../infra/local/src/main.ts --json --fresh --port ${port} --ports 5000`,
+    env: { THREEFOLD_STATE: STATE },
+    url: `${EDGE}/.edge/readyz`,
+    timeout: 240_000,
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 60_000 },
+    stdout: 'ignore',
+    stderr: 'pipe',
+  },
+})

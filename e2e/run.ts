@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { findBrowser } from './browser.ts'
+
+/** `pnpm e2e [playwright's options]`: finds a browser, then runs the specs on a cluster of their own. */
+try {
+  const browser = findBrowser()
+  const cli = join(dirname(createRequire(import.meta.url).resolve('@playwright/test')), 'cli.js')
+  const { status } = spawnSync(process.execPath, [cli, 'test', ...process.argv.slice(2)], {
+    cwd: import.meta.dirname,
+    env: { ...process.env, CHROMIUM_PATH: browser },
+    stdio: 'inherit',
+  })
+  process.exitCode = status ?? 1
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

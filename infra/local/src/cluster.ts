@@ -1,0 +1,95 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { instanceEnvironment } from './environment.ts'
+import type { Progress } from './progress.ts'
+import { CLUSTER_FILE, ROOT, writeState } from './state.ts'
+import type { Stores } from './stores.ts'
+import { supervise, type Supervised } from './supervise.ts'
+import type { InstancePlan } from './topology.ts'
+
+export interface Cluster {
+  /** Starts what is planned, the instances with the same number together. @throws BootError */
+  start(): Promise<void>
+  instances(): { app: string; id: string; url: string; pid: number }[]
+  /** Edge first, then what it served, last what those stood on: nobody is cut off. */
+  stop(): Promise<void>
+}
+
+/** The instances and the edge; keeps `.threefold/cluster.json` true while they come and go. */
+export function createCluster({
+  plans,
+  edgePort,
+  env,
+  stores,
+  progress,
+}: {
+  plans: readonly InstancePlan[]
+  edgePort: number
+  env: Record<string, string>
+  stores: Stores
+  progress: Progress
+}): Cluster {
+  const running = new Map<string, Supervised>()
+  const edgeUrl = `http://localhost:${edgePort}`
+
+  function describe() {
+    return plans.flatMap(({ app, id, url }) => {
+      const pid = running.get(id)?.pid
+      return pid === undefined ? [] : [{ app, id, url, pid }]
+    })
+  }
+
+  function publish() {
+    const { databaseUrl, redisUrl } = stores
+    writeState(CLUSTER_FILE, {
+      edge: edgeUrl,
+      databaseUrl,
+      redisUrl,
+      pid: process.pid,
+      stores: stores.processes(),
+      instances: describe(),
+    })
+  }
+
+  async function run(name: string, args: string[], own: Record<string, string>, readyUrl: string) {
+    const program = { name, args, env: { ...env, ...own }, readyUrl }
+    const supervised = await supervise(program, ({ reason, pid }) => {
+      progress.event(`${name} died (${reason}): started again as process ${pid}`, {
+        instance: name,
+      })
+      publish()
+    })
+    running.set(name, supervised)
+  }
+
+  function startInstance(plan: InstancePlan) {
+    const main = join(ROOT, 'apps', plan.app, 'src/main.ts')
+    return run(plan.id, [main], instanceEnvironment(plan), `${plan.url}/readyz`)
+  }
+
+  return {
+    async start() {
+      for (const wave of Map.groupBy(plans, ({ number }) => number).values()) {
+        const ids = wave.map(({ id }) => id).join(' ')
+        await progress.step('instances', async () => {
+          await Promise.all(wave.map(startInstance))
+          return { note: ids, value: undefined }
+        })
+      }
+      await progress.step('edge', async () => {
+        const edge = join(ROOT, 'infra/local/src/edge.ts')
+        await run('edge', [edge], {}, `${edgeUrl}/.edge/readyz`)
+        return { note: edgeUrl, value: undefined }
+      })
+      publish()
+    },
+    instances: describe,
+    async stop() {
+      rmSync(CLUSTER_FILE, { force: true })
+      for (const layer of ['edge', 'web', 'gateway', 'auth', 'payments']) {
+        const members = [...running.values()].filter(({ name }) => name.split('-', 1)[0] === layer)
+        await Promise.all(members.map((member) => member.stop()))
+      }
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { parseArgs } from 'node:util'
+
+export const APPS = ['auth', 'payments', 'gateway', 'web'] as const
+export type App = (typeof APPS)[number]
+
+export interface Options {
+  replicas: Record<App, number>
+  port: number
+  instancePorts: number
+  fresh: boolean
+  json: boolean
+}
+
+export type ParsedOptions =
+  | { outcome: 'run'; options: Options }
+  | { outcome: 'help' }
+  | { outcome: 'invalid'; reason: string }
+
+export const USAGE = `Usage: pnpm start [options]
+
+Starts three instances of each app behind one load balancer.
+
+  --replicas 3     instances of each app, 1 to 9
+  --app auth=5     instances of one app; may be repeated
+  --port 8080      port of the load balancer
+  --ports 4000     instances listen on 4101, 4201, … above this
+  --fresh          start with an empty database
+  --json           one JSON object per line, for programs
+  --help           this text
+
+DATABASE_URL and REDIS_URL, in the environment or in .env, replace the embedded servers.
+`
+
+/** Reads the command line; a fault is told in one line. */
+export function parseOptions(argv: string[]): ParsedOptions {
+  try {
+    const { values } = parseArgs({
+      args: argv.filter((arg) => arg !== '--'),
+      options: {
+        replicas: { type: 'string', default: '3' },
+        app: { type: 'string', multiple: true, default: [] },
+        port: { type: 'string', default: '8080' },
+        ports: { type: 'string', default: '4000' },
+        fresh: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) return { outcome: 'help' }
+    const all = count('--replicas', values.replicas)
+    const replicas = { auth: all, payments: all, gateway: all, web: all }
+    for (const choice of values.app) {
+      const [name, number] = choice.split('=', 2)
+      const app = APPS.find((known) => known === name)
+      if (!app) throw new Error(`--app ${choice}: there is ${APPS.join(', ')}`)
+      replicas[app] = count(`--app ${app}`, number ?? '')
+    }
+    const { fresh, json } = values
+    const port = portNumber('--port', values.port)
+    const instancePorts = portNumber('--ports', values.ports)
+    return { outcome: 'run', options: { replicas, port, instancePorts, fresh, json } }
+  } catch (error) {
+    return { outcome: 'invalid', reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function count(option: string, text: string): number {
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1 || number > 9) {
+    throw new Error(`${option} ${text}: must be 1 to 9`)
+  }
+  return number
+}
+
+function portNumber(option: string, text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 1 || port > 65_000) {
+    throw new Error(`${option} ${text}: must be a port number`)
+  }
+  return port
+}

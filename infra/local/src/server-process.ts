@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { createGuard } from './guard.ts'
+import { processTree, signal } from './process-tree.ts'
+
+const PATIENCE_MS = 10_000
+
+export interface ServerProcess {
+  /** Of the running process; when it is down, of the one that was. */
+  readonly pid: number
+  readonly running: boolean
+  /** Ends it in good order, by SIGKILL after 10 s, and deletes what was temporary. */
+  stop(): Promise<void>
+  /** Ends it by a signal and waits until it is gone; SIGKILL takes its children along. */
+  kill(name?: NodeJS.Signals): Promise<void>
+  /** SIGSTOP for it and its children: connections stay open and nothing answers. */
+  pause(): Promise<void>
+  resume(): void
+  /** A new process on the same port. */
+  restart(): Promise<void>
+}
+
+interface ServerOptions {
+  /** The command line, asked for at each start. */
+  command: () => Promise<readonly [file: string, ...args: string[]]>
+  /** Part of the output line that says that connections are accepted. */
+  readyLine: string
+  /** Ends it in good order. */
+  stopSignal: NodeJS.Signals
+  /** Ends it soon in any case, when nobody is left to wait. */
+  orphanSignal: NodeJS.Signals
+  /** A folder that goes with the server. */
+  temporaryDir?: string | undefined
+  log?: ((line: string) => void) | undefined
+}
+
+/** Starts a server that can be ended, hung and restarted, and that never outlives this process. */
+export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+  const { stopSignal, orphanSignal, temporaryDir, log = () => undefined } = options
+  const guard = createGuard({ signal: orphanSignal, remove: temporaryDir })
+  let child: ChildProcess | undefined
+  let pid = 0
+  let closed: Promise<unknown> = Promise.resolve()
+  let paused: number[] = []
+
+  async function start() {
+    const [file, ...args] = await options.command()
+    // A group of its own: Ctrl-C is for this process, which then ends its servers in its order.
+    const started = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    await once(started, 'spawn')
+    child = started
+    pid = started.pid ?? 0
+    guard.watch([pid])
+    // Not `exit`: the output ends when the last child that inherited it is gone too.
+    closed = once(started, 'close').then(() => {
+      child = undefined
+      guard.watch([])
+    })
+    await untilReady(started, options.readyLine, log)
+  }
+
+  async function end(name: NodeJS.Signals) {
+    if (!child) return
+    signal(name === 'SIGKILL' ? await processTree(pid) : [pid], name)
+    await closed
+  }
+
+  async function endInOrder() {
+    server.resume()
+    const timer = setTimeout(() => void end('SIGKILL'), PATIENCE_MS)
+    await end(stopSignal)
+    clearTimeout(timer)
+  }
+
+  const server: ServerProcess = {
+    get pid() {
+      return pid
+    },
+    get running() {
+      return child !== undefined
+    },
+    kill: (name = 'SIGKILL') => end(name),
+    async pause() {
+      // Itself first: it cannot fork while its children are counted.
+      signal([pid], 'SIGSTOP')
+      paused = await processTree(pid)
+      guard.watch(paused)
+      signal(paused, 'SIGSTOP')
+    },
+    resume() {
+      signal(paused, 'SIGCONT')
+      paused = []
+      if (child) guard.watch([pid])
+    },
+    async restart() {
+      await endInOrder()
+      await start()
+    },
+    async stop() {
+      await endInOrder()
+      guard.release()
+      if (temporaryDir) await rm(temporaryDir, { recursive: true, force: true })
+    },
+  }
+
+  try {
+    await start()
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  return server
+}
+
+async function untilReady(child: ChildProcess, readyLine: string, log: (line: string) => void) {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const first: string[] = []
+  let ready = false
+  for (const input of [child.stdout, child.stderr]) {
+    if (!input) continue
+    createInterface({ input }).on('line', (line) => {
+      log(line)
+      if (ready) return
+      first.push(line)
+      ready = line.includes(readyLine)
+      if (ready) resolve()
+    })
+  }
+  child.once('close', (code, name) => {
+    const how = `${child.spawnfile} ended (${name ?? code}) before it was ready`
+    reject(new Error([how, ...first].join('\n')))
+  })
+  await promise
+}

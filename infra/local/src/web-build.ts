@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { readState, ROOT, writeState } from './state.ts'
+import { runOnce } from './supervise.ts'
+
+/** All that a build of web depends on: its sources, what it imports, and the versions of the rest. */
+const SOURCES = [
+  'apps/web/{src,public}/**/*',
+  'apps/web/{package.json,next.config.ts,postcss.config.*,tsconfig.json}',
+  'packages/{service,redis}/src/**/*.ts',
+  'pnpm-lock.yaml',
+]
+const STAMP = join(ROOT, 'apps/web/.next/threefold.json')
+
+/** Builds web when its sources, or the key that all replicas share, have changed since the last build. */
+export async function buildWeb(env: Record<string, string>): Promise<'built' | 'unchanged'> {
+  const sources = hashSources(env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] ?? '')
+  const built = existsSync(join(ROOT, 'apps/web/.next/BUILD_ID'))
+  if (built && readState(STAMP) === sources) return 'unchanged'
+  await runOnce({
+    name: 'web-build',
+    args: [join(ROOT, 'apps/web/node_modules/next/dist/bin/next'), 'build', join(ROOT, 'apps/web')],
+    env: { ...env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+  })
+  writeState(STAMP, sources)
+  return 'built'
+}
+
+function hashSources(key: string): string {
+  const hash = createHash('sha256').update(key)
+  for (const file of SOURCES.flatMap((glob) => globSync(glob, { cwd: ROOT })).toSorted()) {
+    const path = join(ROOT, file)
+    if (statSync(path).isFile()) hash.update(file).update(readFileSync(path))
+  }
+  return hash.digest('hex')
+}

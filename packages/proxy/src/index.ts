@@ -1,0 +1,13 @@
+export type { Forwarded } from './forwarded.ts'
+export type { HealthCheck } from './health-check.ts'
+export { answerProblem, type ProxyProblem, type ProxyProblemCode } from './problem.ts'
+export { createProxy, type ProxyHandler, type ProxyOptions } from './proxy.ts'
+export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
+export type { Target, TargetState } from './target.ts'
+export {
+  createUpstream,
+  type TargetSnapshot,
+  type Upstream,
+  type UpstreamEvent,
+  type UpstreamOptions,
+} from './upstream.ts'

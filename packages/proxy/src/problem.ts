@@ -1,0 +1,91 @@
+import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
+import { errors } from 'undici'
+
+export type ProxyProblemCode =
+  | 'bad_request'
+  | 'body_too_large'
+  | 'no_instance'
+  | 'connect_failed'
+  | 'upstream_reset'
+  | 'upstream_timeout'
+
+/** Why a request got no answer from an instance. `detail` is safe to show; `cause` is for the log. */
+export interface ProxyProblem {
+  status: number
+  code: ProxyProblemCode
+  detail: string
+  cause?: Error
+}
+
+const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
+  bad_request: {
+    status: 400,
+    code: 'bad_request',
+    detail: 'The request cannot be forwarded as it is written.',
+  },
+  body_too_large: {
+    status: 413,
+    code: 'body_too_large',
+    detail: 'The request body is larger than this route takes.',
+  },
+  no_instance: {
+    status: 503,
+    code: 'no_instance',
+    detail: 'No instance serves this route.',
+  },
+  connect_failed: {
+    status: 503,
+    code: 'connect_failed',
+    detail: 'No instance accepted the request; it was not sent.',
+  },
+  upstream_reset: {
+    status: 502,
+    code: 'upstream_reset',
+    detail: 'The instance went away before it answered; the request may have run.',
+  },
+  upstream_timeout: {
+    status: 504,
+    code: 'upstream_timeout',
+    detail: 'The instance did not answer in time; the request may have run.',
+  },
+}
+
+export function problem(code: ProxyProblemCode, cause?: Error): ProxyProblem {
+  return cause ? { ...problems[code], cause } : problems[code]
+}
+
+/** Sorts what undici reports; `wasSent` says whether a connection had taken the request. */
+export function problemOf(error: Error, wasSent: boolean): ProxyProblem {
+  if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
+    return problem('bad_request', error)
+  }
+  if (!wasSent) return problem('connect_failed', error)
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    return problem('upstream_timeout', error)
+  }
+  return problem('upstream_reset', error)
+}
+
+/** The default `onProblem`: RFC 9457 `application/problem+json`; a 503 asks to come back in 1 s. */
+export function answerProblem(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { status, code, detail }: ProxyProblem,
+): void {
+  const instance = req.url?.split('?', 1)[0]
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    detail,
+    instance,
+    code,
+  })
+  res.writeHead(status, {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    ...(status === 503 && { 'Retry-After': '1' }),
+  })
+  res.end(body)
+}

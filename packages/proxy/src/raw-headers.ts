@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Headers as they are on the wire: `[name, value, name, value, ...]`, case and duplicates kept. */
+export type RawHeaders = string[]
+
+// RFC 9110 7.6.1, and Expect: node:http has already answered 100-continue for this hop.
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+// Naming these in Connection must not remove them: they frame and route the message.
+const neverHopByHop: ReadonlySet<string> = new Set(['host', 'content-length'])
+
+/**
+ * The names that end at this hop: the standard ones, what `Connection` names, and `also` (lower
+ * case).
+ */
+export function namesToDrop(
+  connection: string | undefined,
+  also: ReadonlySet<string> = hopByHop,
+): ReadonlySet<string> {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return also
+  const named = connection.split(',').map((name) => name.trim().toLowerCase())
+  return new Set([...also, ...named.filter((name) => !neverHopByHop.has(name))])
+}
+
+/** The hop-by-hop names together with others that must not pass, in any case. */
+export function hopByHopAnd(names: Iterable<string>): ReadonlySet<string> {
+  return new Set([...hopByHop, ...[...names].map((name) => name.toLowerCase())])
+}
+
+/** A copy without the fields whose lower-cased name is in `names`. */
+export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>): RawHeaders {
+  const kept: RawHeaders = []
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (!names.has(name.toLowerCase())) kept.push(name, headers[i + 1] ?? '')
+  }
+  return kept
+}
+
+/** The first value of `name`, whatever its case. */
+export function getHeader(headers: RawHeaders, name: string): string | undefined {
+  const wanted = name.toLowerCase()
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i]?.toLowerCase() === wanted) return headers[i + 1]
+  }
+  return undefined
+}
+
+/** Replaces every field called `name` by one, in place. */
+export function setHeader(headers: RawHeaders, name: string, value: string): void {
+  const wanted = name.toLowerCase()
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    if (headers[i]?.toLowerCase() === wanted) headers.splice(i, 2)
+  }
+  headers.push(name, value)
+}
+
+/** Whether a request carries a body (RFC 9112 6.3). */
+export function hasBody(req: IncomingMessage): boolean {
+  return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { createRetryBudget } from './retry-budget.ts'
+
+function spendAll(budget: ReturnType<typeof createRetryBudget>, attempts: number): number {
+  return Array.from({ length: attempts }, () => budget.spend()).filter(Boolean).length
+}
+
+test('of 10000 requests to a dead cluster, at most the savings and a fifth are retried', () => {
+  const budget = createRetryBudget(() => 0)
+  let retried = 0
+  for (let i = 0; i < 10_000; i += 1) {
+    budget.earn()
+    if (budget.spend()) retried += 1
+  }
+  expect(retried).toBeGreaterThanOrEqual(2_000)
+  expect(retried).toBeLessThanOrEqual(2_200)
+})
+
+test('an empty budget allows ten retries a second', () => {
+  let nowMs = 0
+  const budget = createRetryBudget(() => nowMs)
+  spendAll(budget, 1_000)
+  expect(spendAll(budget, 5)).toBe(0)
+  nowMs = 1_000
+  expect(spendAll(budget, 50)).toBe(10)
+})

@@ -1,0 +1,123 @@
+import {
+  createServer,
+  type IncomingMessage,
+  request,
+  type RequestListener,
+  type RequestOptions,
+  type Server,
+} from 'node:http'
+import { connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test as base, vi } from 'vitest'
+import { createProxy, type ProxyOptions } from './proxy.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream.ts'
+
+export interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  rawHeaders: string[]
+  body: string
+}
+
+/** One request on a connection of its own; rejects when the answer breaks off. */
+export function ask(
+  origin: string,
+  { path = '/', body, ...options }: RequestOptions & { path?: string; body?: string } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const url = new URL(path, origin)
+    const req = request(url, { agent: false, ...options }, (res) => {
+      text(res).then(
+        (read) =>
+          resolve({
+            status: res.statusCode ?? 0,
+            headers: res.headers,
+            rawHeaders: res.rawHeaders,
+            body: read,
+          }),
+        reject,
+      )
+    })
+    req.on('error', reject)
+    req.end(body)
+  })
+}
+
+/** Writes bytes to a socket as they are, and reads up to `last` or the end. */
+export function talk(origin: string, bytes: string, last?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1', () => socket.write(bytes))
+    let read = ''
+    socket.on('data', (chunk) => {
+      read += chunk.toString('latin1')
+      if (last && read.includes(last)) socket.destroy()
+    })
+    socket.on('close', () => resolve(read)).on('error', reject)
+  })
+}
+
+/** Waits for a fact. */
+export function until(fact: () => boolean): Promise<unknown> {
+  return vi.waitUntil(fact, { timeout: 10_000, interval: 5 })
+}
+
+/** An origin on which nobody listens. */
+export async function deadOrigin(): Promise<string> {
+  const server = createTcpServer()
+  const origin = await listen(server)
+  await new Promise((resolve) => server.close(resolve))
+  return origin
+}
+
+export async function listen(server: TcpServer | Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (!address || typeof address === 'string') throw new TypeError('not listening on TCP')
+  return `http://127.0.0.1:${address.port}`
+}
+
+interface Servers {
+  /** Starts an HTTP server; its origin. */
+  serve(listener: RequestListener): Promise<string>
+  /** Starts a server of raw sockets; its origin. */
+  serveTcp(server: TcpServer): Promise<string>
+  upstreamOf(targets: string[], options?: Partial<UpstreamOptions>): Upstream
+  /** Starts a proxy before these origins; its origin. */
+  proxyOf(targets: string[] | Upstream, options?: Partial<ProxyOptions<void>>): Promise<string>
+}
+
+export const test = base.extend<{ servers: Servers }>({
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads the names of the fixtures used here
+  servers: async ({}, use) => {
+    const closing: (() => unknown)[] = []
+
+    async function serveTcp(server: TcpServer): Promise<string> {
+      closing.push(() => server.close())
+      return listen(server)
+    }
+
+    const servers: Servers = {
+      serveTcp,
+      async serve(listener) {
+        const server = createServer(listener)
+        closing.push(() => {
+          server.close()
+          server.closeAllConnections()
+        })
+        return listen(server)
+      },
+      upstreamOf(targets, options) {
+        const upstream = createUpstream({ name: 'test', targets, ...options })
+        closing.push(() => upstream.close())
+        return upstream
+      },
+      proxyOf(targets, options) {
+        const upstream = Array.isArray(targets) ? servers.upstreamOf(targets) : targets
+        return servers.serve(createProxy({ upstream, ...options }))
+      },
+    }
+    await use(servers)
+    // Clients and proxies first: a server waits for those that are connected to it.
+    for (const close of closing.toReversed()) void close()
+  },
+})

@@ -1,0 +1,187 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { get, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import { expect, vi } from 'vitest'
+import { ask, test, until } from './servers.fixture.ts'
+
+const megabyte = randomBytes(1 << 20)
+const total = 20 * megabyte.length
+const expected = createHash('sha256')
+for (let i = 0; i < 20; i += 1) expected.update(megabyte)
+const digest = expected.digest('hex')
+
+async function* twentyMegabytes(onSent: (bytes: number) => void = () => {}) {
+  for (let i = 0; i < 20; i += 1) {
+    yield megabyte
+    onSent(megabyte.length)
+  }
+}
+
+async function digestOf(stream: AsyncIterable<Buffer>): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of stream) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+const answerTo = (url: string) =>
+  new Promise<IncomingMessage>((resolve, reject) =>
+    get(url, { agent: false }, resolve).on('error', reject),
+  )
+
+/** Waits until a counter stands still over many turns of the event loop, and so is held back. */
+async function settled(count: () => number): Promise<number> {
+  let before = -1
+  let still = 0
+  await vi.waitUntil(
+    () => {
+      still = count() === before ? still + 1 : 0
+      before = count()
+      return before > 0 && still > 10
+    },
+    { interval: 10 },
+  )
+  return before
+}
+
+test('an answer of 20 MB arrives byte-true, and waits at the instance for a slow reader', async ({
+  servers,
+}) => {
+  let sent = 0
+  const app = await servers.serve(
+    (_req, res) =>
+      void pipeline(
+        twentyMegabytes((n) => (sent += n)),
+        res,
+      ),
+  )
+  const res = await answerTo(await servers.proxyOf([app]))
+  res.pause()
+  // What is on its way lies in the kernel's buffers and in the streams' own.
+  expect(await settled(() => sent)).toBeLessThan(total * 0.6)
+  expect(await digestOf(res)).toBe(digest)
+})
+
+test('a request of 20 MB arrives byte-true, and waits at the client for a slow instance', async ({
+  servers,
+}) => {
+  const arrived = Promise.withResolvers<[IncomingMessage, ServerResponse]>()
+  const app = await servers.serve((req, res) => arrived.resolve([req, res]))
+  const proxy = await servers.proxyOf([app])
+  let sent = 0
+  const answer = new Promise<IncomingMessage>((resolve, reject) => {
+    const req = request(proxy, { method: 'POST', agent: false }, resolve).on('error', reject)
+    pipeline(
+      twentyMegabytes((n) => (sent += n)),
+      req,
+    ).catch(reject)
+  })
+  expect(await settled(() => sent)).toBeLessThan(total * 0.6)
+  const [req, res] = await arrived.promise
+  res.end(await digestOf(req))
+  const chunks = await (await answer).toArray()
+  expect(Buffer.concat(chunks).toString()).toBe(digest)
+})
+
+test('the first event of a stream arrives before the second is sent', async ({ servers }) => {
+  const begun = Promise.withResolvers<ServerResponse>()
+  const app = await servers.serve((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' })
+    res.write('data: 1\n\n')
+    begun.resolve(res)
+  })
+  const res = await answerTo(await servers.proxyOf([app]))
+  const events = res[Symbol.asyncIterator]()
+  expect(String((await events.next()).value)).toBe('data: 1\n\n')
+  const source = await begun.promise
+  source.end('data: 2\n\n')
+  expect(String((await events.next()).value)).toBe('data: 2\n\n')
+  expect((await events.next()).done).toBe(true)
+})
+
+test('the head of a stream arrives before its first byte is sent', async ({ servers }) => {
+  const begun = Promise.withResolvers<ServerResponse>()
+  const app = await servers.serve((_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders()
+    begun.resolve(res)
+  })
+  const res = await answerTo(await servers.proxyOf([app]))
+  expect(res.headers['content-type']).toBe('text/event-stream')
+  const source = await begun.promise
+  source.end('data: 1\n\n')
+  expect(Buffer.concat(await res.toArray()).toString()).toBe('data: 1\n\n')
+})
+
+test('an event stream may be silent longer than the body timeout, another answer may not', async ({
+  servers,
+}) => {
+  const begun = Promise.withResolvers<ServerResponse>()
+  const app = await servers.serve((_req, res) => {
+    res.write('begun')
+    begun.resolve(res)
+  })
+  const proxy = await servers.proxyOf(servers.upstreamOf([app], { bodyTimeoutMs: 50 }))
+  const quiet = new Promise<IncomingMessage>((resolve) => {
+    get(proxy, { agent: false, headers: { accept: 'text/event-stream' } }, resolve)
+  })
+  const stream = await quiet
+  // The other answer's time runs out while the stream is silent.
+  await expect(ask(proxy)).rejects.toThrow(/aborted|hang up/)
+  const source = await begun.promise
+  source.end()
+  expect(Buffer.concat(await stream.toArray()).toString()).toBe('begun')
+})
+
+test('a client that goes away takes its request along', async ({ servers }) => {
+  const gone = vi.fn()
+  const arrived = vi.fn()
+  const app = await servers.serve((_req, res) => {
+    arrived()
+    res.on('close', gone)
+  })
+  const upstream = servers.upstreamOf([app])
+  const proxy = await servers.proxyOf(upstream)
+  const socket = connect(Number(new URL(proxy).port), '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => arrived.mock.calls.length === 1)
+  expect(upstream.targets()[0]?.inFlight).toBe(1)
+  socket.destroy()
+  await until(() => gone.mock.calls.length === 1)
+  expect(upstream.targets()).toEqual([{ origin: app, state: 'healthy', inFlight: 0 }])
+})
+
+for (const framing of ['chunked', 'content-length'] as const) {
+  test(`an instance that dies in a ${framing} answer leaves a broken answer, not a short one`, async ({
+    servers,
+  }) => {
+    const begun = Promise.withResolvers<ServerResponse>()
+    const app = await servers.serve((_req, res) => {
+      if (framing === 'content-length') res.setHeader('Content-Length', 1_000)
+      res.write('half')
+      begun.resolve(res)
+    })
+    const res = await answerTo(await servers.proxyOf([app]))
+    const broken = once(res, 'error')
+    await once(res, 'data')
+    const source = await begun.promise
+    source.destroy()
+    expect(await broken).toMatchObject([{ code: 'ECONNRESET' }])
+    expect(res.complete).toBe(false)
+  })
+}
+
+test('an answer that comes before the request is read whole leaves the connection usable', async ({
+  servers,
+}) => {
+  const app = await servers.serve((_req, res) => res.writeHead(422).end('no'))
+  const proxy = await servers.proxyOf([app])
+  const socket = connect(Number(new URL(proxy).port), '127.0.0.1')
+  let read = ''
+  socket.on('data', (chunk) => (read += chunk.toString()))
+  socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234')
+  await until(() => read.includes('no'))
+  socket.write('56789GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(() => read.split('HTTP/1.1 422').length === 3)
+  socket.destroy()
+})

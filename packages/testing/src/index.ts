@@ -1,0 +1,14 @@
+export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest'
+export { freePort } from '@repo/local/free-port'
+export { contend } from './contend.ts'
+export { createDatabase, type TestDatabase } from './database.ts'
+export {
+  type Exit,
+  type Replica,
+  type ReplicaOptions,
+  endReplicas,
+  startReplicas,
+} from './replica.ts'
+export { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
+export { test } from './test.ts'
+export { type UntilOptions, until } from './until.ts'

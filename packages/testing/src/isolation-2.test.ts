@@ -1,0 +1,3 @@
+import { promiseFreshStores } from './isolation.fixture.ts'
+
+promiseFreshStores()

@@ -1,0 +1,78 @@
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { describe, expect, test, until } from './index.ts'
+
+describe('a TCP proxy', () => {
+  test('keeps the scheme, credentials and path of its target', async ({
+    tcpProxy,
+    databaseUrl,
+  }) => {
+    const proxy = await tcpProxy({ target: databaseUrl })
+    const client = new pg.Client(proxy.url)
+    await client.connect()
+    const { rows } = await client.query('select current_database() as name')
+    expect(rows).toEqual([{ name: new URL(databaseUrl).pathname.slice(1) }])
+    await client.end()
+  })
+
+  test('delays each way', async ({ tcpProxy, redisUrl }) => {
+    const proxy = await tcpProxy({ target: redisUrl })
+    const redis = connect(proxy.url)
+    await redis.ping()
+    proxy.delay(40)
+    const startedAtMs = performance.now()
+    await Promise.all([redis.ping(), redis.ping()])
+    const elapsedMs = performance.now() - startedAtMs
+    expect(elapsedMs).toBeGreaterThanOrEqual(79)
+    redis.disconnect()
+  })
+
+  test('cuts all connections, refuses new ones, and heals on the same port', async ({
+    tcpProxy,
+    redisUrl,
+  }) => {
+    const proxy = await tcpProxy({ target: redisUrl })
+    const redis = connect(proxy.url)
+    await redis.ping()
+    expect(proxy.connections()).toBe(1)
+    await proxy.cut()
+    await until(() => redis.status === 'end')
+    expect(proxy.connections()).toBe(0)
+    await expect(redis.connect()).rejects.toThrow('closed')
+    await proxy.heal()
+    await redis.connect()
+    expect(await redis.ping()).toBe('PONG')
+    redis.disconnect()
+  })
+
+  test('half-opens: connections stay and nothing arrives; healed, they are closed', async ({
+    tcpProxy,
+    redisUrl,
+  }) => {
+    const direct = connect(redisUrl)
+    const proxy = await tcpProxy({ target: redisUrl })
+    const redis = connect(proxy.url, { commandTimeout: 100 })
+    await redis.ping()
+    proxy.halfOpen()
+    await expect(redis.set('dropped', '1')).rejects.toThrow('timed out')
+    expect(redis.status).toBe('ready')
+    expect(await direct.exists('dropped')).toBe(0)
+    await proxy.heal()
+    await until(() => redis.status === 'end')
+    await redis.connect()
+    expect(await redis.ping()).toBe('PONG')
+    redis.disconnect()
+    direct.disconnect()
+  })
+})
+
+function connect(url: string, options = {}) {
+  const redis = new Redis(url, {
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    lazyConnect: true,
+    ...options,
+  })
+  redis.on('error', () => undefined)
+  return redis
+}

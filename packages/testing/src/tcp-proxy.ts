@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { type Socket, connect, createServer } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+import { freePort } from '@repo/local/free-port'
+
+export interface TcpProxy {
+  readonly port: number
+  /** The target's URL by way of the proxy. */
+  readonly url: string
+  /** Every byte takes this much longer, each way. */
+  delay(ms: number): void
+  /** Closes all connections and refuses new ones. */
+  cut(): Promise<void>
+  /** Takes connections and keeps them, and drops every byte: the peer is gone and nobody said so. */
+  halfOpen(): void
+  /** Forwards again, without delay; connections that may have lost bytes are closed. */
+  heal(): Promise<void>
+  /** How many clients are connected. */
+  connections(): number
+  close(): Promise<void>
+}
+
+export interface TcpProxyOptions {
+  target: string | { host: string; port: number }
+}
+
+/** A TCP proxy in front of a server: the network between it and its clients, to be broken. */
+export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpProxy> {
+  const url = new URL(typeof target === 'string' ? target : `tcp://${target.host}:${target.port}`)
+  const origin = { host: url.hostname, port: Number(url.port) }
+  const port = await freePort()
+  url.host = `127.0.0.1:${port}`
+  const clients = new Set<Socket>()
+  const upstreams = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(origin)
+    track(client, clients)
+    track(upstream, upstreams)
+    relay(client, upstream)
+    relay(upstream, client)
+  })
+  let delayMs = 0
+  let dropping = false
+
+  function relay(from: Socket, to: Socket) {
+    let tail = Promise.resolve()
+    function later(act: () => void) {
+      if (dropping) return
+      const dueMs = performance.now() + delayMs
+      tail = tail.then(async () => {
+        const leftMs = dueMs - performance.now()
+        if (leftMs > 0) await wait(leftMs)
+        if (!dropping) act()
+      })
+    }
+    from.on('data', (bytes) => later(() => to.write(bytes)))
+    from.on('end', () => later(() => to.end()))
+    from.on('close', () => later(() => to.destroy()))
+  }
+
+  function closeAll() {
+    for (const socket of [...clients, ...upstreams]) socket.destroy()
+  }
+
+  async function listen() {
+    if (server.listening) return
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+
+  async function cut() {
+    if (!server.listening) return
+    const closed = once(server, 'close')
+    server.close()
+    closeAll()
+    await closed
+  }
+
+  await listen()
+  return {
+    port,
+    url: url.href,
+    cut,
+    close: cut,
+    delay(ms) {
+      delayMs = ms
+    },
+    halfOpen() {
+      dropping = true
+    },
+    async heal() {
+      if (dropping) closeAll()
+      dropping = false
+      delayMs = 0
+      await listen()
+    },
+    connections: () => clients.size,
+  }
+}
+
+function track(socket: Socket, open: Set<Socket>) {
+  open.add(socket)
+  socket.setNoDelay()
+  socket.on('close', () => open.delete(socket))
+  // A reset is passed on by `close`, which follows.
+  socket.on('error', () => undefined)
+}

@@ -1,0 +1,62 @@
+import { startPostgres } from '@repo/local/postgres'
+import { type Valkey, startValkey } from '@repo/local/valkey'
+import { Redis } from 'ioredis'
+import { test as base, inject } from 'vitest'
+import { createDatabase } from './database.ts'
+import { type Replica, type ReplicaOptions, endReplicas, startReplicas } from './replica.ts'
+import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
+
+/** vitest's `test` with real servers, processes and faults as fixtures; see the README. */
+export const test = base
+  .extend('databaseUrl', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const database = await createDatabase(inject('postgresUrl'))
+    onCleanup(database.drop)
+    return database.url
+  })
+  // One for each of vitest's workers, which run their files one after the other: databases of one
+  // server would share pub/sub channels, scripts and tracking.
+  .extend('workerValkey', { scope: 'worker' }, async ({}, { onCleanup }) => {
+    const valkey = await startValkey()
+    onCleanup(() => valkey.stop())
+    return valkey
+  })
+  .extend('redisUrl', { scope: 'file' }, async ({ workerValkey }) => {
+    await empty(workerValkey)
+    return workerValkey.url
+  })
+  .extend('ownPostgres', async ({}, { onCleanup }) => {
+    const postgres = await startPostgres()
+    onCleanup(() => postgres.stop())
+    return postgres
+  })
+  .extend('ownValkey', async ({}, { onCleanup }) => {
+    const valkey = await startValkey()
+    onCleanup(() => valkey.stop())
+    return valkey
+  })
+  .extend('replicas', async ({}, { onCleanup }) => {
+    const started: Replica[] = []
+    onCleanup(() => endReplicas(started))
+    return async (n: number, options: ReplicaOptions) => {
+      const replicas = await startReplicas(n, options)
+      started.push(...replicas)
+      return replicas
+    }
+  })
+  .extend('tcpProxy', async ({}, { onCleanup }) => {
+    const started: TcpProxy[] = []
+    onCleanup(async () => void (await Promise.all(started.map((proxy) => proxy.close()))))
+    return async (options: TcpProxyOptions) => {
+      const proxy = await startTcpProxy(options)
+      started.push(proxy)
+      return proxy
+    }
+  })
+
+async function empty({ url }: Valkey) {
+  const redis = new Redis(url)
+  await redis.flushall()
+  await redis.script('FLUSH')
+  await redis.function('FLUSH')
+  await redis.quit()
+}
