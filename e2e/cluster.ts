@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The tests' cluster stands beside the one that you may be using: other ports, other data. */
-export const EDGE = 'http://localhost:8090'
+export const EDGE = 'http://localhost:8180'
 export const STATE = join(import.meta.dirname, '../.threefold/e2e')
 
 export interface RunningInstance {

@@ -10,6 +10,8 @@ import type { InstancePlan } from './topology.ts'
 export interface Cluster {
   /** Starts what is planned, the instances with the same number together. @throws BootError */
   start(): Promise<void>
+  /** Writes `.threefold/cluster.json`. */
+  publish(): void
   instances(): { app: string; id: string; url: string; pid: number }[]
   /** Edge first, then what it served, last what those stood on: nobody is cut off. */
   stop(): Promise<void>
@@ -83,6 +85,7 @@ export function createCluster({
       })
       publish()
     },
+    publish,
     instances: describe,
     async stop() {
       rmSync(CLUSTER_FILE, { force: true })

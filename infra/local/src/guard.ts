@@ -1,23 +1,7 @@
 import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 
-// `read` fails when our end of the pipe is gone, however we died: SIGKILL too.
-const SCRIPT = `
-pids=
-while read -r word rest; do
-  case $word in
-    watch) pids=$rest ;;
-    release) exit ;;
-  esac
-done
-if [ -n "$pids" ]; then
-  kill -CONT $pids
-  kill -$1 \${pids%% *}
-fi
-[ -n "$2" ] || exit
-tries=0
-while kill -0 $pids && [ $((tries += 1)) -lt 50 ]; do sleep 0.1; done
-rm -rf -- "$2"
-`
+const SCRIPT = fileURLToPath(new URL('guard.sh', import.meta.url))
 
 export interface Guard {
   /** The process to end, then those of its children that are stopped; none when it is down. */
@@ -37,17 +21,18 @@ export function createGuard({
   /** A folder that goes with the process. */
   remove?: string | undefined
 }): Guard {
-  const shell = spawn('sh', ['-c', SCRIPT, 'guard', signal.replace('SIG', ''), remove], {
+  const shell = spawn('sh', [SCRIPT, signal.replace('SIG', ''), remove], {
     detached: true, // Ctrl-C goes to a whole foreground group, and the guard has to survive it.
     stdio: ['pipe', 'ignore', 'ignore'],
   })
-  shell.unref()
   const { stdin } = shell
+  shell.unref()
+  // In Node it is a socket, which its type does not say: alone it must not keep this process up.
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
   // A guard that was killed guards nothing; that is no reason to end what it guarded.
   stdin.on('error', () => undefined)
   return {
-    watch: (pids) => stdin.write(`watch ${pids.join(' ')}\n`),
+    watch: (pids) => void stdin.write(`watch ${pids.join(' ')}\n`),
     release: () => void (stdin.writable && stdin.end('release\n')),
   }
 }

@@ -47,7 +47,11 @@ export async function launch(options: Options): Promise<void> {
     progress.text('\n  Threefold: three of everything\n')
     await prepare(options, plans, progress)
     const secrets = localSecrets()
-    stores = await startStores({ password: secrets['POSTGRES_PASSWORD'] ?? '', progress })
+    stores = await startStores({
+      password: secrets['POSTGRES_PASSWORD'] ?? '',
+      progress,
+      onRestart: () => cluster?.publish(),
+    })
     const env = sharedEnvironment(options, plans, stores, secrets)
     await prepareData(env, progress)
     await progress.step('web', async () => {

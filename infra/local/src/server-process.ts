@@ -42,7 +42,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const guard = createGuard({ signal: orphanSignal, remove: temporaryDir })
   let child: ChildProcess | undefined
   let pid = 0
-  let closed: Promise<unknown> = Promise.resolve()
+  let closed = Promise.resolve()
   let paused: number[] = []
 
   async function start() {
@@ -53,12 +53,16 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     child = started
     pid = started.pid ?? 0
     guard.watch([pid])
-    // Not `exit`: the output ends when the last child that inherited it is gone too.
-    closed = once(started, 'close').then(() => {
-      child = undefined
-      guard.watch([])
-    })
+    closed = noteEnd(started)
     await untilReady(started, options.readyLine, log)
+  }
+
+  async function noteEnd(started: ChildProcess) {
+    // Not `exit`: the output closes when the last child that inherited it is gone too.
+    await once(started, 'close')
+    child = undefined
+    paused = []
+    guard.watch([])
   }
 
   async function end(name: NodeJS.Signals) {
@@ -83,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     },
     kill: (name = 'SIGKILL') => end(name),
     async pause() {
+      if (!child) return
       // Itself first: it cannot fork while its children are counted.
       signal([pid], 'SIGSTOP')
       paused = await processTree(pid)

@@ -19,9 +19,12 @@ const WATCH_EVERY_MS = 250
 export async function startStores({
   password,
   progress,
+  onRestart,
 }: {
   password: string
   progress: Progress
+  /** A store died and is back, as another process. */
+  onRestart: () => void
 }): Promise<Stores> {
   const embedded = new Map<string, ServerProcess>()
   const databaseUrl = await progress.step('PostgreSQL', async () => {
@@ -47,6 +50,7 @@ export async function startStores({
       if (server.running || stopping) continue
       progress.event(`${name} died: started again on the same port`, { instance: name })
       await server.restart()
+      onRestart()
     }
   }
 

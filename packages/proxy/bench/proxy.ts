@@ -81,8 +81,8 @@ function serveChild(subject: string, origin: string): void {
 
 function loadChild(): void {
   process.send?.('ready')
-  process.on('message', (origin) => {
-    void load(String(origin)).then(() => process.send?.('done'))
+  process.on('message', (target: string) => {
+    void load(target).then(() => process.send?.('done'))
   })
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { problem, problemOf, type ProxyProblem } from './problem.ts'
 import { namesToDrop, type RawHeaders, withoutHeaders } from './raw-headers.ts'
-import { createRequestBody, discardRest, type RequestBody } from './request-body.ts'
+import { createRequestBody, type RequestBody } from './request-body.ts'
 import type { Target } from './target.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -155,14 +155,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #fail(found: ProxyProblem): void {
     this.#isDone = true
-    const { req, res, onProblem } = this.#options
-    if (res.headersSent) {
-      // The client must see a broken answer, never a short one.
-      res.destroy()
-      return
-    }
-    discardRest(req)
-    onProblem(found)
+    const { res, onProblem } = this.#options
+    // The client must see a broken answer, never a short one.
+    if (res.headersSent) res.destroy()
+    else onProblem(found)
   }
 }
 

@@ -40,6 +40,7 @@ describe('headers', () => {
     })
     const { headers, body } = await ask(await servers.proxyOf([app]), {
       headers: {
+        host: 'shop.example',
         connection: 'x-hop, content-length, host',
         'x-hop': '1',
         'x-end': '2',
@@ -54,6 +55,7 @@ describe('headers', () => {
     expect(headers).not.toHaveProperty('x-secret')
     expect(headers).not.toHaveProperty('proxy-authenticate')
     const arrived: string[] = JSON.parse(body)
+    expect(getHeader(arrived, 'host')).toBe('shop.example')
     expect(arrived.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())).toEqual([
       'host',
       'connection',

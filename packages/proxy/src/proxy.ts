@@ -91,7 +91,7 @@ export function createProxy<Context = void>({
       maxBodyBytes,
       retries,
       onResponseHeaders: (raw, statusCode) => responseHeaders?.(raw, req, context, statusCode),
-      onProblem: (found) => onProblem(req, res, found),
+      onProblem: refuse,
     }).start()
   }
 }

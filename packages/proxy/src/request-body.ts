@@ -8,7 +8,7 @@ const lingerMs = 2_000
  * while the client still writes; who writes longer than 2 s is cut off.
  */
 export function discardRest(req: IncomingMessage): void {
-  if (req.complete) return
+  if (req.complete || req.destroyed) return
   req.resume()
   const timer = setTimeout(() => req.socket.destroy(), lingerMs).unref()
   req.once('close', () => clearTimeout(timer))

@@ -69,7 +69,7 @@ export async function deadOrigin(): Promise<string> {
   return origin
 }
 
-export async function listen(server: TcpServer | Server): Promise<string> {
+async function listen(server: TcpServer | Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (!address || typeof address === 'string') throw new TypeError('not listening on TCP')

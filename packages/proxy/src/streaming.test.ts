@@ -151,6 +151,39 @@ test('a client that goes away takes its request along', async ({ servers }) => {
   expect(upstream.targets()).toEqual([{ origin: app, state: 'healthy', inFlight: 0 }])
 })
 
+test('a client that goes away while it sends leaves a broken request, not a short one', async ({
+  servers,
+}) => {
+  const broken = vi.fn()
+  const completed = vi.fn()
+  const arrived = vi.fn()
+  const app = await servers.serve((req) => {
+    req.on('data', arrived).on('error', broken).on('end', completed)
+  })
+  const proxy = await servers.proxyOf([app])
+  const socket = connect(Number(new URL(proxy).port), '127.0.0.1')
+  socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n')
+  await until(() => arrived.mock.calls.length === 1)
+  socket.destroy()
+  await until(() => broken.mock.calls.length === 1)
+  expect(completed).not.toHaveBeenCalled()
+})
+
+test('an instance that dies while 20 MB are sent to it is a 502 that the client reads', async ({
+  servers,
+}) => {
+  const app = await servers.serve((req) => {
+    req.once('data', () => req.socket.destroy())
+  })
+  const proxy = await servers.proxyOf([app])
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const req = request(proxy, { method: 'POST', agent: false }, resolve).on('error', reject)
+    pipeline(twentyMegabytes(), req).catch(reject)
+  })
+  expect(answer.statusCode).toBe(502)
+  answer.resume()
+})
+
 for (const framing of ['chunked', 'content-length'] as const) {
   test(`an instance that dies in a ${framing} answer leaves a broken answer, not a short one`, async ({
     servers,

@@ -1,0 +1,69 @@
+import { expect, test } from '@playwright/test'
+import { EDGE, instancesOf, storeOf } from '../cluster.ts'
+import { administrator, register, signIn, signUp, somebody } from '../person.ts'
+
+test.afterEach(() => {
+  process.kill(storeOf('valkey'), 'SIGCONT')
+})
+
+test('while Redis hangs, people sign in, sessions are checked and pages are served', async ({
+  page,
+  request,
+}) => {
+  const person = somebody()
+  await register(request, person)
+  process.kill(storeOf('valkey'), 'SIGSTOP')
+
+  const began = Date.now()
+  const signedIn = await signIn(request, person)
+  expect(signedIn.status()).toBe(200)
+  const me = await request.get(`${EDGE}/api/me`)
+  expect(await me.json()).toMatchObject({ user: { email: person.email } })
+  expect(Date.now() - began, 'sign-in and /api/me together, in ms').toBeLessThan(4_000)
+  await signUp(page, somebody())
+
+  // Still ready: Redis is shared, and readiness that asked it would take every instance out at once.
+  for (const { url } of instancesOf('gateway')) {
+    expect((await request.get(`${url}/readyz`)).status()).toBe(200)
+    const health = await request.get(`${url}/health`)
+    expect(health.status()).toBe(200)
+    expect(await health.json()).toMatchObject({
+      status: 'degraded',
+      services: { database: 'healthy', redis: 'unhealthy' },
+    })
+  }
+})
+
+test('what needs Redis answers 503 with Retry-After within a second, and heals by itself', async ({
+  request,
+}) => {
+  expect((await signIn(request, administrator)).status()).toBe(200)
+  process.kill(storeOf('valkey'), 'SIGSTOP')
+  const began = Date.now()
+  const refused = await request.get(`${EDGE}/api/cluster`)
+  expect(Date.now() - began, 'ms until the 503').toBeLessThan(1_000)
+  expect(refused.status()).toBe(503)
+  expect(refused.headers()['retry-after']).toBe('1')
+  expect(refused.headers()['content-type']).toBe('application/problem+json')
+
+  process.kill(storeOf('valkey'), 'SIGCONT')
+  await expect(async () => {
+    const cluster = await request.get(`${EDGE}/api/cluster`)
+    expect(cluster.status()).toBe(200)
+    const { instances } = await cluster.json()
+    expect(instances).toHaveLength(12)
+  }).toPass({ timeout: 20_000 })
+})
+
+test('a Redis that is killed and comes back empty loses no session, and every instance is listed again', async ({
+  request,
+}) => {
+  expect((await signIn(request, administrator)).status()).toBe(200)
+  const before = storeOf('valkey')
+  process.kill(before, 'SIGKILL')
+  expect((await request.get(`${EDGE}/api/me`)).status()).toBe(200)
+  await expect(async () => {
+    const { instances } = await (await request.get(`${EDGE}/api/cluster`)).json()
+    expect(instances).toHaveLength(12)
+  }).toPass({ timeout: 30_000 })
+})
