@@ -14,6 +14,7 @@ export interface RunningInstance {
 
 export interface Cluster {
   edge: string
+  databaseUrl: string
   stores: { name: 'postgres' | 'valkey'; pid: number }[]
   instances: RunningInstance[]
 }

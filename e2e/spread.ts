@@ -1,7 +1,7 @@
 import { expect } from '@playwright/test'
 
 /** How often each instance of an app answered: `gateway-2, auth-1` counts for both. */
-export function tally(served: readonly string[], app: string): Map<string, number> {
+function tally(served: readonly string[], app: string): Map<string, number> {
   const counts = new Map<string, number>()
   for (const id of served.flatMap((header) => header.split(', '))) {
     if (id.startsWith(`${app}-`)) counts.set(id, (counts.get(id) ?? 0) + 1)

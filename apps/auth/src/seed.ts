@@ -5,9 +5,16 @@ import { hashPassword } from 'better-auth/crypto'
 /** `node src/seed.ts`: brings the schema up to date and makes the demo users, as often as you like. */
 const env = readEnv(databaseSettings)
 const log = createLog({ app: 'seed', instance: 'seed', version: '' })
-const { applied } = await migrateDatabase({ url: env.DATABASE_URL })
-const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
-const database = await openDatabase({ env: settings, name: 'seed', log })
-const { created } = await seedDemo(database.db, { hashPassword })
-await database.close()
-log.info({ event: 'seeded', applied, created }, `sign in as ${demo.user.email}`)
+try {
+  const { applied } = await migrateDatabase({ url: env.DATABASE_URL, waitMs: 5_000 })
+  const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
+  const database = await openDatabase({ env: settings, name: 'seed', log })
+  const { created } = await seedDemo(database.db, { hashPassword })
+  await database.close()
+  log.info({ event: 'seeded', applied, created }, `sign in as ${demo.user.email}`)
+} catch (error) {
+  const { host } = new URL(env.DATABASE_URL)
+  const reason = error instanceof Error ? error.message || error.name : String(error)
+  process.stderr.write(`DATABASE_URL: PostgreSQL at ${host} cannot be used: ${reason}\n`)
+  process.exitCode = 1
+}

@@ -1,9 +1,8 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { freePort } from './free-port.ts'
 import { asUser, openCluster } from './postgres-cluster.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
+import { createTemporaryDir } from './temporary-dir.ts'
 
 export interface Postgres extends ServerProcess {
   /** Of the superuser `postgres` on the database `postgres`. */
@@ -28,16 +27,16 @@ export interface PostgresOptions {
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const { maxConnections = 100, log } = options
   const port = options.port ?? (await freePort())
-  const temporaryDir = options.dataDir
-    ? undefined
-    : await mkdtemp(path.join(tmpdir(), 'threefold-postgres-'))
-  const dataDir = path.resolve(options.dataDir ?? temporaryDir ?? '')
+  const isTemporary = !options.dataDir
+  const dataDir = options.dataDir
+    ? path.resolve(options.dataDir)
+    : await createTemporaryDir('threefold-postgres-')
   let password = ''
 
   async function command() {
     const cluster = await openCluster({ dataDir, password: options.password })
     password = cluster.password
-    const settings = { ...SETTINGS, ...(temporaryDir ? TEMPORARY : {}) }
+    const settings = { ...SETTINGS, ...(isTemporary ? TEMPORARY : {}) }
     return asUser(cluster.postgres, [
       ...['-D', cluster.dir, '-h', '127.0.0.1', '-p', String(port), '-k', ''],
       ...['-N', String(maxConnections)],
@@ -50,7 +49,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     readyLine: 'database system is ready to accept connections',
     stopSignal: 'SIGINT', // "fast": sessions are ended, everything is written
     orphanSignal: 'SIGQUIT', // "immediate": bounded by 5 s, the next start recovers
-    temporaryDir,
+    temporaryDir: isTemporary ? dataDir : undefined,
     log,
   })
   return Object.assign(server, {
@@ -61,4 +60,4 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 const SETTINGS = { timezone: 'UTC', log_timezone: 'UTC', log_checkpoints: 'off' }
 /** Safe against the death of every process, not against that of the machine. */
-const TEMPORARY = { fsync: 'off', full_page_writes: 'off' }
+const TEMPORARY = { fsync: 'off', full_page_writes: 'off', max_wal_size: '64MB' }
