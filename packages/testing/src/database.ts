@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import { Client } from 'pg'
 
 export interface TestDatabase {
   readonly url: string
@@ -20,7 +20,7 @@ export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
 }
 
 async function execute(url: string, statement: string) {
-  const client = new pg.Client(url)
+  const client = new Client(url)
   await client.connect()
   try {
     await client.query(statement)

@@ -1,12 +1,10 @@
-import { Redis } from 'ioredis'
-import pg from 'pg'
+import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { expect, test } from './index.ts'
 
 /** Two test files run this: whatever one leaves behind, the other does not see. */
 export function promiseFreshStores(): void {
   test('a test file finds an empty database and leaves a table', async ({ databaseUrl }) => {
-    const client = new pg.Client(databaseUrl)
-    await client.connect()
+    const client = await connectPostgres(databaseUrl)
     const { rows } = await client.query(`select to_regclass('left_behind') as found`)
     expect(rows).toEqual([{ found: null }])
     await client.query('create table left_behind ()')
@@ -14,7 +12,7 @@ export function promiseFreshStores(): void {
   })
 
   test('a test file finds an empty key space and leaves a key', async ({ redisUrl }) => {
-    const redis = new Redis(redisUrl)
+    const redis = redisOnce(redisUrl)
     expect(await redis.dbsize()).toBe(0)
     await redis.set('left_behind', '1')
     await redis.quit()

@@ -1,9 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
 import type { RemoteError, Reply } from './replica-messages.ts'
 
+/** Of a call whose answer the caller typed; as methods its resolvers take any value. */
+interface Pending {
+  resolve(value: unknown): void
+  reject(reason: Error): void
+}
+
 /** The asking side of `serveReplica`. */
 export function createCalls(id: string, child: ChildProcess) {
-  const pending = new Map<number, PromiseWithResolvers<unknown>>()
+  const pending = new Map<number, Pending>()
   let ready = false
   let calls = 0
 
@@ -12,19 +18,19 @@ export function createCalls(id: string, child: ChildProcess) {
       ready = true
       return
     }
-    const call = pending.get(reply.id)
+    const answer = pending.get(reply.id)
     pending.delete(reply.id)
-    if (reply.kind === 'value') call?.resolve(reply.value)
-    else call?.reject(fromRemote(reply.error))
+    if (reply.kind === 'value') answer?.resolve(reply.value)
+    else answer?.reject(fromRemote(reply.error))
   })
   child.once('disconnect', () => {
-    for (const call of pending.values()) call.reject(new Error(`${id} exited during the call`))
+    for (const answer of pending.values()) answer.reject(new Error(`${id} exited during the call`))
     pending.clear()
   })
 
-  function ask(method: string, arg: unknown): Promise<unknown> {
+  function call<T>(method: string, arg?: unknown): Promise<T> {
     calls += 1
-    const answer = Promise.withResolvers<unknown>()
+    const answer = Promise.withResolvers<T>()
     pending.set(calls, answer)
     child.send({ id: calls, method, arg }, (error) => {
       if (error) answer.reject(new Error(`${id} cannot be called`, { cause: error }))
@@ -32,11 +38,7 @@ export function createCalls(id: string, child: ChildProcess) {
     return answer.promise
   }
 
-  return {
-    saidReady: () => ready,
-    // Nothing is known of the program's types here: the caller says what the method answers.
-    call: <T>(method: string, arg?: unknown) => ask(method, arg) as Promise<T>,
-  }
+  return { call, saidReady: () => ready }
 }
 
 function fromRemote({ name, message, stack, code }: RemoteError): Error {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import type { Call, RemoteError, Reply } from './replica-messages.ts'
 
 /** Each takes one argument and answers with what structured cloning can carry. */
@@ -10,6 +11,8 @@ export type ReplicaMethods = Record<string, (arg: never) => unknown>
 export function serveReplica(methods: ReplicaMethods): void {
   process.on('message', (call: Call) => void answer(methods, call))
   send({ kind: 'ready' })
+  // Tests end replicas by SIGKILL, before Node would write what it compiled.
+  flushCompileCache()
 }
 
 async function answer(methods: ReplicaMethods, { id, method, arg }: Call) {

@@ -1,5 +1,5 @@
 import { describe, expect, startReplicas, test, until } from './index.ts'
-import { isAlive } from './is-alive.ts'
+import { isAlive } from './is-alive.fixture.ts'
 
 const counter = new URL('counter.fixture.ts', import.meta.url)
 const http = new URL('http.fixture.ts', import.meta.url)

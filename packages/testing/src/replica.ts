@@ -44,11 +44,12 @@ export interface ReplicaOptions {
   env?: Record<string, string>
   /** `message` for a program that calls `serveReplica`, else the path that answers 200: `/readyz`. */
   ready?: 'message' | `/${string}`
+  /** How long to wait until ready: less than a test's own limit. */
   timeoutMs?: number
 }
 
 const { PATH, HOME, TMPDIR } = process.env
-/** Compiled programs are kept over runs: a replica boots in two thirds of the time. */
+/** Compiled programs are kept over runs: a replica boots in half the time. */
 const NODE_COMPILE_CACHE = fileURLToPath(
   new URL('../node_modules/.cache/replicas', import.meta.url),
 )
@@ -72,7 +73,7 @@ export async function endReplicas(replicas: readonly Replica[]): Promise<void> {
 }
 
 async function launch(id: string, options: ReplicaOptions) {
-  const { program, args = [], env = {}, ready = 'message', timeoutMs = 30_000 } = options
+  const { program, args = [], env = {}, ready = 'message', timeoutMs = 20_000 } = options
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const file = program instanceof URL ? fileURLToPath(program) : program
@@ -126,18 +127,21 @@ function createReplica(id: string, url: string, child: ChildProcess, call: Repli
 }
 
 async function untilReady(
-  { id, exited, output }: Replica,
+  replica: Replica,
   isReady: () => boolean | Promise<boolean>,
   timeoutMs: number,
 ) {
   let exit: Exit | undefined
-  void exited.then((how) => (exit = how))
+  void replica.exited.then((how) => (exit = how))
   try {
-    await until(() => exit ?? isReady(), { timeoutMs, message: `${id} is ready` })
+    await until(() => exit ?? isReady(), { timeoutMs })
   } catch (error) {
-    throw new Error(`${id} is not ready after ${timeoutMs} ms:\n${output()}`, { cause: error })
+    const message = `${replica.id} is not ready after ${timeoutMs} ms:\n${replica.output()}`
+    throw new Error(message, { cause: error })
   }
-  if (exit) throw new Error(`${id} exited before it was ready (${inspect(exit)}):\n${output()}`)
+  if (!exit) return
+  const how = inspect(exit)
+  throw new Error(`${replica.id} exited before it was ready: ${how}\n${replica.output()}`)
 }
 
 async function answersOk(url: string): Promise<boolean> {

@@ -1,17 +1,17 @@
-import { Redis } from 'ioredis'
-import pg from 'pg'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { startPostgres } from '@repo/local/postgres'
+import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { describe, expect, test } from './index.ts'
-import { isAlive } from './is-alive.ts'
-
-/** One attempt, so that a test sees the server and not a client's patience. */
-const ONCE = { retryStrategy: () => null, maxRetriesPerRequest: 0, lazyConnect: true }
+import { isAlive } from './is-alive.fixture.ts'
 
 describe('a Valkey of its own', () => {
   let earlier = 0
 
   test('hangs while paused and answers once resumed', async ({ ownValkey }) => {
     earlier = ownValkey.pid
-    const redis = new Redis(ownValkey.url, { ...ONCE, commandTimeout: 100 })
+    const redis = redisOnce(ownValkey.url, { commandTimeout: 100 })
     await redis.ping()
     await ownValkey.pause()
     await expect(redis.ping()).rejects.toThrow('timed out')
@@ -29,47 +29,70 @@ describe('a Valkey of its own', () => {
   test('refuses once killed and is empty after a restart on the same port', async ({
     ownValkey,
   }) => {
-    const before = new Redis(ownValkey.url, ONCE)
-    await before.set('key', 'value')
-    before.on('error', () => undefined)
+    await redisOnce(ownValkey.url).set('key', 'value')
     await ownValkey.kill()
-    await expect(new Redis(ownValkey.url, ONCE).connect()).rejects.toThrow('closed')
+    await expect(redisOnce(ownValkey.url).connect()).rejects.toThrow('closed')
     await ownValkey.restart()
-    const after = new Redis(ownValkey.url, ONCE)
-    expect(await after.get('key')).toBe(null)
-    await after.quit()
+    const redis = redisOnce(ownValkey.url)
+    expect(await redis.get('key')).toBe(null)
+    await redis.quit()
   })
 })
 
 describe('a PostgreSQL of its own', () => {
   test('comes back from SIGKILL with the rows that were committed', async ({ ownPostgres }) => {
-    const before = await connect(ownPostgres.url)
+    const before = await connectPostgres(ownPostgres.url)
     await before.query('create table kept (n int)')
     await before.query('insert into kept values (3)')
     await ownPostgres.kill()
-    await expect(connect(ownPostgres.url)).rejects.toThrow('ECONNREFUSED')
+    await expect(connectPostgres(ownPostgres.url)).rejects.toThrow('ECONNREFUSED')
     await ownPostgres.restart()
-    const after = await connect(ownPostgres.url)
+    const after = await connectPostgres(ownPostgres.url)
     expect((await after.query('select n from kept')).rows).toEqual([{ n: 3 }])
     await after.end()
   })
 
   test('hangs while paused, on open connections and on new ones', async ({ ownPostgres }) => {
-    const client = await connect(ownPostgres.url, { query_timeout: 100 })
+    const client = await connectPostgres(ownPostgres.url, { query_timeout: 100 })
     await ownPostgres.pause()
     await expect(client.query('select 1')).rejects.toThrow('timeout')
-    const late = { connectionTimeoutMillis: 100 }
-    await expect(connect(ownPostgres.url, late)).rejects.toThrow('timeout')
+    const impatient = { connectionTimeoutMillis: 100 }
+    await expect(connectPostgres(ownPostgres.url, impatient)).rejects.toThrow('timeout')
     ownPostgres.resume()
-    const after = await connect(ownPostgres.url)
+    const after = await connectPostgres(ownPostgres.url)
     expect((await after.query('select 1 as one')).rows).toEqual([{ one: 1 }])
     await after.end()
   })
 })
 
-async function connect(connectionString: string, options: pg.ClientConfig = {}) {
-  const client = new pg.Client({ connectionString, ...options })
-  client.on('error', () => undefined)
-  await client.connect()
-  return client
-}
+describe('a PostgreSQL on a data folder', () => {
+  test('finds its rows and its password again, past the pid file of a crash', async () => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'threefold-data-'))
+    const first = await startPostgres({ dataDir })
+    const before = await connectPostgres(first.url)
+    await before.query('create table kept ()')
+    await first.kill()
+    await first.stop()
+    // The number is now that of a process that has nothing to do with PostgreSQL: this one.
+    await writeFile(path.join(dataDir, 'cluster/postmaster.pid'), `${process.pid}\n`)
+
+    const second = await startPostgres({ dataDir })
+    try {
+      const after = await connectPostgres(second.url)
+      expect((await after.query(`select to_regclass('kept') as it`)).rows).toEqual([{ it: 'kept' }])
+      await after.end()
+    } finally {
+      await second.stop()
+      await rm(dataDir, { recursive: true })
+    }
+  })
+
+  test('says why it did not start', async () => {
+    const first = await startPostgres()
+    try {
+      await expect(startPostgres({ port: first.port })).rejects.toThrow('Address already in use')
+    } finally {
+      await first.stop()
+    }
+  })
+})

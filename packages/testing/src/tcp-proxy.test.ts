@@ -1,5 +1,4 @@
-import { Redis } from 'ioredis'
-import pg from 'pg'
+import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { describe, expect, test, until } from './index.ts'
 
 describe('a TCP proxy', () => {
@@ -8,8 +7,7 @@ describe('a TCP proxy', () => {
     databaseUrl,
   }) => {
     const proxy = await tcpProxy({ target: databaseUrl })
-    const client = new pg.Client(proxy.url)
-    await client.connect()
+    const client = await connectPostgres(proxy.url)
     const { rows } = await client.query('select current_database() as name')
     expect(rows).toEqual([{ name: new URL(databaseUrl).pathname.slice(1) }])
     await client.end()
@@ -17,7 +15,7 @@ describe('a TCP proxy', () => {
 
   test('delays each way', async ({ tcpProxy, redisUrl }) => {
     const proxy = await tcpProxy({ target: redisUrl })
-    const redis = connect(proxy.url)
+    const redis = redisOnce(proxy.url)
     await redis.ping()
     proxy.delay(40)
     const startedAtMs = performance.now()
@@ -32,7 +30,7 @@ describe('a TCP proxy', () => {
     redisUrl,
   }) => {
     const proxy = await tcpProxy({ target: redisUrl })
-    const redis = connect(proxy.url)
+    const redis = redisOnce(proxy.url)
     await redis.ping()
     expect(proxy.connections()).toBe(1)
     await proxy.cut()
@@ -49,9 +47,9 @@ describe('a TCP proxy', () => {
     tcpProxy,
     redisUrl,
   }) => {
-    const direct = connect(redisUrl)
+    const direct = redisOnce(redisUrl)
     const proxy = await tcpProxy({ target: redisUrl })
-    const redis = connect(proxy.url, { commandTimeout: 100 })
+    const redis = redisOnce(proxy.url, { commandTimeout: 100 })
     await redis.ping()
     proxy.halfOpen()
     await expect(redis.set('dropped', '1')).rejects.toThrow('timed out')
@@ -65,14 +63,3 @@ describe('a TCP proxy', () => {
     direct.disconnect()
   })
 })
-
-function connect(url: string, options = {}) {
-  const redis = new Redis(url, {
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-    lazyConnect: true,
-    ...options,
-  })
-  redis.on('error', () => undefined)
-  return redis
-}

@@ -44,18 +44,19 @@ export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpPro
 
   function relay(from: Socket, to: Socket) {
     let tail = Promise.resolve()
-    function later(act: () => void) {
-      if (dropping) return
-      const dueMs = performance.now() + delayMs
-      tail = tail.then(async () => {
-        const leftMs = dueMs - performance.now()
-        if (leftMs > 0) await wait(leftMs)
-        if (!dropping) act()
-      })
+    function forward(act: () => void) {
+      if (!dropping) tail = inTurn(tail, performance.now() + delayMs, act)
     }
-    from.on('data', (bytes) => later(() => to.write(bytes)))
-    from.on('end', () => later(() => to.end()))
-    from.on('close', () => later(() => to.destroy()))
+    from.on('data', (bytes) => forward(() => to.write(bytes)))
+    from.on('end', () => forward(() => to.end()))
+    from.on('close', () => forward(() => to.destroy()))
+  }
+
+  async function inTurn(before: Promise<void>, dueMs: number, act: () => void) {
+    await before
+    const leftMs = dueMs - performance.now()
+    if (leftMs > 0) await wait(leftMs)
+    if (!dropping) act()
   }
 
   function closeAll() {

@@ -1,3 +1,4 @@
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { startPostgres } from '@repo/local/postgres'
 import { type Valkey, startValkey } from '@repo/local/valkey'
 import { Redis } from 'ioredis'
@@ -10,7 +11,7 @@ import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.
 export const test = base
   .extend('databaseUrl', { scope: 'file' }, async ({}, { onCleanup }) => {
     const database = await createDatabase(inject('postgresUrl'))
-    onCleanup(database.drop)
+    onCleanup(() => database.drop())
     return database.url
   })
   // One for each of vitest's workers, which run their files one after the other: databases of one
@@ -35,11 +36,15 @@ export const test = base
     return valkey
   })
   .extend('replicas', async ({}, { onCleanup }) => {
-    const started: Replica[] = []
-    onCleanup(() => endReplicas(started))
-    return async (n: number, options: ReplicaOptions) => {
-      const replicas = await startReplicas(n, options)
-      started.push(...replicas)
+    const starting: Promise<Replica[]>[] = []
+    onCleanup(async () => {
+      // Those too for which the test did not wait, for instance because its time was up.
+      const settled = await Promise.allSettled(starting)
+      await endReplicas(settled.flatMap((it) => (it.status === 'fulfilled' ? it.value : [])))
+    })
+    return (n: number, options: ReplicaOptions) => {
+      const replicas = startReplicas(n, options)
+      starting.push(replicas)
       return replicas
     }
   })

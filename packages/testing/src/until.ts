@@ -23,14 +23,14 @@ export async function until<T>(
   const deadline = AbortSignal.timeout(timeoutMs)
   const { promise: late, resolve: giveUp } = Promise.withResolvers<typeof LATE>()
   deadline.addEventListener('abort', () => giveUp(LATE))
-  let seen = 'nothing: the first probe did not answer'
+  let seen = 'nothing'
   let cause: unknown
   while (!deadline.aborted) {
     try {
       const answer = await Promise.race([probe(), late])
-      if (answer === LATE) break
-      if (isTruthy(answer)) return answer
-      seen = inspect(answer)
+      if (answer === LATE) seen += ', then a probe without an answer'
+      else if (isTruthy(answer)) return answer
+      else seen = inspect(answer)
     } catch (error) {
       cause = error
       seen = `it threw ${inspect(error)}`
