@@ -28,6 +28,14 @@ test('Ctrl-C drains everything, and the next start has the same data', async ({ 
   expect(await leftovers()).toEqual([])
 })
 
+test('Ctrl-C in the middle of a start leaves nothing either', async () => {
+  const launcher = start()
+  await expect.poll(() => launcher.stdout(), { timeout: 50_000 }).toContain('its build is up to')
+  launcher.signal('SIGINT')
+  expect(await launcher.exited).toBe(0)
+  expect(await leftovers()).toEqual([])
+})
+
 test('what a launcher that was killed left behind, the next start ends', async () => {
   const killed = start()
   await whenReady(killed)

@@ -4,7 +4,7 @@ import { type Cluster, createCluster } from './cluster.ts'
 import { sharedEnvironment } from './environment.ts'
 import type { Options } from './options.ts'
 import { checkPorts, checkTools, PreflightError } from './preflight.ts'
-import { endOrphans, forgetAll, remember, runningLauncher } from './processes.ts'
+import { endOrphans, endRemaining, remember, runningLauncher } from './processes.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { localSecrets, prepareState, ROOT } from './state.ts'
 import { type Stores, startStores } from './stores.ts'
@@ -35,7 +35,7 @@ export async function launch(options: Options): Promise<void> {
     progress.text('\n  Stopping: draining every instance, then the stores …')
     await cluster?.stop()
     await stores?.stop()
-    forgetAll()
+    await endRemaining()
     progress.text('  Stopped.')
     progress.data({ event: 'stopped' })
     process.exit(code)

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { signal } from './process-tree.ts'
 import { readState, STATE, writeState } from './state.ts'
 
 const FILE = join(STATE, 'processes.json')
@@ -33,17 +34,20 @@ export function runningLauncher(): number | undefined {
 /** Ends what a killed launcher left behind: by pid and start time, never by name. */
 export async function endOrphans(): Promise<string[]> {
   const orphans = readKnown().filter(isSame)
-  for (const { pid } of orphans) signal(pid, 'SIGTERM')
-  const giveUpAt = performance.now() + GRACE_MS
-  while (orphans.some(isSame) && performance.now() < giveUpAt) await wait(50)
-  for (const orphan of orphans.filter(isSame)) signal(orphan.pid, 'SIGKILL')
-  known = []
-  writeState(FILE, known)
+  await end(orphans)
   return orphans.map(({ name }) => name)
 }
 
-/** Nothing of ours runs any more. */
-export function forgetAll(): void {
+/** Ends what still runs, such as instances that were starting when Ctrl-C came. */
+export async function endRemaining(): Promise<void> {
+  await end(known.filter((each) => each.pid !== process.pid && isSame(each)))
+}
+
+async function end(processes: readonly Known[]) {
+  for (const { pid } of processes) signal([pid], 'SIGTERM')
+  const giveUpAt = performance.now() + GRACE_MS
+  while (processes.some(isSame) && performance.now() < giveUpAt) await wait(50)
+  for (const { pid } of processes.filter(isSame)) signal([pid], 'SIGKILL')
   known = []
   writeState(FILE, known)
 }
@@ -74,13 +78,5 @@ function startTimeOf(pid: number): string | undefined {
     return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined
-  }
-}
-
-function signal(pid: number, name: NodeJS.Signals) {
-  try {
-    process.kill(pid, name)
-  } catch {
-    // It ended by itself in the meantime, which is what we want.
   }
 }

@@ -16,6 +16,8 @@ export const CLUSTER_FILE = join(STATE, 'cluster.json')
 /** Makes the state's folders; with `fresh` the data of earlier runs is gone. */
 export function prepareState({ fresh }: { fresh: boolean }): void {
   if (fresh) rmSync(join(STATE, 'postgres'), { recursive: true, force: true })
+  // The logs are this run's: a log that says what was yesterday misleads.
+  rmSync(join(STATE, 'logs'), { recursive: true, force: true })
   mkdirSync(HOME, { recursive: true })
   mkdirSync(join(STATE, 'logs'), { recursive: true })
 }

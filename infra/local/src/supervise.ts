@@ -6,7 +6,10 @@ import { remember } from './processes.ts'
 import { ROOT, STATE } from './state.ts'
 
 const READY_WITHIN_MS = 60_000
+/** Doubled each time, up to the longest, while a program dies young. */
 const RESTART_DELAY_MS = 500
+const LONGEST_DELAY_MS = 16_000
+const YOUNG_MS = 10_000
 /** Longer than an instance's own drain deadline. */
 const STOP_WITHIN_MS = 28_000
 
@@ -41,17 +44,23 @@ export async function supervise(
   onRestart: (died: { name: string; reason: string; pid: number }) => void,
 ): Promise<Supervised> {
   let stopping = false
+  let delayMs = RESTART_DELAY_MS
   let child = launch(program)
   await untilReady(program, child)
   watch(child)
 
   function watch(current: ChildProcess) {
-    current.once('exit', (code, killer) => void revive(killer ?? `exit code ${code}`))
+    const began = performance.now()
+    current.once('exit', (code, killer) => {
+      const young = performance.now() - began < YOUNG_MS
+      delayMs = young ? Math.min(delayMs * 2, LONGEST_DELAY_MS) : RESTART_DELAY_MS
+      void revive(killer ?? `exit code ${code}`)
+    })
   }
 
   async function revive(reason: string) {
     if (stopping) return
-    await wait(RESTART_DELAY_MS)
+    await wait(delayMs)
     if (stopping) return
     child = launch(program)
     watch(child)
