@@ -22,7 +22,7 @@ export function sharedEnvironment(
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
     ORIGIN: `http://localhost:${port}`,
-    API_URL: `http://localhost:${port}`,
+    API_URL: originsOf(plans, 'gateway'),
     AUTH_URLS: originsOf(plans, 'auth'),
     PAYMENTS_URLS: originsOf(plans, 'payments'),
     GATEWAY_URLS: originsOf(plans, 'gateway'),

@@ -5,7 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { signal } from './process-tree.ts'
 import { readState, STATE, writeState } from './state.ts'
 
-const FILE = join(STATE, 'processes.json')
+const NAME = 'processes.json'
+const FILE = join(STATE, NAME)
 const GRACE_MS = 3_000
 
 /** A process that a cluster started. The start time tells it from a later one with the same pid. */
@@ -25,9 +26,9 @@ export function remember(name: string, pid: number): void {
   writeState(FILE, known)
 }
 
-/** Whether a launcher of this repository runs already, by pid and start time. */
-export function runningLauncher(): number | undefined {
-  const launcher = readKnown().find(({ name }) => name === 'launcher')
+/** The launcher that runs a cluster, if one does, by pid and start time. */
+export function runningLauncher(state = STATE): number | undefined {
+  const launcher = readKnown(join(state, NAME)).find(({ name }) => name === 'launcher')
   return launcher && isSame(launcher) ? launcher.pid : undefined
 }
 
@@ -52,8 +53,8 @@ async function end(processes: readonly Known[]) {
   writeState(FILE, known)
 }
 
-function readKnown(): Known[] {
-  const list = readState(FILE)
+function readKnown(file = FILE): Known[] {
+  const list = readState(file)
   return Array.isArray(list) ? list.filter(isKnown) : []
 }
 

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 
 /** The repository's root. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const HOME = join(ROOT, '.threefold')
+/** The state of the cluster that you use; the tests have their own. */
+export const HOME = join(ROOT, '.threefold')
 /**
  * Everything that a local cluster keeps: data, logs, caches. Safe to delete when stopped. Another
  * folder (`THREEFOLD_STATE`) is another cluster, as the tests' is, beside the one you use.

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readState, ROOT, writeState } from './state.ts'
+import { PreflightError } from './preflight.ts'
+import { runningLauncher } from './processes.ts'
+import { HOME, readState, ROOT, STATE, writeState } from './state.ts'
 import { runOnce } from './supervise.ts'
 
 /** All that a build of web depends on: its sources, what it imports, and the versions of the rest. */
@@ -18,6 +20,12 @@ export async function buildWeb(env: Record<string, string>): Promise<'built' | '
   const sources = hashSources(env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] ?? '')
   const built = existsSync(join(ROOT, 'apps/web/.next/BUILD_ID'))
   if (built && readState(STAMP) === sources) return 'unchanged'
+  const other = STATE === HOME ? undefined : runningLauncher(HOME)
+  if (other !== undefined) {
+    throw new PreflightError(
+      `web has changed and must be built, but the cluster of process ${other} serves the old build: stop it first`,
+    )
+  }
   await runOnce({
     name: 'web-build',
     args: [join(ROOT, 'apps/web/node_modules/next/dist/bin/next'), 'build', join(ROOT, 'apps/web')],

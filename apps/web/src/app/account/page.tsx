@@ -1,0 +1,66 @@
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { Badge } from '../../ui/badge.tsx'
+import { Card } from '../../ui/card.tsx'
+import { Notice } from '../../ui/notice.tsx'
+import { Page } from '../../ui/page.tsx'
+import { SubmitButton } from '../../ui/submit-button.tsx'
+import { Unavailable } from '../../ui/unavailable.tsx'
+import { revokeOthers, signOut } from './actions.ts'
+import { Devices } from './devices.tsx'
+import { noticeOf } from './notices.ts'
+
+export const metadata = { title: 'Account' }
+
+export default async function Account({ searchParams }: PageProps<'/account'>) {
+  const [me, sessions, query] = await Promise.all([api.me(), api.sessions(), searchParams])
+  if (me.outcome === 'signed-out') redirect('/sign-in?next=/account')
+  if (me.outcome !== 'ok') {
+    const retryAfterSeconds = me.outcome === 'unavailable' ? me.retryAfterSeconds : 10
+    return (
+      <Page title="Account">
+        <Unavailable retryAfterSeconds={retryAfterSeconds} />
+      </Page>
+    )
+  }
+
+  const { user, session } = me.value
+  const notice = noticeOf(query['notice'])
+  const administrator = user.role === 'admin'
+  return (
+    <Page title={user.name} lead={user.email}>
+      <div className="flex flex-wrap items-center gap-4">
+        <Badge tone={administrator ? 'accent' : 'plain'}>
+          {administrator ? 'Administrator' : 'User'}
+        </Badge>
+        <form action={signOut}>
+          <SubmitButton look="outline" size="small" pendingText="Signing out…">
+            Sign out
+          </SubmitButton>
+        </form>
+      </div>
+      {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}
+      {sessions.outcome === 'ok' ? (
+        <Card
+          id="devices"
+          title="Your devices"
+          aside={
+            sessions.value.length > 1 && (
+              <form action={revokeOthers}>
+                <SubmitButton look="danger" size="small" pendingText="Signing out…">
+                  Sign out all others
+                </SubmitButton>
+              </form>
+            )
+          }
+        >
+          <Devices sessions={sessions.value} currentId={session.id} now={new Date()} />
+        </Card>
+      ) : (
+        <Unavailable
+          retryAfterSeconds={sessions.outcome === 'unavailable' ? sessions.retryAfterSeconds : 10}
+        />
+      )}
+    </Page>
+  )
+}

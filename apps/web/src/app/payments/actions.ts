@@ -1,0 +1,27 @@
+'use server'
+
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { type FormState, refused, textOf } from '../../form-state.ts'
+import { currencies, parseAmount } from '../../money.ts'
+
+export async function pay(_: FormState, form: FormData): Promise<FormState> {
+  const amountText = textOf(form, 'amount')
+  const reference = textOf(form, 'reference').trim()
+  const currency = currencies.find((code) => code === textOf(form, 'currency')) ?? 'EUR'
+  const key = textOf(form, 'key')
+  const values = { amount: amountText, currency, reference }
+
+  const amount = parseAmount(amountText, currency)
+  if (amount.outcome === 'invalid') {
+    return { message: 'No payment was made.', errors: { amount: amount.message }, values, key }
+  }
+
+  const answer = await api.pay({ amount: amount.minor, currency, reference }, key)
+  if (answer.outcome === 'ok') redirect(`/payments?made=${encodeURIComponent(answer.value.id)}`)
+  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/payments')
+  // Nobody knows whether an unanswered try went through: its key makes the next try the same one.
+  // A refused one is over, and its key is taken by what was refused.
+  const nextKey = answer.outcome === 'unavailable' ? key : crypto.randomUUID()
+  return { ...refused(answer, values), key: nextKey }
+}

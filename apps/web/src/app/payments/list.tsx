@@ -1,0 +1,37 @@
+import { formatAmount } from '../../money.ts'
+import type { Payment } from '../../schemas.ts'
+import { inUtc } from '../../time.ts'
+
+interface PaymentListProps {
+  payments: Payment[]
+  madeId: string | undefined
+}
+
+export function PaymentList({ payments, madeId }: PaymentListProps) {
+  if (payments.length === 0) {
+    return (
+      <p className="rounded-control bg-sunken px-4 py-8 text-center text-muted">
+        No payments yet. Make one, then send the same form again: there will still be one.
+      </p>
+    )
+  }
+  const newestFirst = payments.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
+  return (
+    <ul className="divide-y divide-line">
+      {newestFirst.map(({ id, amount, currency, reference, createdAt }) => (
+        <li
+          key={id}
+          className={`grid grid-cols-[1fr_auto] items-baseline gap-x-4 gap-y-1 py-4 first:pt-0 last:pb-0 ${id === madeId ? 'border-l-4 border-l-accent pl-4' : ''}`}
+        >
+          <p className="min-w-0 font-medium break-words">{reference}</p>
+          <p className="text-right font-mono font-semibold tabular-nums">
+            {formatAmount(amount, currency)}
+          </p>
+          <p className="col-span-2 text-sm text-muted">
+            <time dateTime={createdAt.toISOString()}>{inUtc(createdAt)}</time>
+          </p>
+        </li>
+      ))}
+    </ul>
+  )
+}

@@ -1,0 +1,42 @@
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { Card } from '../../ui/card.tsx'
+import { Notice } from '../../ui/notice.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Unavailable } from '../../ui/unavailable.tsx'
+import { PaymentForm } from './form.tsx'
+import { PaymentList } from './list.tsx'
+
+export const metadata = { title: 'Payments' }
+
+export default async function Payments({ searchParams }: PageProps<'/payments'>) {
+  const [me, payments, query] = await Promise.all([api.me(), api.payments(), searchParams])
+  if (me.outcome === 'signed-out') redirect('/sign-in?next=/payments')
+
+  const made =
+    payments.outcome === 'ok'
+      ? payments.value.payments.find(({ id }) => id === query['made'])
+      : undefined
+  return (
+    <Page
+      title="Payments"
+      lead="Send a form twice, by impatience or by a network that forgot to answer: one payment is made."
+    >
+      {made && <Notice tone="ok">The payment is made.</Notice>}
+      <div className="grid gap-6 lg:grid-cols-[2fr_3fr] lg:items-start">
+        <Card id="new" title="New payment">
+          <PaymentForm key={made?.id} idempotencyKey={crypto.randomUUID()} />
+        </Card>
+        {payments.outcome === 'ok' ? (
+          <Card id="made" title="Made so far">
+            <PaymentList payments={payments.value.payments} madeId={made?.id} />
+          </Card>
+        ) : (
+          <Unavailable
+            retryAfterSeconds={payments.outcome === 'unavailable' ? payments.retryAfterSeconds : 10}
+          />
+        )}
+      </div>
+    </Page>
+  )
+}

@@ -1,0 +1,36 @@
+import Link from 'next/link'
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { settings } from '../../env.ts'
+import { sameSitePath } from '../../same-site.ts'
+import { Page } from '../../ui/page.tsx'
+import { accountOf, DemoAccounts } from './demo.tsx'
+import { SignInForm } from './form.tsx'
+
+export const metadata = { title: 'Sign in' }
+
+export default async function SignIn({ searchParams }: PageProps<'/sign-in'>) {
+  const query = await searchParams
+  const next = sameSitePath(query['next'], '/account')
+  const me = await api.me()
+  if (me.outcome === 'ok') redirect(next)
+
+  const { DEMO } = settings()
+  const demo = DEMO ? accountOf(query['as']) : undefined
+  return (
+    <Page title="Sign in" lead="Any instance will do: the other two will know you." narrow>
+      {DEMO && <DemoAccounts next={next} />}
+      <SignInForm key={demo?.email} next={next} prefill={demo} />
+      <p className="text-muted">
+        No account yet?{' '}
+        <Link
+          href={`/sign-up?next=${encodeURIComponent(next)}`}
+          prefetch={false}
+          className="font-semibold text-ink underline decoration-accent decoration-2 underline-offset-4"
+        >
+          Make one
+        </Link>
+      </p>
+    </Page>
+  )
+}

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+
+const origin = () => z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin)
+
+/** What web reads beyond what every app does. */
+export const webSettings = {
+  API_URL: z
+    .string()
+    .transform((list) => list.split(',').map((item) => item.trim()))
+    .pipe(z.array(origin()).min(1))
+    .meta({
+      description: 'origins of the gateways, comma-separated, or of a balancer before them',
+      shared: true,
+      example: 'http://localhost:4201,http://localhost:4202,http://localhost:4203',
+    }),
+  DEMO: z
+    .stringbool()
+    .default(false)
+    .meta({ description: 'shows the seeded accounts on the sign-in page', shared: true }),
+}
+
+const schema = z.object({ ...webSettings, ORIGIN: origin().default('http://localhost:8080') })
+
+/** The settings that pages need. Next bundles pages apart from `main.ts`, so they read for themselves. */
+export function settings() {
+  return schema.parse(process.env)
+}
+
+/** Next takes the build's own resolved config from here, instead of compiling `next.config.ts` at boot. */
+export function serveBuild(config: unknown) {
+  Object.assign(process.env, {
+    NODE_ENV: 'production',
+    NEXT_TELEMETRY_DISABLED: '1',
+    __NEXT_PRIVATE_STANDALONE_CONFIG: JSON.stringify(config),
+  })
+}

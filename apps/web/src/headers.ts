@@ -1,0 +1,2 @@
+export const instanceHeader = 'x-instance-id'
+export const requestIdHeader = 'x-request-id'

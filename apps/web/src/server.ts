@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { serveBuild } from './env.ts'
+import { instanceHeader } from './headers.ts'
+
+const dir = join(import.meta.dirname, '..')
+const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
+
+interface WebApp {
+  instanceId: string
+  /** Where this instance listens: Next asks itself for the page that a server action redirects to. */
+  port: number
+}
+
+/**
+ * The built Next application as a plain request listener, so that web boots, drains and answers its
+ * operational endpoints as every other app does. `close` resolves when `after()` callbacks have run.
+ * @throws Error when there is no build to serve
+ */
+export async function createApp({ instanceId, port }: WebApp) {
+  serveBuild(await readBuiltConfig())
+  // Next chooses its runtime by NODE_ENV when it is loaded, so it is loaded after that is set.
+  const { default: next } = await import('next')
+  const app = next({ dev: false, dir, port, hostname: 'localhost', quiet: true })
+  await app.prepare()
+  const handle = app.getRequestHandler()
+
+  return {
+    listener(request: IncomingMessage, response: ServerResponse) {
+      // Pages learn from this who serves them; what a client sent under the name is overwritten.
+      request.headers[instanceHeader] = instanceId
+      void handle(request, response)
+    },
+    close: () => app.close(),
+  }
+}
+
+async function readBuiltConfig() {
+  const path = join(dir, '.next/required-server-files.json')
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new Error('apps/web is not built: run `pnpm --filter @repo/web build`', { cause })
+  })
+  return manifest.parse(JSON.parse(text)).config
+}

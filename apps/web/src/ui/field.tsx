@@ -1,0 +1,69 @@
+import { type ComponentProps, useId } from 'react'
+
+const control =
+  'w-full min-h-11 rounded-control border border-edge bg-surface px-3 text-base text-ink transition-colors hover:border-ink aria-invalid:border-danger'
+
+interface Labelled {
+  label: string
+  hint?: string | undefined
+  error?: string | undefined
+}
+
+function useDescription({ hint, error }: Labelled) {
+  const id = useId()
+  const ids = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean)
+  return { id, describedBy: ids.length > 0 ? ids.join(' ') : undefined }
+}
+
+function Frame({ id, label, hint, error, children }: Labelled & ComponentProps<'div'>) {
+  return (
+    <div className="grid content-start gap-1.5">
+      <label htmlFor={id} className="text-sm font-semibold">
+        {label}
+      </label>
+      {children}
+      {error && (
+        <p id={`${id}-error`} className="text-sm font-medium text-danger">
+          {error}
+        </p>
+      )}
+      {hint && (
+        <p id={`${id}-hint`} className="text-sm text-muted">
+          {hint}
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** A labelled input whose hint and error are read out with it, scripts or no scripts. */
+export function Field({ label, hint, error, ...rest }: Labelled & ComponentProps<'input'>) {
+  const { id, describedBy } = useDescription({ label, hint, error })
+  return (
+    <Frame id={id} label={label} hint={hint} error={error}>
+      <input
+        {...rest}
+        id={id}
+        aria-describedby={describedBy}
+        aria-invalid={error ? true : undefined}
+        className={control}
+      />
+    </Frame>
+  )
+}
+
+/** A labelled native select: it works on a phone and without scripts. */
+export function SelectField({ label, hint, error, ...rest }: Labelled & ComponentProps<'select'>) {
+  const { id, describedBy } = useDescription({ label, hint, error })
+  return (
+    <Frame id={id} label={label} hint={hint} error={error}>
+      <select
+        {...rest}
+        id={id}
+        aria-describedby={describedBy}
+        aria-invalid={error ? true : undefined}
+        className={control}
+      />
+    </Frame>
+  )
+}

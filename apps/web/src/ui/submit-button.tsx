@@ -1,0 +1,17 @@
+'use client'
+
+import type { ComponentProps } from 'react'
+import { useFormStatus } from 'react-dom'
+import { Button } from './button.tsx'
+
+type SubmitButtonProps = ComponentProps<typeof Button> & { pendingText: string }
+
+/** Submits its form, and says so while the answer is on its way. */
+export function SubmitButton({ children, pendingText, ...rest }: SubmitButtonProps) {
+  const { pending } = useFormStatus()
+  return (
+    <Button {...rest} type="submit" busy={pending}>
+      {pending ? pendingText : children}
+    </Button>
+  )
+}
