@@ -10,10 +10,12 @@ export async function connectWhenUp({
   url,
   name,
   waitMs,
+  queryTimeoutMs,
 }: {
   url: string
   name: string
   waitMs: number
+  queryTimeoutMs: number
 }): Promise<Client> {
   const giveUpAt = performance.now() + waitMs
   for (;;) {
@@ -21,6 +23,9 @@ export async function connectWhenUp({
       connectionString: url,
       application_name: name,
       connectionTimeoutMillis: 2_000,
+      query_timeout: queryTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     })
     // The server may go away between two statements; the next statement reports it.
     client.on('error', () => undefined)

@@ -1,6 +1,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { Pool } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import * as schema from './schema.ts'
+import { createTransaction } from './transaction.ts'
 
 export type Database = NodePgDatabase<typeof schema>
 
@@ -9,6 +10,7 @@ export interface DatabaseConnection {
   readonly pool: Pool
   /** Answers when the server does. @throws what `isDatabaseUnavailable` recognises */
   readonly ping: () => Promise<void>
+  /** Waits for queries in progress, at most the deadline; then cuts them off. */
   readonly close: () => Promise<void>
 }
 
@@ -33,16 +35,38 @@ export function connectDatabase({ url, name, poolSize, deadlineMs = 1_800 }: Dat
     connectionTimeoutMillis: deadlineMs / 2,
     query_timeout: deadlineMs / 2,
     idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   })
+  const clients = new Set<PoolClient>()
   // An idle connection that the server closed is dropped from the pool; the next query opens one.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => {
+    clients.add(client)
+    // One that breaks while a transaction holds it: the next statement reports it. Unheard, the
+    // event would end the process.
+    client.on('error', () => undefined)
+  })
+  const gone = Promise.withResolvers<void>()
+  pool.on('remove', (client) => {
+    clients.delete(client)
+    if (pool.ending && clients.size === 0) gone.resolve()
+  })
 
   return {
-    db: drizzle({ client: pool, schema }),
+    db: Object.assign(drizzle({ client: pool, schema }), { transaction: createTransaction(pool) }),
     pool,
     async ping() {
       await pool.query('select 1')
     },
-    close: () => pool.end(),
+    async close() {
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, deadlineMs)
+      if (clients.size === 0) gone.resolve()
+      // The pool ends when it has said goodbye: a server that hangs keeps the connection.
+      await Promise.race([Promise.all([pool.end(), gone.promise]), late])
+      clearTimeout(timer)
+      for (const client of clients) client.connection.stream.destroy()
+    },
   } satisfies DatabaseConnection as DatabaseConnection
 }

@@ -15,7 +15,8 @@ export interface Breaker {
 /**
  * Circuit breaker: after `failures` consecutive failures nothing is tried for `coolDownMs`; then
  * one call goes through as a probe, and its success closes the breaker (Nygard, Release It!).
- * An answer of the server, even an error, is no failure: the server is there.
+ * An answer of the server, even an error, is no failure: the server is there. An error that is no
+ * `RedisError` is the caller's own and says nothing about the server.
  */
 export function createBreaker({
   failures = 3,
@@ -31,6 +32,16 @@ export function createBreaker({
     return probing || now() - openedAtMs < coolDownMs ? 'open' : 'half-open'
   }
 
+  function note(error: unknown) {
+    if (!(error instanceof RedisError)) return
+    if (error.code === 'rejected') {
+      failed = 0
+      return
+    }
+    failed += 1
+    openedAtMs = now()
+  }
+
   return {
     get state() {
       return state()
@@ -38,21 +49,18 @@ export function createBreaker({
     async run(call) {
       const before = state()
       if (before === 'open') throw new RedisError('unavailable', 'Redis is not answering')
-      probing = before === 'half-open'
+      const isProbe = before === 'half-open'
+      if (isProbe) probing = true
       try {
         const answer = await call()
         failed = 0
         return answer
       } catch (error) {
-        if (error instanceof RedisError && error.code === 'rejected') {
-          failed = 0
-        } else {
-          failed += 1
-          openedAtMs = now()
-        }
+        note(error)
         throw error
       } finally {
-        probing = false
+        // Only the probe's own end: a call from before the outage may end while it runs.
+        if (isProbe) probing = false
       }
     },
   }

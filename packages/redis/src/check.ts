@@ -2,20 +2,29 @@ import { connectRedis } from './connect.ts'
 import { checkEvictionPolicy } from './eviction-policy.ts'
 
 /** `REDIS_URL=… node src/check.ts`: whether the server can be used; one line says why not. */
-const url = process.env['REDIS_URL'] ?? 'redis://localhost:6379'
-const redis = connectRedis({ url, name: 'check' })
-try {
-  await redis.ready()
-  const policy = await checkEvictionPolicy(redis)
-  if (policy.outcome === 'unsafe') {
-    fail(`Redis has maxmemory-policy ${policy.policy}; set it to noeviction, or state is lost`)
-  }
-} catch {
-  fail(`REDIS_URL: ${new URL(url).host} does not answer as a Redis server that lets us in`)
+const url = process.env['REDIS_URL'] || 'redis://localhost:6379'
+const fault = /^rediss?:/.test(url) && URL.canParse(url) ? await findFault(url) : 'is no Redis URL'
+if (fault !== undefined) {
+  process.stderr.write(`REDIS_URL: ${fault}\n`)
+  process.exitCode = 1
 }
-await redis.close()
 
-function fail(message: string): never {
-  process.stderr.write(`${message}\n`)
-  process.exit(1)
+async function findFault(server: string): Promise<string | undefined> {
+  const redis = connectRedis({ url: server, name: 'check' })
+  try {
+    await redis.ready()
+    const check = await checkEvictionPolicy(redis)
+    if (check.outcome === 'unsafe') {
+      return `Redis has maxmemory-policy ${check.policy}; set it to noeviction, or state is lost`
+    }
+    // A policy that we may not see is fine, a server that went away meanwhile is not.
+    if (check.outcome === 'unknown') await redis.call((client) => client.ping())
+    return undefined
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
+    const why = cause?.message ? ` (${cause.message.split('\n', 1)[0]})` : ''
+    return `${new URL(server).host} does not answer as a Redis server that lets us in${why}`
+  } finally {
+    await redis.close()
+  }
 }

@@ -14,12 +14,13 @@ export interface RedisConnection {
   readonly breaker: Breaker
   /**
    * Runs a command on the request path: answers or fails within the deadline, never queues while
-   * disconnected, never resends.
-   * @throws RedisError
+   * disconnected, never resends. Not for commands that block or subscribe.
+   * @throws RedisError; an error of the callback's own passes through
    */
   call<T>(command: (client: Redis) => Promise<T>): Promise<T>
-  /** Waits until connected, at most `timeoutMs`. @throws RedisError `unavailable` */
+  /** Waits until connected, at most `timeoutMs`. @throws RedisError `unavailable`, with the reason */
   ready(timeoutMs?: number): Promise<void>
+  /** Lets commands on their way be answered, then closes; within the deadline, also when Redis hangs. */
   close(): Promise<void>
 }
 
@@ -42,8 +43,10 @@ export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOption
     connectionName: name,
     commandTimeout: deadlineMs,
     connectTimeout: 500,
+    // How long a server that hangs may take to agree that the connection is over.
+    disconnectTimeout: 500,
     // A hung server is one that leaves commands unanswered this long: reconnect.
-    socketTimeout: 1_000,
+    socketTimeout: Math.max(1_000, 2 * deadlineMs),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     // A command may have run before the connection broke: only its caller knows if it can be repeated.
@@ -57,10 +60,19 @@ export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOption
   const breaker = createBreaker()
 
   async function attempt<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    if (client.status === 'end') throw new RedisError('unavailable', 'the connection was closed')
+    const late = Promise.withResolvers<never>()
+    // Beside commandTimeout, which counts only from when the batch ahead was answered.
+    const timer = setTimeout(
+      () => late.reject(new RedisError('timeout', `no answer within ${deadlineMs} ms`)),
+      deadlineMs,
+    )
     try {
-      return await command(client)
+      return await Promise.race([command(client), late.promise])
     } catch (error) {
       throw toRedisError(error)
+    } finally {
+      clearTimeout(timer)
     }
   }
 
@@ -70,11 +82,17 @@ export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOption
     call: (command) => breaker.run(() => attempt(command)),
     ready: (timeoutMs = 2_000) => untilReady(client, timeoutMs),
     async close() {
-      // QUIT waits for the answers of commands on their way; a server that is away needs no goodbye.
-      if (client.status === 'ready') await attempt((redis) => redis.quit()).catch(() => 'gone')
-      client.disconnect()
+      // A server that is away needs no goodbye.
+      if (client.status === 'ready') await attempt(sayGoodbye).catch(() => 'gone')
+      if (client.status !== 'end') client.disconnect()
     },
   } satisfies RedisConnection as RedisConnection
+}
+
+async function sayGoodbye(client: Redis) {
+  // Its answer comes after those of all commands so far; QUIT alone would overtake this tick's batch.
+  await client.ping()
+  await client.quit()
 }
 
 /** ioredis emits an error per attempt: one line when Redis goes and one when it is back. */
@@ -93,15 +111,22 @@ function logTransitions(client: Redis, log: ConnectionLog | undefined) {
 async function untilReady(client: Redis, timeoutMs: number): Promise<void> {
   if (client.status === 'ready') return
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(
-    () => reject(new RedisError('unavailable', `Redis did not answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
+  let cause: unknown
+  function noteCause(error: unknown) {
+    cause = error
+  }
+  function giveUp() {
+    const message = `Redis did not answer within ${timeoutMs} ms`
+    reject(new RedisError('unavailable', message, { cause }))
+  }
+  const timer = setTimeout(giveUp, timeoutMs)
   client.once('ready', resolve)
+  client.on('error', noteCause)
   try {
     await promise
   } finally {
     clearTimeout(timer)
     client.off('ready', resolve)
+    client.off('error', noteCause)
   }
 }

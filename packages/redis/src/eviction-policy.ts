@@ -3,7 +3,10 @@ import type { RedisConnection } from './connect.ts'
 export type EvictionPolicy =
   | { outcome: 'safe' }
   | { outcome: 'unsafe'; policy: string }
-  /** CONFIG is not permitted, as on most hosted services: check the provider's setting by hand. */
+  /**
+   * Nobody can say: the server is away, or CONFIG is not permitted, as on most hosted services:
+   * check the provider's setting by hand.
+   */
   | { outcome: 'unknown'; reason: string }
 
 /**
@@ -13,7 +16,8 @@ export type EvictionPolicy =
 export async function checkEvictionPolicy(redis: RedisConnection): Promise<EvictionPolicy> {
   try {
     const reply = await redis.call((client) => client.config('GET', 'maxmemory-policy'))
-    const policy = String(Array.isArray(reply) ? reply[1] : reply)
+    const policy: unknown = Array.isArray(reply) ? reply[1] : undefined
+    if (typeof policy !== 'string') return { outcome: 'unknown', reason: 'the server does not say' }
     return policy === 'noeviction' ? { outcome: 'safe' } : { outcome: 'unsafe', policy }
   } catch (error) {
     return { outcome: 'unknown', reason: error instanceof Error ? error.message : String(error) }

@@ -2,6 +2,7 @@ export {
   createSessions,
   type Session,
   type Sessions,
+  type SessionsOptions,
   type SessionUser,
   type Validation,
 } from './sessions.ts'

@@ -22,8 +22,22 @@ export type Validation =
   /** The store did not answer: nobody is told that they are signed out. */
   | { outcome: 'unavailable'; cause: unknown }
 
+export interface SessionsOptions {
+  database: DatabaseConnection
+  /** Better Auth's secret, which signs the cookie. */
+  secret: string
+  /**
+   * Whether the site is served over https: then only the `__Secure-` cookie counts, which no http
+   * page can plant. Without it either name does.
+   */
+  secure?: boolean
+}
+
 export interface Sessions {
-  /** Who the caller is, from the `Cookie` header. At most one database query, by a unique index. */
+  /**
+   * Who the caller is, from the `Cookie` header. At most one database query, by a unique index.
+   * @throws what PostgreSQL says when it refuses the query, as when the schema is not there
+   */
   validate(cookie: string | undefined): Promise<Validation>
 }
 
@@ -51,14 +65,7 @@ const BY_TOKEN = {
  * Validates the sessions that Better Auth keeps in PostgreSQL, without calling Better Auth: the
  * cookie's signature is checked here and the session is one indexed read.
  */
-export function createSessions({
-  database,
-  secret,
-}: {
-  database: DatabaseConnection
-  /** Better Auth's secret, which signs the cookie. */
-  secret: string
-}): Sessions {
+export function createSessions({ database, secret, secure }: SessionsOptions): Sessions {
   async function find(token: string): Promise<Row | undefined> {
     const { rows } = await database.pool.query<Row>({ ...BY_TOKEN, values: [token] })
     return rows[0]
@@ -66,7 +73,7 @@ export function createSessions({
 
   return {
     async validate(cookie) {
-      const signed = readSessionCookie(cookie, secret)
+      const signed = readSessionCookie(cookie, { secret, secure })
       if (signed.outcome === 'none') return { outcome: 'none' }
       try {
         const row = await find(signed.token)

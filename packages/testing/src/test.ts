@@ -4,6 +4,7 @@ import { type Valkey, startValkey } from '@repo/local/valkey'
 import { Redis } from 'ioredis'
 import { test as base, inject } from 'vitest'
 import { createDatabase } from './database.ts'
+import type {} from './global-setup.ts'
 import { type Replica, type ReplicaOptions, endReplicas, startReplicas } from './replica.ts'
 import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
 

@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, freePort, test } from '@repo/testing'
+import { Redis } from 'ioredis'
+
+const PROGRAM = fileURLToPath(new URL('check.ts', import.meta.url))
+const run = promisify(execFile)
+
+interface Ended {
+  code: number
+  lines: string[]
+}
+
+/** Runs the program to its end. */
+async function check(url: string): Promise<Ended> {
+  const env = { PATH: process.env.PATH, REDIS_URL: url }
+  const { code, stdout, stderr } = await run(process.execPath, [PROGRAM], { env }).then(
+    (ended) => ({ code: 0, ...ended }),
+    (error: Ended & { stdout: string; stderr: string }) => error,
+  )
+  return { code, lines: (stdout + stderr).split('\n').filter(Boolean) }
+}
+
+describe('src/check.ts', () => {
+  test('exits 0 and says nothing about a server that keeps what it is given', async ({
+    redisUrl,
+  }) => {
+    expect(await check(redisUrl)).toEqual({ code: 0, lines: [] })
+  })
+
+  test('exits 1 with one line that names the policy when it is unsafe', async ({ ownValkey }) => {
+    const admin = new Redis(ownValkey.url)
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    await admin.quit()
+    const line =
+      'REDIS_URL: Redis has maxmemory-policy allkeys-lru; set it to noeviction, or state is lost'
+    expect(await check(ownValkey.url)).toEqual({ code: 1, lines: [line] })
+  })
+
+  test('exits 1 with one line that names the host, and no password, when nobody answers', async () => {
+    const host = `127.0.0.1:${await freePort()}`
+    const { code, lines } = await check(`redis://user:secret@${host}`)
+    expect([code, lines.length]).toEqual([1, 1])
+    expect(lines[0]).toMatch(`REDIS_URL: ${host} does not answer`)
+    expect(lines[0]).toContain('ECONNREFUSED')
+    expect(lines[0]).not.toContain('secret')
+  })
+
+  test.for(['localhost:6379', 'https://localhost', 'redis://['])(
+    'exits 1 with one line about what is no Redis URL: %s',
+    async (url) => {
+      expect(await check(url)).toEqual({ code: 1, lines: ['REDIS_URL: is no Redis URL'] })
+    },
+  )
+})

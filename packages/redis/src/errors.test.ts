@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@repo/testing'
+import { Redis } from 'ioredis'
+import { RedisError, toRedisError } from './errors.ts'
+
+/** The texts of ioredis 6.0.0, of errors that no fault of the other tests brings about at will. */
+const UNKNOWN_OUTCOMES = [
+  'Command timed out',
+  'Command aborted due to connection close',
+  'Connection is closed.',
+  'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
+  'Protocol error, got "H" as reply type byte. Please report this.',
+]
+
+describe('what ioredis throws', () => {
+  test.for(UNKNOWN_OUTCOMES)('is a timeout after the command was written: %s', (message) => {
+    const cause = new Error(message)
+    expect(toRedisError(cause)).toMatchObject({ name: 'RedisError', code: 'timeout', cause })
+  })
+
+  test('is unavailable only where it refused to write the command', async () => {
+    const redis = new Redis({ lazyConnect: true, enableOfflineQueue: false, port: 1 })
+    redis.on('error', () => undefined)
+    const cause = await redis.incr('key').catch((error: unknown) => error)
+    redis.disconnect()
+    expect(toRedisError(cause)).toMatchObject({ code: 'unavailable', cause })
+  })
+
+  test('is a timeout when the server breaks off in the middle of a batch', async ({ redisUrl }) => {
+    const redis = new Redis(redisUrl, {
+      enableAutoPipelining: true,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      retryStrategy: () => 10,
+    })
+    redis.on('error', () => undefined)
+    await redis.ping()
+    // The server closes the connection after the answer to the second command.
+    const batch = [
+      redis.incr('batch'),
+      redis.call('CLIENT', 'KILL', 'ID', String(await redis.client('ID')), 'SKIPME', 'no'),
+      redis.incr('batch'),
+      redis.incr('batch'),
+    ]
+    const ends = await Promise.allSettled(batch)
+    redis.disconnect()
+    const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+    expect(reasons).toHaveLength(2)
+    for (const reason of reasons) {
+      expect(reason).toMatchObject({ message: 'Command aborted due to connection close' })
+      expect(toRedisError(reason)).toMatchObject({ code: 'timeout' })
+    }
+  })
+})
+
+test('an error that is none of ioredis stays as it is', () => {
+  for (const error of [new TypeError('a bug'), new RedisError('timeout', 'late'), 'text']) {
+    expect(toRedisError(error)).toBe(error)
+  }
+})

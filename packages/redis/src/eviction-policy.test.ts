@@ -1,0 +1,43 @@
+import { afterEach, describe, expect, test } from '@repo/testing'
+import { Redis } from 'ioredis'
+import { connectRedis, type RedisConnection } from './connect.ts'
+import { checkEvictionPolicy } from './eviction-policy.ts'
+
+let redis: RedisConnection
+
+async function connect(url: string) {
+  redis = connectRedis({ url, name: 'test' })
+  await redis.ready()
+}
+
+afterEach(() => redis.close())
+
+describe('the eviction policy', () => {
+  test('is safe with noeviction and unsafe with any other', async ({ ownValkey }) => {
+    await connect(ownValkey.url)
+    expect(await checkEvictionPolicy(redis)).toEqual({ outcome: 'safe' })
+    for (const policy of ['allkeys-lru', 'volatile-ttl', 'allkeys-random']) {
+      await redis.client.config('SET', 'maxmemory-policy', policy)
+      expect(await checkEvictionPolicy(redis)).toEqual({ outcome: 'unsafe', policy })
+    }
+  })
+
+  test('is unknown where CONFIG is not permitted', async ({ ownValkey }) => {
+    const admin = new Redis(ownValkey.url)
+    await admin.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '+@all', '-config')
+    await admin.quit()
+    const url = new URL(ownValkey.url)
+    await connect(`redis://app:secret@${url.host}`)
+    expect(await checkEvictionPolicy(redis)).toEqual({
+      outcome: 'unknown',
+      reason: expect.stringContaining('NOPERM'),
+    })
+  })
+
+  test('is unknown while the server hangs', async ({ ownValkey }) => {
+    await connect(ownValkey.url)
+    await ownValkey.pause()
+    const unknown = { outcome: 'unknown', reason: expect.any(String) }
+    expect(await checkEvictionPolicy(redis)).toEqual(unknown)
+  })
+})

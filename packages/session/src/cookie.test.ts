@@ -1,0 +1,122 @@
+import { createHmac } from 'node:crypto'
+import { describe, expect, test } from '@repo/testing'
+import { signedValue } from './cookie.fixture.ts'
+import { readSessionCookie } from './cookie.ts'
+
+const secret = 'a secret of at least thirty-two characters'
+const token = 'Zm9yIHRlc3RzIG9ubHksIDMyIGNoYXJz'
+const value = signedValue(token, secret)
+const name = 'better-auth.session_token'
+const signed = { outcome: 'signed', token }
+const none = { outcome: 'none' }
+
+function read(header: string | undefined, secure?: boolean) {
+  return readSessionCookie(header, { secret, secure })
+}
+
+function cookie(raw: string) {
+  return read(`${name}=${raw}`)
+}
+
+describe('a session cookie that is ours', () => {
+  // Made by signCookieValue of better-call 1.4.0, with which Better Auth 1.7.7 signs.
+  test.for([
+    ['known-token-1', '%2FYMeDidfUMBeyv3tQfvB5RdfgkDFED1%2BKd%2BGJZ627xY%3D'],
+    ['known-token-2', 'PuA%2FARu9h4vwnDeZEsQXc%2BRK5vtqq3XuZbHwUsarXWU%3D'],
+    ['known-token-3', 'dMZ%2FsNQwV4CheL7peieop0KWjiTt2CvXi2xC2nvLDDw%3D'],
+  ] as const)('is signed as Better Auth signs it: %s', ([known, signature]) => {
+    expect(cookie(`${known}.${signature}`)).toEqual({ outcome: 'signed', token: known })
+    expect(signedValue(known, secret)).toBe(`${known}.${signature}`)
+  })
+
+  test.for([
+    `${name}=${value}`,
+    `theme=dark; ${name}=${value}; lang=en`,
+    `theme=dark;${name}=${value};lang=en`,
+    `  theme=dark ;   ${name}=${value}  `,
+    `a; =b; ${name}=${value}; c=d=e`,
+    `__Secure-${name}=${value}`,
+  ])('is found in: %s', (header) => {
+    expect(read(header)).toEqual(signed)
+  })
+
+  test('is read whatever the signature has to be encoded for', () => {
+    const tokens = Array.from({ length: 500 }, (_, index) => `token-${index}`)
+    const values = tokens.map((each) => signedValue(each, secret))
+    expect(values.filter((each) => /%2B|%2F/.test(each)).length).toBeGreaterThan(100)
+    const outcomes = values.map((each) => cookie(each))
+    expect(outcomes).toEqual(tokens.map((each) => ({ outcome: 'signed', token: each })))
+  })
+})
+
+describe('no session cookie, or none that is ours', () => {
+  const base64 = createHmac('sha256', secret).update(token).digest('base64')
+  const flipped = base64.startsWith('A') ? 'B' : 'A'
+
+  test.for([
+    ['no header', undefined],
+    ['an empty header', ''],
+    ['other cookies', 'theme=dark; session_token=x'],
+    ['a name that only begins so', `${name}2=${value}`],
+    ['a name in another case', `Better-Auth.session_token=${value}`],
+    ['two of one name', `${name}=${value}; ${name}=${value}`],
+    ['one of each name', `${name}=${value}; __Secure-${name}=${value}`],
+  ] as const)('%s', ([, header]) => {
+    expect(read(header)).toEqual(none)
+  })
+
+  test.for([
+    ['empty', ''],
+    ['a token without a signature', token],
+    ['a token with an empty signature', `${token}.`],
+    ['a signature without a token', encodeURIComponent(`.${base64}`)],
+    ['the signature of an empty token', signedValue('', secret)],
+    ['tampered in its token', value.replace(/^./, (first) => (first === 'X' ? 'Y' : 'X'))],
+    ['tampered in its signature', encodeURIComponent(`${token}.${flipped}${base64.slice(1)}`)],
+    ['signed with another secret', signedValue(token, `${secret}!`)],
+    ['oversized', `${'x'.repeat(8_000)}${value}`],
+    ['oversized and well signed', signedValue('x'.repeat(8_000), secret)],
+    ['in broken percent-encoding', `${value}%`],
+    ['in percent-encoding of no text', `%ff%fe${value}`],
+    ['encoded twice', encodeURIComponent(value)],
+    [
+      'with the signature in base64url',
+      `${token}.${base64.replaceAll('+', '-').replaceAll('/', '_')}x`,
+    ],
+    ['with the signature unpadded', `${token}.${encodeURIComponent(base64.replace('=', ''))}`],
+    ['with the signature in hex', `${token}.${Buffer.from(base64, 'base64').toString('hex')}`],
+    ['with a line break in the signature', encodeURIComponent(`${token}.${base64}\n`)],
+  ] as const)('%s', ([, raw]) => {
+    expect(cookie(raw)).toEqual(none)
+  })
+
+  test('truncated or extended anywhere', () => {
+    for (let length = 0; length < value.length; length += 1) {
+      expect(cookie(value.slice(0, length))).toEqual(none)
+    }
+    for (const extra of ['A', '=', '%3D', '.', '%00']) expect(cookie(value + extra)).toEqual(none)
+  })
+
+  // Decoding base64 accepts four spellings of the last character: a signature has one.
+  test('spelled another way', () => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+    const spellings = Array.from(alphabet).map((last) => `${base64.slice(0, 42)}${last}=`)
+    const accepted = spellings.filter(
+      (spelling) => cookie(encodeURIComponent(`${token}.${spelling}`)).outcome === 'signed',
+    )
+    expect(accepted).toEqual([base64])
+  })
+})
+
+describe('over https', () => {
+  test('only the __Secure- cookie counts, and no http page can plant or block one', () => {
+    const planted = signedValue('the-session-of-an-attacker', secret)
+    expect(read(`${name}=${planted}`, true)).toEqual(none)
+    expect(read(`${name}=${planted}; __Secure-${name}=${value}`, true)).toEqual(signed)
+  })
+
+  test('is not assumed over http', () => {
+    expect(read(`__Secure-${name}=${value}`, false)).toEqual(none)
+    expect(read(`${name}=${value}`, false)).toEqual(signed)
+  })
+})
