@@ -1,30 +1,20 @@
 import { isDatabaseUnavailable } from '@repo/database'
-import { type Log, createProblem } from '@repo/service'
-import { createHono, problemResponse, unavailable } from '@repo/service/hono'
+import { createProblem, type Log } from '@repo/service'
+import { createHono } from '@repo/service/hono'
 import type { Hono } from 'hono'
 import type { Auth } from './auth.ts'
+import { orOutage } from './outage.ts'
 
 export interface AppDeps {
   auth: Pick<Auth, 'handler'>
   log: Log
-  /** Throws while the database is away. */
-  ping: () => Promise<void>
 }
 
-export function createApp({ auth, log, ping }: AppDeps): Hono {
+export function createApp({ auth, log }: AppDeps): Hono {
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
   app.on(['GET', 'POST'], '/api/auth/*', async (c) => {
-    const response = await auth.handler(c.req.raw)
-    if (response.status < 400) return response
-    if (response.status >= 500) {
-      // Better Auth says 500 whatever the cause; callers must know whether to come again.
-      const away = await ping().then(
-        () => false,
-        () => true,
-      )
-      if (away) return problemResponse(unavailable)
-    }
-    return asProblem(response)
+    const response = await orOutage(() => auth.handler(c.req.raw))
+    return response.status < 400 ? response : asProblem(response)
   })
   return app
 }
@@ -37,6 +27,6 @@ async function asProblem(response: Response): Promise<Response> {
   const detail = 'message' in own ? String(own.message) : 'The request was refused.'
   headers.set('content-type', 'application/problem+json')
   headers.delete('content-length')
-  const problem = { ...createProblem({ status: response.status, detail }), ...own }
+  const problem = { ...own, ...createProblem({ status: response.status, detail }) }
   return new Response(JSON.stringify(problem), { status: response.status, headers })
 }

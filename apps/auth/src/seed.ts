@@ -1,20 +1,29 @@
 import { demo, migrateDatabase, openDatabase, seedDemo } from '@repo/database'
 import { createLog, databaseSettings, readEnv } from '@repo/service'
 import { hashPassword } from 'better-auth/crypto'
+import { z } from 'zod'
 
-/** `node src/seed.ts`: brings the schema up to date and makes the demo users, as often as you like. */
-const env = readEnv(databaseSettings)
+/**
+ * `node src/seed.ts`: brings the schema up to date and, unless `DEMO=false`, makes the demo users, as
+ * often as you like.
+ */
+const env = readEnv({ ...databaseSettings, DEMO: z.stringbool().default(true) })
 const log = createLog({ app: 'seed', instance: 'seed', version: '' })
 try {
   const { applied } = await migrateDatabase({ url: env.DATABASE_URL, waitMs: 5_000 })
-  const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
-  const database = await openDatabase({ env: settings, name: 'seed', log })
-  const { created } = await seedDemo(database.db, { hashPassword })
-  await database.close()
-  log.info({ event: 'seeded', applied, created }, `sign in as ${demo.user.email}`)
+  log.info({ event: 'migrated', applied }, `applied ${applied} migration(s)`)
+  if (env.DEMO) await makeDemoUsers()
 } catch (error) {
   const { host } = new URL(env.DATABASE_URL)
   const reason = error instanceof Error ? error.message || error.name : String(error)
   process.stderr.write(`DATABASE_URL: PostgreSQL at ${host} cannot be used: ${reason}\n`)
   process.exitCode = 1
+}
+
+async function makeDemoUsers() {
+  const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
+  const database = await openDatabase({ env: settings, name: 'seed', log })
+  const { created } = await seedDemo(database.db, { hashPassword })
+  await database.close()
+  log.info({ event: 'seeded', created }, `sign in as ${demo.user.email}`)
 }

@@ -11,7 +11,7 @@ export async function start(env: AuthEnv, { instance, log }: Context): Promise<S
   // Reads its options and plugins now, not in the first request.
   await auth.$context
   return {
-    listener: listenerOf(createApp({ auth, log, ping: database.ping })),
+    listener: listenerOf(createApp({ auth, log })),
     checks: { database: database.ping },
     close: database.close,
   }

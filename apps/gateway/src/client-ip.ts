@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /**
  * The caller's address: the entry of `X-Forwarded-For` that our outermost trusted proxy wrote.
  * Whatever stands to the left of it was written by the caller and is worth nothing.
@@ -13,9 +15,15 @@ export function clientIp({
   socketAddress: string | undefined
   hops: number
 }): string {
-  const socket = (socketAddress ?? 'unknown').replace(/^::ffff:/, '')
+  const socket = plain(socketAddress ?? 'unknown')
   if (hops === 0 || !forwardedFor) return socket
-  const entries = forwardedFor.split(',').map((entry) => entry.trim())
+  const entries = forwardedFor.split(',').map((entry) => plain(entry.trim()))
   // Fewer entries than hops: somebody came in behind a proxy; the leftmost is the farthest we know.
-  return (entries.at(-hops) ?? entries[0] ?? socket).replace(/^::ffff:/, '')
+  const entry = entries.at(-hops) ?? entries[0] ?? socket
+  return isIP(entry) ? entry : socket
+}
+
+/** IPv4 in its own form, not as IPv6 sockets show it. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:/i, '')
 }

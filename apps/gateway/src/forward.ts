@@ -61,7 +61,8 @@ export function createForwarder({
     requestHeaders(headers, req, { identity }) {
       headers.push(CLIENT_IP_HEADER, ipOf(req, trustedHops))
       if (!identity) return
-      const request = { method: req.method ?? 'GET', path: req.url ?? '/' }
+      const { pathname, search } = new URL(req.url ?? '/', 'http://gateway')
+      const request = { method: req.method ?? 'GET', path: pathname + search }
       headers.push(IDENTITY_HEADER, identities.sign(identity, request))
     },
     responseHeaders(headers) {

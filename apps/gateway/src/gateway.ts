@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyHandler } from '@repo/proxy'
-import { type Identity, type Listener, type Log, pathOf, sendProblem } from '@repo/service'
-import { ProblemError, unavailable } from '@repo/service/hono'
+import { type Listener, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
+import { ProblemError } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import { requireSession } from './app.ts'
 import type { Caller } from './forward.ts'
@@ -12,33 +12,47 @@ export interface GatewayOptions {
   auth: ProxyHandler<Caller>
   payments: ProxyHandler<Caller>
   sessions: Sessions
-  log: Log
+}
+
+const misspelt: ProblemOptions = {
+  status: 400,
+  code: 'misspelt-path',
+  detail: 'The path must be written without dot segments, backslashes or unescaped characters.',
 }
 
 /**
  * The way of every request to `/api` and `/.well-known`: forwarded requests go by the streaming
- * proxy and never through a framework; the gateway's own routes are a Hono app.
+ * proxy and never through a framework; the gateway's own routes are a Hono app. A path that an
+ * upstream would read as another one is refused: it is routed and signed for what it says.
  */
-export function createGateway({ own, auth, payments, sessions, log }: GatewayOptions): Listener {
+export function createGateway({ own, auth, payments, sessions }: GatewayOptions): Listener {
   async function forwardAsCaller(req: IncomingMessage, res: ServerResponse) {
+    const caller = await callerOf(req)
+    if ('status' in caller) sendProblem(res, caller)
+    else if (!res.destroyed) payments(req, res, caller)
+  }
+
+  async function callerOf(req: IncomingMessage): Promise<Required<Caller> | ProblemOptions> {
     try {
       const { user, session } = await requireSession(sessions, req.headers.cookie)
       const { id: userId, email, role } = user
-      const identity: Identity = { userId, email, role, sessionId: session.id }
-      if (!res.destroyed) payments(req, res, { identity })
+      return { identity: { userId, email, role, sessionId: session.id } }
     } catch (error) {
-      if (!(error instanceof ProblemError))
-        log.error({ event: 'error', err: error }, 'not forwarded')
-      sendProblem(res, error instanceof ProblemError ? error.problem : unavailable)
+      if (error instanceof ProblemError) return error.problem
+      throw error
     }
   }
 
   return function gateway(req, res) {
     const path = pathOf(req)
-    if (under('/api/auth', path) || under('/.well-known', path)) auth(req, res, {})
-    else if (under('/api/payments', path)) void forwardAsCaller(req, res)
-    else own(req, res)
+    if (!isCanonical(path)) return sendProblem(res, misspelt)
+    if (under('/api/auth', path) || under('/.well-known', path)) return auth(req, res, {})
+    return under('/api/payments', path) ? forwardAsCaller(req, res) : own(req, res)
   }
+}
+
+function isCanonical(path: string): boolean {
+  return URL.parse(`http://gateway${path}`)?.pathname === path
 }
 
 function under(prefix: string, path: string): boolean {

@@ -10,7 +10,8 @@ import { createGateway } from './gateway.ts'
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, registry } = context
   const database = await openDatabase({ env, name: instance, log })
-  const sessions = createSessions({ database, secret: env.AUTH_SECRET })
+  const secure = env.ORIGIN.startsWith('https:')
+  const sessions = createSessions({ database, secret: env.AUTH_SECRET, secure })
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const auth = upstreamOf('auth', env.AUTH_URLS, log)
   const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)
@@ -22,7 +23,6 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       auth: createForwarder({ ...forwarder, upstream: auth }),
       payments: createForwarder({ ...forwarder, upstream: payments }),
       sessions,
-      log,
     }),
     checks: { database: database.ping },
     async close() {

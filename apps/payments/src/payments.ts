@@ -9,7 +9,13 @@ const { payment } = schema
 export const paymentOrder = z.strictObject({
   amount: z.int('must be a whole number of minor units').min(1).max(100_000_000),
   currency: z.enum(['EUR', 'USD', 'GBP', 'CHF']),
-  reference: z.string().trim().min(1).max(140),
+  // PostgreSQL keeps no NUL, and statements show no other control character.
+  reference: z
+    .string()
+    .trim()
+    .min(1)
+    .max(140)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters'),
 })
 
 export type PaymentOrder = z.infer<typeof paymentOrder>
@@ -28,12 +34,17 @@ const columns = {
 /** Payments in PostgreSQL. Everyone sees and makes only their own. */
 export function createPayments({ db }: { db: Database }) {
   return {
-    /** Commits one payment. */
-    async create(payerId: string, order: PaymentOrder): Promise<Payment> {
+    /**
+     * Commits one payment. In a transaction, although it is one statement: a server that hangs runs
+     * what it was sent when it wakes up, long after the payer was told 503. All it was sent is BEGIN.
+     */
+    create(payerId: string, order: PaymentOrder): Promise<Payment> {
       const row = { id: randomUUIDv7(), payerId, ...order }
-      const [created] = await db.insert(payment).values(row).returning(columns)
-      if (!created) throw new Error('the insert returned no row')
-      return created
+      return db.transaction(async (tx) => {
+        const [created] = await tx.insert(payment).values(row).returning(columns)
+        if (!created) throw new Error('the insert returned no row')
+        return created
+      })
     },
     /** The payer's newest payments first, at most 100. */
     list(payerId: string): Promise<Payment[]> {

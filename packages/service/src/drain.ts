@@ -1,7 +1,9 @@
-import type { Server } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { InstanceServer } from './server.ts'
 
 const SWEEP_EVERY_MS = 100
+/** After close() node enforces no header timeout any more: a half-sent head would hold the drain. */
+const HEAD_GRACE_MS = 1_000
 
 /**
  * Ends a server without losing a request: serves on for `drainMs` so that balancers notice, then
@@ -10,18 +12,21 @@ const SWEEP_EVERY_MS = 100
  * @returns whether all of them ended before `deadlineMs`; connections that remain are cut
  */
 export async function drainServer(
-  server: Server,
+  http: InstanceServer,
   { drainMs, deadlineMs }: { drainMs: number; deadlineMs: number },
 ): Promise<boolean> {
   await wait(drainMs)
   const closed = new Promise<true>((resolve) => {
-    server.close(() => resolve(true))
+    http.server.close(() => resolve(true))
   })
   // A connection that was busy at close() becomes idle later, and nobody else would close it.
-  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS)
+  const sweep = setInterval(() => http.server.closeIdleConnections(), SWEEP_EVERY_MS)
+  // To node, a connection that never said anything is not idle: browsers open such ones in advance.
+  const silence = setInterval(() => http.closeSilent(), HEAD_GRACE_MS)
   const late = wait(deadlineMs, false, { ref: false })
   const inTime = await Promise.race([closed, late])
   clearInterval(sweep)
-  if (!inTime) server.closeAllConnections()
+  clearInterval(silence)
+  if (!inTime) http.server.closeAllConnections()
   return inTime
 }

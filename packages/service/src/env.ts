@@ -74,7 +74,10 @@ export function describeSettings(shape: z.ZodRawShape): SettingDescription[] {
 }
 
 /** The settings of a schema on which all instances must agree, as text, for the fingerprint. */
-export function sharedSettings(shape: z.ZodRawShape, source: Source): Record<string, string> {
+export function sharedSettings(
+  shape: z.ZodRawShape,
+  source: Source = process.env,
+): Record<string, string> {
   const shared = Object.entries(shape).filter(([, type]) => metaOf(type)?.shared)
   return Object.fromEntries(
     shared.map(([name, type]) => {
@@ -99,7 +102,7 @@ function valueOf(name: string, type: z.core.$ZodType, source: Source, faults: st
   // An empty variable is how compose files and shells spell "not set".
   if (!file || !metaOf(type)?.secret) return source[name] || undefined
   try {
-    return readFileSync(file, 'utf8').trim()
+    return readFileSync(file, 'utf8').trim() || undefined
   } catch {
     faults.push(`${name}: ${name}_FILE names a file that cannot be read`)
     return undefined

@@ -5,7 +5,8 @@ export type Fingerprint = Record<string, string>
 
 /**
  * A keyed hash of each setting on which all instances must agree. The key is random per cluster and
- * kept in Redis, so the hashes can be compared between instances but say nothing of a value.
+ * kept in Redis: without it the hashes can be compared but say nothing of a value. Who reads Redis
+ * has both, and could test guesses at a weak one.
  */
 export function fingerprintOf(settings: Record<string, string>, key: string): Fingerprint {
   return Object.fromEntries(
@@ -36,7 +37,10 @@ export interface Fingerprinted {
  * first. Settings are compared across apps: a session secret must match wherever it is used.
  */
 export function findDrift(instances: readonly Fingerprinted[]): Map<string, string[]> {
-  const byAge = instances.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt))
+  // Their clocks may differ: any order does, as long as all instances see the same one.
+  const byAge = instances.toSorted(
+    (a, b) => a.startedAt.localeCompare(b.startedAt) || a.id.localeCompare(b.id),
+  )
   const names = new Set(byAge.flatMap(({ fingerprint }) => Object.keys(fingerprint)))
   const drift = new Map(byAge.map(({ id }) => [id, [] as string[]]))
   for (const name of names) {

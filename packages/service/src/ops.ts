@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Check, type Phase, readHealth } from './health.ts'
+import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface OpsOptions {
@@ -9,6 +10,7 @@ export interface OpsOptions {
   checks: Record<string, Check>
   drift: () => string[]
   metrics: Metrics
+  log: Log
 }
 
 /**
@@ -18,7 +20,7 @@ export interface OpsOptions {
  *
  * @returns whether the request was one of them
  */
-export function createOps({ instance, version, phase, checks, drift, metrics }: OpsOptions) {
+export function createOps({ instance, version, phase, checks, drift, metrics, log }: OpsOptions) {
   async function health(res: ServerResponse) {
     const report = await readHealth({ phase: phase(), instance, version, checks, drift: drift() })
     sendJson(res, report.status === 'unhealthy' ? 503 : 200, report)
@@ -40,7 +42,10 @@ export function createOps({ instance, version, phase, checks, drift, metrics }: 
   return function ops(req: IncomingMessage, res: ServerResponse): boolean {
     const route = routes[pathOf(req)]
     if (!route || (req.method !== 'GET' && req.method !== 'HEAD')) return false
-    Promise.resolve(route(res)).catch(() => res.destroy())
+    Promise.try(route, res).catch((error: unknown) => {
+      log.error({ event: 'error', err: error }, `${pathOf(req)} failed`)
+      res.destroy()
+    })
     return true
   }
 }

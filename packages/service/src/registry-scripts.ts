@@ -1,14 +1,21 @@
 import { script } from '@repo/redis'
 
 /**
- * Announces an instance for one lease, and forgets those whose lease is over.
+ * Announces an instance for one lease, and forgets those whose lease is over. Only hashes made under
+ * the cluster's own fingerprint key are ever listed: an instance that used another one announces
+ * nothing and learns the key, so that no two instances are compared under different keys.
  * KEYS: 1 leases (zset id -> expiry ms) · 2 instances (hash id -> JSON) · 3 fingerprint key
- * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 a random key, taken if there is none yet
- * Returns the fingerprint key, then the JSON of every live instance.
+ * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 the key it used, taken if there is none yet
+ * Returns the fingerprint key, then the JSON of every live instance if it was the key used.
  */
 export const announce = script({
   keys: 3,
   lua: /* lua */ `
+    if redis.call('SET', KEYS[3], ARGV[4], 'NX') then
+      redis.call('DEL', KEYS[1], KEYS[2])
+    end
+    local key = redis.call('GET', KEYS[3])
+    if key ~= ARGV[4] then return { key } end
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)) do
@@ -17,9 +24,8 @@ export const announce = script({
     redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
     redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
     redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-    redis.call('SET', KEYS[3], ARGV[4], 'NX')
     local answer = redis.call('HVALS', KEYS[2])
-    table.insert(answer, 1, redis.call('GET', KEYS[3]))
+    table.insert(answer, 1, key)
     return answer
   `,
 })

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { keyspace, type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
-import { findDrift, type Fingerprint, fingerprintOf } from './fingerprint.ts'
+import { findDrift, fingerprintOf } from './fingerprint.ts'
 import type { Log } from './log.ts'
 import { announce, live, withdraw } from './registry-scripts.ts'
 
-const key = keyspace('cluster')
-const LEASES = key('leases')
-const INSTANCES = key('instances')
-const FINGERPRINT_KEY = key('fingerprint-key')
+const cluster = keyspace('cluster')
+const LEASES = cluster('leases')
+const INSTANCES = cluster('instances')
+const KEY = cluster('fingerprint-key')
 
 const instance = z.object({
   id: z.string(),
@@ -29,7 +29,7 @@ export interface Registry {
   announce(): Promise<void>
   /** Every instance whose lease is not over, by Redis's clock. @throws RedisError */
   instances(): Promise<Instance[]>
-  /** The settings in which this instance differed from the others when it last announced itself. */
+  /** The settings in which this instance differed from the others the last two times it looked. */
   drift(): string[]
   /** Stops announcing and takes this instance off the list. */
   close(): Promise<void>
@@ -59,30 +59,33 @@ export function createRegistry({
   everyMs = 1_000,
   leaseMs = 5_000,
 }: RegistryOptions): Registry {
-  const candidate = randomBytes(32).toString('base64url')
-  let fingerprintKey = candidate
-  let fingerprint: Fingerprint = fingerprintOf(settings, fingerprintKey)
+  let key = randomBytes(32).toString('base64url')
+  let lastSeen: string[] = []
   let drift: string[] = []
+  let turn: Promise<unknown> = Promise.resolve()
+  let closed = false
 
-  async function announceOnce(): Promise<boolean> {
-    const self = JSON.stringify({ ...describe(), fingerprint })
-    const args = [describe().id, self, leaseMs, candidate]
+  /** Until the key that was used is the cluster's: one more time, unless Redis is emptied meanwhile. */
+  async function announceNow(): Promise<void> {
+    if (closed) return
+    const self = describe()
+    const used = key
+    const text = JSON.stringify({ ...self, fingerprint: fingerprintOf(settings, used) })
     const reply = await redis.call((client) =>
-      runScript(client, announce, [LEASES, INSTANCES, FINGERPRINT_KEY], args),
+      runScript(client, announce, [LEASES, INSTANCES, KEY], [self.id, text, leaseMs, used]),
     )
-    const [currentKey, ...others] = z.array(z.string()).parse(reply)
-    if (currentKey !== fingerprintKey && currentKey !== undefined) {
-      // Another instance chose the key, or Redis lost it: hashes under another key say nothing.
-      fingerprintKey = currentKey
-      fingerprint = fingerprintOf(settings, fingerprintKey)
-      return false
-    }
-    noteDrift(others.map(parseInstance))
-    return true
+    const [agreed = used, ...listed] = z.array(z.string()).parse(reply)
+    key = agreed
+    if (agreed !== used) return announceNow()
+    noteDrift(listed.flatMap(parseInstance))
   }
 
   function noteDrift(instances: Instance[]) {
     const found = findDrift(instances).get(describe().id) ?? []
+    // Twice in a row: while instances come, or Redis was emptied, few are a majority for a moment.
+    const isLasting = found.join() === lastSeen.join()
+    lastSeen = found
+    if (!isLasting) return
     if (found.join() !== drift.join()) {
       const fields = { event: 'config.drift', settings: found }
       if (found.length > 0) log.warn(fields, `differs from other instances in ${found.join(', ')}`)
@@ -91,18 +94,20 @@ export function createRegistry({
     drift = found
   }
 
-  async function announceNow() {
-    if (!(await announceOnce())) await announceOnce()
+  function announceInTurn(): Promise<void> {
+    const announced = announceNow()
+    turn = Promise.allSettled([turn, announced])
+    return announced
   }
 
   const timer = setInterval(() => {
     // Redis being away is logged by the connection; the next turn announces again.
-    announceNow().catch((error: unknown) => log.debug({ err: error }, 'not announced'))
+    announceInTurn().catch((error: unknown) => log.debug({ err: error }, 'not announced'))
   }, everyMs)
   timer.unref()
 
   return {
-    announce: announceNow,
+    announce: announceInTurn,
     async instances() {
       const reply = await redis.call((client) => runScript(client, live, [LEASES, INSTANCES]))
       const listed = z.array(z.string().nullable()).parse(reply)
@@ -112,7 +117,10 @@ export function createRegistry({
     },
     drift: () => drift,
     async close() {
+      closed = true
       clearInterval(timer)
+      // An announcement on its way would list this instance again.
+      await turn
       await redis
         .call((client) => runScript(client, withdraw, [LEASES, INSTANCES], [describe().id]))
         .catch((error: unknown) => log.debug({ err: error }, 'the lease will end by itself'))
@@ -120,6 +128,8 @@ export function createRegistry({
   }
 }
 
-function parseInstance(text: string): Instance {
-  return instance.parse(JSON.parse(text))
+/** None for what another release announced in a way that this one cannot read. */
+function parseInstance(text: string): Instance[] {
+  const parsed = instance.safeParse(JSON.parse(text))
+  return parsed.success ? [parsed.data] : []
 }

@@ -9,6 +9,8 @@ export interface RequestContext {
   traceId: string
   /** What upstreams are sent: the same trace, this instance's span as the parent. */
   traceparent: string
+  /** Whether the trace begins here, because no valid one came in. */
+  isNewTrace: boolean
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
@@ -34,5 +36,28 @@ export function readRequestContext(req: Pick<IncomingMessage, 'headers'>): Reque
   const parent = TRACEPARENT.exec(String(req.headers['traceparent'] ?? ''))
   const traceId = parent?.[1] ?? randomBytes(16).toString('hex')
   const span = randomBytes(8).toString('hex')
-  return { id, traceId, traceparent: `00-${traceId}-${span}-${parent?.[2] ?? '01'}` }
+  const traceparent = `00-${traceId}-${span}-${parent?.[2] ?? '01'}`
+  return { id, traceId, traceparent, isNewTrace: !parent }
+}
+
+/** Writes the id and trace on the request itself, so that whatever serves or forwards it sees them. */
+export function passOn({ id, traceparent, isNewTrace }: RequestContext, req: IncomingMessage) {
+  replaceHeader(req, 'x-request-id', id)
+  replaceHeader(req, 'traceparent', traceparent)
+  // W3C Trace Context 3.3: it belongs to the traceparent that was not valid.
+  if (isNewTrace) replaceHeader(req, 'tracestate', undefined)
+}
+
+/** Parsed and raw; every field of the name goes, or a repeated one would pass beside ours. */
+function replaceHeader(req: IncomingMessage, name: string, value: string | undefined) {
+  const raw = req.rawHeaders
+  for (let i = raw.length - 2; i >= 0; i -= 2) {
+    if (raw[i]?.toLowerCase() === name) raw.splice(i, 2)
+  }
+  if (value === undefined) {
+    delete req.headers[name]
+  } else {
+    req.headers[name] = value
+    raw.push(name, value)
+  }
 }

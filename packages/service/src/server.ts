@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Phase } from './health.ts'
+import type { Socket } from 'node:net'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { pathOf } from './ops.ts'
-import { sendProblem } from './problem.ts'
-import { inRequest, readRequestContext } from './request-context.ts'
+import { type ProblemOptions, sendProblem } from './problem.ts'
+import { inRequest, passOn, readRequestContext } from './request-context.ts'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -12,6 +12,17 @@ export interface InstanceServer {
   server: Server
   /** Requests being served. */
   inFlight(): number
+  /** From now on every response tells its client to close the connection. */
+  leave(): void
+  /** Cuts the connections on which no request is being served. */
+  closeSilent(): void
+}
+
+const starting: ProblemOptions = {
+  status: 503,
+  code: 'starting',
+  detail: 'This instance is starting.',
+  retryAfter: 1,
 }
 
 /**
@@ -22,54 +33,57 @@ export function createInstanceServer({
   instance,
   log,
   metrics,
-  phase,
   ops,
   listener,
 }: {
   instance: string
   log: Log
   metrics: Metrics
-  phase: () => Phase
   ops: (req: IncomingMessage, res: ServerResponse) => boolean
   /** The app, once it is there. */
   listener: () => Listener | undefined
 }): InstanceServer {
-  let inFlight = 0
+  const connections = new Set<Socket>()
+  const serving = new Set<ServerResponse>()
+  let leaving = false
 
   function serve(req: IncomingMessage, res: ServerResponse) {
     // Keep-alive connections outlive a drain unless each response says so (node never does).
-    if (phase() === 'draining') res.shouldKeepAlive = false
-    res.setHeader('X-Instance-Id', instance)
-    if (ops(req, res)) return
-    const app = listener()
+    if (leaving) res.shouldKeepAlive = false
     const context = readRequestContext(req)
+    res.setHeader('X-Instance-Id', instance)
     res.setHeader('X-Request-Id', context.id)
-    forward(req, 'x-request-id', context.id)
-    forward(req, 'traceparent', context.traceparent)
     inRequest(context, () => {
+      if (ops(req, res)) return
+      passOn(context, req)
       observe(req, res)
-      if (app) app(req, res)
-      else
-        sendProblem(res, {
-          status: 503,
-          code: 'starting',
-          detail: 'This instance is starting.',
-          retryAfter: 1,
-        })
+      void run(listener(), req, res)
     })
+  }
+
+  async function run(app: Listener | undefined, req: IncomingMessage, res: ServerResponse) {
+    if (!app) return sendProblem(res, starting)
+    try {
+      await app(req, res)
+    } catch (error) {
+      // What one request breaks must not end the others.
+      log.error({ event: 'error', err: error }, 'an error that the app did not handle')
+      if (res.headersSent) res.destroy()
+      sendProblem(res, { status: 500, code: 'internal', detail: 'Something went wrong here.' })
+    }
   }
 
   function observe(req: IncomingMessage, res: ServerResponse) {
     const began = performance.now()
-    inFlight += 1
+    serving.add(res)
     metrics.inFlight.inc()
     res.once('close', () => {
-      inFlight -= 1
+      serving.delete(res)
       metrics.inFlight.dec()
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
-      // A response that was cut off has no status that the client saw: 499, as nginx logs it.
-      const status = res.writableFinished ? res.statusCode : 499
+      // 499, as nginx: the client was gone before it was told a status.
+      const status = res.headersSent ? res.statusCode : 499
       metrics.duration.observe({ method, status: String(status) }, seconds)
       const fields = {
         event: 'request',
@@ -77,6 +91,8 @@ export function createInstanceServer({
         path: pathOf(req),
         status,
         ms: Math.round(seconds * 1_000),
+        // The answer broke off, whichever side ended it.
+        ...(!res.writableFinished && { cut: true }),
       }
       log.info(fields, `${method} ${status}`)
     })
@@ -93,18 +109,21 @@ export function createInstanceServer({
     },
     serve,
   )
-  return { server, inFlight: () => inFlight }
-}
+  server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
 
-/** Sets a header on the incoming request, parsed and raw, so that whatever serves or forwards it sees it. */
-function forward(req: IncomingMessage, name: string, value: string) {
-  req.headers[name] = value
-  const raw = req.rawHeaders
-  for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.toLowerCase() === name) {
-      raw[i + 1] = value
-      return
-    }
+  return {
+    server,
+    inFlight: () => serving.size,
+    leave() {
+      leaving = true
+      for (const res of serving) res.shouldKeepAlive = false
+    },
+    closeSilent() {
+      const busy = new Set([...serving].map(({ req }) => req.socket))
+      for (const socket of connections) if (!busy.has(socket)) socket.destroy()
+    },
   }
-  raw.push(name, value)
 }

@@ -1,0 +1,98 @@
+import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { createLog } from '@repo/service'
+import type { Hono } from 'hono'
+import { createApp } from './app.ts'
+import { type Auth, createAuth } from './auth.ts'
+
+export const ORIGIN = 'http://localhost:8080'
+export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
+export const PASSWORD = 'three-of-everything'
+
+export interface Answer {
+  status: number
+  headers: Headers
+  body: Record<string, unknown>
+  /** What a browser would send from now on. */
+  cookie: string
+  ms: number
+}
+
+export interface Ask {
+  method?: string
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface TestApp extends AsyncDisposable {
+  app: Hono
+  auth: Auth
+  database: DatabaseConnection
+  /** The log, line by line. */
+  lines: string[]
+  ask(path: string, ask?: Ask): Promise<Answer>
+}
+
+/** The app in this process, over a real database. */
+export async function openApp(
+  databaseUrl: string,
+  change: (database: DatabaseConnection) => DatabaseConnection['db'] = ({ db }) => db,
+): Promise<TestApp> {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const log = createLog({ app: 'auth', instance: 'auth-1', version: '', destination })
+  const env = {
+    DATABASE_URL: databaseUrl,
+    DATABASE_CONNECTIONS: 4,
+    DATABASE_INSTANCES: 1,
+    MIGRATE_ON_BOOT: true,
+  }
+  const database = await openDatabase({ env, name: 'auth-1', log })
+  const auth = createAuth({ db: change(database), log, origin: ORIGIN, secret: SECRET })
+  const app = createApp({ auth, log })
+  return {
+    app,
+    auth,
+    database,
+    lines,
+    ask: (path, options) => ask((request) => app.fetch(request), ORIGIN, path, options),
+    [Symbol.asyncDispose]: database.close,
+  }
+}
+
+/** One request to Better Auth's API, as the web app's origin sends it. */
+export async function ask(
+  send: (request: Request) => Response | Promise<Response>,
+  base: string,
+  path: string,
+  { body, headers, method = body === undefined ? 'GET' : 'POST' }: Ask = {},
+): Promise<Answer> {
+  const began = performance.now()
+  const response = await send(
+    new Request(`${base}/api/auth${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', origin: ORIGIN, ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    }),
+  )
+  const text = await response.text()
+  const cookies = response.headers.getSetCookie().map((line) => line.split(';', 1)[0])
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? {} : JSON.parse(text),
+    cookie: cookies.join('; '),
+    ms: performance.now() - began,
+  }
+}
+
+export function person(name: string) {
+  return { name, email: `${name}@threefold.test`, password: PASSWORD }
+}
+
+export async function count(
+  { pool }: DatabaseConnection,
+  table: 'user' | 'session' | 'account',
+): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>(`select count(*)::int as n from "${table}"`)
+  return rows[0]?.n ?? -1
+}

@@ -1,0 +1,95 @@
+import { connectDatabase, schema } from '@repo/database'
+import { contend, describe, expect, test, until } from '@repo/testing'
+import { type Answer, ask, count, ORIGIN, person, SECRET } from './auth.fixture.ts'
+
+const ROUNDS = Number(process.env.RACE_ROUNDS ?? 3)
+const CONTENDERS = 6
+const program = new URL('main.ts', import.meta.url)
+
+function settingsFor(databaseUrl: string, redisUrl: string) {
+  return {
+    HOST: '127.0.0.1',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ORIGIN,
+    AUTH_SECRET: SECRET,
+    DRAIN_MS: '0',
+  }
+}
+
+describe('three instances', () => {
+  test(`of ${CONTENDERS} sign-ups for one e-mail at once, ${ROUNDS} times, exactly one makes a user; the others are told 422`, async ({
+    replicas,
+    databaseUrl,
+    redisUrl,
+  }) => {
+    const env = settingsFor(databaseUrl, redisUrl)
+    const three = await replicas(3, { program, env, ready: '/readyz' })
+    const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const settled = await contend(CONTENDERS, (index) =>
+        ask(fetch, three[index % 3]!.url, '/sign-up/email', { body: person(`one-${round}`) }),
+      )
+      const answers = settled.flatMap((each): Answer[] =>
+        each.status === 'fulfilled' ? [each.value] : [],
+      )
+      const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b)
+      expect(statuses).toEqual([200, ...Array(CONTENDERS - 1).fill(422)])
+      // Exactly the winner can go on, on an instance that knows nothing of the sign-up.
+      const winner = answers.findIndex(({ status }) => status === 200)
+      const next = three[(winner + 1) % 3]!
+      const headers = { cookie: answers[winner]!.cookie }
+      const { body } = await ask(fetch, next.url, '/get-session', { headers })
+      expect(body).toMatchObject({ user: { email: person(`one-${round}`).email } })
+      expect(await count(database, 'user')).toBe(round)
+      expect(await count(database, 'account')).toBe(round)
+      expect(await count(database, 'session')).toBe(round)
+    }
+    for (const replica of three) {
+      expect(replica.output()).not.toContain(SECRET)
+      expect(replica.output()).not.toContain('better-auth.session_token')
+      expect(await replica.terminate()).toBe(0)
+    }
+    await database.close()
+  })
+
+  test('one more account of the same person at the same provider cannot be written', async ({
+    databaseUrl,
+  }) => {
+    const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 5 })
+    const { db } = database
+    await db.insert(schema.user).values({ id: 'u', name: 'u', email: 'u@threefold.test' })
+    const linked = await contend(5, (index) =>
+      db
+        .insert(schema.account)
+        .values({ id: `a-${index}`, accountId: '42', providerId: 'github', userId: 'u' }),
+    )
+    expect(linked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const each of linked) {
+      if (each.status === 'rejected')
+        expect(each.reason).toMatchObject({ cause: { code: '23505' } })
+    }
+    await database.close()
+  })
+
+  test('people sign up and in while Redis is away', async ({
+    replicas,
+    databaseUrl,
+    ownValkey,
+  }) => {
+    const env = settingsFor(databaseUrl, ownValkey.url)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    await ownValkey.pause()
+    const hung = await ask(fetch, replica!.url, '/sign-up/email', { body: person('hung') })
+    expect(hung.status).toBe(200)
+    ownValkey.resume()
+    await ownValkey.kill()
+    const { email, password } = person('hung')
+    const dead = await ask(fetch, replica!.url, '/sign-in/email', { body: { email, password } })
+    expect(dead.status).toBe(200)
+    await until(async () => {
+      const health = await fetch(`${replica!.url}/health`)
+      return health.status === 200 && (await health.text()).includes('"redis":"unhealthy"')
+    })
+  })
+})

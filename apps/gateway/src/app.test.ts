@@ -1,0 +1,117 @@
+import type { Instance } from '@repo/service'
+import { describe, expect, test } from '@repo/testing'
+import { ask, serveGateway, type SignedIn, signedIn } from './gateway.fixture.ts'
+
+const nowhere = { auth: [], payments: [] }
+
+function instance(id: string, secret: string): Instance {
+  return {
+    id,
+    app: 'auth',
+    version: '1.2.3',
+    url: `http://${id}`,
+    startedAt: `2026-11-24T12:00:0${id.at(-1)}.000Z`,
+    ready: true,
+    load: 3,
+    fingerprint: { AUTH_SECRET: secret },
+  }
+}
+
+async function askedBy(
+  person: SignedIn | undefined,
+  databaseUrl: string,
+  instances: () => Promise<Instance[]>,
+) {
+  await using gateway = await serveGateway({ databaseUrl, ...nowhere, instances })
+  return await ask(gateway.origin, '/api/cluster', { headers: { cookie: person?.cookie ?? '' } })
+}
+
+async function never(): Promise<Instance[]> {
+  throw new Error('nobody may look')
+}
+
+describe('GET /api/me', () => {
+  test('says who is signed in, and 401 to everybody else', async ({ databaseUrl }) => {
+    const { cookie, identity } = await signedIn(databaseUrl)
+    await using gateway = await serveGateway({ databaseUrl, ...nowhere })
+    const me = await ask(gateway.origin, '/api/me', { headers: { cookie } })
+    expect(me.headers['cache-control']).toBe('private, no-store')
+    expect(me).toMatchObject({
+      status: 200,
+      body: {
+        user: { id: identity.userId, email: identity.email, role: 'user', name: 'Ada' },
+        session: { id: identity.sessionId },
+        via: 'session',
+      },
+    })
+    expect(JSON.stringify(me.body)).not.toContain('token')
+    expect(await ask(gateway.origin, '/api/me')).toMatchObject({
+      status: 401,
+      body: { type: 'urn:threefold:problem:signed-out' },
+    })
+  })
+
+  test('while PostgreSQL hangs is 503 within 2 s and never 401, as is what needs a session', async ({
+    ownPostgres,
+  }) => {
+    const { cookie } = await signedIn(ownPostgres.url, 'admin')
+    await using gateway = await serveGateway({ databaseUrl: ownPostgres.url, ...nowhere })
+    const asked = (path: string) => ask(gateway.origin, path, { headers: { cookie } })
+    expect((await asked('/api/me')).status).toBe(200)
+    await ownPostgres.pause()
+    const paths = ['/api/me', '/api/me', '/api/cluster', '/api/payments', '/api/payments']
+    for (const answer of await Promise.all(paths.map(asked))) {
+      expect(answer).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '1' },
+        body: { type: 'urn:threefold:problem:unavailable' },
+      })
+      expect(answer.ms).toBeLessThan(2_000)
+    }
+    ownPostgres.resume()
+    expect((await asked('/api/me')).status).toBe(200)
+  })
+})
+
+describe('GET /api/cluster', () => {
+  test('is for administrators: 401 without a session, 403 for others', async ({ databaseUrl }) => {
+    expect(await askedBy(undefined, databaseUrl, never)).toMatchObject({ status: 401 })
+    const person = await signedIn(databaseUrl)
+    expect(await askedBy(person, databaseUrl, never)).toMatchObject({
+      status: 403,
+      body: { type: 'urn:threefold:problem:administrators-only' },
+    })
+  })
+
+  test('lists every instance, with its drift, and no hash of a setting', async ({
+    databaseUrl,
+  }) => {
+    const administrator = await signedIn(databaseUrl, 'admin')
+    const listed = [instance('a-1', 'x'), instance('a-2', 'x'), instance('a-3', 'odd')]
+    const { status, body } = await askedBy(administrator, databaseUrl, async () => listed)
+    expect(status).toBe(200)
+    const same = {
+      app: 'auth',
+      version: '1.2.3',
+      ready: true,
+      load: 3,
+      fingerprint: expect.stringMatching(/^[0-9a-f]{8}$/),
+    }
+    expect(body).toEqual({
+      instances: [
+        { ...same, id: 'a-1', url: 'http://a-1', startedAt: listed[0]!.startedAt, drift: [] },
+        { ...same, id: 'a-2', url: 'http://a-2', startedAt: listed[1]!.startedAt, drift: [] },
+        {
+          ...same,
+          id: 'a-3',
+          url: 'http://a-3',
+          startedAt: listed[2]!.startedAt,
+          drift: ['AUTH_SECRET'],
+        },
+      ],
+    })
+    const words = JSON.stringify(body).match(/"fingerprint":"\w+"/g)
+    expect(words?.[0]).toBe(words?.[1])
+    expect(words?.[0]).not.toBe(words?.[2])
+  })
+})

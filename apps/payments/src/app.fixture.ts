@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { createIdentities, createLog, type Identity, IDENTITY_HEADER } from '@repo/service'
+import { createApp } from './app.ts'
+import { createPayments } from './payments.ts'
+
+export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
+const ORIGIN = 'http://payments'
+const identities = createIdentities({ secret: SECRET })
+
+export const order = { amount: 1_250, currency: 'EUR', reference: 'Invoice 7' }
+
+interface Answer {
+  status: number
+  headers: Headers
+  body: Record<string, unknown>
+  ms: number
+}
+
+export interface Ask {
+  method?: string
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export function payer(): Identity {
+  const userId = randomUUID()
+  return { userId, email: `${userId}@threefold.test`, role: 'user', sessionId: randomUUID() }
+}
+
+/** The header that the gateway would send with this very request. */
+export function identityFor(who: Identity, method: string, url: string): Record<string, string> {
+  const { pathname, search } = new URL(url, ORIGIN)
+  return { [IDENTITY_HEADER]: identities.sign(who, { method, path: pathname + search }) }
+}
+
+export interface TestApp extends AsyncDisposable {
+  database: DatabaseConnection
+  /** A request as the gateway sends it for `who`; of nobody without. */
+  ask(who: Identity | undefined, path: string, ask?: Ask): Promise<Answer>
+  countOf(who: Identity): Promise<number>
+}
+
+/** The app in this process, over a real database. */
+export async function openApp(databaseUrl: string): Promise<TestApp> {
+  const log = createLog({ app: 'payments', instance: 'payments-1', version: '', level: 'silent' })
+  const env = {
+    DATABASE_URL: databaseUrl,
+    DATABASE_CONNECTIONS: 4,
+    DATABASE_INSTANCES: 1,
+    MIGRATE_ON_BOOT: true,
+  }
+  const database = await openDatabase({ env, name: 'payments-1', log })
+  const app = createApp({ payments: createPayments({ db: database.db }), identities, log })
+  return {
+    database,
+    async ask(who, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
+      const began = performance.now()
+      const response = await app.request(ORIGIN + path, {
+        method,
+        headers: { ...(who && identityFor(who, method, path)), ...headers },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: text === '' ? {} : JSON.parse(text),
+        ms: performance.now() - began,
+      }
+    },
+    async countOf({ userId }) {
+      const text = 'select count(*)::int as n from payment where payer_id = $1'
+      const { rows } = await database.pool.query<{ n: number }>(text, [userId])
+      return rows[0]?.n ?? -1
+    },
+    [Symbol.asyncDispose]: database.close,
+  }
+}

@@ -1,0 +1,63 @@
+import { serveReplica } from '@repo/testing/replica'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { boot } from './boot.ts'
+import { readEnv } from './env.ts'
+import { listenerOf } from './hono.ts'
+import { baseSettings, secret } from './settings.ts'
+
+/** An app that only boots: what every instance does, with gates for the test to open. */
+const settings = {
+  ...baseSettings,
+  MODE: z
+    .string()
+    .default('one')
+    .meta({ description: 'a setting that must not drift', shared: true }),
+  APP: z.string().default('fixture').meta({ description: 'name of the app' }),
+  SECRET: secret('a secret'),
+  START: z
+    .enum(['at once', 'when released', 'never'])
+    .default('at once')
+    .meta({ description: 'when start() ends' }),
+  CLOSE: z.enum(['at once', 'never']).default('at once').meta({ description: 'when close() ends' }),
+}
+
+const gates = { start: Promise.withResolvers<void>(), slow: Promise.withResolvers<void>() }
+let slow = 0
+
+const env = readEnv(settings)
+serveReplica({
+  release: async (gate: keyof typeof gates) => gates[gate].resolve(),
+  slow: async () => slow,
+})
+
+await boot({
+  app: env.APP,
+  settings,
+  env,
+  async start({ registry, log }) {
+    if (env.START === 'never') throw new Error('wrapped', { cause: new Error('no such table') })
+    if (env.START === 'when released') await gates.start.promise
+    const app = new Hono()
+    app.get('/hello', (c) => c.text('hello'))
+    app.get('/instances', async (c) => c.json(await registry.instances()))
+    app.get('/slow', async (c) => {
+      slow += 1
+      await gates.slow.promise
+      return c.text('slow')
+    })
+    app.get('/crash', (c) => {
+      setImmediate(() => {
+        throw new Error('out of nowhere')
+      })
+      return c.text('soon')
+    })
+    return {
+      listener: listenerOf(app),
+      async close() {
+        if (env.CLOSE === 'never') await new Promise(() => undefined)
+        log.info({ event: 'closed' }, 'closed')
+      },
+    }
+  },
+})

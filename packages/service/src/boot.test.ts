@@ -1,0 +1,216 @@
+import { connect, createServer } from 'node:net'
+import { connectRedis } from '@repo/redis'
+import { describe, expect, freePort, type Replica, test, until } from '@repo/testing'
+import { ask, open } from './http.fixture.ts'
+import { program, runToEnd, settingsFor } from './process.fixture.ts'
+
+const REQUEST_ID = /^[0-9a-f-]{36}$/
+
+async function statusOf(replica: Replica, path: string): Promise<number> {
+  return (await ask(replica.url + path)).status
+}
+
+async function healthOf(replica: Replica) {
+  const { status, body } = await ask(`${replica.url}/health`)
+  const health: Record<string, unknown> = JSON.parse(body)
+  return { ...health, code: status }
+}
+
+// Several at the same time: they mostly wait.
+describe.concurrent('an instance that starts', () => {
+  test('is live at once, and ready when start() is done', async ({ replicas, redisUrl }) => {
+    const env = { ...settingsFor(redisUrl), START: 'when released' }
+    const [replica] = await replicas(1, { program, env, ready: '/livez' })
+    expect(await statusOf(replica!, '/livez')).toBe(200)
+    expect(await statusOf(replica!, '/readyz')).toBe(503)
+    expect(await healthOf(replica!)).toMatchObject({ code: 503, status: 'unhealthy' })
+    const early = await ask(`${replica!.url}/hello`)
+    expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    expect(JSON.parse(early.body)).toMatchObject({ type: 'urn:threefold:problem:starting' })
+
+    await replica!.call('release', 'start')
+    await until(async () => (await statusOf(replica!, '/readyz')) === 200)
+    expect(await ask(`${replica!.url}/hello`)).toMatchObject({ status: 200, body: 'hello' })
+    expect(await healthOf(replica!)).toEqual({
+      code: 200,
+      status: 'healthy',
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      instance: 'replica-1',
+      version: '1.2.3',
+      services: { redis: 'healthy' },
+    })
+  })
+
+  test('and is told to stop exits 0, and is never ready', async ({ replicas, redisUrl }) => {
+    const env = { ...settingsFor(redisUrl), START: 'when released' }
+    const [replica] = await replicas(1, { program, env, ready: '/livez' })
+    // Nobody speaks on it, but it holds the drain for a second, in which start() ends.
+    await open(replica!.url)
+    const ended = replica!.terminate()
+    await until(() => replica!.output().includes('"event":"drain"'), { everyMs: 1 })
+    await replica!.call('release', 'start')
+    expect(await ended).toBe(0)
+    expect(replica!.output()).not.toContain('"event":"ready"')
+  })
+
+  test('boots while Redis is away, degraded, and registers when it is back', async ({
+    replicas,
+    ownValkey,
+  }) => {
+    await ownValkey.kill()
+    const env = settingsFor(ownValkey.url)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    expect(await ask(`${replica!.url}/hello`)).toMatchObject({ status: 200 })
+    const away = { code: 200, status: 'degraded', services: { redis: 'unhealthy' } }
+    expect(await healthOf(replica!)).toMatchObject(away)
+
+    await ownValkey.restart()
+    await until(async () => (await ask(`${replica!.url}/instances`)).body.includes('"replica-1"'))
+    expect(await healthOf(replica!)).toMatchObject({ code: 200, status: 'healthy' })
+  })
+})
+
+describe.concurrent('an instance that cannot start', () => {
+  test('lists every fault of its settings, and exits 78 without listening', async () => {
+    const { code, stdout, stderr } = await runToEnd({ PORT: 'eighty', SECRET: 'hunter2' })
+    expect(code).toBe(78)
+    expect(stdout).toBe('')
+    expect(stderr.split('\n').filter(Boolean)).toEqual([
+      'The configuration has 4 fault(s):',
+      expect.stringMatching(/^ {2}PORT: /),
+      '  REDIS_URL: is not set',
+      '  ORIGIN: is not set',
+      expect.stringMatching(/^ {2}SECRET: must have at least 32 characters/),
+    ])
+    expect(stderr).not.toMatch(/eighty|hunter2/)
+  })
+
+  test('describes its settings with --settings, needing none of them', async () => {
+    const { code, stdout } = await runToEnd({}, ['--settings'])
+    const settings: { name: string }[] = JSON.parse(stdout)
+    expect(code).toBe(0)
+    expect(settings.map(({ name }) => name)).toEqual(expect.arrayContaining(['PORT', 'SECRET']))
+  })
+
+  test('names a port in use in one line, and exits 1', async ({ redisUrl }) => {
+    const PORT = String(await freePort())
+    const squatter = createServer().listen(Number(PORT), '127.0.0.1')
+    const env = { ...settingsFor(redisUrl), PORT, INSTANCE_ID: 'auth-1' }
+    expect(await runToEnd(env)).toMatchObject({
+      code: 1,
+      stderr: `auth-1: cannot listen: listen EADDRINUSE: address already in use 127.0.0.1:${PORT}\n`,
+    })
+    squatter.close()
+  })
+
+  test('says in one line why start() failed, and exits 1', async ({ redisUrl }) => {
+    const env = { ...settingsFor(redisUrl), PORT: '0', INSTANCE_ID: 'auth-1', START: 'never' }
+    const { code, stdout, stderr } = await runToEnd(env)
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'auth-1: cannot start: no such table\n' })
+    expect(stdout).toContain('"event":"boot.failed"')
+  })
+
+  test('refuses a Redis that drops state, and one that begins to is degraded', async ({
+    replicas,
+    ownValkey,
+  }) => {
+    const redis = connectRedis({ url: ownValkey.url, name: 'test' })
+    await redis.ready()
+    const env = settingsFor(ownValkey.url)
+    const [running] = await replicas(1, { program, env, ready: '/readyz' })
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+
+    const refused = await runToEnd({ ...env, PORT: '0', INSTANCE_ID: 'auth-1' })
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toBe(
+      'auth-1: Redis cannot be used: maxmemory-policy is allkeys-lru; set it to noeviction, or state is lost\n',
+    )
+    expect(await healthOf(running!)).toMatchObject({
+      code: 200,
+      status: 'degraded',
+      services: { redis: 'unhealthy' },
+    })
+    // Seen again at the next connection, and then in the log too.
+    await redis.client.call('CLIENT', 'KILL', 'TYPE', 'NORMAL', 'SKIPME', 'yes')
+    await until(() => running!.output().includes('"event":"redis.policy"'))
+    await redis.close()
+  })
+})
+
+describe('an instance that runs', () => {
+  test('signs every answer, keeps one line of each request, and has metrics', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const paths = ['/livez', '/readyz', '/health', '/api/health', '/metrics', '/hello', '/nowhere']
+    for (const path of paths) {
+      const { headers } = await ask(replica!.url + path, { headers: { cookie: 'hunter2' } })
+      expect(headers['x-instance-id']).toBe('replica-1')
+      expect(headers['x-request-id']).toMatch(REQUEST_ID)
+    }
+    expect(await ask(`${replica!.url}/metrics`, { method: 'POST' })).toMatchObject({ status: 404 })
+
+    const metrics = await ask(`${replica!.url}/metrics`)
+    expect(metrics.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
+    const samples = metrics.body.split('\n').filter((line) => line && !line.startsWith('#'))
+    expect(samples.length).toBeGreaterThan(50)
+    for (const sample of samples) {
+      expect(sample).toMatch(
+        /^[a-zA-Z_:][\w:]*\{.*instance="replica-1".*\} (-?[\d.e+-]+|Nan|\+Inf)$/i,
+      )
+    }
+    expect(metrics.body).toMatch(/request_seconds_count\{[^}]*method="GET",status="404"\} 1/)
+
+    const requestLines = () => replica!.lines().filter((line) => line.includes('"event":"request"'))
+    await until(() => requestLines().length === 3)
+    expect(requestLines().map((line): unknown => JSON.parse(line))).toMatchObject([
+      { path: '/hello', status: 200 },
+      { path: '/nowhere', status: 404 },
+      { path: '/metrics', method: 'POST', status: 404 },
+    ])
+    for (const line of replica!.lines()) {
+      expect(JSON.parse(line)).toMatchObject({
+        app: 'fixture',
+        instance: 'replica-1',
+        version: '1.2.3',
+      })
+    }
+    expect(requestLines().every((line) => /"request":"[0-9a-f-]{36}"/.test(line))).toBe(true)
+    expect(replica!.output()).not.toContain('hunter2')
+    expect(replica!.output()).not.toContain(env.SECRET)
+  })
+
+  test('logs an error that nothing handled, says it in one line, and exits 1', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    await ask(`${replica!.url}/crash`).catch(() => 'cut off')
+    expect(await replica!.exited).toEqual({ code: 1, signal: null })
+    expect(replica!.output()).toContain('"level":"fatal"')
+    const plain = replica!.lines().filter((line) => !line.startsWith('{'))
+    expect(plain).toEqual(['replica-1: an error that nothing handled: out of nowhere'])
+  })
+
+  test('outlives whatever comes in that is no HTTP', async ({ replicas, redisUrl }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const { port } = new URL(replica!.url)
+    const bytes = [
+      '\0\0\0',
+      'GET / HTTP/9.9\r\n\r\n',
+      '\x16\x03\x01\x02\x00',
+      'GET constructor HTTP/1.1\r\n\r\n',
+    ]
+    for (const each of bytes) {
+      const socket = connect(Number(port), '127.0.0.1', () =>
+        socket.write(each, () => socket.resetAndDestroy()),
+      )
+      await new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve))
+    }
+    expect(await statusOf(replica!, '/readyz')).toBe(200)
+  })
+})

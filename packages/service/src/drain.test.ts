@@ -1,0 +1,115 @@
+import { describe, expect, type Replica, test, until } from '@repo/testing'
+import { type Answer, ask, keepAlive, open } from './http.fixture.ts'
+import { program, settingsFor } from './process.fixture.ts'
+
+/** A request that the instance holds until it is released. */
+async function slowRequest(replica: Replica): Promise<{ answer: Promise<Answer> }> {
+  const before = await replica.call<number>('slow')
+  const answer = ask(`${replica.url}/slow`, { headers: { connection: 'keep-alive' } })
+  await until(async () => (await replica.call<number>('slow')) > before)
+  return { answer }
+}
+
+/** Sends SIGTERM, and waits until the instance has taken it. */
+async function tellToStop(replica: Replica) {
+  const ended = replica.terminate()
+  await until(() => replica.output().includes('"event":"drain"'), { everyMs: 1 })
+  return { ended, at: performance.now() }
+}
+
+async function isRefused(url: string): Promise<boolean> {
+  return ask(url).then(
+    () => false,
+    (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED',
+  )
+}
+
+// At the same time: they mostly wait.
+describe.concurrent('an instance that is told to stop', () => {
+  test('is not ready at once, but serves on for DRAIN_MS, telling clients to close; then it refuses, ends what is in flight, and exits 0', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = { ...settingsFor(redisUrl), DRAIN_MS: '1500' }
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const { url } = replica!
+    const { answer } = await slowRequest(replica!)
+    const { ended, at } = await tellToStop(replica!)
+
+    const ready = await ask(`${url}/readyz`)
+    expect(ready.status).toBe(503)
+    const agent = keepAlive()
+    const served = await ask(`${url}/hello`, { agent })
+    expect(served).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    expect((await ask(`${url}/health`)).status).toBe(503)
+    expect(performance.now() - at).toBeLessThan(1_500)
+
+    await until(() => isRefused(`${url}/hello`))
+    // Not before: a balancer that has not noticed yet must not be refused.
+    expect(performance.now() - at).toBeGreaterThan(1_490)
+    await replica!.call('release', 'slow')
+    expect(await answer).toMatchObject({
+      status: 200,
+      body: 'slow',
+      headers: { connection: 'close' },
+    })
+    expect(await ended).toBe(0)
+    const events = replica!.lines().map((line): { event?: string } => JSON.parse(line))
+    expect(events.slice(-3)).toMatchObject([
+      { event: 'request', path: '/slow', status: 200 },
+      { event: 'closed' },
+      { event: 'exit', outcome: 'drained' },
+    ])
+  })
+
+  test('exits 0 within 2 s although clients keep connections, idle, silent and half-spoken', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const agent = keepAlive()
+    const idle = await ask(`${replica!.url}/hello`, { agent })
+    expect(idle.headers.connection).toBe('keep-alive')
+    await open(replica!.url)
+    const half = await open(replica!.url)
+    half.write('GET / HTTP/1.1\r\nHost: a\r\n')
+    const { ended, at } = await tellToStop(replica!)
+    expect(await ended).toBe(0)
+    expect(performance.now() - at).toBeLessThan(2_000)
+    agent.destroy()
+  })
+
+  test('exits 1 at once when it is told twice', async ({ replicas, redisUrl }) => {
+    const env = { ...settingsFor(redisUrl), DRAIN_MS: '20000' }
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const { answer } = await slowRequest(replica!)
+    const cut = expect(answer).rejects.toThrow('socket hang up')
+    const { at } = await tellToStop(replica!)
+    expect(await replica!.kill('SIGINT')).toEqual({ code: 1, signal: null })
+    expect(performance.now() - at).toBeLessThan(1_000)
+    await cut
+  })
+
+  test('exits 1 within 5 s when what it should close does not close', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = { ...settingsFor(redisUrl), DRAIN_MS: '0', CLOSE: 'never' }
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const { ended, at } = await tellToStop(replica!)
+    expect(await ended).toBe(1)
+    expect(performance.now() - at).toBeLessThan(5_000)
+    expect(replica!.output()).toContain('"outcome":"not closed"')
+  })
+
+  test('exits 0 within 2 s while Redis hangs', async ({ replicas, ownValkey }) => {
+    const env = { ...settingsFor(ownValkey.url), DRAIN_MS: '0' }
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    await ownValkey.pause()
+    const { ended, at } = await tellToStop(replica!)
+    expect(await ended).toBe(0)
+    expect(performance.now() - at).toBeLessThan(2_000)
+    ownValkey.resume()
+  })
+})

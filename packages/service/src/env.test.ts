@@ -1,0 +1,162 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from '@repo/testing'
+import { z } from 'zod'
+import { describeSettings, parseEnv, sharedSettings } from './env.ts'
+import { baseSettings, databaseSettings, origins, secret } from './settings.ts'
+
+const shape = {
+  ...baseSettings,
+  SECRET: secret('signs things'),
+  URLS: origins().meta({ description: 'where things are', shared: true }),
+}
+
+const good = {
+  PORT: '4101',
+  INSTANCE_ID: 'auth-1',
+  REDIS_URL: 'redis://localhost:6379',
+  ORIGIN: 'http://localhost:8080/',
+  SECRET: 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-',
+  URLS: 'http://a:1, http://b:2/',
+}
+
+function faultsOf(source: Record<string, string | undefined>): string[] {
+  const result = parseEnv(shape, source)
+  return result.outcome === 'invalid' ? result.faults : []
+}
+
+function fileOf(content: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'threefold-env-')), 'secret')
+  writeFileSync(file, content)
+  return file
+}
+
+describe('parseEnv', () => {
+  test('reads good settings, with defaults for what is left out', () => {
+    expect(parseEnv(shape, good)).toMatchObject({
+      outcome: 'valid',
+      env: {
+        PORT: 4101,
+        HOST: '0.0.0.0',
+        NODE_ENV: 'development',
+        LOG_LEVEL: 'info',
+        DRAIN_MS: 2_000,
+        ORIGIN: 'http://localhost:8080',
+        URLS: ['http://a:1', 'http://b:2'],
+      },
+    })
+  })
+
+  test('names every fault at once, each setting once', () => {
+    const faults = faultsOf({
+      PORT: '70000',
+      DRAIN_MS: 'soon',
+      URLS: 'ftp://a,nonsense',
+      SECRET: 'x',
+    })
+    const names = ['DRAIN_MS', 'ORIGIN', 'PORT', 'REDIS_URL', 'SECRET', 'URLS']
+    expect(faults).toHaveLength(names.length)
+    expect(new Set(faults.map((fault) => fault.split(':')[0]))).toEqual(new Set(names))
+    expect(faults).toContain('REDIS_URL: is not set')
+    expect(faults).toContain('ORIGIN: is not set')
+  })
+
+  test('never says what a value was', () => {
+    const values = {
+      NODE_ENV: 'hunter1',
+      PORT: 'hunter2',
+      INSTANCE_ID: 'hunter 3',
+      INSTANCE_URL: 'hunter4',
+      LOG_LEVEL: 'hunter5',
+      REDIS_URL: 'http://user:hunter6@host',
+      ORIGIN: 'hunter7',
+      DRAIN_MS: 'hunter8',
+      SECRET: 'hunter9',
+      URLS: 'http://ok,hunter10',
+    }
+    const faults = faultsOf(values)
+    expect(faults).toHaveLength(Object.keys(values).length)
+    expect(faults.join('\n')).not.toContain('hunter')
+  })
+
+  test('takes an empty variable for one that is not set', () => {
+    expect(faultsOf({ ...good, SECRET: '' })).toEqual(['SECRET: is not set'])
+    expect(parseEnv(shape, { ...good, DRAIN_MS: '' })).toMatchObject({ env: { DRAIN_MS: 2_000 } })
+  })
+
+  test('reads a secret from the file that NAME_FILE names, without its last line break', () => {
+    const SECRET_FILE = fileOf(`${good.SECRET}\n`)
+    const result = parseEnv(shape, { ...good, SECRET: undefined, SECRET_FILE })
+    expect(result).toMatchObject({ env: { SECRET: good.SECRET } })
+  })
+
+  test('a secret file that is missing or empty is a fault that names no path', () => {
+    const missing = faultsOf({ ...good, SECRET: undefined, SECRET_FILE: '/no/such/file' })
+    expect(missing).toEqual(['SECRET: SECRET_FILE names a file that cannot be read'])
+    const empty = faultsOf({ ...good, SECRET: undefined, SECRET_FILE: fileOf('\n') })
+    expect(empty).toEqual(['SECRET: is not set'])
+  })
+
+  test('only secrets come from files', () => {
+    const ORIGIN_FILE = fileOf('http://elsewhere')
+    expect(parseEnv(shape, { ...good, ORIGIN_FILE })).toMatchObject({
+      env: { ORIGIN: 'http://localhost:8080' },
+    })
+  })
+
+  test.for(['change-me-'.repeat(5), 'a'.repeat(40), 'your_secret_goes_here_for_sure_1234'])(
+    'the placeholder %s is refused in production and taken elsewhere',
+    (placeholder) => {
+      const settings = { ...good, SECRET: placeholder }
+      expect(parseEnv(shape, { ...settings, NODE_ENV: 'development' }).outcome).toBe('valid')
+      const faults = faultsOf({ ...settings, NODE_ENV: 'production' })
+      expect(faults).toHaveLength(1)
+      expect(faults[0]).toMatch(/^SECRET: is a placeholder/)
+      expect(faults[0]).not.toContain(placeholder)
+    },
+  )
+
+  test('a secret of random bytes is no placeholder', () => {
+    expect(faultsOf({ ...good, NODE_ENV: 'production' })).toEqual([])
+  })
+})
+
+describe('sharedSettings', () => {
+  test('has the settings on which instances must agree and no others', () => {
+    const names = ['NODE_ENV', 'REDIS_URL', 'ORIGIN', 'SECRET', 'URLS']
+    expect(Object.keys(sharedSettings(shape, good))).toEqual(names)
+  })
+
+  test('has the same text for two spellings of one value, and another for another value', () => {
+    const one = sharedSettings(shape, { ...good, NODE_ENV: 'development' })
+    expect(sharedSettings(shape, { ...good, ORIGIN: 'http://localhost:8080' })).toEqual(one)
+    expect(sharedSettings(shape, { ...good, SECRET_FILE: fileOf(good.SECRET) })).toEqual(one)
+    expect(sharedSettings(shape, { ...good, URLS: 'http://a:1' })).not.toEqual(one)
+  })
+})
+
+describe('describeSettings', () => {
+  test('says of each setting what it is, whether it is required, shared and secret', () => {
+    const described = new Map(
+      describeSettings({ ...shape, ...databaseSettings }).map((setting) => [setting.name, setting]),
+    )
+    expect(described.get('SECRET')).toEqual({
+      name: 'SECRET',
+      description: 'signs things',
+      required: true,
+      shared: true,
+      secret: true,
+      example: '',
+    })
+    expect(described.get('DRAIN_MS')).toMatchObject({ required: false, example: '2000' })
+    expect(described.get('INSTANCE_URL')).toMatchObject({ required: false })
+    expect(described.get('DATABASE_URL')).toMatchObject({ required: true, secret: true })
+    expect([...described.values()].filter(({ description }) => description === '')).toEqual([])
+  })
+
+  test('does not write this machine into .env.example', () => {
+    const byName = describeSettings({ INSTANCE_ID: baseSettings.INSTANCE_ID, A: z.string() })
+    expect(byName[0]).not.toHaveProperty('example', expect.any(String))
+  })
+})

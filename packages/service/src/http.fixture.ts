@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request, type RequestOptions } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { createInstanceServer, type InstanceServer, type Listener } from './server.ts'
+
+export interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  body: string
+}
+
+export interface Ask extends RequestOptions {
+  body?: string
+}
+
+/** One request, on a connection of its own unless an agent is given; rejects when it breaks off. */
+export function ask(url: string, { body, ...options }: Ask = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const req = request(url, { agent: false, ...options }, (res) => {
+      const { statusCode: status = 0, headers } = res
+      text(res).then((read) => resolve({ status, headers, body: read }), reject)
+    })
+    req.on('error', reject)
+    req.end(body)
+  })
+}
+
+/** A client that keeps its one connection, as balancers do. */
+export function keepAlive(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: 1 })
+}
+
+export async function open(url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Writes bytes to a new connection as they are, and reads what comes until it is closed. */
+export async function talk(url: string, bytes: string): Promise<string> {
+  const socket = await open(url)
+  socket.write(bytes)
+  return text(socket.setEncoding('latin1'))
+}
+
+export interface Served extends InstanceServer, AsyncDisposable {
+  url: string
+  /** The log, line by line. */
+  lines: Record<string, unknown>[]
+  metrics: ReturnType<typeof createMetrics>
+}
+
+/** A server in this process, with its log at hand. */
+export async function serve(listener: Listener): Promise<Served> {
+  const lines: Record<string, unknown>[] = []
+  const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
+  const log = createLog({ app: 'test', instance: 'test-1', version: '', destination })
+  const metrics = createMetrics({ app: 'test', instance: 'test-1' })
+  const http = createInstanceServer({
+    instance: 'test-1',
+    log,
+    metrics,
+    ops: () => false,
+    listener: () => listener,
+  })
+  http.server.listen(0, '127.0.0.1')
+  await once(http.server, 'listening')
+  const address = http.server.address()
+  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  return {
+    ...http,
+    url: `http://127.0.0.1:${address.port}`,
+    lines,
+    metrics,
+    async [Symbol.asyncDispose]() {
+      http.server.closeAllConnections()
+      http.server.close()
+      await once(http.server, 'close')
+    },
+  }
+}

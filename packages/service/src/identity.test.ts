@@ -1,0 +1,92 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { describe, expect, test } from '@repo/testing'
+import { createIdentities } from './identity.ts'
+
+const secret = 'a secret of the whole cluster, 32+'
+const ada = { userId: 'u1', email: 'ada@x.test', role: 'user', sessionId: 's1' }
+const request = { method: 'POST', path: '/api/payments?page=2' }
+
+/** What the cluster's own secret signed, but which is no identity. */
+function signed(text: string): string {
+  const payload = Buffer.from(text).toString('base64url')
+  const mac = createHmac('sha256', secret)
+    .update(`${payload}\n${request.method}\n${request.path}`)
+    .digest('base64url')
+  return `${payload}.${mac}`
+}
+
+describe('an identity', () => {
+  const identities = createIdentities({ secret })
+  const header = identities.sign(ada, request)
+
+  test('is valid for the request that it was signed for', () => {
+    expect(identities.verify(header, request)).toEqual({ outcome: 'valid', identity: ada })
+  })
+
+  test('is missing without a header', () => {
+    expect(identities.verify(undefined, request)).toEqual({ outcome: 'missing' })
+  })
+
+  test('is forged for another method, another path, another query', () => {
+    for (const other of [
+      { ...request, method: 'GET' },
+      { ...request, path: '/api/payments?page=3' },
+      { ...request, path: '/api/payments' },
+      { method: 'POST\n', path: request.path },
+    ]) {
+      expect(identities.verify(header, other)).toEqual({ outcome: 'forged' })
+    }
+  })
+
+  test('is forged under another secret', () => {
+    const other = createIdentities({ secret: `${secret}!` })
+    expect(other.verify(header, request)).toEqual({ outcome: 'forged' })
+  })
+
+  test('is forged when any character of the payload is changed', () => {
+    const [payload = '', mac] = header.split('.')
+    for (let at = 0; at < payload.length; at += 7) {
+      const changed = payload[at] === 'A' ? 'B' : 'A'
+      const tampered = `${payload.slice(0, at)}${changed}${payload.slice(at + 1)}.${mac}`
+      expect(identities.verify(tampered, request)).toEqual({ outcome: 'forged' })
+    }
+  })
+
+  test.for([-60_000, 0, 60_000])('is valid %i ms off the signer, as clocks may be', (offMs) => {
+    const late = createIdentities({ secret, now: () => 1_000_000 + offMs })
+    const early = createIdentities({ secret, now: () => 1_000_000 })
+    expect(late.verify(early.sign(ada, request), request).outcome).toBe('valid')
+  })
+
+  test.for([-60_001, 60_001])('is worth nothing %i ms off the signer', (offMs) => {
+    const late = createIdentities({ secret, now: () => 1_000_000 + offMs })
+    const early = createIdentities({ secret, now: () => 1_000_000 })
+    expect(late.verify(early.sign(ada, request), request)).toEqual({ outcome: 'forged' })
+  })
+
+  test('verify never throws: whatever else comes in is forged', () => {
+    const garbage = [
+      '',
+      '.',
+      '..',
+      'no dot',
+      header.split('.')[0]!,
+      `${header}.`,
+      `${header}.more`,
+      `.${header.split('.')[1]}`,
+      '€.€',
+      '\u0000.\u0000',
+      randomBytes(2_000_000).toString('base64url'),
+      `${'A'.repeat(5_000_000)}.${'A'.repeat(43)}`,
+      // Of our own secret, as another release might sign them.
+      signed('not JSON'),
+      signed('null'),
+      signed('{}'),
+      signed(JSON.stringify({ identity: { userId: 'u1' }, issuedAtMs: Date.now() })),
+      signed(JSON.stringify({ identity: ada, issuedAtMs: 'now' })),
+    ]
+    for (const each of garbage) {
+      expect(identities.verify(each, request)).toEqual({ outcome: 'forged' })
+    }
+  })
+})

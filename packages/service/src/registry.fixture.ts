@@ -1,0 +1,58 @@
+import { connectRedis, type RedisConnection } from '@repo/redis'
+import { createLog } from './log.ts'
+import { createRegistry, type Registry, type RegistryOptions } from './registry.ts'
+
+export interface Member extends AsyncDisposable {
+  id: string
+  redis: RedisConnection
+  registry: Registry
+  /** Each drift that it was told of, in order. */
+  told: string[][]
+}
+
+export interface MemberOptions extends Partial<RegistryOptions> {
+  id: string
+  redisUrl: string
+  /** Changes what it says to Redis: for mutants. */
+  through?: (redis: RedisConnection) => RedisConnection
+}
+
+/** An instance that does nothing but register, on a connection of its own. */
+export async function join({ id, redisUrl, through, ...options }: MemberOptions): Promise<Member> {
+  const told: string[][] = []
+  const destination = {
+    write(line: string) {
+      const { event, settings }: { event?: string; settings?: string[] } = JSON.parse(line)
+      if (event === 'config.drift' && settings) told.push(settings)
+    },
+  }
+  const redis = connectRedis({ url: redisUrl, name: id, deadlineMs: 5_000 })
+  await redis.ready(10_000)
+  const registry = createRegistry({
+    redis: through?.(redis) ?? redis,
+    log: createLog({ app: 'test', instance: id, version: '', destination }),
+    describe: () => ({
+      id,
+      app: id.split('-')[0] ?? id,
+      version: '1',
+      url: `http://${id}`,
+      startedAt: '2026-11-24T12:00:00.000Z',
+      ready: true,
+      load: 0,
+    }),
+    settings: { MODE: 'one' },
+    // Only when the test says so.
+    everyMs: 1_000_000,
+    ...options,
+  })
+  return {
+    id,
+    redis,
+    registry,
+    told,
+    async [Symbol.asyncDispose]() {
+      await registry.close()
+      await redis.close()
+    },
+  }
+}

@@ -1,0 +1,87 @@
+import type { RedisConnection } from '@repo/redis'
+import { contend, describe, expect, test } from '@repo/testing'
+import { z } from 'zod'
+import { announce } from './registry-scripts.ts'
+import { join, type Member } from './registry.fixture.ts'
+
+const ROUNDS = Number(process.env.RACE_ROUNDS ?? 10)
+const CONTENDERS = 20
+
+type Through = (redis: RedisConnection) => RedisConnection
+
+/** What `CONTENDERS` fresh instances with the same settings saw when all announced first at once. */
+async function firstAnnouncements(redisUrl: string, through: Through = (redis) => redis) {
+  const answers: string[][] = []
+  const members = await Promise.all(
+    Array.from({ length: CONTENDERS }, (_, index) =>
+      join({ id: `a-${index}`, redisUrl, through: (redis) => record(through(redis), answers) }),
+    ),
+  )
+  const { redis, registry }: Member = members[0]!
+  await redis.client.flushall()
+  const announced = await contend(CONTENDERS, (index) => members[index]!.registry.announce())
+  const history = {
+    failed: announced.filter(({ status }) => status === 'rejected').length,
+    keys: new Set(answers.map(([key]) => key)).size,
+    // Each answer that listed instances at all: how many fingerprints were in it.
+    fingerprintsListedAtOnce: new Set(answers.filter(({ length }) => length > 1).map(countHashes)),
+    listedAtLast: (await registry.instances()).length,
+  }
+  await Promise.all(members.map((member) => member[Symbol.asyncDispose]()))
+  return history
+}
+
+/** Notes whatever Redis answered: the fingerprint key, then what was listed. */
+function record(redis: RedisConnection, answers: string[][]): RedisConnection {
+  return {
+    ...redis,
+    async call(command) {
+      const answer = await redis.call(command)
+      const texts = z.array(z.string()).safeParse(answer)
+      if (texts.success) answers.push(texts.data)
+      return answer
+    },
+  }
+}
+
+function countHashes([, ...listed]: string[]): number {
+  const hashes = listed.map((text) => /"fingerprint":\{"MODE":"([\w-]+)"\}/.exec(text)?.[1])
+  return new Set(hashes).size
+}
+
+/** The same script, but for the check that the hashes were made under the cluster's key. */
+function listsWhateverComes(redis: RedisConnection): RedisConnection {
+  const lua = announce.lua.replace('if key ~= ARGV[4] then return { key } end', '')
+  expect(lua).not.toBe(announce.lua)
+  return {
+    ...redis,
+    call: (command) =>
+      redis.call((client) => {
+        const evalsha = (sha: string, keys: number, ...rest: string[]) =>
+          sha === announce.sha
+            ? client.eval(lua, keys, ...rest)
+            : client.evalsha(sha, keys, ...rest)
+        return command(Object.create(client, { evalsha: { value: evalsha } }))
+      }),
+  }
+}
+
+describe('the key of the fingerprints', () => {
+  test(`of ${CONTENDERS} instances that announce first at once, ${ROUNDS} times, all end with one key, and at no time are two fingerprints listed`, async ({
+    redisUrl,
+  }) => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      expect(await firstAnnouncements(redisUrl)).toEqual({
+        failed: 0,
+        keys: 1,
+        fingerprintsListedAtOnce: new Set([1]),
+        listedAtLast: CONTENDERS,
+      })
+    }
+  })
+
+  test('a script that lists hashes under any key is caught by it', async ({ redisUrl }) => {
+    const history = await firstAnnouncements(redisUrl, listsWhateverComes)
+    expect(Math.max(...history.fingerprintsListedAtOnce)).toBeGreaterThan(1)
+  })
+})

@@ -1,0 +1,37 @@
+import { checkEvictionPolicy, type RedisConnection } from '@repo/redis'
+import type { Check } from './health.ts'
+import type { Log } from './log.ts'
+
+/**
+ * Refuses a server that would drop state. One that is away is tolerated: it is looked at whenever a
+ * connection is made, and by `/health`, which then says `degraded`.
+ *
+ * @throws when the eviction policy is unsafe
+ */
+export async function requireSafeRedis(redis: RedisConnection, log: Log): Promise<void> {
+  await redis.ready().catch((error: unknown) => log.warn({ err: error }, 'starting without Redis'))
+  const policy = await checkEvictionPolicy(redis)
+  if (policy.outcome === 'unsafe') throw new Error(faultOf(policy))
+  if (policy.outcome === 'unknown') {
+    log.warn({ event: 'redis.policy', reason: policy.reason }, 'cannot see the eviction policy')
+  }
+  redis.client.on('ready', () => void report())
+
+  async function report() {
+    const now = await checkEvictionPolicy(redis)
+    if (now.outcome === 'unsafe') log.error({ event: 'redis.policy' }, faultOf(now))
+  }
+}
+
+/** Healthy when Redis answers and keeps what it is given. */
+export function createRedisCheck(redis: RedisConnection): Check {
+  return async () => {
+    const policy = await checkEvictionPolicy(redis)
+    if (policy.outcome === 'unsafe') throw new Error(faultOf(policy))
+    if (policy.outcome === 'unknown') await redis.call((client) => client.ping())
+  }
+}
+
+function faultOf({ policy }: { policy: string }): string {
+  return `maxmemory-policy is ${policy}; set it to noeviction, or state is lost`
+}
