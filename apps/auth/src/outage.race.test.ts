@@ -99,10 +99,11 @@ describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
       // It has asked for the e-mail, and hashes the password.
       await until(inTransaction, { everyMs: 1 })
       await ownPostgres.pause()
-      const { status, ms } = await answer
+      const hungAt = performance.now()
+      const { status } = await answer
+      expect(performance.now() - hungAt).toBeLessThan(2_000)
       ownPostgres.resume()
       expect([200, 503]).toContain(status)
-      expect(ms).toBeLessThan(2_000)
       const users = `select count(u.id)::int as users, count(a.id)::int as accounts
         from "user" u left join account a on a.user_id = u.id where u.name = $1`
       const there = status === 200 ? 1 : 0
