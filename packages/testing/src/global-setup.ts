@@ -1,13 +1,6 @@
 import { startPostgres } from '@repo/local/postgres'
 import type { TestProject } from 'vitest/node'
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** The superuser's URL of the run's PostgreSQL. */
-    postgresUrl: string
-  }
-}
-
 /** Starts the run's PostgreSQL; vitest calls the returned function at the end, failed or not. */
 export async function setup(project: TestProject) {
   const postgres = await startPostgres({ maxConnections: 200 })

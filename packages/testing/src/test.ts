@@ -4,9 +4,15 @@ import { type Valkey, startValkey } from '@repo/local/valkey'
 import { Redis } from 'ioredis'
 import { test as base, inject } from 'vitest'
 import { createDatabase } from './database.ts'
-import type {} from './global-setup.ts'
 import { type Replica, type ReplicaOptions, endReplicas, startReplicas } from './replica.ts'
 import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The superuser's URL of the run's PostgreSQL. */
+    postgresUrl: string
+  }
+}
 
 /** vitest's `test` with real servers, processes and faults as fixtures; see the README. */
 export const test = base
