@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# build.sh APP: runs the app's own build, if it has one, and takes away what no instance loads.
+set -euo pipefail
+app=$1
+
+build() {
+  # Next makes the ids of server actions from this value. A public constant keeps them the same in
+  # every build, so that a form of one release may be posted to the next. What encrypts is a secret of
+  # the running container; Next would fall back to the build's value, so that leaves the output.
+  local salt
+  salt=$(printf 'threefold: ids of server actions' | head -c 32 | base64)
+
+  # A copy has the development dependencies; the image gets none of them.
+  cp -a . /build && cd /build
+  find . -name node_modules -prune -exec rm -rf {} +
+  cd "apps/$app"
+  pnpm --filter "@repo/$app..." install --frozen-lockfile --store-dir "$PNPM_STORE"
+  NODE_ENV=production NEXT_SERVER_ACTIONS_ENCRYPTION_KEY=$salt pnpm run build
+  rm -rf .next/cache .next/standalone .next/trace* .next/diagnostics
+  grep -rlF "$salt" .next | xargs -r sed -i "s|$salt||g"
+  cp -a .next "/repo/apps/$app/"
+  cd /repo
+}
+
+if grep -q '"build"' "apps/$app/package.json"; then build; fi
+
+# Optional peers that the lockfile knows from elsewhere in the repository, compilers and test tools.
+cd node_modules/.pnpm
+rm -rf {@next+swc,@img+,sharp@,@esbuild,esbuild,drizzle-kit@,playwright,@playwright,@types+,tsx@}*
+grep -q '"next"' "/repo/apps/$app/package.json" || rm -rf {next@,react-dom@,caniuse-lite@}*

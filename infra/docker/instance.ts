@@ -1,0 +1,36 @@
+import { lookup, resolvePtr } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+
+/**
+ * `node --import instance.ts src/main.ts`: names this instance after its container, `auth-2` for
+ * `threefold-auth-2`. Only Docker's DNS knows that name from inside: it is what our own address
+ * resolves to. Where nobody knows (Kubernetes, `docker run`) the host name stays the default.
+ */
+const env = process.env
+const { COMPOSE_PROJECT_NAME: project, PORT: port } = env
+
+if (project && !env['INSTANCE_ID']) {
+  const container = await containerOf(project)
+  if (container) {
+    env['INSTANCE_ID'] = container.slice(project.length + 1)
+    env['INSTANCE_URL'] ||= `http://${container}:${port}`
+  }
+}
+
+// Next reads this one itself, and knows of no files.
+const keyFile = env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY_FILE']
+if (keyFile) env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] = readFileSync(keyFile, 'utf8').trim()
+
+async function containerOf(ownProject: string): Promise<string | undefined> {
+  try {
+    // `reverse` would ask the hosts file first, where our address is only our host name.
+    const { address } = await lookup(hostname(), { family: 4 })
+    const names = await resolvePtr(`${address.split('.').toReversed().join('.')}.in-addr.arpa`)
+    const own = names.map((name) => name.split('.', 1)[0] ?? '')
+    return own.find((name) => name.startsWith(`${ownProject}-`))
+  } catch (error) {
+    process.stderr.write(`the host name stays this instance's name: ${String(error)}\n`)
+    return undefined
+  }
+}
