@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
-/** The tests' cluster stands beside the one that you may be using: other ports, other data. */
-export const EDGE = 'http://localhost:8180'
-export const STATE = join(import.meta.dirname, '../.threefold/e2e')
+/**
+ * The tests' cluster stands beside the one that you may be using: other ports, other data. Another one,
+ * as the one in containers, is named by the environment.
+ */
+const { E2E_EDGE = 'http://localhost:8180', E2E_STATE = '.threefold/e2e' } = process.env
+export const EDGE = E2E_EDGE
+export const STATE = resolve(import.meta.dirname, '..', E2E_STATE)
 
 export interface RunningInstance {
   app: 'auth' | 'gateway' | 'payments' | 'web'

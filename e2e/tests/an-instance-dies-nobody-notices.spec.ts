@@ -39,10 +39,10 @@ for (const app of ['web', 'gateway', 'auth', 'payments'] as const) {
   })
 }
 
-/** Whether the instance serves again, as another process. */
-async function isBack({ id, url, pid }: RunningInstance): Promise<boolean> {
+/** Whether the instance serves again, as another process; a container may have got another port. */
+async function isBack({ id, pid }: RunningInstance): Promise<boolean> {
   const now = readCluster().instances.find((instance) => instance.id === id)
   if (!now || now.pid === pid) return false
-  const ready = await fetch(`${url}/readyz`).catch(() => undefined)
+  const ready = await fetch(`${now.url}/readyz`).catch(() => undefined)
   return ready?.ok ?? false
 }

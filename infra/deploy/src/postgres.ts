@@ -1,0 +1,45 @@
+import { containersOf } from './containers.ts'
+import { docker } from './docker.ts'
+
+const PSQL = ['psql', '-U', 'threefold', '-d', 'threefold', '-At', '-F', ' ', '-c']
+
+/** One value from PostgreSQL, asked directly. */
+export async function askPostgres(query: string): Promise<string> {
+  const [server] = await containersOf('postgres')
+  if (!server) throw new Error('postgres does not run')
+  return (await docker(['exec', server.id, ...PSQL, query])).trim()
+}
+
+const COUNT = `select count(*) from pg_stat_activity where usename = 'app'`
+
+/** In one call each: a call of docker takes 50 ms, and everybody waits. */
+const UNTIL_UNUSED = `until [ "$(psql -U threefold -d threefold -Atc "${COUNT}")" = 0 ]; do sleep 0.02; done`
+const UNTIL_READY = 'until pg_isready -q -h 127.0.0.1; do sleep 0.02; done'
+
+export async function countConnections(): Promise<number> {
+  return Number(await askPostgres(COUNT))
+}
+
+/**
+ * A planned restart: PgBouncer lets transactions end and holds what comes after, PostgreSQL starts
+ * again, PgBouncer goes on. Nobody's statement is cut off; all wait as long as it takes.
+ * @returns how long queries were held, in ms
+ */
+export async function restartPostgres(): Promise<number> {
+  const [pooler] = await containersOf('pgbouncer')
+  const [server] = await containersOf('postgres')
+  if (!pooler || !server) throw new Error('pgbouncer and postgres must run')
+  // What a checkpoint writes now, the shutdown need not write while everybody waits.
+  await docker(['exec', server.id, ...PSQL, 'checkpoint'])
+  const began = performance.now()
+  // PAUSE and RESUME of its console, which is closed.
+  await docker(['kill', '--signal', 'USR1', pooler.id])
+  try {
+    await docker(['exec', server.id, 'timeout', '10', 'sh', '-c', UNTIL_UNUSED])
+    await docker(['restart', server.id])
+    await docker(['exec', server.id, 'timeout', '30', 'sh', '-c', UNTIL_READY])
+  } finally {
+    await docker(['kill', '--signal', 'USR2', pooler.id])
+  }
+  return Math.round(performance.now() - began)
+}

@@ -1,0 +1,23 @@
+import { APPS, type App } from './containers.ts'
+import { previousVariable, readRelease } from './release-file.ts'
+import { rollTo } from './rolling-change.ts'
+import { say } from './say.ts'
+
+/** `roll.ts APP TAG`: a rolling change. `roll.ts APP --back`: to the release before. */
+const [name, wanted] = process.argv.slice(2)
+const app = APPS.find((each) => each === name)
+const tag = app && wanted === '--back' ? previousOf(app) : wanted
+if (app && tag) {
+  const result = await rollTo(app, tag)
+  if (result.outcome === 'aborted') process.exitCode = 1
+  else say(`${app}: ${result.replaced} instances run ${tag}`)
+} else {
+  process.stderr.write(`usage: roll.ts ${APPS.join('|')} TAG | --back\n`)
+  process.exitCode = 2
+}
+
+function previousOf(ofApp: App): string | undefined {
+  const previous = readRelease()[previousVariable(ofApp)]
+  if (!previous) process.stderr.write(`nothing is known of a release of ${ofApp} before this one\n`)
+  return previous
+}
