@@ -6,8 +6,6 @@ export interface Releases {
   next(): Promise<string>
   /** A release of an app that ends as soon as it is started. */
   crashing(app: App): Promise<string>
-  /** A release of an app that runs and never becomes ready. */
-  hanging(app: App): Promise<string>
 }
 
 /** Releases to drill with, made from the images that run: the same code under another tag. */
@@ -34,7 +32,6 @@ export async function makeReleases(): Promise<Releases> {
     next: () => make(APPS, (tag) => `ENV APP_VERSION=${tag}`),
     crashing: (app) =>
       make([app], () => `CMD ["bash", "-c", "echo this release is broken >&2; exit 1"]`),
-    hanging: (app) => make([app], () => 'CMD ["sleep", "3600"]'),
   }
 }
 

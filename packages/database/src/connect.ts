@@ -24,7 +24,7 @@ export interface DatabaseOptions {
 }
 
 /**
- * A pool on which no call waits longer than its deadline: half of it for a connection and half for
+ * A pool on which no call waits longer than its deadline: a quarter of it for a connection, the rest for
  * the answer, so that a database that is away is a 503 and never a queue.
  */
 export function connectDatabase({ url, name, poolSize, deadlineMs = 1_800 }: DatabaseOptions) {
@@ -32,8 +32,8 @@ export function connectDatabase({ url, name, poolSize, deadlineMs = 1_800 }: Dat
     connectionString: url,
     application_name: name,
     max: poolSize,
-    connectionTimeoutMillis: deadlineMs / 2,
-    query_timeout: deadlineMs / 2,
+    connectionTimeoutMillis: deadlineMs / 4,
+    query_timeout: (deadlineMs * 3) / 4,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

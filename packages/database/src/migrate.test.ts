@@ -104,14 +104,19 @@ describe('openDatabase', () => {
     await Promise.all([first.close(), second.close()])
   })
 
-  test('leaves the schema alone where a job migrates', async ({ databaseUrl }) => {
+  test('refuses an older schema where a job migrates it, and leaves it alone', async ({
+    databaseUrl,
+  }) => {
     await using empty = await emptyDatabase(databaseUrl)
     const env = { ...settings, DATABASE_URL: empty.url, MIGRATE_ON_BOOT: false }
-    const database = await openDatabase({ env, name: 'auth-1', log: { info: () => undefined } })
-    await database.ping()
-    await database.close()
+    const open = () => openDatabase({ env, name: 'auth-1', log: { info: () => undefined } })
+    await expect(open()).rejects.toThrow(/the schema lacks \d+ migration\(s\): migrate first/)
     expect(await query(empty.url, `select to_regclass('session') as found`)).toEqual([
       { found: null },
     ])
+    await migrateDatabase({ url: empty.url })
+    const database = await open()
+    await database.ping()
+    await database.close()
   })
 })

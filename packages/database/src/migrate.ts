@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
-import type { Client } from 'pg'
+import type { ClientBase, Pool } from 'pg'
 import { connectWhenUp } from './connect-when-up.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
@@ -56,11 +56,18 @@ export async function migrateDatabase({
   }
 }
 
+/** How many of this release's migrations the database lacks, for instances that do not migrate. */
+export async function missingMigrations(pool: Pool): Promise<number> {
+  const wanted = readMigrationFiles({ migrationsFolder: MIGRATIONS })
+  const applied = await appliedMigrations(pool)
+  return wanted.filter(({ folderMillis }) => !applied.has(folderMillis)).length
+}
+
 /**
  * Drizzle's `migrate` takes no lock. This one belongs to the transaction and not to the session, so
  * that it holds behind a pooler in transaction mode too, and ends with whatever ends the transaction.
  */
-async function lock(client: Client): Promise<void> {
+async function lock(client: ClientBase): Promise<void> {
   // READ COMMITTED: what is read after the wait must not be older than the wait.
   await client.query('begin isolation level read committed')
   await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
@@ -69,7 +76,7 @@ async function lock(client: Client): Promise<void> {
 }
 
 /** By the time in the journal, which is what drizzle goes by. */
-async function appliedMigrations(client: Client): Promise<Set<number>> {
+async function appliedMigrations(client: ClientBase | Pool): Promise<Set<number>> {
   const { rows } = await client.query<{ present: boolean }>(
     `select to_regclass('drizzle.__drizzle_migrations') is not null as present`,
   )

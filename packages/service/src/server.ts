@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { pathOf } from './ops.ts'
@@ -17,6 +18,8 @@ export interface InstanceServer {
   /** Cuts the connections on which no request is being served. */
   closeSilent(): void
 }
+
+const WAIT_FOR_START_MS = 2_000
 
 const starting: ProblemOptions = {
   status: 503,
@@ -57,11 +60,12 @@ export function createInstanceServer({
       if (ops(req, res)) return
       passOn(context, req)
       observe(req, res)
-      void run(listener(), req, res)
+      void run(req, res)
     })
   }
 
-  async function run(app: Listener | undefined, req: IncomingMessage, res: ServerResponse) {
+  async function run(req: IncomingMessage, res: ServerResponse) {
+    const app = listener() ?? (await whenStarted())
     if (!app) return sendProblem(res, starting)
     try {
       await app(req, res)
@@ -71,6 +75,14 @@ export function createInstanceServer({
       if (res.headersSent) res.destroy()
       sendProblem(res, { status: 500, code: 'internal', detail: 'Something went wrong here.' })
     }
+  }
+
+  // After a crash a balancer sends here before it has noticed: what comes too early waits for us.
+  async function whenStarted(): Promise<Listener | undefined> {
+    const giveUpAt = performance.now() + WAIT_FOR_START_MS
+    const isComing = () => !listener() && !leaving && performance.now() < giveUpAt
+    while (isComing()) await wait(20)
+    return listener()
   }
 
   function observe(req: IncomingMessage, res: ServerResponse) {
