@@ -1,2 +1,3 @@
 export { account, session, user, verification } from './schema/auth.ts'
+export { cacheOutbox } from './schema/outbox.ts'
 export { payment } from './schema/payments.ts'

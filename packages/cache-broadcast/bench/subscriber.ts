@@ -1,0 +1,17 @@
+/** Hears the bus and a channel, and tells how long each message took to get here. */
+import { connectRedis } from '@repo/redis'
+import { Redis } from 'ioredis'
+import { createBus } from '../src/index.ts'
+import { nowUs } from './broadcast.ts'
+
+const [id = '', url = ''] = process.argv.slice(2)
+const redis = connectRedis({ url, name: id })
+await redis.ready()
+const bus = createBus({ redis, name: 'bench', instance: id })
+bus.on('bench', (data) => void process.send?.(nowUs() - Number(data)))
+bus.on('bench-wait', () => undefined)
+await bus.ready()
+const subscriber = new Redis(url)
+subscriber.on('message', (_, sentAtUs) => process.send?.(nowUs() - Number(sentAtUs)))
+await subscriber.subscribe('bench')
+process.send?.('ready')

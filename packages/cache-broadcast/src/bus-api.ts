@@ -1,0 +1,71 @@
+import { CacheError } from './errors.ts'
+import type { EventHandler, Subscription } from './handlers.ts'
+import type { Delivery, DeliveryOptions, Link } from './link.ts'
+
+/** How well this instance hears the bus. */
+export interface BusHealth {
+  /** How long what is kept may still be trusted if nothing more is heard; 0 when it is not. */
+  leaseMsLeft: number
+  /** Entries of the log that are known to be there and not applied yet. */
+  behind: number
+  /** The number of the last entry applied. */
+  lastN: number
+  /** How often entries were missed, and all that was kept was dropped. */
+  resyncs: number
+}
+
+/** How far an invalidation goes. */
+export interface InvalidateOptions extends DeliveryOptions {
+  /** For so long loads are stored nowhere: as long as read replicas of the source may lag. */
+  holdMs?: number | undefined
+}
+
+/**
+ * Reaches every instance. Each call ends within Redis's deadline, and with `wait` within that and
+ * `maxStaleMs`.
+ * @throws CacheError `unavailable`, `timeout` (repeating is safe), `rejected`, `closed`
+ */
+export interface Bus {
+  readonly name: string
+  /** Runs the handlers of the event on every instance, this one included. `data` travels as JSON. */
+  emit(event: string, data?: unknown, options?: DeliveryOptions): Promise<Delivery>
+  /**
+   * Calls the handler for each event, in the order of the log; returns how to stop. Events that
+   * are sent again by an outbox come twice. `onResync` is called when events may have been missed.
+   */
+  on(event: string, handler: EventHandler, subscription?: Subscription): () => void
+  /** Invalidates keys of a cache that this process need not have. */
+  invalidate(cache: string, keys: string | string[], options?: InvalidateOptions): Promise<Delivery>
+  /** Invalidates what has one of the tags, in every cache of the bus. */
+  invalidateTag(tags: string | string[], options?: DeliveryOptions): Promise<Delivery>
+  /** Ends the freshness of what has one of the tags; it may bridge the refresh, at most `expireMs`. */
+  expireTag(
+    tags: string | string[],
+    options?: DeliveryOptions & { expireMs?: number | undefined },
+  ): Promise<Delivery>
+  /** Invalidates all of a cache. */
+  clear(cache: string, options?: DeliveryOptions): Promise<Delivery>
+  health(): BusHealth
+  /** Waits until joined. @throws CacheError `unavailable` */
+  ready(timeoutMs?: number): Promise<void>
+  /** Leaves in good order: nobody waits for this instance any more. */
+  close(): Promise<void>
+  /** What `createCache` stands on. */
+  readonly link: Link
+}
+
+/** @throws CacheError `bad-option` when the name would make an ambiguous key */
+export function checkName(of: string, name: string): void {
+  if (!/^[\w.-]{1,64}$/.test(name)) {
+    throw new CacheError('bad-option', `the name of a ${of} is 1-64 letters, digits, _ . or -`)
+  }
+}
+
+/** @throws CacheError `bad-key` */
+export function checkKeys(keys: string[]): void {
+  for (const key of keys) {
+    if (typeof key !== 'string' || key === '' || Buffer.byteLength(key) > 512) {
+      throw new CacheError('bad-key', 'a key is text of 1 to 512 bytes')
+    }
+  }
+}

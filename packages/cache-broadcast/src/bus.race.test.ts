@@ -1,0 +1,168 @@
+import { contend, expect, until } from '@repo/testing'
+import { Redis } from 'ioredis'
+import { test } from './open.fixture.ts'
+
+const LOG = 'threefold:{bus-test}:log'
+
+test('of 300 events from three instances at once, all three apply all in one order', async ({
+  ownValkey,
+  join,
+}) => {
+  const three = await Promise.all(['a', 'b', 'c'].map((id) => join(ownValkey.url, id)))
+  const seen = three.map(({ bus }) => {
+    const heard: unknown[] = []
+    bus.on('count', (data) => void heard.push(data))
+    return heard
+  })
+  await contend(300, (i) => three[i % 3]!.bus.emit('count', i))
+  await until(() => seen.every((it) => it.length === 300))
+  expect(new Set(seen[0])).toHaveLength(300)
+  expect(seen[1]).toEqual(seen[0])
+  expect(seen[2]).toEqual(seen[0])
+})
+
+test('a barrier resolves when every handler has done its work, and names who did', async ({
+  ownValkey,
+  join,
+}) => {
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((id) => join(ownValkey.url, id)))
+  const done: string[] = []
+  b!.bus.on('work', async () => {
+    await new Promise((resolve) => void setTimeout(resolve, 60))
+    done.push('b')
+  })
+  c!.bus.on('work', () => {
+    throw new Error('cannot')
+  })
+  const delivery = await a!.bus.emit('work', 1, { wait: 'everywhere' })
+  expect(done).toEqual(['b'])
+  expect(delivery).toMatchObject({ outcome: 'everywhere', failed: ['c'], lapsed: [] })
+  expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])
+})
+
+test('who is cut off is waited for until its lease is over, and trusts nothing by then', async ({
+  ownValkey,
+  join,
+  tcpProxy,
+}) => {
+  const proxy = await tcpProxy({ target: ownValkey.url })
+  const a = await join(ownValkey.url, 'a')
+  const b = await join(proxy.url, 'b')
+  // Past the time in which the list of members may be incomplete.
+  await until(async () => {
+    const delivery = await a.bus.emit('ping', 1, { wait: 'everywhere' })
+    return delivery.outcome === 'everywhere' && delivery.ms < 250 && delivery.acked.length === 2
+  })
+  proxy.halfOpen()
+  const delivery = await a.bus.emit('ping', 2, { wait: 'everywhere' })
+  expect(delivery).toMatchObject({ acked: ['a'], lapsed: ['b'] })
+  expect(b.bus.health().leaseMsLeft).toBe(0)
+  await proxy.heal()
+  await until(() => b.bus.health().leaseMsLeft > 0)
+  expect(b.bus.health().resyncs).toBe(0)
+})
+
+test('who leaves in good order is not waited for', async ({ ownValkey, join }) => {
+  const [a, b] = await Promise.all(['a', 'b'].map((id) => join(ownValkey.url, id)))
+  await until(async () => {
+    const delivery = await a!.bus.emit('ping', 1, { wait: 'everywhere' })
+    return delivery.outcome === 'everywhere' && delivery.ms < 250
+  })
+  await b!.bus.close()
+  const delivery = await a!.bus.emit('ping', 2, { wait: 'everywhere' })
+  expect(delivery).toMatchObject({ acked: ['a'], lapsed: [] })
+})
+
+test('I4: after a break, exactly the missed entries are applied', async ({
+  ownValkey,
+  join,
+  tcpProxy,
+}) => {
+  const proxy = await tcpProxy({ target: ownValkey.url })
+  const a = await join(ownValkey.url, 'a')
+  const b = await join(proxy.url, 'b')
+  const heard: unknown[] = []
+  b.bus.on('count', (data) => void heard.push(data))
+  await proxy.cut()
+  for (let i = 0; i < 600; i += 1) await a.bus.emit('count', i)
+  await proxy.heal()
+  await until(() => heard.length === 600)
+  expect(heard).toEqual(Array.from({ length: 600 }, (_, i) => i))
+  expect(b.bus.health()).toMatchObject({ resyncs: 0, behind: 0 })
+})
+
+test.for([
+  ['the log was trimmed', (redis: Redis) => redis.xtrim(LOG, 'MAXLEN', 0)],
+  ['Redis was emptied', (redis: Redis) => redis.flushall()],
+  ['the log was deleted', (redis: Redis) => redis.del(LOG)],
+] as const)(
+  'I4: when %s meanwhile, it says resync',
+  async ([, lose], { ownValkey, join, tcpProxy }) => {
+    const proxy = await tcpProxy({ target: ownValkey.url })
+    const a = await join(ownValkey.url, 'a')
+    const b = await join(proxy.url, 'b')
+    let resyncs = 0
+    b.bus.on('count', () => undefined, { onResync: () => void (resyncs += 1) })
+    await a.bus.emit('count', 1)
+    await until(() => b.bus.health().lastN === a.bus.health().lastN)
+    await proxy.cut()
+    await a.bus.emit('count', 2)
+    const admin = new Redis(ownValkey.url)
+    await lose(admin)
+    admin.disconnect()
+    await proxy.heal()
+    await until(() => resyncs > 0)
+    const heard: unknown[] = []
+    b.bus.on('count', (data) => void heard.push(data))
+    await until(() => b.bus.health().leaseMsLeft > 0)
+    await a.bus.emit('count', 3)
+    await until(() => heard.length > 0)
+    expect(heard).toEqual([3])
+  },
+)
+
+test('I9: while Redis hangs every call ends within its deadline, and all heals by itself', async ({
+  ownValkey,
+  join,
+}) => {
+  const { bus } = await join(ownValkey.url, 'a')
+  await ownValkey.pause()
+  const startedAtMs = performance.now()
+  const outcomes = await contend(20, (i) =>
+    i % 2 ? bus.emit('x', i, { wait: 'everywhere' }) : bus.invalidate('thing', 'a'),
+  )
+  expect(performance.now() - startedAtMs).toBeLessThan(1_000)
+  const codes = outcomes.map((it) => it.status === 'rejected' && it.reason.code)
+  expect(codes.every((code) => code === 'timeout' || code === 'unavailable')).toBe(true)
+  await until(() => bus.health().leaseMsLeft === 0)
+  ownValkey.resume()
+  await until(async () => (await bus.emit('x', 1)).outcome === 'sent')
+  await until(() => bus.health().leaseMsLeft > 0)
+})
+
+test('a message of a later version makes a reader forget everything', async ({
+  ownValkey,
+  join,
+}) => {
+  const { bus } = await join(ownValkey.url, 'a')
+  await bus.emit('x')
+  const admin = new Redis(ownValkey.url)
+  const n = await admin.hincrby('threefold:{bus-test}:meta', 'n', 1)
+  await admin.xadd(LOG, `${n}-0`, 'd', '["z~1.1",0,{"kind":"of-the-future"}]')
+  admin.disconnect()
+  await until(() => bus.health().resyncs === 1)
+  expect(bus.health().lastN).toBe(n)
+})
+
+test('I1: an entry that is lost before anyone read it, with the log, is noticed by the next read', async ({
+  ownValkey,
+  join,
+}) => {
+  const { bus } = await join(ownValkey.url, 'a')
+  const admin = new Redis(ownValkey.url)
+  // As a server that was emptied between two reads leaves it: numbered on, and nothing there.
+  await admin.multi().hincrby('threefold:{bus-test}:meta', 'n', 1).del(LOG).exec()
+  admin.disconnect()
+  await until(() => bus.health().resyncs === 1)
+  await until(() => bus.health().leaseMsLeft > 0)
+})

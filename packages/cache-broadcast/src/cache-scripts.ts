@@ -1,0 +1,173 @@
+import { script } from '@repo/redis'
+import { NOW, publishing } from './append-script.ts'
+import { VALID } from './valid-script.ts'
+
+/**
+ * Reads values, and claims the loading of those that are not there or not valid.
+ * KEYS: 1 meta · 2... values
+ * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 claim token · 4 claim in ms
+ * Returns { last number, now in s, and µs beside it, then for each value: itself | 1 claimed |
+ * 2 another's claim stands | 3 held by an invalidation: load, but store nowhere }.
+ */
+export const read = script({
+  keys: 2,
+  lua: /* lua */ `
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local time = redis.call('TIME')
+    local answer = redis.call('MGET', unpack(KEYS, 2))
+    local floor, cleared = meta[2] or '', meta[3] or ''
+    local plain = true
+    for i = 1, #KEYS - 1 do
+      local value = answer[i]
+      if not value or string.byte(value) == 84 then plain = false break end
+      local version = string.sub(value, 2, 17)
+      if version < floor or version < cleared then plain = false break end
+    end
+    if not plain then
+      local tagPrefix, more = ARGV[2], ''
+      local now = time[1] * 1000 + math.floor(time[2] / 1000)
+      ${VALID}
+      for i = 1, #KEYS - 1 do
+        local value = answer[i] and held(answer[i])
+        if value then answer[i] = value
+        else
+          local claim = claimKey(KEYS[i + 1])
+          if redis.call('SET', claim, ARGV[3], 'NX', 'PX', ARGV[4]) then answer[i] = 1
+          else answer[i] = redis.call('GET', claim) == 'hold' and 3 or 2 end
+        end
+      end
+    end
+    return { meta[1] or '0', time[1], time[2], unpack(answer) }
+  `,
+})
+
+/**
+ * Claims the loading of a value that is there and valid but no longer fresh.
+ * KEYS: 1 meta · 2 value   ARGV: 1 claim token · 2 claim in ms
+ * Returns { last number, now in ms, 1 claimed | 2 another's claim stands | 3 held }.
+ */
+export const claim = script({
+  keys: 2,
+  lua: /* lua */ `
+    local claim = string.sub(KEYS[2], 1, -2) .. 'l'
+    local n = redis.call('HGET', KEYS[1], 'n') or '0'
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    if redis.call('SET', claim, ARGV[1], 'NX', 'PX', ARGV[2]) then return { n, now, 1 } end
+    return { n, now, redis.call('GET', claim) == 'hold' and 3 or 2 }
+  `,
+})
+
+/**
+ * Stores loaded values, each only under the claim it was loaded with: an invalidation takes claims
+ * away, and so does the end of a claim, so nothing that was loaded before either is stored.
+ * KEYS: 1 meta · 2... values
+ * ARGV: 1 the cache's clear field · 2 prefix of tags · 3... for each value: token, life in ms, value
+ * Returns for each value 1 if it was stored, else 0.
+ */
+export const commit = script({
+  keys: 2,
+  lua: /* lua */ `
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local tagPrefix, more, now = ARGV[2], '', 0
+    ${VALID}
+    local answer = {}
+    for i = 2, #KEYS do
+      local at = i * 3 - 3
+      local claim = claimKey(KEYS[i])
+      local stored = redis.call('GET', claim) == ARGV[at]
+      if stored then
+        stored = held(ARGV[at + 2])
+        redis.call('DEL', claim)
+        if stored then redis.call('SET', KEYS[i], ARGV[at + 2], 'PX', ARGV[at + 1]) end
+      end
+      answer[i - 1] = stored and 1 or 0
+    end
+    return answer
+  `,
+})
+
+/**
+ * Prolongs claims, or with 0 ms gives them up.
+ * KEYS: 1 meta · 2... values   ARGV: 1 ms · 2... the token of each
+ * Returns how many still stood.
+ */
+export const extend = script({
+  keys: 2,
+  lua: /* lua */ `
+    local stood = 0
+    for i = 2, #KEYS do
+      local claim = string.sub(KEYS[i], 1, -2) .. 'l'
+      if redis.call('GET', claim) == ARGV[i] then
+        stood = stood + redis.call('PEXPIRE', claim, ARGV[1])
+      end
+    end
+    return stood
+  `,
+})
+
+/**
+ * Invalidates keys: no stored value is left, and no load under way can store one.
+ * KEYS, ARGV, answer: as `publishing`; KEYS 4... values; ARGV: 3 ms for which nothing may be stored
+ */
+export const drop = publishing(/* lua */ `
+    local gone = {}
+    for i = 4, #KEYS do
+      gone[#gone + 1] = KEYS[i]
+      gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'
+    end
+    redis.call('DEL', unpack(gone))
+    if ARGV[3] ~= '0' then
+      for i = 2, #gone, 2 do redis.call('SET', gone[i], 'hold', 'PX', ARGV[3]) end
+    end
+`)
+
+/**
+ * Ends the freshness of keys; what is stored may bridge the gap for a while.
+ * KEYS, ARGV, answer: as `publishing`; KEYS 4... values; ARGV: 3 ms that it may
+ */
+export const expire = publishing(/* lua */ `
+    ${NOW}
+    local now = string.format('%013.0f', nowMs)
+    for i = 4, #KEYS do
+      redis.call('DEL', string.sub(KEYS[i], 1, -2) .. 'l')
+      if redis.call('GETRANGE', KEYS[i], 17, 29) > now then
+        redis.call('SETRANGE', KEYS[i], 17, now)
+        redis.call('PEXPIRE', KEYS[i], ARGV[3], 'LT')
+      end
+    end
+`)
+
+/**
+ * Stores a value that a caller gave; no load under way can replace it.
+ * KEYS, ARGV, answer: as `publishing`; KEYS 4 value; ARGV: 3 kind · 4 fresh for ms · 5 life in ms ·
+ * 6 the value after its header
+ */
+export const put = publishing(/* lua */ `
+    ${NOW}
+    local fresh = string.format('%013.0f', nowMs + ARGV[4])
+    redis.call('SET', KEYS[4], ARGV[3] .. n .. fresh .. ARGV[6], 'PX', ARGV[5])
+    redis.call('DEL', string.sub(KEYS[4], 1, -2) .. 'l')
+`)
+
+/** Makes every value of a cache invalid. As `publishing`; ARGV: 3 the cache's clear field. */
+export const clear = publishing(`redis.call('HSET', KEYS[1], ARGV[3], n)`)
+
+/** Makes every value with one of the tags invalid. As `publishing`; KEYS 4... tags; ARGV: 3 life in ms. */
+export const dropTags = publishing(/* lua */ `
+    for i = 4, #KEYS do redis.call('SET', KEYS[i], n, 'PX', ARGV[3]) end
+`)
+
+/**
+ * Ends the freshness of every value with one of the tags. As `publishing`; KEYS 4... tags;
+ * ARGV: 3 life in ms · 4 ms for which older values may bridge a refresh, or ''
+ */
+export const softenTags = publishing(/* lua */ `
+    ${NOW}
+    local untilMs = ARGV[4] == '' and '' or string.format('%.0f', nowMs + ARGV[4])
+    for i = 4, #KEYS do
+      local hard = redis.call('GETRANGE', KEYS[i], 0, 15)
+      if hard == '' then hard = '0000000000000000' end
+      redis.call('SET', KEYS[i], hard .. n .. untilMs, 'PX', ARGV[3])
+    end
+`)

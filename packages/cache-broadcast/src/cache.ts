@@ -1,0 +1,127 @@
+import { checkKeys, checkName } from './bus-api.ts'
+import type { Cache } from './cache-api.ts'
+import { type CacheOptions, readOptions } from './cache-options.ts'
+import { createClaims } from './claims.ts'
+import { createCodec } from './codec.ts'
+import { CacheError } from './errors.ts'
+import { createFlights } from './flights.ts'
+import { deepFreeze } from './freeze.ts'
+import { createKeeper } from './keeper.ts'
+import { createLoading } from './loading.ts'
+import { createLocalStore, type Entry } from './local-store.ts'
+import { createReads } from './reads.ts'
+import { createSink } from './sink.ts'
+import { createStats } from './stats.ts'
+import { createTickets } from './tickets.ts'
+
+/**
+ * A cache in two levels, this process and Redis, that is never wrong: what was invalidated before a
+ * read began is not served to it, on any instance, by a load that was under way or by an instance
+ * that was cut off. See the README for what holds when Redis is away.
+ *
+ * @throws CacheError `bad-option`
+ */
+export function createCache<T>(options: CacheOptions<T>): Cache<T> {
+  checkName('cache', options.name)
+  const settings = readOptions(options)
+  const { bus, name, ttlMs, staleMs, failSafeMs } = settings
+  const { link } = bus
+  const { clock, lease } = link
+  const stats = createStats()
+  const local = createLocalStore<T>(settings)
+  const tickets = createTickets()
+  const store = link.store(name)
+  const codec = createCodec(settings)
+  const keeper = createKeeper({ local, settings, now: () => clock.exact() })
+  const claims = createClaims(store, link.claimMs, () => (stats.refused += 1))
+  const loading = createLoading<T>({
+    ...{ settings, store, codec, keeper, claims, stats },
+    refresh: (key) => reads.refresh(key),
+  })
+  const reads = createReads<T>({ settings, link, local, tickets, loading, keeper, stats })
+  const flights = createFlights((key) => reads.start(key))
+  const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
+  const detach = link.attach(sink)
+  let closed = false
+
+  function slow(key: string, entry: Entry<T> | undefined): Promise<T | undefined> {
+    try {
+      if (closed) throw new CacheError('closed', `the cache ${name} was closed`)
+      checkKeys([key])
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const nowMs = clock.exact()
+    const informed = nowMs < lease.untilMs
+    if (entry && informed && nowMs < entry.staleUntilMs) {
+      stats.staleHits += 1
+      entry.used = true
+      if (nowMs >= entry.refreshAtMs) reads.refresh(key)
+      return Promise.resolve(entry.value)
+    }
+    return flights.board(key, informed)
+  }
+
+  function get(key: string): Promise<T | undefined> {
+    const entry = local.entries.get(key)
+    if (entry !== undefined) {
+      const nowMs = clock.turn()
+      if (nowMs < entry.freshUntilMs && nowMs < lease.untilMs) {
+        entry.used = true
+        stats.hits += 1
+        return (entry.promise ??= Promise.resolve(entry.value))
+      }
+    }
+    return slow(key, entry)
+  }
+
+  return {
+    name,
+    peek(key) {
+      const entry = local.entries.get(key)
+      if (entry === undefined) return undefined
+      const nowMs = clock.turn()
+      if (nowMs >= entry.freshUntilMs || nowMs >= lease.untilMs) return undefined
+      entry.used = true
+      stats.hits += 1
+      return entry.value
+    },
+    get,
+    getMany: (keys) => Promise.all(keys.map(get)),
+    async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
+      checkKeys([key])
+      const encoded = codec.encode(value, key)
+      if (settings.freeze) deepFreeze(value)
+      const freshMs = Math.round(keeper.spread(ownTtlMs))
+      const lifeMs = freshMs + staleMs + failSafeMs
+      const { kind, rest } = encoded
+      const ticket = tickets.open(key)
+      try {
+        const delivery = await store.put(key, { kind, rest, freshMs, lifeMs }, { wait })
+        tickets.fence(key, delivery.n)
+        flights.detach(key)
+        keeper.keepLoaded(ticket, encoded, delivery.n, freshMs)
+        return delivery
+      } finally {
+        tickets.close(ticket)
+      }
+    },
+    invalidate: (keys, invalidation) => bus.invalidate(name, keys, invalidation),
+    async expire(keys, { wait } = {}) {
+      const all = typeof keys === 'string' ? [keys] : keys
+      if (staleMs + failSafeMs === 0) return bus.invalidate(name, all, { wait })
+      checkKeys(all)
+      const delivery = await store.expire(all, staleMs + failSafeMs, { wait })
+      sink.soften(all, delivery.n)
+      return delivery
+    },
+    clear: (delivery) => bus.clear(name, delivery),
+    stats: () => ({ ...stats, entries: local.entries.size, ...local.totals }),
+    close() {
+      closed = true
+      detach()
+      // Without news nothing may be kept, nor what is still under way.
+      sink.clear(Number.MAX_SAFE_INTEGER)
+    },
+  }
+}

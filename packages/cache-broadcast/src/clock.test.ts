@@ -1,0 +1,16 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from '@repo/testing'
+import { createClock } from './clock.ts'
+
+test('within a turn and its awaits time is read once in 64, and anew after it', async () => {
+  let reads = 0
+  const clock = createClock(() => (reads += 1))
+  for (let i = 0; i < 64; i += 1) {
+    expect(clock.turn()).toBe(1)
+    await Promise.resolve()
+  }
+  await turn()
+  expect(clock.turn()).toBe(2)
+  for (let i = 0; i < 200; i += 1) clock.turn()
+  expect(reads).toBeGreaterThanOrEqual(4)
+})

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto'
+import { startValkey } from '@repo/local/valkey'
+import { connectRedis } from '@repo/redis'
+import { afterAll, beforeAll, expect, test } from '@repo/testing'
+import { createBus } from './bus.ts'
+import { describeConformance } from './conformance.ts'
+import { createMemoryBus } from './memory.ts'
+
+let url = ''
+const closing: (() => Promise<void>)[] = []
+
+beforeAll(async () => {
+  const valkey = await startValkey()
+  closing.push(() => valkey.stop())
+  url = valkey.url
+})
+
+afterAll(async () => {
+  for (const close of closing.toReversed()) await close()
+})
+
+describeConformance('memory', async () => createMemoryBus())
+
+describeConformance('Redis', async () => {
+  const redis = connectRedis({ url, name: 'conformance' })
+  await redis.ready()
+  closing.push(() => redis.close())
+  return createBus({ redis, name: randomUUID(), instance: 'one', maxStaleMs: 300 })
+})
+
+test('the memory driver refuses to serve several instances', () => {
+  expect(() => createMemoryBus({ replicas: 3 })).toThrow(
+    expect.objectContaining({ code: 'single-instance' }),
+  )
+})

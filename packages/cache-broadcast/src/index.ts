@@ -1,0 +1,8 @@
+export { type BusOptions, createBus } from './bus.ts'
+export { type Bus, type BusHealth, type InvalidateOptions } from './bus-api.ts'
+export { createCache } from './cache.ts'
+export { type Cache, type CacheStats, type SetOptions } from './cache-api.ts'
+export { type CacheOptions, type Outage } from './cache-options.ts'
+export { CacheError, type CacheErrorCode } from './errors.ts'
+export { type EventHandler, type Subscription } from './handlers.ts'
+export { type Delivery, type DeliveryOptions } from './link.ts'

@@ -1,0 +1,37 @@
+import { keyspace } from '@repo/redis'
+
+export type BusKeys = ReturnType<typeof busKeys>
+
+/**
+ * Every key of a bus and of its caches, all in the slot of its hash tag.
+ * - `meta` hash: `n` the log's last number, `floor` and `clear:<cache>` the number that a value must
+ *   reach to be valid, `born` when the list of members was started (ms)
+ * - `log` stream: entry `<n>-0`, field `d`
+ * - `members` zset: `<maxStaleMs>:<member>` -> end of its registration (ms)
+ * - `inbox` stream of a member: who applied what it waits for
+ * - `tag` string: the numbers of the last entries that invalidated and that softened it (16 digits
+ *   each), then until when (ms) what is older than the second may bridge a refresh
+ * - `value` ends in `:v`, the claim on loading it in `:l`: scripts derive one from the other
+ */
+export function busKeys(bus: string) {
+  const key = keyspace(`bus-${bus}`)
+  return {
+    meta: key('meta'),
+    log: key('log'),
+    members: key('members'),
+    inbox: (member: string) => key('inbox', member),
+    tagPrefix: key('tag', ''),
+    valuePrefix: (cache: string) => key('value', cache, ''),
+    clearField: (cache: string) => `clear:${cache}`,
+  }
+}
+
+/** The key of a value; `prefix` is the cache's `valuePrefix`. */
+export function valueKey(prefix: string, key: string): string {
+  return `${prefix}${key}:v`
+}
+
+/** A tag as it stands in keys and in the headers of values: without a comma or a colon. */
+export function tagName(tag: string): string {
+  return encodeURIComponent(tag)
+}

@@ -1,0 +1,129 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Settings } from './cache-options.ts'
+import type { createClaims } from './claims.ts'
+import type { createCodec, Decoded } from './codec.ts'
+import { CacheError, toCacheError } from './errors.ts'
+import { deepFreeze } from './freeze.ts'
+import type { Keeper } from './keeper.ts'
+import type { Reading, Store } from './link.ts'
+import { runLoader } from './run-loader.ts'
+import type { Stats } from './stats.ts'
+import type { Ticket } from './tickets.ts'
+import { encodeValue } from './value.ts'
+
+export interface LoadingOptions<T> {
+  settings: Settings<T>
+  store: Store
+  codec: ReturnType<typeof createCodec<T>>
+  keeper: Keeper<T>
+  claims: ReturnType<typeof createClaims>
+  stats: Stats
+  /** Serves a value and has it loaded anew behind. */
+  refresh: (key: string) => void
+}
+
+/** What a load came to. */
+export type Loaded<T> =
+  | { outcome: 'value'; value: T | undefined }
+  /** The loader failed; `bridge` may be served instead. */
+  | { outcome: 'failed'; error: unknown; bridge: Decoded<T> | undefined }
+  /** Redis did not answer: nothing was loaded. */
+  | { outcome: 'away'; error: CacheError }
+  /** Somebody else is refreshing it. */
+  | { outcome: 'busy' }
+
+type Claimed = Extract<Reading, { outcome: 'claimed' }>
+
+/** Gets what is not in the first level: from the second, or from the source under a claim. */
+export function createLoading<T>(options: LoadingOptions<T>) {
+  const { settings, store, codec, keeper, claims, stats } = options
+  const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
+
+  /** From the second level or the source; `refresh`: only if what is there is no longer fresh. */
+  async function fetch(ticket: Ticket, mode: 'read' | 'refresh'): Promise<Loaded<T>> {
+    const { key } = ticket
+    const giveUpAtMs = performance.now() + loadTimeoutMs
+    for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 50)) {
+      let reading = await store.read(key).catch(toCacheError)
+      if (reading instanceof CacheError) return { outcome: 'away', error: reading }
+      let bridge: Decoded<T> | undefined
+      if (reading.outcome === 'hit') {
+        const { nowMs } = reading
+        const found = codec.decode(reading.value)
+        if (found) {
+          keeper.keepStored(ticket, found, nowMs)
+          const freshMs = found.freshUntilMs - nowMs
+          if (freshMs > 0 || (mode === 'read' && freshMs + staleMs > 0)) {
+            stats.storeHits += 1
+            if (freshMs <= 0) options.refresh(key)
+            return { outcome: 'value', value: found.value }
+          }
+          if (freshMs + staleMs + failSafeMs > 0) bridge = found
+        }
+        reading = await store.claim(key).catch(toCacheError)
+        if (reading instanceof CacheError) return { outcome: 'away', error: reading }
+      }
+      if (reading.outcome === 'claimed') return load(ticket, reading, bridge)
+      if (reading.outcome === 'held') return load(ticket, undefined, bridge)
+      if (mode === 'refresh') return { outcome: 'busy' }
+      // I6: another instance loads it, and prolongs its claim as long as it lives.
+      if (performance.now() >= giveUpAtMs) return load(ticket, undefined, bridge)
+      stats.waits += 1
+      await pause(waitMs)
+    }
+  }
+
+  /** From the source; stored only under a claim that still stands when it is there. */
+  async function load(
+    ticket: Ticket,
+    claimed: Claimed | undefined,
+    bridge: Decoded<T> | undefined,
+  ): Promise<Loaded<T>> {
+    const { key } = ticket
+    const standing = claimed && claims.hold(key, claimed.token)
+    stats.loads += 1
+    try {
+      const value = await runLoader(key, settings.load, loadTimeoutMs)
+      if (settings.freeze) deepFreeze(value)
+      if (claimed) await storeLoaded(ticket, value, claimed)
+      return { outcome: 'value', value }
+    } catch (error) {
+      stats.loadFailures += 1
+      if (claimed) giveUp(key, claimed.token)
+      return { outcome: 'failed', error, bridge }
+    } finally {
+      if (standing) claims.letGo(standing)
+    }
+  }
+
+  async function storeLoaded(ticket: Ticket, value: T | undefined, claimed: Claimed) {
+    const { key } = ticket
+    const lifeMs = keeper.spread(value === undefined ? negativeTtlMs : ttlMs)
+    const freshMs = Math.round(lifeMs)
+    if (freshMs <= 0) return giveUp(key, claimed.token)
+    let encoded
+    try {
+      encoded = codec.encode(value, key)
+    } catch (error) {
+      if (!(error instanceof CacheError) || error.code !== 'too-large') throw error
+      stats.tooLarge += 1
+      return giveUp(key, claimed.token)
+    }
+    const bridgeMs = value === undefined ? 0 : staleMs + failSafeMs
+    const fill = {
+      token: claimed.token,
+      lifeMs: freshMs + bridgeMs,
+      value: encodeValue(encoded, claimed.version, claimed.nowMs + freshMs),
+    }
+    const stored = await store.commit(key, fill).catch(toCacheError)
+    if (stored === true) keeper.keepLoaded(ticket, encoded, Number(claimed.version), freshMs)
+    else stats.refused += 1
+  }
+
+  function giveUp(key: string, token: string) {
+    // Untold, the others wait until the claim ends by itself.
+    store.release(key, token).catch(() => (stats.refused += 1))
+  }
+
+  return { fetch, load }
+}

@@ -1,0 +1,106 @@
+import { type Bus, checkKeys, checkName } from './bus-api.ts'
+import { createClock } from './clock.ts'
+import { CacheError } from './errors.ts'
+import { createHandlers } from './handlers.ts'
+import { checkTags } from './invalidations.ts'
+import { createLease } from './lease.ts'
+import type { Delivery, DeliveryOptions, Store } from './link.ts'
+import type { Message } from './message.ts'
+import { createSinks } from './sinks.ts'
+
+/**
+ * A bus within one process, for tests and for an app that has one instance: what it says is applied
+ * before the call resolves. Caches on it have the first level only.
+ *
+ * @param replicas how many instances the app runs with
+ * @throws CacheError `single-instance` for more than one: they would not hear each other
+ */
+export function createMemoryBus({
+  replicas = 1,
+  handlerTimeoutMs = 500,
+  onError = () => undefined,
+}: {
+  replicas?: number
+  handlerTimeoutMs?: number
+  onError?: (error: unknown) => void
+} = {}): Bus {
+  if (replicas > 1) {
+    throw new CacheError('single-instance', `${replicas} instances need createBus on Redis`)
+  }
+  const lease = createLease()
+  lease.limit(Number.POSITIVE_INFINITY)
+  lease.prolong(Number.POSITIVE_INFINITY)
+  const sinks = createSinks()
+  const handlers = createHandlers({ timeoutMs: handlerTimeoutMs, onError })
+  let last = 0
+  let closed = false
+
+  function say(message: Message): number {
+    if (closed) throw new CacheError('closed', 'the bus was closed')
+    last += 1
+    sinks.apply(message, last)
+    return last
+  }
+
+  const store = (cache: string): Store => ({
+    // Every load may be kept, unless its ticket was fenced since: n is the number it is judged by.
+    read: async () => ({ outcome: 'claimed', token: '', version: String(last), nowMs: 0 }),
+    claim: async () => ({ outcome: 'claimed', token: '', version: String(last), nowMs: 0 }),
+    commit: async () => true,
+    peek: async () => ({ value: undefined, nowMs: 0 }),
+    offer: async () => true,
+    extend: async () => undefined,
+    release: async () => undefined,
+    put: async (key, _value, options) => told(say({ kind: 'keys', cache, keys: [key] }), options),
+    expire: async (keys, _ms, options) => told(say({ kind: 'soft', cache, keys }), options),
+  })
+
+  return {
+    name: 'memory',
+    async emit(event, data, options = {}) {
+      // As over the wire: handlers get a copy, and what has no JSON is refused.
+      const text = JSON.stringify(data)
+      const n = say({ kind: 'event', event, data })
+      const done = await handlers.run(event, text === undefined ? undefined : JSON.parse(text))
+      return told(n, options, !done)
+    },
+    on: (event, handler, subscription) => handlers.on(event, handler, subscription),
+    async invalidate(cache, only, options = {}) {
+      const keys = typeof only === 'string' ? [only] : only
+      checkName('cache', cache)
+      checkKeys(keys)
+      return told(say({ kind: 'keys', cache, keys }), options)
+    },
+    async invalidateTag(tags, options = {}) {
+      return told(say({ kind: 'tags', tags: checkTags(tags) }), options)
+    },
+    async expireTag(tags, { expireMs, ...options } = {}) {
+      return told(say({ kind: 'soft-tags', tags: checkTags(tags), expireMs }), options)
+    },
+    async clear(cache, options = {}) {
+      checkName('cache', cache)
+      return told(say({ kind: 'clear', cache }), options)
+    },
+    health: () => ({ leaseMsLeft: closed ? 0 : Infinity, behind: 0, lastN: last, resyncs: 0 }),
+    ready: async () => undefined,
+    async close() {
+      closed = true
+      lease.end()
+    },
+    link: {
+      clock: createClock(),
+      lease,
+      applied: () => last,
+      claimMs: 300,
+      store,
+      attach: (sink) => sinks.attach(sink),
+    },
+  }
+}
+
+function told(n: number, { wait }: DeliveryOptions, failed = false): Delivery {
+  if (!wait) return { outcome: 'sent', n }
+  const self = ['memory']
+  const [acked, unable] = failed ? [[], self] : [self, []]
+  return { outcome: 'everywhere', n, acked, failed: unable, lapsed: [], ms: 0 }
+}

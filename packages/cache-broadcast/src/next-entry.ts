@@ -1,0 +1,137 @@
+import type { Clock } from './clock.ts'
+import { MAX_LIFE_MS } from './invalidations.ts'
+import type { Lease } from './lease.ts'
+import type { Store } from './link.ts'
+import type { Entry, LocalStore } from './local-store.ts'
+import type { createPositions } from './positions.ts'
+import type { Tickets } from './tickets.ts'
+import { decodeValue, encodeRest, encodeValue } from './value.ts'
+
+/** What Next stores (next/cache, `CacheEntry`); times in s, but `timestamp` in ms. */
+export interface NextEntry {
+  value: ReadableStream<Uint8Array>
+  tags: string[]
+  stale: number
+  timestamp: number
+  expire: number
+  revalidate: number
+}
+
+/** An entry as it is kept: its bytes, and all but its stream. */
+export interface StoredEntry {
+  entry: Omit<NextEntry, 'value'>
+  body: Uint8Array
+}
+
+export interface Found extends StoredEntry {
+  /** -1: one of its tags is no longer fresh; Next serves it and makes it anew. */
+  revalidate: number
+}
+
+export interface NextState {
+  clock: Clock
+  lease: Lease
+  local: LocalStore<StoredEntry>
+  tickets: Tickets
+  positions: ReturnType<typeof createPositions>
+  store: Store
+}
+
+/** Next judges ages itself: only tags end the freshness of what is stored. */
+const NEVER_MS = 9_999_999_999_999
+
+/** Next's entries in both levels. */
+export function createNextEntries(open: () => NextState) {
+  function keep(key: string, stored: StoredEntry, version: number, tags: string[]) {
+    const { local, clock } = open()
+    const nowMs = clock.exact()
+    const endsAtMs = nowMs + Math.min(stored.entry.expire * 1_000, MAX_LIFE_MS)
+    const entry: Entry<StoredEntry> = {
+      ...{ key, version, tags, endsAtMs, value: stored, promise: undefined, used: false },
+      freshUntilMs: endsAtMs,
+      staleUntilMs: endsAtMs,
+      refreshAtMs: 0,
+      bytes: stored.body.byteLength + key.length * 2 + 500,
+    }
+    local.put(entry)
+  }
+
+  return {
+    /** Only if it was judged by all these soft tags before: news of them has come here since. */
+    local(key: string, softTags: string[]): Found | undefined {
+      const { local, clock, lease } = open()
+      const kept = local.entries.get(key)
+      const nowMs = clock.exact()
+      if (!kept?.value || nowMs >= lease.untilMs || nowMs >= kept.staleUntilMs) return undefined
+      if (!softTags.every((tag) => kept.tags.includes(tag))) return undefined
+      kept.used = true
+      const { revalidate } = kept.value.entry
+      return { ...kept.value, revalidate: nowMs < kept.freshUntilMs ? revalidate : -1 }
+    },
+
+    async remote(key: string, softTags: string[]): Promise<Found | undefined> {
+      const { store, tickets } = open()
+      const ticket = tickets.open(key)
+      try {
+        const { value } = await store.peek(key, softTags)
+        const read = value === undefined ? undefined : decodeValue(value)
+        const stored = read && toStored(read.text)
+        if (!read || !stored) return undefined
+        const fresh = read.freshUntilMs > 0
+        // I2: overtaken by news, it may be served to this request, which began before.
+        if (fresh && ticket.fence <= read.version) {
+          keep(key, stored, read.version, [...new Set([...read.tags, ...softTags])])
+        }
+        return { ...stored, revalidate: fresh ? stored.entry.revalidate : -1 }
+      } finally {
+        tickets.close(ticket)
+      }
+    },
+
+    async store(key: string, { value, ...entry }: NextEntry): Promise<void> {
+      const { store, tickets, positions } = open()
+      const ticket = tickets.open(key)
+      try {
+        const body = new Uint8Array(await new Response(value).arrayBuffer())
+        if (entry.expire <= 0) return // made anew by every request
+        // Begun at its timestamp, by this process's clock: what came later may not be in it.
+        const version = positions.at(entry.timestamp)
+        const text = JSON.stringify({ ...entry, body: Buffer.from(body).toString('base64') })
+        const stored = await store.offer(key, {
+          lifeMs: Math.ceil(Math.min(entry.expire * 1_000, MAX_LIFE_MS)),
+          value: encodeValue(encodeRest(entry.tags, text), String(version), NEVER_MS),
+        })
+        if (stored && ticket.fence <= version) keep(key, { entry, body }, version, entry.tags)
+      } finally {
+        tickets.close(ticket)
+      }
+    },
+  }
+}
+
+/** A new stream of the bytes, for one reader. */
+export function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(body)
+      controller.close()
+    },
+  })
+}
+
+function toStored(text: string): StoredEntry | undefined {
+  const it: unknown = JSON.parse(text)
+  if (typeof it !== 'object' || it === null) return undefined
+  const numberOf = (name: string) => Number(Reflect.get(it, name))
+  const tags: unknown = Reflect.get(it, 'tags')
+  const body: unknown = Reflect.get(it, 'body')
+  if (!Array.isArray(tags) || typeof body !== 'string') return undefined
+  const entry = {
+    tags: tags.map(String),
+    stale: numberOf('stale'),
+    timestamp: numberOf('timestamp'),
+    expire: numberOf('expire'),
+    revalidate: numberOf('revalidate'),
+  }
+  return { entry, body: Buffer.from(body, 'base64') }
+}

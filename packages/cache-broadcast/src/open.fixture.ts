@@ -1,0 +1,30 @@
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
+import { connectRedis, type RedisConnection } from '@repo/redis'
+import { test as base } from '@repo/testing'
+import { type Bus, type BusOptions, createBus } from './index.ts'
+
+export interface Instance {
+  bus: Bus
+  redis: RedisConnection
+}
+
+/** `test` with `join(url, instance)`: an instance on the bus of the test, which leaves after it. */
+export const test = base.extend('join', async ({}, { onCleanup }) => {
+  const joined: Instance[] = []
+  onCleanup(async () => {
+    await Promise.all(joined.map(({ bus }) => bus.close()))
+    await Promise.all(joined.map(({ redis }) => redis.close()))
+  })
+  return async (
+    url: string,
+    instance: string,
+    options: Partial<BusOptions> = {},
+  ): Promise<Instance> => {
+    const redis = connectRedis({ url, name: instance })
+    await redis.ready()
+    const bus = createBus({ redis, name: 'test', instance, maxStaleMs: 300, ...options })
+    joined.push({ bus, redis })
+    await bus.ready()
+    return { bus, redis }
+  }
+})

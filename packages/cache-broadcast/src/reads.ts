@@ -1,0 +1,89 @@
+import type { Settings } from './cache-options.ts'
+import type { CacheError } from './errors.ts'
+import type { Keeper } from './keeper.ts'
+import type { Link } from './link.ts'
+import type { createLoading, Loaded } from './loading.ts'
+import type { LocalStore } from './local-store.ts'
+import type { Stats } from './stats.ts'
+import type { Ticket, Tickets } from './tickets.ts'
+
+export interface ReadsOptions<T> {
+  settings: Settings<T>
+  link: Link
+  local: LocalStore<T>
+  tickets: Tickets
+  loading: ReturnType<typeof createLoading<T>>
+  keeper: Keeper<T>
+  stats: Stats
+}
+
+/** What a read does that finds nothing to serve at once, and what an outage makes of it. */
+export function createReads<T>(options: ReadsOptions<T>) {
+  const { settings, link, local, tickets, loading, keeper, stats } = options
+  const refreshing = new Set<string>()
+
+  /** What may be served instead of a value that could not be loaded. */
+  function bridge(ticket: Ticket, loaded: Extract<Loaded<T>, { outcome: 'failed' }>) {
+    const nowMs = link.clock.exact()
+    const entry = local.entries.get(ticket.key)
+    if (entry && nowMs < entry.endsAtMs && nowMs < link.lease.untilMs) {
+      keeper.keepBridging(entry)
+      return entry
+    }
+    // Read from Redis by this very flight: whatever invalidated it later may not hold it up.
+    return ticket.fence <= (loaded.bridge?.version ?? -1) ? loaded.bridge : undefined
+  }
+
+  function settle(ticket: Ticket, loaded: Loaded<T>): T | undefined {
+    if (loaded.outcome === 'value') return loaded.value
+    if (loaded.outcome === 'failed') {
+      const instead = bridge(ticket, loaded)
+      if (!instead) throw loaded.error
+      stats.bridged += 1
+      return instead.value
+    }
+    throw new TypeError(`a read cannot end ${loaded.outcome}`)
+  }
+
+  async function withoutStore(ticket: Ticket, error: CacheError): Promise<T | undefined> {
+    stats.outages += 1
+    if (settings.outage === 'fail') throw error
+    const entry = local.entries.get(ticket.key)
+    if (settings.outage === 'stale' && entry && link.clock.exact() < entry.endsAtMs) {
+      return entry.value
+    }
+    return settle(ticket, await loading.load(ticket, undefined, undefined))
+  }
+
+  async function refreshNow(key: string) {
+    refreshing.add(key)
+    const ticket = tickets.open(key)
+    try {
+      const { outcome } = await loading.fetch(ticket, 'refresh')
+      const entry = local.entries.get(key)
+      if (outcome === 'value' || !entry) return
+      if (outcome === 'busy') entry.refreshAtMs = link.clock.exact() + link.claimMs / 3
+      else keeper.keepBridging(entry)
+    } finally {
+      tickets.close(ticket)
+      refreshing.delete(key)
+    }
+  }
+
+  return {
+    async start(key: string): Promise<T | undefined> {
+      const ticket = tickets.open(key)
+      try {
+        const loaded = await loading.fetch(ticket, 'read')
+        if (loaded.outcome === 'away') return await withoutStore(ticket, loaded.error)
+        return settle(ticket, loaded)
+      } finally {
+        tickets.close(ticket)
+      }
+    },
+    /** Loads a value anew behind those who are served what is there. */
+    refresh(key: string): void {
+      if (!refreshing.has(key)) void refreshNow(key)
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { createBatch } from './batch.ts'
+import { claim, commit, expire, extend, put, read } from './cache-scripts.ts'
+import { CacheError } from './errors.ts'
+import { type BusKeys, tagName, valueKey } from './keys.ts'
+import type { DeliveryOptions, Reading, Store } from './link.ts'
+import { offer, peek } from './offer-scripts.ts'
+import type { Publish } from './publish.ts'
+import { list, runBatch } from './run-script.ts'
+
+/** Keys of one script: more would hold up Redis for others. */
+const BATCH = 64
+
+export interface RedisStoreOptions {
+  cache: string
+  keys: BusKeys
+  claimMs: number
+  call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
+  publish: Publish
+  /** The last entry that this process applied. */
+  applied: () => number
+  /** Redis answered with less than this process has applied. */
+  onRegress: () => void
+}
+
+/** The second level in Redis. */
+export function createRedisStore(options: RedisStoreOptions): Store {
+  const { keys, call, claimMs, publish } = options
+  const clearField = keys.clearField(options.cache)
+  const prefix = keys.valuePrefix(options.cache)
+  const tokens = `${randomUUID().slice(0, 8)}.`
+  const tokenRun = { count: 0 }
+  const nameOf = (key: string) => valueKey(prefix, key)
+
+  function nextToken(): string {
+    tokenRun.count += 1
+    return tokens + tokenRun.count
+  }
+
+  /** A server that knows less than was applied here has lost invalidations: trust none of its values. */
+  function checked(n: unknown, appliedBefore: number): string {
+    if (Number(n) < appliedBefore) {
+      options.onRegress()
+      throw new CacheError('unavailable', 'Redis has lost entries of the log')
+    }
+    return String(n)
+  }
+
+  const readBatch = createBatch<string, Reading>(BATCH, async (batch) => {
+    const token = nextToken()
+    const appliedBefore = options.applied()
+    const names = [keys.meta, ...batch.map(nameOf)]
+    const args = [clearField, keys.tagPrefix, token, claimMs]
+    const answers = list(await call((client) => runBatch(client, read, names, args)))
+    const version = checked(answers[0], appliedBefore)
+    const nowMs = Number(answers[1]) * 1_000 + Math.floor(Number(answers[2]) / 1_000)
+    return batch.map((_, i) => toReading(answers[i + 3], { token, version, nowMs }))
+  })
+
+  const commitBatch = createBatch<
+    { key: string; token: string; lifeMs: number; value: string },
+    boolean
+  >(BATCH, async (batch) => {
+    const names = [keys.meta, ...batch.map(({ key }) => nameOf(key))]
+    const args: (string | number)[] = [clearField, keys.tagPrefix]
+    for (const { token, lifeMs, value } of batch) args.push(token, lifeMs, value)
+    const reply = await call((client) => runBatch(client, commit, names, args))
+    return list(reply).map((stored) => stored === 1)
+  })
+
+  async function prolong(claims: { key: string; token: string }[], ms: number): Promise<void> {
+    const names = [keys.meta, ...claims.map(({ key }) => nameOf(key))]
+    const args = [ms, ...claims.map(({ token }) => token)]
+    await call((client) => runBatch(client, extend, names, args))
+  }
+
+  return {
+    read: readBatch,
+    async claim(key) {
+      const token = nextToken()
+      const appliedBefore = options.applied()
+      const names = [keys.meta, nameOf(key)]
+      const reply = await call((client) => runBatch(client, claim, names, [token, claimMs]))
+      const [n, now, answer] = list(reply)
+      const version = checked(n, appliedBefore)
+      return toReading(answer, { token, version, nowMs: Number(now) })
+    },
+    commit: (key, fill) => commitBatch({ key, ...fill }),
+    extend: (claims) => prolong(claims, claimMs),
+    release: (key, token) => prolong([{ key, token }], 0),
+    put: (key, { kind, rest, freshMs, lifeMs }, { wait }: DeliveryOptions) =>
+      publish({
+        script: put,
+        message: { kind: 'keys', cache: options.cache, keys: [key] },
+        keys: [nameOf(key)],
+        args: [kind, freshMs, lifeMs, rest],
+        wait,
+      }),
+    async peek(key, tags) {
+      const appliedBefore = options.applied()
+      const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
+      const reply = await call((client) => runBatch(client, peek, [keys.meta, nameOf(key)], args))
+      const [n, now, value] = list(reply)
+      checked(n, appliedBefore)
+      return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
+    },
+    async offer(key, { lifeMs, value }) {
+      const args = [clearField, keys.tagPrefix, lifeMs, value]
+      return 1 === (await call((client) => runBatch(client, offer, [keys.meta, nameOf(key)], args)))
+    },
+    expire: (expired, bridgeMs, { wait }) =>
+      publish({
+        script: expire,
+        message: { kind: 'soft', cache: options.cache, keys: expired },
+        keys: expired.map(nameOf),
+        args: [bridgeMs],
+        wait,
+      }),
+  }
+}
+
+function toReading(
+  answer: unknown,
+  { token, version, nowMs }: { token: string; version: string; nowMs: number },
+): Reading {
+  if (typeof answer === 'string') return { outcome: 'hit', value: answer, nowMs }
+  if (answer === 1) return { outcome: 'claimed', token, version, nowMs }
+  return answer === 2 ? { outcome: 'busy' } : { outcome: 'held' }
+}

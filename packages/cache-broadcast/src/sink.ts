@@ -1,0 +1,71 @@
+import type { Settings } from './cache-options.ts'
+import type { Clock } from './clock.ts'
+import type { createFlights } from './flights.ts'
+import type { Sink } from './link.ts'
+import type { Entry, LocalStore } from './local-store.ts'
+import type { Tickets } from './tickets.ts'
+
+export interface SinkOptions<T> {
+  cache: string
+  local: LocalStore<T>
+  tickets: Tickets
+  flights: Pick<ReturnType<typeof createFlights<T>>, 'detach' | 'detachAll'>
+  settings: Pick<Settings<T>, 'tags' | 'staleMs' | 'failSafeMs'>
+  clock: Clock
+}
+
+/** What a cache does about news: forget what is older, fence what is on its way, detach flights. */
+export function createSink<T>(options: SinkOptions<T>): Sink {
+  const { cache, local, tickets, flights, settings, clock } = options
+
+  function all(n: number) {
+    tickets.fenceAll(n)
+    flights.detachAll()
+  }
+
+  function soften(entries: Iterable<Entry<T>>, bridgeMs: number) {
+    const nowMs = clock.exact()
+    for (const entry of entries) {
+      entry.freshUntilMs = Math.min(entry.freshUntilMs, nowMs)
+      entry.staleUntilMs = Math.min(
+        entry.staleUntilMs,
+        nowMs + Math.min(bridgeMs, settings.staleMs),
+      )
+      entry.endsAtMs = Math.min(entry.endsAtMs, nowMs + bridgeMs)
+    }
+  }
+
+  const bridgeMs = settings.staleMs + settings.failSafeMs
+  return {
+    cache,
+    drop(keys, n) {
+      for (const key of keys) {
+        tickets.fence(key, n)
+        flights.detach(key)
+        local.drop(key, n)
+      }
+    },
+    soften(keys, n) {
+      for (const key of keys) {
+        tickets.fence(key, n)
+        flights.detach(key)
+      }
+      soften(local.olderThan(n, { keys }), bridgeMs)
+    },
+    dropTags(tags, n) {
+      if (!settings.tags) return
+      // The tags of what is on its way are not known yet: it may be any.
+      all(n)
+      for (const entry of local.olderThan(n, { tags })) local.remove(entry)
+    },
+    softenTags(tags, n, expireMs = bridgeMs) {
+      if (!settings.tags) return
+      all(n)
+      soften(local.olderThan(n, { tags }), Math.min(expireMs, bridgeMs))
+    },
+    clear(n) {
+      all(n)
+      local.clear(n)
+    },
+  }
+}

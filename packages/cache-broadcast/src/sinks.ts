@@ -1,0 +1,45 @@
+import type { Sink } from './link.ts'
+import type { Message } from './message.ts'
+
+/** The caches of this process, told what the log says. */
+export function createSinks() {
+  const sinks = new Set<Sink>()
+
+  function of(cache: string): Sink[] {
+    return [...sinks].filter((sink) => sink.cache === cache)
+  }
+
+  return {
+    attach(sink: Sink): () => void {
+      sinks.add(sink)
+      return () => void sinks.delete(sink)
+    },
+    apply(message: Message, n: number): void {
+      switch (message.kind) {
+        case 'keys':
+          for (const sink of of(message.cache)) sink.drop(message.keys, n)
+          break
+        case 'soft':
+          for (const sink of of(message.cache)) sink.soften(message.keys, n)
+          break
+        case 'clear':
+          for (const sink of of(message.cache)) sink.clear(n)
+          break
+        case 'tags':
+          for (const sink of sinks) sink.dropTags(message.tags, n)
+          break
+        case 'soft-tags':
+          for (const sink of sinks) sink.softenTags(message.tags, n, message.expireMs)
+          break
+        case 'event':
+        case 'left':
+        case 'floor':
+          break
+      }
+    },
+    /** Everything older than n is unknown. */
+    clear(n: number): void {
+      for (const sink of sinks) sink.clear(n)
+    },
+  }
+}
