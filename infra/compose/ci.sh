@@ -3,11 +3,11 @@
 # runs the browser specs and a short drill, and leaves nothing. Where containers cannot run it says so in
 # one line and exits 0.
 # OFFLINE_IMAGES names a folder whose docker28.sh and offline-images.sh bring an engine and stand-in
-# images where there is no registry.
+# images where there is no registry; by default an `offline-images` in a folder beside this checkout.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
-offline=${OFFLINE_IMAGES:-$root/../shared/offline-images}
+offline=${OFFLINE_IMAGES:-$(printf '%s\n' "$root"/../*/offline-images | head -n 1)}
 requests=${DRILL_REQUESTS:-1000}
 export PATH=$root/node_modules/.bin:$PATH
 work=$(mktemp -d)
