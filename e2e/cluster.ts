@@ -19,7 +19,8 @@ export interface RunningInstance {
 export interface Cluster {
   edge: string
   databaseUrl: string
-  stores: { name: 'postgres' | 'valkey'; pid: number }[]
+  /** `container` where the stack runs in containers. */
+  stores: { name: 'postgres' | 'valkey'; pid: number; container?: string }[]
   instances: RunningInstance[]
 }
 
