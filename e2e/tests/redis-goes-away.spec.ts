@@ -2,9 +2,19 @@ import { expect, test } from '@playwright/test'
 import { EDGE, instancesOf, storeOf } from '../cluster.ts'
 import { administrator, register, signIn, signUp, somebody } from '../person.ts'
 
-test.afterEach(() => {
-  process.kill(storeOf('valkey'), 'SIGCONT')
-})
+let hung: number | undefined
+
+function hang(pid: number) {
+  hung = pid
+  process.kill(pid, 'SIGSTOP')
+}
+
+function resume() {
+  if (hung !== undefined) process.kill(hung, 'SIGCONT')
+  hung = undefined
+}
+
+test.afterEach(resume)
 
 test('while Redis hangs, people sign in, sessions are checked and pages are served', async ({
   page,
@@ -12,7 +22,7 @@ test('while Redis hangs, people sign in, sessions are checked and pages are serv
 }) => {
   const person = somebody()
   await register(request, person)
-  process.kill(storeOf('valkey'), 'SIGSTOP')
+  hang(storeOf('valkey'))
 
   const began = Date.now()
   const signedIn = await signIn(request, person)
@@ -38,7 +48,7 @@ test('what needs Redis answers 503 with Retry-After within a second, and heals b
   request,
 }) => {
   expect((await signIn(request, administrator)).status()).toBe(200)
-  process.kill(storeOf('valkey'), 'SIGSTOP')
+  hang(storeOf('valkey'))
   const began = Date.now()
   const refused = await request.get(`${EDGE}/api/cluster`)
   expect(Date.now() - began, 'ms until the 503').toBeLessThan(1_000)
@@ -46,7 +56,7 @@ test('what needs Redis answers 503 with Retry-After within a second, and heals b
   expect(refused.headers()['retry-after']).toBe('1')
   expect(refused.headers()['content-type']).toBe('application/problem+json')
 
-  process.kill(storeOf('valkey'), 'SIGCONT')
+  resume()
   await expect(async () => {
     const cluster = await request.get(`${EDGE}/api/cluster`)
     expect(cluster.status()).toBe(200)
