@@ -27,14 +27,24 @@ test('a barrier resolves when every handler has done its work, and names who did
 }) => {
   const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((id) => join(ownValkey.url, id)))
   const done: string[] = []
+  const begun = Promise.withResolvers<void>()
+  const work = Promise.withResolvers<void>()
   b!.bus.on('work', async () => {
-    await new Promise((resolve) => void setTimeout(resolve, 60))
+    begun.resolve()
+    await work.promise
     done.push('b')
   })
   c!.bus.on('work', () => {
     throw new Error('cannot')
   })
-  const delivery = await a!.bus.emit('work', 1, { wait: 'everywhere' })
+  let resolved = false
+  const delivering = a!.bus.emit('work', 1, { wait: 'everywhere' }).finally(() => (resolved = true))
+  await begun.promise
+  // A whole way there and back, in which all but b have answered.
+  await a!.bus.emit('other', 1)
+  expect(resolved).toBe(false)
+  work.resolve()
+  const delivery = await delivering
   expect(done).toEqual(['b'])
   expect(delivery).toMatchObject({ outcome: 'everywhere', failed: ['c'], lapsed: [] })
   expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])

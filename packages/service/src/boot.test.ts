@@ -43,6 +43,19 @@ describe.concurrent('an instance that starts', () => {
     })
   })
 
+  test('serves what came too early, once start() is done', async ({ replicas, redisUrl }) => {
+    const env = { ...settingsFor(redisUrl), START: 'when released' }
+    const [replica] = await replicas(1, { program, env, ready: '/livez' })
+    const early = ask(`${replica!.url}/hello`)
+    // It has arrived: the instance counts it.
+    await until(async () => {
+      const { body } = await ask(`${replica!.url}/metrics`)
+      return /^threefold_http_requests_in_flight\S* 1$/m.test(body)
+    })
+    await replica!.call('release', 'start')
+    expect(await early).toMatchObject({ status: 200, body: 'hello' })
+  })
+
   test('and is told to stop exits 0, and is never ready', async ({ replicas, redisUrl }) => {
     const env = { ...settingsFor(redisUrl), START: 'when released' }
     const [replica] = await replicas(1, { program, env, ready: '/livez' })
