@@ -2,6 +2,11 @@ import { defineConfig } from 'drizzle-kit'
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: ['./src/schema/auth.ts', './src/schema/outbox.ts', './src/schema/payments.ts'],
+  schema: [
+    './src/schema/auth.ts',
+    './src/schema/outbox.ts',
+    './src/schema/payments.ts',
+    './src/schema/settings.ts',
+  ],
   out: './migrations',
 })

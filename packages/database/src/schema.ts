@@ -1,3 +1,4 @@
 export { account, session, user, verification } from './schema/auth.ts'
 export { cacheOutbox } from './schema/outbox.ts'
 export { payment } from './schema/payments.ts'
+export { setting } from './schema/settings.ts'
