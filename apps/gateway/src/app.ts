@@ -1,51 +1,58 @@
+import { CacheError } from '@repo/cache-broadcast'
 import { isDatabaseUnavailable } from '@repo/database'
-import { digestOf, findDrift, type Instance, type Log, type Registry } from '@repo/service'
-import { createHono, ProblemError, unavailable } from '@repo/service/hono'
-import type { Session, Sessions, SessionUser } from '@repo/session'
+import { digestOf, findDrift, type Instance, type Log } from '@repo/service'
+import { createHono } from '@repo/service/hono'
+import type { Sessions } from '@repo/session'
 import type { Hono } from 'hono'
+import { createFeatureRoutes } from './feature-routes.ts'
+import type { FeatureSettings } from './feature-settings.ts'
+import type { FindProfile } from './profiles.ts'
+import { requireAdministrator, requireSession } from './require-session.ts'
 
 export interface AppDeps {
-  sessions: Sessions
-  registry: Pick<Registry, 'instances'>
+  sessions: Pick<Sessions, 'validate'>
+  settings: FeatureSettings
+  findProfile: FindProfile
+  instances: () => Promise<Instance[]>
   log: Log
 }
 
 /** The gateway's own routes; everything else is forwarded. */
-export function createApp({ sessions, registry, log }: AppDeps): Hono {
-  const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
+export function createApp({ sessions, settings, findProfile, instances, log }: AppDeps): Hono {
+  const app = createHono({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
     const { user, session } = await requireSession(sessions, c.req.header('cookie'))
+    const profile = await findProfile(user.id).catch((error: unknown) => {
+      // Who is signed in is known all the same.
+      if (isUnavailable(error)) return undefined
+      throw error
+    })
     c.header('cache-control', 'private, no-store')
-    return c.json({ user, session, via: 'session' })
+    return c.json({ user: { ...profile, ...user }, session, via: 'session' })
   })
 
   app.get('/api/cluster', async (c) => {
-    const { user } = await requireSession(sessions, c.req.header('cookie'))
-    if (user.role !== 'admin') {
-      throw new ProblemError({
-        status: 403,
-        code: 'administrators-only',
-        detail: 'The cluster is for administrators.',
-      })
-    }
+    await requireAdministrator(sessions, c.req.header('cookie'))
     c.header('cache-control', 'no-store')
-    return c.json({ instances: describe(await registry.instances()) })
+    return c.json({ instances: describe(await instances()) })
   })
+
+  app.route(
+    '/api/settings',
+    createFeatureRoutes({
+      settings,
+      findProfile,
+      requireAdministrator: (cookie) => requireAdministrator(sessions, cookie),
+    }),
+  )
 
   return app
 }
 
-/** @throws ProblemError 401 unless signed in, 503 when nobody can say */
-export async function requireSession(
-  sessions: Sessions,
-  cookie: string | undefined,
-): Promise<{ session: Session; user: SessionUser }> {
-  const check = await sessions.validate(cookie)
-  if (check.outcome === 'valid') return check
-  // A store that is away signs nobody out: clients drop their session on a 401.
-  if (check.outcome === 'unavailable') throw new ProblemError(unavailable)
-  throw new ProblemError({ status: 401, code: 'signed-out', detail: 'Sign in to continue.' })
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof CacheError) return ['unavailable', 'timeout'].includes(error.code)
+  return isDatabaseUnavailable(error)
 }
 
 function describe(instances: Instance[]) {

@@ -9,14 +9,17 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { connectDatabase, type DatabaseConnection, migrateDatabase, schema } from '@repo/database'
 import { createUpstream } from '@repo/proxy'
 import { createIdentities, createLog, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
+import { createFeatureSettings } from './feature-settings.ts'
 import { createForwarder } from './forward.ts'
 import { createGateway } from './gateway.ts'
+import { createProfiles } from './profiles.ts'
 
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 export const identities = createIdentities({ secret: SECRET })
@@ -117,15 +120,19 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const { databaseUrl, trustedHops = 1, instances = async () => [] } = options
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
+  const bus = createMemoryBus()
   const sessions = createSessions({ database, secret: SECRET })
+  const settings = createFeatureSettings({ bus, database, log })
+  const findProfile = createProfiles({ bus, database })
   const forwarder = { identities, instance: 'gateway-2', log, trustedHops }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
   const gateway = createGateway({
-    own: listenerOf(createApp({ sessions, registry: { instances }, log })),
+    own: listenerOf(createApp({ sessions, settings, findProfile, instances, log })),
     auth: createForwarder({ ...forwarder, upstream: auth }),
     payments: createForwarder({ ...forwarder, upstream: payments }),
     sessions,
+    settings,
   })
   const server = await listen((req, res) => void gateway(req, res))
   return {
@@ -133,7 +140,8 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     database,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
-      await Promise.all([auth.close(), payments.close()])
+      await Promise.all([auth.close(), payments.close(), settings.close()])
+      await bus.close()
       await database.close()
     },
   }

@@ -3,15 +3,17 @@ import type { ProxyHandler } from '@repo/proxy'
 import { type Listener, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
 import { ProblemError } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
-import { requireSession } from './app.ts'
+import type { FeatureSettings } from './feature-settings.ts'
 import type { Caller } from './forward.ts'
+import { requireSession } from './require-session.ts'
 
 export interface GatewayOptions {
   /** The gateway's own routes. */
   own: Listener
   auth: ProxyHandler<Caller>
   payments: ProxyHandler<Caller>
-  sessions: Sessions
+  sessions: Pick<Sessions, 'validate'>
+  settings: Pick<FeatureSettings, 'values'>
 }
 
 const misspelt: ProblemOptions = {
@@ -20,12 +22,25 @@ const misspelt: ProblemOptions = {
   detail: 'The path must be written without dot segments, backslashes or unescaped characters.',
 }
 
+const closed: ProblemOptions = {
+  status: 503,
+  code: 'payments-closed',
+  detail: 'No new payments are taken at the moment.',
+  retryAfter: 60,
+}
+
 /**
  * The way of every request to `/api` and `/.well-known`: forwarded requests go by the streaming
  * proxy and never through a framework; the gateway's own routes are a Hono app. A path that an
  * upstream would read as another one is refused: it is routed and signed for what it says.
  */
-export function createGateway({ own, auth, payments, sessions }: GatewayOptions): Listener {
+export function createGateway({
+  own,
+  auth,
+  payments,
+  sessions,
+  settings,
+}: GatewayOptions): Listener {
   async function forwardAsCaller(req: IncomingMessage, res: ServerResponse) {
     const caller = await callerOf(req)
     if ('status' in caller) sendProblem(res, caller)
@@ -35,6 +50,7 @@ export function createGateway({ own, auth, payments, sessions }: GatewayOptions)
   async function callerOf(req: IncomingMessage): Promise<Required<Caller> | ProblemOptions> {
     try {
       const { user, session } = await requireSession(sessions, req.headers.cookie)
+      if (req.method === 'POST' && (await settings.values()).payments === 'closed') return closed
       const { id: userId, email, role } = user
       return { identity: { userId, email, role, sessionId: session.id } }
     } catch (error) {

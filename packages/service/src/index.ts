@@ -29,7 +29,13 @@ export { type Metrics } from './metrics.ts'
 export { pathOf } from './ops.ts'
 export { createProblem, type Problem, type ProblemOptions, sendProblem } from './problem.ts'
 export { reasonOf } from './reason.ts'
-export { createRegistry, type Instance, type Registry, type RegistryOptions } from './registry.ts'
+export {
+  createRegistry,
+  type Instance,
+  instanceSchema,
+  type Registry,
+  type RegistryOptions,
+} from './registry.ts'
 export { currentRequest, type RequestContext } from './request-context.ts'
 export { type Listener } from './server.ts'
 export { baseSettings, databaseSettings, origins, secret } from './settings.ts'

@@ -10,7 +10,8 @@ const LEASES = cluster('leases')
 const INSTANCES = cluster('instances')
 const KEY = cluster('fingerprint-key')
 
-const instance = z.object({
+/** An announced instance, read from where others wrote it. */
+export const instanceSchema = z.object({
   id: z.string(),
   app: z.string(),
   version: z.string(),
@@ -22,7 +23,7 @@ const instance = z.object({
 })
 
 /** A live instance as it announced itself. `load` is the number of requests in flight. */
-export type Instance = z.infer<typeof instance>
+export type Instance = z.infer<typeof instanceSchema>
 
 export interface Registry {
   /** Announces this instance now. @throws RedisError */
@@ -130,6 +131,6 @@ export function createRegistry({
 
 /** None for what another release announced in a way that this one cannot read. */
 function parseInstance(text: string): Instance[] {
-  const parsed = instance.safeParse(JSON.parse(text))
+  const parsed = instanceSchema.safeParse(JSON.parse(text))
   return parsed.success ? [parsed.data] : []
 }

@@ -1,0 +1,64 @@
+import { describe, expect, test, until } from '@repo/testing'
+import { ask, SECRET, serveUpstream, signedIn } from './gateway.fixture.ts'
+
+const ROUNDS = Number(process.env.RACE_ROUNDS ?? 20)
+const program = new URL('main.ts', import.meta.url)
+
+describe('three gateways', () => {
+  test(`of ${ROUNDS} changes of a setting on one of them, each is shown by all when its answer is there; without Redis it is stored, and told when Redis is back`, async ({
+    replicas,
+    databaseUrl,
+    ownValkey,
+  }) => {
+    await using upstream = await serveUpstream('auth-1')
+    const { cookie } = await signedIn(databaseUrl, 'admin')
+    const env = {
+      HOST: '127.0.0.1',
+      DATABASE_URL: databaseUrl,
+      REDIS_URL: ownValkey.url,
+      ORIGIN: 'http://localhost:8080',
+      AUTH_SECRET: SECRET,
+      INTERNAL_SECRET: SECRET,
+      AUTH_URLS: upstream.origin,
+      PAYMENTS_URLS: upstream.origin,
+      DRAIN_MS: '0',
+    }
+    const three = await replicas(3, { program, env, ready: '/readyz' })
+    const shownBy = async ({ url }: { url: string }) =>
+      (await ask(url, '/api/settings/public')).body['announcement']
+    const set = (at: number, value: string) =>
+      ask(three[at % 3]!.url, '/api/settings/announcement', {
+        method: 'PUT',
+        body: JSON.stringify({ value }),
+        headers: { cookie, 'content-type': 'application/json' },
+      })
+
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const value = `round ${round}`
+      const answer = await set(round, value)
+      expect(answer).toMatchObject({ status: 200, body: { delivery: { outcome: 'everywhere' } } })
+      const { delivery } = answer.body as { delivery: { acked: string[] } }
+      expect(delivery.acked.toSorted()).toEqual(three.map(({ id }) => id))
+      expect(await Promise.all(three.map(shownBy))).toEqual([value, value, value])
+    }
+
+    await ownValkey.pause()
+    const pending = await set(0, 'while Redis hangs')
+    expect(pending).toMatchObject({
+      status: 200,
+      body: { setting: { value: 'while Redis hangs' }, delivery: { outcome: 'pending' } },
+    })
+    expect(pending.ms).toBeLessThan(1_000)
+    // Cut off, nobody trusts what they keep for longer than a second.
+    await until(async () =>
+      (await Promise.all(three.map(shownBy))).every((text) => text === 'while Redis hangs'),
+    )
+    ownValkey.resume()
+    await until(async () => {
+      const again = await set(1, 'Redis is back')
+      return JSON.stringify(again.body).includes('everywhere')
+    })
+    expect(await Promise.all(three.map(shownBy))).toEqual(Array(3).fill('Redis is back'))
+    for (const replica of three) expect(await replica.terminate()).toBe(0)
+  })
+})

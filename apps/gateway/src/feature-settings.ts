@@ -1,0 +1,146 @@
+import { type Bus, CacheError, createCache, type Delivery } from '@repo/cache-broadcast'
+import { createOutbox } from '@repo/cache-broadcast/outbox'
+import { type DatabaseConnection, schema } from '@repo/database'
+import type { Log } from '@repo/service'
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+
+/** Names all that depends on a setting, in every cache of the bus: here, and pages that web keeps. */
+export const SETTINGS_TAG = 'settings'
+
+/** What administrators set while everything runs. */
+export const featureSettings = {
+  announcement: z
+    .string()
+    .trim()
+    .max(200, 'must have at most 200 characters')
+    .default('')
+    .meta({ description: 'shown on top of every page; empty: nothing is' }),
+  payments: z
+    .enum(['open', 'closed'])
+    .default('open')
+    .meta({ description: 'closed: no new payments are taken; the ones made stay readable' }),
+}
+
+const all = z.object(featureSettings)
+const stored = z.record(
+  z.string(),
+  z.object({ value: z.unknown(), updatedAt: z.string(), updatedBy: z.string() }),
+)
+
+export type FeatureValues = z.infer<typeof all>
+export type SettingName = keyof FeatureValues
+
+/** One setting as administrators see it; nobody has set one whose `updatedAt` is null. */
+export interface Setting {
+  name: SettingName
+  value: FeatureValues[SettingName]
+  default: FeatureValues[SettingName]
+  description: string
+  updatedAt: string | null
+  /** The administrator's user id. */
+  updatedBy: string | null
+}
+
+/** How far a change got: `pending` is stored, and told to all when Redis is back. */
+export type Told = Exclude<Delivery, { outcome: 'sent' }> | { outcome: 'pending' }
+
+export interface FeatureSettings {
+  /** What is in force now; a stored value that this release does not take counts as not set. */
+  values(): Promise<FeatureValues>
+  list(): Promise<Setting[]>
+  /** Resolves when no instance goes by the old value any more, or says that some still may. */
+  set<Name extends SettingName>(
+    name: Name,
+    value: FeatureValues[Name],
+    by: string,
+  ): Promise<{ setting: Setting; delivery: Told }>
+  close(): Promise<void>
+}
+
+/**
+ * Settings that change on all instances at once: PostgreSQL holds them, every instance keeps them in
+ * memory, and a change is told to all in the transaction that makes it.
+ */
+export function createFeatureSettings({
+  bus,
+  database: { db },
+  log,
+}: {
+  bus: Bus
+  database: DatabaseConnection
+  log: Log
+}): FeatureSettings {
+  const { setting } = schema
+  const outbox = createOutbox({ bus, db, log })
+  const cache = createCache({
+    bus,
+    name: 'setting',
+    parse: (value) => stored.parse(value),
+    tags: () => [SETTINGS_TAG],
+    async load() {
+      const rows = await db.select().from(setting)
+      return Object.fromEntries(
+        rows.map(({ name, value, updatedAt, updatedBy }) => [
+          name,
+          { value, updatedAt: updatedAt.toISOString(), updatedBy },
+        ]),
+      )
+    },
+  })
+
+  async function list(): Promise<Setting[]> {
+    const rows = (await cache.get('all')) ?? {}
+    return all.keyof().options.map((name) => {
+      const row = rows[name]
+      const check = featureSettings[name].safeParse(row?.value)
+      const { description = '' } = featureSettings[name].meta() ?? {}
+      return {
+        name,
+        value: check.success ? check.data : featureSettings[name].parse(undefined),
+        default: featureSettings[name].parse(undefined),
+        description,
+        updatedAt: row?.updatedAt ?? null,
+        updatedBy: row?.updatedBy ?? null,
+      }
+    })
+  }
+
+  /** The outbox's row stays for its next turn: it is for a process that dies before this is done. */
+  async function tell(): Promise<Told> {
+    try {
+      const delivery = await bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' })
+      return delivery.outcome === 'sent' ? { outcome: 'pending' } : delivery
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error
+      log.warn({ event: 'setting.pending', err: error }, 'a changed setting is told later')
+      return { outcome: 'pending' }
+    }
+  }
+
+  return {
+    async values() {
+      const entries = (await list()).map(({ name, value }) => [name, value])
+      return all.parse(Object.fromEntries(entries))
+    },
+    list,
+    async set(name, value, by) {
+      const row = { value, updatedBy: by, updatedAt: sql`now()` }
+      await db.transaction(async (tx) => {
+        await tx
+          .insert(setting)
+          .values({ name, ...row })
+          .onConflictDoUpdate({ target: setting.name, set: row })
+        await outbox.invalidateTag(tx, SETTINGS_TAG)
+      })
+      const delivery = await tell()
+      const changed = (await list()).find((each) => each.name === name)
+      if (!changed) throw new TypeError(`there is no setting ${name}`)
+      return { setting: changed, delivery }
+    },
+    async close() {
+      cache.close()
+      await outbox.close()
+    },
+  }
+}
