@@ -1,7 +1,13 @@
-import { type Bus, CacheError, createCache, type Delivery } from '@repo/cache-broadcast'
+import {
+  type Bus,
+  CacheError,
+  cacheFigures,
+  createCache,
+  type Delivery,
+} from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { type DatabaseConnection, schema } from '@repo/database'
-import type { Log } from '@repo/service'
+import type { Log, Metrics } from '@repo/service'
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 
@@ -66,10 +72,12 @@ export function createFeatureSettings({
   bus,
   database: { db },
   log,
+  metrics,
 }: {
   bus: Bus
   database: DatabaseConnection
   log: Log
+  metrics: Pick<Metrics, 'observe'>
 }): FeatureSettings {
   const { setting } = schema
   const outbox = createOutbox({ bus, db, log })
@@ -88,6 +96,8 @@ export function createFeatureSettings({
       )
     },
   })
+
+  metrics.observe(cacheFigures(cache))
 
   async function list(): Promise<Setting[]> {
     const rows = (await cache.get('all')) ?? {}

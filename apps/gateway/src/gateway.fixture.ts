@@ -121,9 +121,10 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
   const bus = createMemoryBus()
+  const metrics = { observe: () => undefined }
   const sessions = createSessions({ database, secret: SECRET })
-  const settings = createFeatureSettings({ bus, database, log })
-  const findProfile = createProfiles({ bus, database })
+  const settings = createFeatureSettings({ bus, database, log, metrics })
+  const findProfile = createProfiles({ bus, database, metrics })
   const forwarder = { identities, instance: 'gateway-2', log, trustedHops }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })

@@ -1,5 +1,5 @@
-import { type Bus, createCache } from '@repo/cache-broadcast'
-import { type Instance, instanceSchema, type Registry } from '@repo/service'
+import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
+import { type Instance, instanceSchema, type Metrics, type Registry } from '@repo/service'
 import { z } from 'zod'
 
 const table = z.array(instanceSchema)
@@ -12,9 +12,11 @@ const table = z.array(instanceSchema)
 export function createInstanceTable({
   bus,
   registry,
+  metrics,
 }: {
   bus: Bus
   registry: Pick<Registry, 'instances'>
+  metrics: Pick<Metrics, 'observe'>
 }): () => Promise<Instance[]> {
   const cache = createCache({
     bus,
@@ -24,5 +26,6 @@ export function createInstanceTable({
     parse: (value) => table.parse(value),
     load: () => registry.instances(),
   })
+  metrics.observe(cacheFigures(cache))
   return async () => (await cache.get('all')) ?? []
 }

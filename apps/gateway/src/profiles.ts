@@ -1,5 +1,6 @@
-import { type Bus, createCache } from '@repo/cache-broadcast'
+import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
 import { type DatabaseConnection, schema } from '@repo/database'
+import type { Metrics } from '@repo/service'
 import { eq } from 'drizzle-orm'
 import { z } from 'zod'
 
@@ -26,9 +27,11 @@ export type FindProfile = (id: string) => Promise<Profile | undefined>
 export function createProfiles({
   bus,
   database: { db },
+  metrics,
 }: {
   bus: Bus
   database: DatabaseConnection
+  metrics: Pick<Metrics, 'observe'>
 }): FindProfile {
   const { user } = schema
   const cache = createCache({
@@ -41,5 +44,6 @@ export function createProfiles({
       return row && profile.parse({ ...row, createdAt: row.createdAt.toISOString() })
     },
   })
+  metrics.observe(cacheFigures(cache))
   return (id) => cache.get(id)
 }

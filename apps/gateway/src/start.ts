@@ -1,4 +1,4 @@
-import { createBus } from '@repo/cache-broadcast'
+import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { type Context, createIdentities, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -12,14 +12,15 @@ import { createInstanceTable } from './instance-table.ts'
 import { createProfiles } from './profiles.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry } = context
+  const { instance, log, redis, registry, metrics } = context
   const bus = createBus({ redis, name: 'platform', instance, log })
+  metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
   const secure = env.ORIGIN.startsWith('https:')
   const sessions = createSessions({ database, secret: env.AUTH_SECRET, secure })
-  const settings = createFeatureSettings({ bus, database, log })
-  const findProfile = createProfiles({ bus, database })
-  const instances = createInstanceTable({ bus, registry })
+  const settings = createFeatureSettings({ bus, database, log, metrics })
+  const findProfile = createProfiles({ bus, database, metrics })
+  const instances = createInstanceTable({ bus, registry, metrics })
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const auth = upstreamOf('auth', env.AUTH_URLS, log)
   const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)

@@ -25,7 +25,7 @@ export {
   type SignedRequest,
 } from './identity.ts'
 export { createLog, type Log } from './log.ts'
-export { type Metrics } from './metrics.ts'
+export { type Figure, type Metrics } from './metrics.ts'
 export { pathOf } from './ops.ts'
 export { createProblem, type Problem, type ProblemOptions, sendProblem } from './problem.ts'
 export { reasonOf } from './reason.ts'

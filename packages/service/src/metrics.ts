@@ -1,4 +1,14 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** A number that a part of the instance keeps anyway, read when Prometheus asks. */
+export interface Figure {
+  /** `threefold_<package>_<noun>_<unit>`; figures of one name must differ in their labels. */
+  name: string
+  help: string
+  kind: 'counter' | 'gauge'
+  labels?: Record<string, string>
+  read: () => number
+}
 
 /** Prometheus metrics of one instance: the process, the event loop, and each request by its status. */
 export function createMetrics({ app, instance }: { app: string; instance: string }) {
@@ -17,7 +27,43 @@ export function createMetrics({ app, instance }: { app: string; instance: string
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   })
-  return { registry, inFlight, duration }
+  return { registry, inFlight, duration, observe: createObserve(registry) }
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
+
+/** Adds figures to what `/metrics` says. */
+function createObserve(registry: Registry) {
+  const observed = new Map<string, Figure[]>()
+
+  function register({ name, help, kind, labels = {} }: Figure, figures: Figure[]) {
+    const options = { name, help, labelNames: Object.keys(labels), registers: [registry] }
+    const collect = (set: (figure: Figure) => void) => figures.forEach(set)
+    if (kind === 'gauge') {
+      const gauge = new Gauge({
+        ...options,
+        collect: () => collect((figure) => gauge.set(figure.labels ?? {}, figure.read())),
+      })
+      return
+    }
+    const counter = new Counter({
+      ...options,
+      collect() {
+        counter.reset()
+        collect((figure) => counter.inc(figure.labels ?? {}, figure.read()))
+      },
+    })
+  }
+
+  return function observe(figures: Figure[]): void {
+    for (const figure of figures) {
+      const known = observed.get(figure.name)
+      if (known) known.push(figure)
+      else {
+        const first = [figure]
+        observed.set(figure.name, first)
+        register(figure, first)
+      }
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import { expect, test } from '@repo/testing'
+import { createMetrics } from './metrics.ts'
+
+test('figures are read when Prometheus asks, each name once, with the labels of each', async () => {
+  const metrics = createMetrics({ app: 'auth', instance: 'auth-1' })
+  const kept = { hits: 3, entries: 7 }
+  const hits = { name: 'threefold_cache_hits_total', help: 'Hits', kind: 'counter' as const }
+  metrics.observe([
+    { ...hits, labels: { cache: 'user' }, read: () => kept.hits },
+    { name: 'threefold_cache_entries', help: 'Kept', kind: 'gauge', read: () => kept.entries },
+  ])
+  metrics.observe([{ ...hits, labels: { cache: 'setting' }, read: () => 1 }])
+  const first = await metrics.registry.metrics()
+  expect(first).toContain(
+    'threefold_cache_hits_total{cache="user",app="auth",instance="auth-1"} 3\n',
+  )
+  expect(first).toContain(
+    'threefold_cache_hits_total{cache="setting",app="auth",instance="auth-1"} 1',
+  )
+  expect(first.match(/# TYPE threefold_cache_hits_total counter/g)).toHaveLength(1)
+
+  kept.hits = 5
+  kept.entries = 2
+  const second = await metrics.registry.metrics()
+  expect(second).toContain(
+    'threefold_cache_hits_total{cache="user",app="auth",instance="auth-1"} 5',
+  )
+  expect(second).toContain('threefold_cache_entries{app="auth",instance="auth-1"} 2')
+})
