@@ -1,6 +1,7 @@
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { RedisError, toRedisError } from './errors.ts'
+import { viaSentinels } from './via-sentinels.ts'
 
 /** The part of a logger that a connection speaks to; pino fits. */
 export interface ConnectionLog {
@@ -26,6 +27,8 @@ export interface RedisConnection {
 
 export interface ConnectOptions {
   url: string
+  /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
+  sentinels?: readonly string[] | undefined
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
   /** Deadline of one command in ms. */
@@ -38,8 +41,8 @@ export interface ConnectOptions {
  * nothing waits in an offline queue, nothing is sent twice, a dead server costs nothing after three
  * failures, and the connection heals by itself.
  */
-export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOptions) {
-  const client = new Redis(url, {
+export function connectRedis({ url, sentinels, name, deadlineMs = 250, log }: ConnectOptions) {
+  const options = {
     connectionName: name,
     commandTimeout: deadlineMs,
     connectTimeout: 500,
@@ -55,7 +58,10 @@ export function connectRedis({ url, name, deadlineMs = 250, log }: ConnectOption
     retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
     // After a failover this connection still speaks to the old primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  })
+  } satisfies RedisOptions
+  const client = sentinels
+    ? new Redis({ ...options, ...viaSentinels(url, sentinels) })
+    : new Redis(url, options)
   logTransitions(client, log)
   const breaker = createBreaker()
 

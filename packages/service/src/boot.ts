@@ -55,7 +55,8 @@ export async function boot<Settings extends z.ZodRawShape>({
   const log = createLog({ app, instance, version: env.APP_VERSION, level: env.LOG_LEVEL })
   const startedAt = new Date().toISOString()
   const metrics = createMetrics({ app, instance })
-  const redis = connectRedis({ url: env.REDIS_URL, name: instance, log })
+  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
+  const redis = connectRedis({ url, sentinels, name: instance, log })
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
 

@@ -124,7 +124,7 @@ describe('parseEnv', () => {
 
 describe('sharedSettings', () => {
   test('has the settings on which instances must agree and no others', () => {
-    const names = ['NODE_ENV', 'REDIS_URL', 'ORIGIN', 'SECRET', 'URLS']
+    const names = ['NODE_ENV', 'REDIS_URL', 'REDIS_SENTINELS', 'ORIGIN', 'SECRET', 'URLS']
     expect(Object.keys(sharedSettings(shape, good))).toEqual(names)
   })
 

@@ -61,6 +61,15 @@ export const baseSettings = {
     secret: true,
     example: 'redis://localhost:6379',
   }),
+  REDIS_SENTINELS: z
+    .string()
+    .transform((list) => list.split(',').map((sentinel) => sentinel.trim()))
+    .pipe(z.array(z.string().regex(/^[^\s/:]+(:\d+)?$/, 'must be host:port, comma-separated')))
+    .optional()
+    .meta({
+      description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
+      shared: true,
+    }),
   ORIGIN: z
     .url({ protocol: /^https?$/ })
     .transform((origin) => origin.replace(/\/$/, ''))
