@@ -21,6 +21,7 @@ async function serveApp() {
   const log = createLog({ app: 'test', instance: 'test-1', version: '', destination })
   const app = createHono({ log, isUnavailable, maxBodyBytes: 1_000 })
   app.post('/order', async (c) => c.json(await readJson(c, order)))
+  app.delete('/order', (c) => c.json({ gone: true }))
   app.get('/broken', () => {
     throw new Error('hunter2 at /srv/secret.ts')
   })
@@ -168,5 +169,11 @@ describe('a body', () => {
     const padded = '{"amount":3}'.padEnd(1_000)
     const answer = await ask(`${app.server.url}/order`, chunked(padded))
     expect(answer).toMatchObject({ status: 200 })
+  })
+
+  test('may be missing altogether: a DELETE without one is served', async () => {
+    await using app = await serveApp()
+    const answer = await ask(`${app.server.url}/order`, { method: 'DELETE' })
+    expect(answer).toMatchObject({ status: 200, body: '{"gone":true}' })
   })
 })

@@ -52,7 +52,7 @@ export function createHono({
     code: 'body-too-large',
     detail: `The body must be at most ${maxBodyBytes} bytes.`,
   }
-  app.use(replaceChunked)
+  app.use(replaceUnmeasured)
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: () => problemResponse(tooLarge) }))
   app.notFound((c) =>
     problemResponse({ status: 404, code: 'not-found', detail: `There is no ${c.req.path} here.` }),
@@ -73,12 +73,13 @@ export function createHono({
 }
 
 /**
- * To Hono's body limit, which counts a body without a length and then copies the request: node's own
- * Request copies none of what the node server makes, only of its own kind.
+ * To Hono's body limit, which counts a body without a length (chunked, or none at all as with most
+ * DELETEs) and then copies the request: node's own Request copies none of what the node server makes,
+ * only of its own kind.
  */
-const replaceChunked: MiddlewareHandler = async (c, next) => {
+const replaceUnmeasured: MiddlewareHandler = async (c, next) => {
   const { method, url, headers, body, signal } = c.req.raw
-  if (headers.has('transfer-encoding')) {
+  if (!headers.has('content-length') && method !== 'GET' && method !== 'HEAD') {
     c.req.raw = new Request(url, { method, headers, body, signal, duplex: 'half' })
   }
   await next()

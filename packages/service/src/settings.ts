@@ -28,6 +28,22 @@ export function secret(description: string) {
     .meta({ description, shared: true, secret: true, example: '' })
 }
 
+/** Settings of who checks session cookies. */
+export const sessionSettings = {
+  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
+  AUTH_SECRETS_ACCEPTED: z
+    .string()
+    .transform((list) => list.split(',').map((each) => each.trim()))
+    .pipe(z.array(z.string().min(32, 'must have at least 32 characters each')))
+    .optional()
+    .meta({
+      description: 'other secrets whose cookies are good: the next or the last while it changes',
+      shared: true,
+      secret: true,
+      example: '',
+    }),
+}
+
 /** What every app reads. Each setting says whether all instances must agree on it. */
 export const baseSettings = {
   NODE_ENV: z
