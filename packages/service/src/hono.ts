@@ -1,6 +1,6 @@
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RedisError } from '@repo/redis'
-import { type Context as HonoContext, Hono, type MiddlewareHandler } from 'hono'
+import { type Context as HonoContext, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
@@ -8,6 +8,8 @@ import type { Log } from './log.ts'
 import { createProblem, problemHeaders, type ProblemOptions } from './problem.ts'
 import { reasonOf } from './reason.ts'
 import type { Listener } from './server.ts'
+
+export { type HttpBindings }
 
 const MAX_ERRORS = 20
 
@@ -37,7 +39,7 @@ export function problemResponse(problem: ProblemOptions): Response {
  *
  * @param isUnavailable whether an error means that a store is away, beside Redis
  */
-export function createHono({
+export function createHono<E extends Env = Env>({
   log,
   isUnavailable = () => false,
   maxBodyBytes = 1_048_576,
@@ -45,8 +47,8 @@ export function createHono({
   log: Log
   isUnavailable?: (error: unknown) => boolean
   maxBodyBytes?: number
-}): Hono {
-  const app = new Hono()
+}): Hono<E> {
+  const app = new Hono<E>()
   const tooLarge = {
     status: 413,
     code: 'body-too-large',
@@ -94,7 +96,7 @@ export const unavailable: ProblemOptions = {
 }
 
 /** Serves a Hono app from a node:http server. */
-export function listenerOf(app: Hono): Listener {
+export function listenerOf<E extends Env>(app: Hono<E>): Listener {
   return getRequestListener(app.fetch, { overrideGlobalObjects: false })
 }
 

@@ -30,6 +30,8 @@ export interface Registry {
   announce(): Promise<void>
   /** Every instance whose lease is not over, by Redis's clock. @throws RedisError */
   instances(): Promise<Instance[]>
+  /** How many instances of an app lived when this one last announced itself; 1 if it never could. */
+  count(app: string): number
   /** The settings in which this instance differed from the others the last two times it looked. */
   drift(): string[]
   /** Stops announcing and takes this instance off the list. */
@@ -63,6 +65,7 @@ export function createRegistry({
   let key = randomBytes(32).toString('base64url')
   let lastSeen: string[] = []
   let drift: string[] = []
+  let known: Instance[] = []
   let turn: Promise<unknown> = Promise.resolve()
   let closed = false
 
@@ -78,7 +81,8 @@ export function createRegistry({
     const [agreed = used, ...listed] = z.array(z.string()).parse(reply)
     key = agreed
     if (agreed !== used) return announceNow()
-    noteDrift(listed.flatMap(parseInstance))
+    known = listed.flatMap(parseInstance)
+    noteDrift(known)
   }
 
   function noteDrift(instances: Instance[]) {
@@ -116,6 +120,7 @@ export function createRegistry({
         .flatMap((text) => (text === null ? [] : parseInstance(text)))
         .toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
     },
+    count: (app) => Math.max(1, known.filter((each) => each.app === app).length),
     drift: () => drift,
     async close() {
       closed = true
