@@ -2,7 +2,9 @@
 export interface Lease {
   /** Read by every hit. */
   untilMs: number
-  prolong(untilMs: number): void
+  /** How often it was over, or not begun, before it was prolonged. */
+  lapses: number
+  prolong(untilMs: number, nowMs: number): void
   /** No prolongation reaches beyond this. */
   limit(untilMs: number): void
   end(): void
@@ -13,8 +15,11 @@ export function createLease(): Lease {
   let limitMs = 0
   return {
     untilMs: 0,
-    prolong(untilMs) {
+    lapses: 0,
+    prolong(untilMs, nowMs) {
+      const over = nowMs >= this.untilMs
       this.untilMs = Math.max(this.untilMs, Math.min(untilMs, limitMs))
+      if (over && nowMs < this.untilMs) this.lapses += 1
     },
     limit(untilMs) {
       limitMs = untilMs

@@ -17,10 +17,13 @@ import { createSinks } from './sinks.ts'
  */
 export function createMemoryBus({
   replicas = 1,
+  name = 'memory',
   handlerTimeoutMs = 500,
   onError = () => undefined,
 }: {
   replicas?: number
+  /** Whose outbox rows are relayed here. */
+  name?: string
   handlerTimeoutMs?: number
   onError?: (error: unknown) => void
 } = {}): Bus {
@@ -29,7 +32,7 @@ export function createMemoryBus({
   }
   const lease = createLease()
   lease.limit(Number.POSITIVE_INFINITY)
-  lease.prolong(Number.POSITIVE_INFINITY)
+  lease.prolong(Number.POSITIVE_INFINITY, 0)
   const sinks = createSinks()
   const handlers = createHandlers({ timeoutMs: handlerTimeoutMs, onError })
   let last = 0
@@ -56,7 +59,7 @@ export function createMemoryBus({
   })
 
   return {
-    name: 'memory',
+    name,
     async emit(event, data, options = {}) {
       // As over the wire: handlers get a copy, and what has no JSON is refused.
       const text = JSON.stringify(data)

@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
-import { and, asc, eq, inArray } from 'drizzle-orm'
+import { and, asc, eq, inArray, lte, max } from 'drizzle-orm'
 import { type Bus, checkKeys, checkName } from './bus-api.ts'
 import { checkTags } from './invalidations.ts'
 import { isMessage, type Message } from './message.ts'
@@ -23,6 +24,11 @@ export interface Outbox {
    * the next turn. `failed` rows stay.
    */
   relay(): Promise<{ relayed: number; failed: number }>
+  /**
+   * Sends all that waits now, and waits for what another instance is sending: `drained` when Redis
+   * has acknowledged every row that was committed before the call.
+   */
+  drain(options?: { timeoutMs?: number }): Promise<{ outcome: 'drained' | 'pending' }>
   /** Stops the turns, and waits for the one under way. */
   close(): Promise<void>
 }
@@ -69,6 +75,26 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
     })
   }
 
+  async function newestWaiting(upTo = Number.MAX_SAFE_INTEGER): Promise<number | undefined> {
+    const waiting = and(eq(cacheOutbox.bus, bus.name), lte(cacheOutbox.id, upTo))
+    const [row] = await db.select({ id: max(cacheOutbox.id) }).from(cacheOutbox).where(waiting)
+    return row?.id ?? undefined
+  }
+
+  async function drain({ timeoutMs = 1_000 } = {}): Promise<{ outcome: 'drained' | 'pending' }> {
+    const newest = await newestWaiting()
+    const giveUpAtMs = performance.now() + timeoutMs
+    let left = newest
+    while (left !== undefined) {
+      const { failed } = await relay()
+      left = await newestWaiting(newest)
+      if (failed > 0 || performance.now() >= giveUpAtMs) break
+      // Another instance has its hands on what is left.
+      if (left !== undefined) await pause(5)
+    }
+    return { outcome: left === undefined ? 'drained' : 'pending' }
+  }
+
   async function takeTurn() {
     try {
       while ((await relay()).relayed === 100) continue
@@ -98,6 +124,7 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
       await add(tx, { kind: 'event', event, data })
     },
     relay,
+    drain,
     async close() {
       clearInterval(timer)
       await turn

@@ -106,7 +106,7 @@ export function createTail(options: TailOptions) {
     // That nothing came proves nothing: the log may have been lost, cut or set back, and the list
     // of members with it, without a word on this connection. Join anew, which settles it.
     if (n < before || n > last || bornNow !== born) throw new Error('the log was lost or cut')
-    lease.prolong(sentAtMs + maxStaleMs)
+    lease.prolong(sentAtMs + maxStaleMs, now())
     isFirst()
   }
 
