@@ -1,4 +1,11 @@
-export { account, session, user, verification } from './schema/auth.ts'
+export {
+  account,
+  session,
+  sessionPolicy,
+  sessionTombstone,
+  user,
+  verification,
+} from './schema/auth.ts'
 export { cacheOutbox } from './schema/outbox.ts'
 export { payment } from './schema/payments.ts'
 export { setting } from './schema/settings.ts'

@@ -1,8 +1,13 @@
-export {
-  createSessions,
-  type Session,
-  type Sessions,
-  type SessionsOptions,
-  type SessionUser,
-  type Validation,
-} from './sessions.ts'
+export { type CookieOptions } from './cookie.ts'
+export { type Device } from './devices.ts'
+export { SessionError, type SessionErrorCode } from './errors.ts'
+export { type Session, type SessionUser } from './known.ts'
+export { type SessionLimit, sessionRefusal, setSessionLimit } from './limit.ts'
+export { type Observability } from './observability.ts'
+export { resignSessionCookie } from './resign.ts'
+export { type Revocation, type RevokeTarget } from './revoke.ts'
+export { type Rotation } from './rotate.ts'
+export { createSessions, type SessionsOptions } from './sessions.ts'
+export { type Sessions } from './sessions-api.ts'
+export { type Settlement, type SettleOptions } from './settle.ts'
+export { type Tier, type Validation } from './validate.ts'

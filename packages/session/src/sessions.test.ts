@@ -1,6 +1,6 @@
 import { connectDatabase, type DatabaseConnection, migrateDatabase } from '@repo/database'
 import { afterAll, describe, expect, test, until, vi } from '@repo/testing'
-import { signedValue } from './cookie.fixture.ts'
+import { signSessionValue } from './cookie.ts'
 import { createSessions } from './sessions.ts'
 
 const secret = 'a secret of at least thirty-two characters'
@@ -8,7 +8,7 @@ const open: DatabaseConnection[] = []
 afterAll(async () => void (await Promise.all(open.map((database) => database.close()))))
 
 function cookieOf(token: string, signedWith = secret) {
-  return `theme=dark; better-auth.session_token=${signedValue(token, signedWith)}`
+  return `theme=dark; better-auth.session_token=${signSessionValue(token, signedWith)}`
 }
 
 /** Sessions on a database with the schema and one user, `ada`, who has one session, `ada-token`. */
@@ -47,6 +47,7 @@ describe('a session', () => {
       outcome: 'valid',
       session: { id: 'ada-session', createdAt: expect.any(Date), expiresAt: expect.any(Date) },
       user: { id: 'ada', name: 'Ada', email: 'a@x', role: 'admin' },
+      tier: 'database',
     })
   })
 
@@ -54,7 +55,7 @@ describe('a session', () => {
     databaseUrl,
   }) => {
     const { sessions, database } = await fixture(databaseUrl)
-    const cookie = `__Secure-better-auth.session_token=${signedValue('ada-token', secret)}`
+    const cookie = `__Secure-better-auth.session_token=${signSessionValue('ada-token', secret)}`
     expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
     const secureOnly = createSessions({ database, secret, secure: true })
     expect(await secureOnly.validate(cookie)).toMatchObject({ outcome: 'valid' })
@@ -79,27 +80,27 @@ describe('a session', () => {
     }
   })
 
-  test('that was signed out is none from then on', async ({ databaseUrl }) => {
+  test('that was signed out is revoked from then on', async ({ databaseUrl }) => {
     const { sessions, pool } = await fixture(databaseUrl)
     await sessions.validate(cookieOf('ada-token'))
     await pool.query('delete from session')
-    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'none' })
+    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
   })
 
-  test('of a banned user is none, and valid again when the ban is lifted', async ({
+  test('of a banned user is revoked, and stays so when the ban is lifted', async ({
     databaseUrl,
   }) => {
     const { sessions, pool } = await fixture(databaseUrl)
     await pool.query('update "user" set banned = true')
-    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'none' })
+    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
     await pool.query('update "user" set banned = false')
-    expect(await sessions.validate(cookieOf('ada-token'))).toMatchObject({ outcome: 'valid' })
+    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
   })
 
-  test('of a deleted user is none', async ({ databaseUrl }) => {
+  test('of a deleted user is revoked', async ({ databaseUrl }) => {
     const { sessions, pool } = await fixture(databaseUrl)
     await pool.query('delete from "user"')
-    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'none' })
+    expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
   })
 
   test('has the role that its user has now', async ({ databaseUrl }) => {

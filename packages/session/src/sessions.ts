@@ -1,97 +1,119 @@
-import { type DatabaseConnection, isDatabaseUnavailable } from '@repo/database'
-import { readSessionCookie } from './cookie.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Bus } from '@repo/cache-broadcast'
+import { createOutbox } from '@repo/cache-broadcast/outbox'
+import type { DatabaseConnection } from '@repo/database'
+import type { ConnectionLog, RedisConnection } from '@repo/redis'
+import { createCallers } from './callers.ts'
+import { createClaims } from './claims.ts'
+import type { CookieOptions } from './cookie.ts'
+import { createDatabaseClock } from './database-clock.ts'
+import { listDevices } from './devices.ts'
+import { createMetrics } from './metrics.ts'
+import { describe } from './observability.ts'
+import { CACHE, createReader } from './reader.ts'
+import { createRevocations } from './revocations.ts'
+import { createRevoke } from './revoke.ts'
+import { createRotate } from './rotate.ts'
+import type { Sessions } from './sessions-api.ts'
+import { createSettle } from './settle.ts'
+import { createSource } from './source.ts'
+import { createTouches } from './touches.ts'
+import { createTrust } from './trust.ts'
+import { createValidate } from './validate.ts'
 
-export interface SessionUser {
-  id: string
-  name: string
-  email: string
-  role: string
-}
+const DAY_MS = 86_400_000
 
-export interface Session {
-  id: string
-  createdAt: Date
-  expiresAt: Date
-}
-
-export type Validation =
-  | { outcome: 'valid'; session: Session; user: SessionUser }
-  /** No cookie, one that is not ours, or a session that is not there (any more). */
-  | { outcome: 'none' }
-  | { outcome: 'expired' }
-  /** The store did not answer: nobody is told that they are signed out. */
-  | { outcome: 'unavailable'; cause: unknown }
-
-export interface SessionsOptions {
+/** What sessions need; see the README for the defaults. */
+export interface SessionsOptions extends CookieOptions {
   database: DatabaseConnection
-  /** Better Auth's secret, which signs the cookie. */
-  secret: string
-  /**
-   * Whether the site is served over https: then only the `__Secure-` cookie counts, which no http
-   * page can plant. Without it either name does.
-   */
-  secure?: boolean
-}
-
-export interface Sessions {
-  /**
-   * Who the caller is, from the `Cookie` header. At most one database query, by a unique index.
-   * @throws what PostgreSQL says when it refuses the query, as when the schema is not there
-   */
-  validate(cookie: string | undefined): Promise<Validation>
-}
-
-interface Row {
-  id: string
-  created_at: Date
-  expires_at: Date
-  expired: boolean
-  user_id: string
-  name: string
-  email: string
-  role: string
-}
-
-// A named statement: parsed and planned once per connection. Only the database's clock decides.
-const BY_TOKEN = {
-  name: 'session-by-token',
-  text: `select s.id, s.created_at, s.expires_at, s.expires_at <= now() as expired,
-                u.id as user_id, u.name, u.email, u.role
-         from session s join "user" u on u.id = s.user_id
-         where s.token = $1 and not u.banned`,
+  /** Named `platform`, as the database's triggers say. Without it every check is a query. */
+  bus?: Bus | undefined
+  /** Where the cluster's figures are kept; without it there are this instance's only. */
+  redis?: RedisConnection | undefined
+  /** For how long what is cached is believed, if nothing is heard. */
+  ttlMs?: number
+  /** For how long a second cookie is good; 0: none is given out. */
+  cookieMs?: number
+  /** For how long an unused session lives on, and any session at most. */
+  idleMs?: number
+  lifetimeMs?: number
+  /** For how long the token before a rotation is good. */
+  graceMs?: number
+  /** Sessions, and `Cookie` headers, that this process keeps. */
+  maxEntries?: number
+  /** How often revocations that are left are looked for, and seen sessions written, in ms. */
+  relayMs?: number
+  touchMs?: number
+  log?: ConnectionLog | undefined
 }
 
 /**
- * Validates the sessions that Better Auth keeps in PostgreSQL, without calling Better Auth: the
- * cookie's signature is checked here and the session is one indexed read.
+ * Who is calling, from the session cookie. PostgreSQL is the only truth; what is cached of it is
+ * believed only by an instance that would have heard of a revocation.
  */
-export function createSessions({ database, secret, secure }: SessionsOptions): Sessions {
-  async function find(token: string): Promise<Row | undefined> {
-    const { rows } = await database.pool.query<Row>({ ...BY_TOKEN, values: [token] })
-    return rows[0]
-  }
+export function createSessions(options: SessionsOptions): Sessions {
+  const { database, bus, redis, secret, acceptedSecrets = [], secure, log } = options
+  const { ttlMs = 300_000, cookieMs = 60_000, maxEntries = 10_000, graceMs = 20_000 } = options
+  const { idleMs = 7 * DAY_MS, lifetimeMs = 30 * DAY_MS, relayMs = 500, touchMs = 30_000 } = options
+  const link = bus?.link
+  const clock = createDatabaseClock(link ? () => link.clock.turn() : () => performance.now())
+  const metrics = createMetrics({ redis })
+  const { counters } = metrics
+  const outbox =
+    bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
+  const settle = createSettle({ bus, outbox, counters })
+  const revoke = createRevoke(database, settle)
+  const find = createSource({
+    ...{ database, clock, counters, lifetimeMs, graceMs },
+    async onReuse(sessionId) {
+      log?.warn({ event: 'session.reuse', sessionId }, 'a replaced token came back: revoked')
+      await revoke({ sessionId })
+    },
+  })
+  const reader = createReader({ bus, find, ttlMs, maxEntries })
+  const claims = createClaims([secret, ...acceptedSecrets])
+  const callers = createCallers({ secret, acceptedSecrets, secure, claims, cookieMs, maxEntries })
+  const revocations =
+    link && createRevocations({ link, cache: CACHE, keepMs: cookieMs * 1.5, maxEntries })
+  const trust = bus && outbox && createTrust({ bus, outbox, onHearing: () => revocations?.begin() })
+  const heard = trust && revocations && { trust, revocations, applied: () => link.applied() }
+  const onSeen = (userId: string) => metrics.noteUser(userId)
+  const touches = createTouches({ database, idleMs, lifetimeMs, everyMs: touchMs, onSeen, log })
 
   return {
-    async validate(cookie) {
-      const signed = readSessionCookie(cookie, { secret, secure })
-      if (signed.outcome === 'none') return { outcome: 'none' }
-      try {
-        const row = await find(signed.token)
-        if (!row) return { outcome: 'none' }
-        if (row.expired) return { outcome: 'expired' }
-        return { outcome: 'valid', session: sessionOf(row), user: userOf(row) }
-      } catch (error) {
-        if (!isDatabaseUnavailable(error)) throw error
-        return { outcome: 'unavailable', cause: error }
+    validate: createValidate({
+      ...{ callers, claims, reader, heard, clock, counters, cookieMs, secure },
+      onSeen: (live) => touches.note(live),
+    }),
+    settle,
+    revoke,
+    rotate: createRotate(database, secret, settle),
+    list: (userId) => listDevices(database, userId),
+    noteLogin: () => metrics.noteLogin(),
+    cache: reader.cache,
+    async observability({ scope = 'cluster' } = {}) {
+      const cluster = scope === 'cluster' ? await metrics.cluster() : undefined
+      const backend = bus && redis ? 'redis' : 'in-memory'
+      const size = reader.cache?.stats().entries ?? 0
+      const cache = { size, maxSize: maxEntries, ttlMs, backend } as const
+      return {
+        scope: cluster ? 'cluster' : 'instance',
+        ...describe(cluster ?? metrics.own(), cache),
       }
     },
+    async ready(timeoutMs = 2_000) {
+      if (!bus || !trust) return
+      const untilMs = performance.now() + timeoutMs
+      await bus.ready(timeoutMs)
+      while (!trust.holds() && performance.now() < untilMs) {
+        await trust.regain()
+        if (!trust.holds()) await pause(5)
+      }
+    },
+    async close() {
+      await Promise.all([touches.close(), metrics.close(), outbox?.close()])
+      revocations?.detach()
+      reader.close()
+    },
   }
-}
-
-function sessionOf({ id, created_at, expires_at }: Row): Session {
-  return { id, createdAt: created_at, expiresAt: expires_at }
-}
-
-function userOf({ user_id, name, email, role }: Row): SessionUser {
-  return { id: user_id, name, email, role }
 }

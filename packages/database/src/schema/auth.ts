@@ -1,4 +1,5 @@
-import { boolean, index, pgTable, text, timestamp, unique } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { boolean, check, index, integer, pgTable, text, timestamp, unique } from 'drizzle-orm/pg-core'
 
 const at = (name: string) => timestamp(name, { withTimezone: true })
 const createdAt = at('created_at').notNull().defaultNow()
@@ -30,10 +31,44 @@ export const session = pgTable(
     ipAddress: text('ip_address'),
     userAgent: text('user_agent'),
     impersonatedBy: text('impersonated_by'),
+    /** To a minute; written in batches by `@repo/session`. */
+    lastSeenAt: at('last_seen_at').notNull().defaultNow(),
+    /** SHA-256 (hex) of the token before the last rotation, which parallel requests may still carry. */
+    previousKey: text('previous_key'),
     createdAt,
     updatedAt,
   },
   (table) => [index('session_user_id').on(table.userId)],
+)
+
+/**
+ * Tokens that were good once, by their SHA-256 (hex), and why they are not any more. Written by
+ * triggers in the statement that ends them.
+ */
+export const sessionTombstone = pgTable(
+  'session_tombstone',
+  {
+    key: text('key').primaryKey(),
+    sessionId: text('session_id').notNull(),
+    userId: text('user_id').notNull(),
+    reason: text('reason', { enum: ['revoked', 'banned', 'deleted', 'rotated'] }).notNull(),
+    at: at('at').notNull().defaultNow(),
+  },
+  (table) => [index('session_tombstone_at').on(table.at)],
+)
+
+/** One row at most: how many sessions a user may have. Read by the trigger that admits sessions. */
+export const sessionPolicy = pgTable(
+  'session_policy',
+  {
+    only: boolean('only').primaryKey().default(true),
+    maxSessions: integer('max_sessions').notNull(),
+    onExceeded: text('on_exceeded', { enum: ['reject', 'evict-oldest'] }).notNull(),
+  },
+  (table) => [
+    check('session_policy_only', sql`${table.only}`),
+    check('session_policy_positive', sql`${table.maxSessions} > 0`),
+  ],
 )
 
 export const account = pgTable(

@@ -1,0 +1,69 @@
+import { hash } from 'node:crypto'
+import { claimCookieName, type Claim, type Claims } from './claims.ts'
+import { checkSessionValue, type CookieOptions, onlyCookie, sessionCookieNames } from './cookie.ts'
+import { createMemo } from './memo.ts'
+
+/** Longer headers are checked each time. */
+const MAX_HEADER = 2_048
+
+/** Who sent a `Cookie` header, as far as its signatures say. */
+export interface Caller {
+  /** SHA-256 (hex) of the token. */
+  readonly key: string
+  readonly token: string
+  /** The session cookie as it was sent. */
+  readonly sessionCookie: string
+  /** What the second cookie says, while it may still be believed. */
+  claim: Claim | undefined
+  /** From when on, by the database's clock, a new second cookie is due. */
+  nextCookieMs: number
+}
+
+export interface CallersOptions extends CookieOptions {
+  claims: Claims
+  cookieMs: number
+  maxEntries: number
+}
+
+/** Reads `Cookie` headers; what was verified is remembered, so that a hot one costs no HMAC. */
+export function createCallers(options: CallersOptions) {
+  const { claims, cookieMs, maxEntries, secure } = options
+  const names = sessionCookieNames(secure)
+  const claimNames = [claimCookieName(secure)]
+  const memo = createMemo<Caller>(maxEntries)
+
+  function verify(header: string): Caller | undefined {
+    const sessionCookie = onlyCookie(header, names)
+    if (sessionCookie === undefined) return undefined
+    const second = cookieMs > 0 ? onlyCookie(header, claimNames) : undefined
+    const claim = second && claims.verify(second, sessionCookie)
+    if (claim) {
+      // Its mac vouches for the session cookie, which was verified when it was made.
+      const token = tokenOf(sessionCookie)
+      const nextCookieMs = claim.untilMs - cookieMs / 3
+      return { key: claim.key, token, sessionCookie, claim, nextCookieMs }
+    }
+    const check = checkSessionValue(sessionCookie, options)
+    if (check.outcome === 'none') return undefined
+    const { token } = check
+    return { key: hash('sha256', token), token, sessionCookie, claim: undefined, nextCookieMs: 0 }
+  }
+
+  return {
+    /** Undefined: no session cookie, or none that is ours. */
+    identify(header: string): Caller | undefined {
+      const known = memo.get(header)
+      if (known) return known
+      const caller = verify(header)
+      if (caller && header.length <= MAX_HEADER) memo.set(header, caller)
+      return caller
+    },
+  }
+}
+
+export type Callers = ReturnType<typeof createCallers>
+
+function tokenOf(sessionCookie: string): string {
+  const text = decodeURIComponent(sessionCookie)
+  return text.slice(0, text.lastIndexOf('.'))
+}

@@ -1,0 +1,102 @@
+import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import type { Live } from './known.ts'
+
+/** A cookie that says more than this about its user is not given out. */
+const MAX_LENGTH = 1_500
+
+/** What the second cookie says: who the caller was when the session was read at number `n`. */
+export interface Claim {
+  key: string
+  n: number
+  /** By the database's clock. */
+  untilMs: number
+  live: Live
+}
+
+/** Version, key, n, until; session id, created, expires; user id, name, e-mail, role. */
+const payload = z.tuple([
+  z.literal(1),
+  z.string(),
+  z.number(),
+  z.number(),
+  z.string(),
+  z.number(),
+  z.number(),
+  z.string(),
+  z.string(),
+  z.string(),
+  z.string(),
+])
+
+/** The second cookie's name: a prefix that keeps other hosts and http pages from setting it. */
+export function claimCookieName(secure: boolean | undefined): string {
+  return secure === true ? '__Host-sc' : 'threefold.sc'
+}
+
+/**
+ * Signs and checks the second cookie: `kid.payload.mac`. The mac also covers the session cookie
+ * that it was given out beside: with any other, even one byte of it, it is worth nothing.
+ */
+export function createClaims(secrets: readonly [string, ...string[]]) {
+  const ring = secrets.map(toKey)
+  const [current] = ring
+
+  return {
+    /** Undefined: it would be too long for a cookie. */
+    sign({ key, n, untilMs, live }: Claim, sessionCookie: string): string | undefined {
+      if (!current) return undefined
+      const { session, user } = live
+      const times = [session.createdAt.getTime(), session.expiresAt.getTime()]
+      const who = [user.id, user.name, user.email, user.role]
+      const json = JSON.stringify([1, key, n, Math.floor(untilMs), session.id, ...times, ...who])
+      const text = `${current.kid}.${Buffer.from(json).toString('base64url')}`
+      if (text.length > MAX_LENGTH) return undefined
+      return `${text}.${macOf(current.key, text, sessionCookie)}`
+    },
+
+    /** Undefined for what is not ours, or not beside this session cookie. */
+    verify(value: string, sessionCookie: string): Claim | undefined {
+      if (value.length > MAX_LENGTH + 50) return undefined
+      const end = value.lastIndexOf('.')
+      const text = value.slice(0, end)
+      const signer = ring.find(({ kid }) => text.startsWith(`${kid}.`))
+      if (!signer) return undefined
+      const expected = Buffer.from(macOf(signer.key, text, sessionCookie))
+      const given = Buffer.from(value.slice(end + 1))
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+      return parseClaim(text.slice(signer.kid.length + 1))
+    },
+  }
+}
+
+export type Claims = ReturnType<typeof createClaims>
+
+function macOf(key: KeyObject, text: string, sessionCookie: string): string {
+  return createHmac('sha256', key).update(`${text}\n${sessionCookie}`).digest('base64url')
+}
+
+/** Undefined for one that another release wrote. */
+function parseClaim(text: string): Claim | undefined {
+  const { success, data } = payload.safeParse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+  if (!success) return undefined
+  const [, key, n, untilMs, sessionId, createdMs, expiresMs, id, name, email, role] = data
+  const session = {
+    id: sessionId,
+    createdAt: new Date(createdMs),
+    expiresAt: new Date(expiresMs),
+  }
+  const live: Live = {
+    state: 'live',
+    session,
+    user: { id, name, email, role },
+    until: new Date(untilMs),
+  }
+  return { key, n, untilMs, live }
+}
+
+/** A key of its own: what one cookie proves, the other does not. */
+function toKey(secret: string): { kid: string; key: KeyObject } {
+  const derived = createHmac('sha256', secret).update('threefold session claim').digest()
+  return { kid: hash('sha256', derived, 'base64url').slice(0, 6), key: createSecretKey(derived) }
+}

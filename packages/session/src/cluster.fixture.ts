@@ -1,0 +1,73 @@
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
+import path from 'node:path'
+import { connectDatabase, type DatabaseConnection, migrateDatabase } from '@repo/database'
+import {
+  endReplicas,
+  type Replica,
+  startReplicas,
+  type TcpProxy,
+  test as base,
+} from '@repo/testing'
+import { Redis } from 'ioredis'
+import type { SessionsOptions } from './index.ts'
+import type { Opening } from './instance.fixture.ts'
+
+const program = new URL('instance.fixture.ts', import.meta.url)
+const OURS = path.join(import.meta.dirname, 'index.ts')
+
+/** Three processes behind a Redis that can be cut off from each. */
+export interface Cluster {
+  three: Replica[]
+  proxies: TcpProxy[]
+  database: DatabaseConnection
+  redisUrl: string
+}
+
+/** All processes of a machine share this clock. */
+export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
+
+/**
+ * `test` with `openCluster({ source, ... })`: what is tested or a mutant of it, on empty stores, in
+ * the three processes of the file.
+ */
+export const test = base
+  .extend('database', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
+    await migrateDatabase({ url: databaseUrl })
+    const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 4 })
+    onCleanup(() => database.close())
+    return database
+  })
+  .extend('three', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const three = await startReplicas(3, { program })
+    onCleanup(() => endReplicas(three))
+    return three
+  })
+  .extend(
+    'openCluster',
+    async ({ databaseUrl, redisUrl, database, three, tcpProxy }) =>
+      async ({
+        source = OURS,
+        ...options
+      }: Partial<SessionsOptions> & { source?: string } = {}): Promise<Cluster> => {
+        await Promise.all(three.map((it) => it.call('close')))
+        await empty(redisUrl)
+        await database.pool.query(
+          'truncate cache_outbox, session_tombstone, session, "user" cascade',
+        )
+        const proxies = await Promise.all([0, 1, 2].map(() => tcpProxy({ target: redisUrl })))
+        await Promise.all(
+          three.map((it, i) => {
+            const stores = { databaseUrl, redisUrl: proxies[i]!.url }
+            const opening: Opening = { source, instance: `session-${i}`, ...stores, options }
+            return it.call('open', opening)
+          }),
+        )
+        return { three, proxies, database, redisUrl }
+      },
+  )
+
+async function empty(url: string) {
+  const redis = new Redis(url)
+  await redis.flushall()
+  redis.disconnect()
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+
+export interface SessionUser {
+  id: string
+  name: string
+  email: string
+  role: string
+}
+
+export interface Session {
+  id: string
+  createdAt: Date
+  expiresAt: Date
+}
+
+/** What PostgreSQL says of a token that was ever good; shared by all callers. */
+export type Known =
+  /** Good until then by the database's clock, unless something is heard before. */
+  | { state: 'live'; session: Session; user: SessionUser; until: Date }
+  | { state: 'expired' }
+  | { state: 'gone' }
+
+export type Live = Extract<Known, { state: 'live' }>
+
+const known: z.ZodType<Known> = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('live'),
+    session: z.object({ id: z.string(), createdAt: z.coerce.date(), expiresAt: z.coerce.date() }),
+    user: z.object({ id: z.string(), name: z.string(), email: z.string(), role: z.string() }),
+    until: z.coerce.date(),
+  }),
+  z.object({ state: z.literal('expired') }),
+  z.object({ state: z.literal('gone') }),
+])
+
+/** @throws z.ZodError for what another release wrote */
+export function parseKnown(stored: unknown): Known {
+  return known.parse(stored)
+}
+
+/** What a change of the user invalidates; the database's triggers name it too. */
+export function userTag(userId: string): string {
+  return `user:${userId}`
+}

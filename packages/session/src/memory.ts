@@ -1,0 +1,28 @@
+import { createMemoryBus } from '@repo/cache-broadcast/memory'
+import type { Sessions } from './sessions-api.ts'
+import { createSessions, type SessionsOptions } from './sessions.ts'
+
+/**
+ * Sessions of the only instance of an app, without Redis: what it does itself it hears at once.
+ *
+ * @param options.replicas how many instances the app runs with
+ * @throws CacheError `single-instance` for more than one: they would not hear each other
+ */
+export function createMemorySessions({
+  replicas = 1,
+  ...options
+}: Omit<SessionsOptions, 'bus' | 'redis'> & { replicas?: number }): Sessions {
+  const bus = createMemoryBus({ replicas, name: 'platform' })
+  options.log?.warn(
+    { event: 'session.memory' },
+    'sessions are cached in memory only: for a single instance',
+  )
+  const sessions = createSessions({ ...options, bus })
+  return {
+    ...sessions,
+    async close() {
+      await sessions.close()
+      await bus.close()
+    },
+  }
+}

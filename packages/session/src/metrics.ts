@@ -1,0 +1,91 @@
+import { type RedisConnection, RedisError, runScript } from '@repo/redis'
+import { COUNTERS, createCounters } from './counters.ts'
+import { type Figures, toFigures } from './figures.ts'
+import { sessionKeys } from './keys.ts'
+import { readReport, report } from './metrics-scripts.ts'
+
+/** Users of one report; the rest go with the next. */
+const MAX_USERS = 1_000
+
+/** Counts of this instance, added to the cluster's every few seconds. */
+export function createMetrics({
+  redis,
+  everyMs = 5_000,
+}: {
+  redis: RedisConnection | undefined
+  everyMs?: number
+}) {
+  const counters = createCounters()
+  const sinceMs = Date.now()
+  let reported = createCounters()
+  let seen = new Set<string>()
+  const users = new Map<string, number>()
+  const loginsByHour = new Map<number, number>()
+  let lastLoginMs: number | undefined
+
+  async function flush(): Promise<void> {
+    if (!redis) return
+    const upTo = { ...counters }
+    const since = reported
+    const counts = COUNTERS.map((name) => [name, upTo[name] - since[name]] as const)
+    const some = counts.filter(([, count]) => count > 0)
+    const who = [...seen].slice(0, MAX_USERS)
+    if (some.length === 0 && who.length === 0) return
+    reported = upTo
+    for (const id of who) seen.delete(id)
+    const args = [some.length, ...some.flat(), ...who]
+    try {
+      await redis.call((client) => runScript(client, report, Object.values(sessionKeys), args))
+    } catch (error) {
+      if (!(error instanceof RedisError)) throw error
+      // Surely not counted: with the next report. Else it may have been, and is not repeated.
+      if (error.code === 'unavailable') reported = since
+    }
+  }
+
+  const timer = setInterval(() => void flush(), everyMs)
+  timer.unref()
+
+  function own(): Figures {
+    const nowMs = Date.now()
+    for (const [id, atMs] of users) if (nowMs - atMs > 3_600_000) users.delete(id)
+    const totals = { ...counters }
+    return { sinceMs, nowMs, totals, loginsByHour, lastLoginMs, activeUsers: users.size }
+  }
+
+  return {
+    counters,
+    own,
+    noteLogin(): void {
+      counters.logins += 1
+      lastLoginMs = Date.now()
+      const hour = Math.floor(lastLoginMs / 3_600_000)
+      loginsByHour.set(hour, (loginsByHour.get(hour) ?? 0) + 1)
+      loginsByHour.delete(hour - 24)
+    },
+    noteUser(id: string): void {
+      if (users.size < 100_000) users.set(id, Date.now())
+      if (seen.size < MAX_USERS * 10) seen.add(id)
+    },
+    flush,
+    /** Undefined: Redis is away, or there is none. */
+    async cluster(): Promise<Figures | undefined> {
+      if (!redis) return undefined
+      await flush()
+      try {
+        const keys = Object.values(sessionKeys)
+        const read = await redis.call((client) => runScript(client, readReport, keys))
+        return Array.isArray(read) ? toFigures(read) : undefined
+      } catch (error) {
+        if (!(error instanceof RedisError)) throw error
+        return undefined
+      }
+    },
+    async close(): Promise<void> {
+      clearInterval(timer)
+      await flush()
+    },
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>

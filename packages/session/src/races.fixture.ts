@@ -1,0 +1,178 @@
+import type { Replica } from '@repo/testing'
+import { until } from '@repo/testing'
+import { Redis } from 'ioredis'
+import { type Cluster, nowMs } from './cluster.fixture.ts'
+import { setSessionLimit } from './index.ts'
+import type { Hammered } from './instance.fixture.ts'
+import { makeUser, withCookie } from './open.fixture.ts'
+
+/** Each race ends in a count of what must not be: 0 for us, and more for a mutant. */
+export interface Verdict {
+  attempts: number
+  violations: number
+}
+
+const all = <T>({ three }: Cluster, method: string, arg?: unknown) =>
+  Promise.all(three.map((it) => it.call<T>(method, arg)))
+
+/** A session, and its cookie with and without the second one, known to every instance. */
+async function warm(cluster: Cluster, userId: string): Promise<string[]> {
+  const [first] = cluster.three
+  const cookie = await first!.call<string>('signIn', userId)
+  const both = withCookie(cookie, await first!.call<string>('secondCookie', cookie))
+  await all(cluster, 'validate', [cookie, both])
+  return [cookie, both]
+}
+
+async function countValid(cluster: Cluster, cookies: string[]): Promise<number> {
+  const outcomes = await all<string[]>(cluster, 'validate', cookies)
+  return outcomes.flat().filter((it) => it === 'valid').length
+}
+
+/** 50 sign-ins at once over three instances, used everywhere, then "sign out everywhere". */
+export async function revokeAll(cluster: Cluster): Promise<Verdict> {
+  const userId = await makeUser(cluster.database)
+  const made = await Promise.all(
+    cluster.three.map((it, i) => it.call<string[]>('signInMany', { userId, n: i === 0 ? 18 : 16 })),
+  )
+  const cookies = made.flat()
+  await countValid(cluster, cookies)
+  // Sign-ins go on meanwhile: those that were there before must be gone all the same.
+  const later = cluster.three.map((it) => it.call('signInMany', { userId, n: 3 }))
+  await cluster.three[1]!.call('revoke', { target: { userId }, confirm: 'all' })
+  const violations = await countValid(cluster, cookies)
+  await Promise.all(later)
+  return { attempts: cookies.length, violations }
+}
+
+/** A ban in the middle of 30 sign-ins; then it is lifted. */
+export async function banDuringSignIns(cluster: Cluster): Promise<Verdict> {
+  const userId = await makeUser(cluster.database)
+  const making = cluster.three.map((it) => it.call<string[]>('signInMany', { userId, n: 10 }))
+  await cluster.three[0]!.call('ban', userId)
+  const cookies = (await Promise.all(making)).flat()
+  const banned = await countValid(cluster, cookies)
+  await cluster.database.pool.query('update "user" set banned = false where id = $1', [userId])
+  const left = await cluster.database.pool.query('select from session where user_id = $1', [userId])
+  const live = banned + (await countValid(cluster, cookies)) + (left.rowCount ?? 0)
+  return { attempts: 30, violations: live }
+}
+
+/** A second cookie is shown to an instance that never saw the session, after it was revoked. */
+export async function showLate(cluster: Cluster): Promise<Verdict> {
+  const [first, second, third] = cluster.three
+  const userId = await makeUser(cluster.database)
+  const cookie = await first!.call<string>('signIn', userId)
+  const both = withCookie(cookie, await first!.call<string>('secondCookie', cookie))
+  await second!.call('revoke', { target: { userId }, confirm: 'all' })
+  const [outcome] = await third!.call<string[]>('validate', [both])
+  return { attempts: 1, violations: outcome === 'revoked' ? 0 : 1 }
+}
+
+/** 20 sign-ins at once where 3 are allowed. */
+export async function exceedLimit(
+  cluster: Cluster,
+  onExceeded: 'reject' | 'evict-oldest',
+): Promise<Verdict> {
+  await setSessionLimit(cluster.database, { max: 3, onExceeded })
+  const userId = await makeUser(cluster.database)
+  const made = await Promise.all(
+    cluster.three.map((it, i) => it.call<string[]>('signInMany', { userId, n: i === 0 ? 6 : 7 })),
+  )
+  await setSessionLimit(cluster.database, undefined)
+  const live = await countValid(cluster, made.flat())
+  return { attempts: 20, violations: Math.abs(live / 3 - 3) }
+}
+
+/** Checks, fills and touches on every instance without pause, while the session is revoked. */
+export async function hammerThrough(
+  cluster: Cluster,
+  confirm: 'all' | undefined,
+): Promise<Verdict & { worstMs: number }> {
+  const userId = await makeUser(cluster.database)
+  const cookies = await warm(cluster, userId)
+  await all(cluster, 'hammer', cookies)
+  // Somebody hears later than the others.
+  if (confirm) cluster.proxies[0]!.delay(40)
+  await cluster.three[2]!.call('revoke', { target: { userId }, confirm })
+  const atMs = nowMs()
+  await untilRefused(cluster.three, cookies)
+  cluster.proxies[0]!.delay(0)
+  const told = await all<Hammered>(cluster, 'halt')
+  const worstMs = Math.max(...told.map(({ lastValidMs }) => lastValidMs - atMs))
+  const attempts = told.reduce((sum, { checks }) => sum + checks, 0)
+  return { attempts, worstMs, violations: worstMs > (confirm ? 0 : 1_500) ? 1 : 0 }
+}
+
+async function untilRefused(three: Replica[], cookies: string[]) {
+  const refused = async (it: Replica) => {
+    const outcomes = await it.call<string[]>('validate', cookies)
+    return outcomes.every((outcome) => outcome !== 'valid')
+  }
+  // A mutant never refuses.
+  await until(async () => (await Promise.all(three.map(refused))).every(Boolean), {
+    timeoutMs: 3_000,
+  }).catch(() => 'never')
+}
+
+/** An instance is cut off from Redis while a session is revoked by another one. */
+export async function cutOff(cluster: Cluster): Promise<Verdict & { lastMs: number }> {
+  const userId = await makeUser(cluster.database)
+  const cookies = await warm(cluster, userId)
+  const [cut, other] = cluster.three
+  // A gateway that forwards nothing more, and says nothing either.
+  cluster.proxies[0]!.halfOpen()
+  await cut!.call('hammer', cookies)
+  await other!.call('revoke', { target: { userId } })
+  const atMs = nowMs()
+  await untilRefused([cut!], cookies)
+  const { lastValidMs, checks } = await cut!.call<Hammered>('halt')
+  await cluster.proxies[0]!.heal()
+  const lastMs = lastValidMs - atMs
+  return { attempts: checks, lastMs, violations: lastMs > 1_500 ? 1 : 0 }
+}
+
+/**
+ * Redis goes away, a user signs out, and Redis is back: as it was, or as it was before another user
+ * signed out. Nobody who signed out is let in again, by an instance that was there all the time.
+ */
+export async function restart(cluster: Cluster, data: 'same' | 'old'): Promise<Verdict> {
+  const users = [await makeUser(cluster.database), await makeUser(cluster.database)]
+  const [early, late] = await Promise.all(users.map((userId) => warm(cluster, userId)))
+  const before = data === 'old' ? await dump(cluster.redisUrl) : undefined
+  const [first] = cluster.three
+  await first!.call('revoke', { target: { userId: users[0] }, confirm: 'all' })
+  await Promise.all(cluster.proxies.map((proxy) => proxy.cut()))
+  // Unheard of by Redis: it waits in the outbox, which nobody relays by turns in this test.
+  const signedOut = await first!.call<{ outcome: string }>('revoke', {
+    target: { userId: users[1] },
+  })
+  if (signedOut.outcome !== 'pending') throw new Error(`signed out ${signedOut.outcome}`)
+  if (before) await restore(cluster.redisUrl, before)
+  await Promise.all(cluster.proxies.map((proxy) => proxy.heal()))
+  let attempts = 0
+  let violations = 0
+  const untilMs = nowMs() + 1_200
+  while (nowMs() < untilMs) {
+    violations += await countValid(cluster, [...early!, ...late!])
+    attempts += 12
+  }
+  await all(cluster, 'ready')
+  return { attempts, violations: violations + (await countValid(cluster, [...early!, ...late!])) }
+}
+
+async function dump(url: string): Promise<Map<string, Buffer>> {
+  const redis = new Redis(url)
+  const keys = await redis.keys('*')
+  const dumps = await Promise.all(keys.map((key) => redis.dumpBuffer(key)))
+  redis.disconnect()
+  return new Map(keys.flatMap((key, i) => (dumps[i] ? [[key, dumps[i]]] : [])))
+}
+
+/** As a server that was killed comes back with its last snapshot. */
+async function restore(url: string, dumps: Map<string, Buffer>) {
+  const redis = new Redis(url)
+  await redis.flushall()
+  for (const [key, value] of dumps) await redis.restore(key, 0, value)
+  redis.disconnect()
+}

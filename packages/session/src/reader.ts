@@ -1,0 +1,86 @@
+import { type Bus, type Cache, CacheError, createCache } from '@repo/cache-broadcast'
+import { type Known, parseKnown, userTag } from './known.ts'
+import { createLaterFlights } from './later-flight.ts'
+
+/** The name under which the database's triggers invalidate sessions. */
+export const CACHE = 'session'
+
+export interface ReaderOptions {
+  /** Without it every check asks PostgreSQL. */
+  bus: Bus | undefined
+  find: (key: string, token: string) => Promise<Known | undefined>
+  ttlMs: number
+  maxEntries: number
+}
+
+export interface Reading {
+  known: Known | undefined
+  tier: 'redis' | 'database'
+}
+
+/** A token that is asked for: the cache knows its key only. */
+interface Asked {
+  token: string
+  by: number
+  loaded: boolean
+}
+
+/** What is known of a token: in memory, in Redis, or in PostgreSQL. */
+export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
+  const asked = new Map<string, Asked>()
+  const direct = createLaterFlights(find)
+  const cache: Cache<Known> | undefined =
+    bus &&
+    createCache<Known>({
+      bus,
+      name: CACHE,
+      parse: parseKnown,
+      tags: (known) => (known.state === 'live' ? [userTag(known.user.id)] : []),
+      ...{ ttlMs, maxEntries, loadTimeoutMs: 2_500 },
+      async load(key) {
+        const asking = asked.get(key)
+        // Who starts a load waits for it.
+        if (!asking) throw new TypeError('a session was loaded that nobody asked for')
+        asking.loaded = true
+        return find(key, asking.token)
+      },
+    })
+
+  async function readDirect(key: string, token: string): Promise<Reading> {
+    return { known: await direct(key, token), tier: 'database' }
+  }
+
+  return {
+    cache,
+    /** What this process keeps, while it hears the bus. */
+    peek: (key: string) => cache?.peek(key),
+    /** From PostgreSQL, by a query that starts after the call. */
+    readDirect,
+    async read(key: string, token: string): Promise<Reading> {
+      if (!cache) return readDirect(key, token)
+      const asking = asked.get(key) ?? { token, by: 0, loaded: false }
+      asked.set(key, asking)
+      asking.by += 1
+      try {
+        const known = await cache.get(key)
+        return { known, tier: asking.loaded ? 'database' : 'redis' }
+      } finally {
+        asking.by -= 1
+        if (asking.by === 0) asked.delete(key)
+      }
+    },
+    /** What is kept is over by now, or was prolonged meanwhile: only PostgreSQL can say. */
+    async reread(key: string, token: string): Promise<Reading> {
+      // Without Redis what is kept there stays over, and is read anew each time.
+      cache?.invalidate(key).catch(ignoreAway)
+      return readDirect(key, token)
+    },
+    close: () => cache?.close(),
+  }
+}
+
+export type Reader = ReturnType<typeof createReader>
+
+function ignoreAway(error: unknown) {
+  if (!(error instanceof CacheError)) throw error
+}

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto'
+import type { DatabaseConnection } from '@repo/database'
+import { signSessionValue } from './cookie.ts'
+import type { Settle } from './settle.ts'
+
+export type Rotation =
+  /** `cookieValue` is the token as Better Auth signs it. */
+  | { outcome: 'rotated'; token: string; cookieValue: string }
+  /** Somebody else rotated it before, or it is over: keep the cookie that there is. */
+  | { outcome: 'lost' }
+
+const ROTATE = {
+  name: 'session-rotate',
+  text: `update session set token = $2, updated_at = now()
+         where token = $1 and expires_at > now() returning id`,
+}
+
+/** Gives a session a new token by compare-and-set: of many that try at once, one does. */
+export function createRotate(database: DatabaseConnection, secret: string, settle: Settle) {
+  return async (token: string): Promise<Rotation> => {
+    const next = randomBytes(24).toString('base64url')
+    const { rowCount } = await database.pool.query({ ...ROTATE, values: [token, next] })
+    if (rowCount !== 1) return { outcome: 'lost' }
+    await settle()
+    return { outcome: 'rotated', token: next, cookieValue: signSessionValue(next, secret) }
+  }
+}

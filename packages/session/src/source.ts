@@ -1,0 +1,98 @@
+import type { DatabaseConnection } from '@repo/database'
+import { createBulkhead } from './bulkhead.ts'
+import type { Counters } from './counters.ts'
+import type { DatabaseClock } from './database-clock.ts'
+import type { Known } from './known.ts'
+
+interface LiveRow {
+  id: string
+  created_ms: number
+  expires_ms: number
+  now_ms: number
+  user_id: string
+  name: string
+  email: string
+  role: string
+}
+
+interface TombstoneRow extends LiveRow {
+  reason: 'revoked' | 'banned' | 'deleted' | 'rotated'
+  session_id: string
+  /** Until when the token before the last rotation is good; null for an older one. */
+  grace_ms: number | null
+}
+
+export interface SourceOptions {
+  database: DatabaseConnection
+  clock: DatabaseClock
+  counters: Counters
+  lifetimeMs: number
+  graceMs: number
+  /** A token came back that was replaced longer ago than parallel requests take. */
+  onReuse: (sessionId: string) => Promise<void>
+}
+
+/** PostgreSQL, the only truth: what it says of a token. Named statements, planned once a connection. */
+export function createSource(options: SourceOptions) {
+  const { database, clock, counters, graceMs } = options
+  const bulkhead = createBulkhead()
+  const columns = `s.id, u.id as user_id, u.name, u.email, u.role,
+    extract(epoch from s.created_at)::float8 * 1000 as created_ms,
+    extract(epoch from least(s.expires_at, s.created_at + interval '${options.lifetimeMs} ms'))::float8 * 1000
+      as expires_ms,
+    extract(epoch from now())::float8 * 1000 as now_ms`
+  const byToken = {
+    name: 'session-by-token',
+    text: `select ${columns} from session s join "user" u on u.id = s.user_id
+           where s.token = $1 and (not u.banned or u.ban_expires <= now())`,
+  }
+  const byTombstone = {
+    name: 'session-tombstone',
+    text: `select t.reason, t.session_id, ${columns},
+             case when s.previous_key = t.key
+               then extract(epoch from t.at)::float8 * 1000 + ${graceMs} end as grace_ms
+           from session_tombstone t
+           left join session s on s.id = t.session_id left join "user" u on u.id = s.user_id
+           where t.key = $1`,
+  }
+
+  async function query<R extends LiveRow>(
+    statement: { name: string; text: string },
+    value: string,
+  ) {
+    const sentAtMs = performance.now()
+    const { rows } = await database.pool.query<R>({ ...statement, values: [value] })
+    const [row] = rows
+    if (row) clock.observe(row.now_ms, sentAtMs)
+    return row
+  }
+
+  async function findEnded(key: string): Promise<Known | undefined> {
+    const row = await query<TombstoneRow>(byTombstone, key)
+    if (!row) return undefined
+    if (row.reason === 'banned') counters.banned += 1
+    if (row.reason === 'deleted') counters.deleted += 1
+    if (row.reason !== 'rotated' || row.id === null) return { state: 'gone' }
+    if (row.grace_ms !== null && row.now_ms < row.grace_ms) return toKnown(row, row.grace_ms)
+    await options.onReuse(row.session_id)
+    return { state: 'gone' }
+  }
+
+  /** Undefined: never heard of. @throws what `isDatabaseUnavailable` knows; SessionError */
+  return async function find(key: string, token: string): Promise<Known | undefined> {
+    return bulkhead(async () => {
+      counters.queries += 1
+      const row = await query<LiveRow>(byToken, token)
+      return row ? toKnown(row, row.expires_ms) : findEnded(key)
+    })
+  }
+}
+
+function toKnown(row: LiveRow, goodUntilMs: number): Known {
+  const untilMs = Math.min(goodUntilMs, row.expires_ms)
+  if (untilMs <= row.now_ms) return { state: 'expired' }
+  const { id, name, email, role } = row
+  const session = { id, createdAt: new Date(row.created_ms), expiresAt: new Date(row.expires_ms) }
+  const user = { id: row.user_id, name, email, role }
+  return { state: 'live', session, user, until: new Date(untilMs) }
+}
