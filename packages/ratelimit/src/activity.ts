@@ -1,0 +1,53 @@
+import type { Store } from './check.ts'
+import type { Rules } from './plan.ts'
+
+/** So many keys' refusals are told at a time. */
+const MAX_KEYS = 200
+const EVERY_MS = 1_000
+
+/** Tells the cluster once a second what this instance did, if it did anything. */
+export function createActivity({
+  store,
+  rules,
+  available,
+}: {
+  store: Store
+  rules: () => Rules
+  available: () => boolean
+}) {
+  let limited = new Map<string, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  async function flush() {
+    clearTimeout(timer)
+    timer = undefined
+    if (!available()) return
+    const told = limited
+    limited = new Map()
+    const totals = new Map<string, number>()
+    for (const { policy, counts } of rules().all) {
+      for (const what of ['allowed', 'limited', 'unavailable'] as const) {
+        if (counts[what] === 0) continue
+        totals.set(`${policy.name}|${what}`, counts[what])
+        counts[what] = 0
+      }
+    }
+    if (totals.size === 0) return
+    // What could not be told is lost: these are figures for people, and no limit depends on them.
+    await store.note({ totals, limited: told }).catch(() => 'lost')
+  }
+
+  return {
+    /** Something was counted. */
+    touch() {
+      if (timer !== undefined) return
+      timer = setTimeout(() => void flush(), EVERY_MS)
+      timer.unref()
+    },
+    refused(key: string) {
+      const before = limited.get(key)
+      if (before !== undefined || limited.size < MAX_KEYS) limited.set(key, (before ?? 0) + 1)
+    },
+    flush,
+  }
+}

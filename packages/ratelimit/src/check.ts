@@ -1,0 +1,90 @@
+import type { Policy } from './policy.ts'
+
+/** One dimension of a check: what it costs of which count. */
+export interface Need {
+  readonly key: string
+  readonly policy: Policy
+  readonly quota: number
+  readonly cost: number
+  /** The policy's own quota and cost as the script reads them, where they hold. */
+  readonly text: string | undefined
+  /** What the policy did on this instance since it last said so. */
+  readonly counts: Counts
+}
+
+/** How often a policy said what; a shadow policy what it would have said. */
+export interface Counts {
+  allowed: number
+  limited: number
+  unavailable: number
+}
+
+/**
+ * What is asked of a store, all of it or nothing.
+ * - `take` charges every need if all fit, else none.
+ * - `peek` charges nothing and says whether a take would be allowed.
+ * - `force` charges without asking, also less than nothing.
+ */
+export interface Check {
+  readonly kind: 'take' | 'peek' | 'force'
+  readonly needs: readonly Need[]
+  /** The holder's id where a need is of `concurrency`, else ''. */
+  readonly lease: string
+}
+
+/** How a count stands after a check. */
+export interface Limit {
+  readonly policy: string
+  readonly quota: number
+  readonly windowMs: number
+  readonly algorithm: Policy['algorithm']
+  /** Refuses nobody. */
+  readonly shadow: boolean
+  /** Whole units that are left. */
+  readonly remaining: number
+  /** Until more is left, and until all of the quota is, if nothing else is taken; 0 when all is. */
+  readonly refillMs: number
+  readonly resetMs: number
+  /** Until this cost may fit; 0 when it did, Infinity when it never will. */
+  readonly retryMs: number
+}
+
+/** A store's answer to a check. */
+export interface Verdict {
+  readonly allowed: boolean
+  readonly limits: Limit[]
+}
+
+/** Where limits are counted. */
+export interface Store {
+  /** @throws whatever says that the store did not answer: the outcome is then unknown */
+  check(check: Check): Promise<Verdict>
+  /** Forgets counts and blocks. */
+  reset(keys: readonly string[]): Promise<void>
+  /** Refuses everything on the keys for so long; 0 ends it. */
+  block(keys: readonly string[], ms: number): Promise<void>
+  /** Gives a lease back. */
+  release(keys: readonly string[], lease: string): Promise<void>
+  /** Prolongs a lease by its policy's window, unless it has ended. */
+  renew(keys: readonly string[], lease: string, windowMs: number): Promise<void>
+  /** Adds to the cluster's counts of what happened. */
+  note(activity: Activity): Promise<void>
+  /** What happened in the cluster in the last minutes. */
+  report(minutes: number, top: number): Promise<Report>
+}
+
+/** What an instance did since it last said so. */
+export interface Activity {
+  /** `<policy>|<allowed, limited or unavailable>` -> how many. */
+  readonly totals: ReadonlyMap<string, number>
+  /** The name of a count -> how often it refused. */
+  readonly limited: ReadonlyMap<string, number>
+}
+
+/** What the whole cluster did. */
+export interface Report {
+  readonly policies: ({ policy: string } & Counts)[]
+  /** Who was refused most, most first. */
+  readonly limited: { policy: string; id: string; count: number }[]
+  readonly blocked: { policy: string; id: string; endsInMs: number }[]
+}

@@ -1,0 +1,149 @@
+import type { ConnectionLog, Script } from '@repo/redis'
+import { Command, Redis } from 'ioredis'
+import { RateLimitError } from './errors.ts'
+
+/** After so many failures in a row nothing is sent until a probe is answered. */
+const FAILURES = 3
+const PROBE_MS = 100
+
+/** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
+export interface LimiterRedis {
+  /** Whether a script may be sent now: connected, and answering. */
+  available(): boolean
+  /**
+   * Runs a script that takes any number of keys; bytes are answered as they are.
+   * @throws whatever says that there was no answer; the script may have run
+   */
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
+  /** As `run`, with text in the answer. */
+  runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
+  /** Waits until connected. @throws RateLimitError `unavailable` */
+  ready(timeoutMs?: number): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Connects for limits. A request waits at most `deadlineMs`, three failures in a row or a broken
+ * connection stop all sending, and a probe each 100 ms finds out when Redis is back, so that no
+ * request is spent on that. A command is never sent again: it may have counted.
+ */
+export function connectLimiterRedis({
+  url,
+  name,
+  deadlineMs = 150,
+  log,
+}: {
+  url: string
+  /** Shown by CLIENT LIST: the instance's id. */
+  name: string
+  deadlineMs?: number
+  log?: ConnectionLog
+}): LimiterRedis {
+  const client = new Redis(url, {
+    connectionName: `${name}-ratelimit`,
+    commandTimeout: deadlineMs,
+    connectTimeout: 500,
+    disconnectTimeout: 100,
+    // A server that leaves commands unanswered this long hangs, or is no longer there: connect anew.
+    socketTimeout: Math.max(1_000, 2 * deadlineMs),
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    enableAutoPipelining: false,
+    retryStrategy: () => PROBE_MS,
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  })
+  let failed = 0
+  let down = false
+  let probing: NodeJS.Timeout | undefined
+
+  function note(up: boolean, reason = '') {
+    if (down !== up) return
+    down = !up
+    if (up) log?.info({ event: 'ratelimit.redis.up' }, 'limits are exact again')
+    else log?.warn({ event: 'ratelimit.redis.down', reason }, 'limits go without Redis')
+  }
+
+  function answered() {
+    failed = 0
+    clearInterval(probing)
+    probing = undefined
+    note(true)
+  }
+
+  async function probe() {
+    try {
+      await client.ping()
+      answered()
+    } catch {
+      failed += 1 // still away
+    }
+  }
+
+  function unanswered(error: unknown) {
+    // An answer, even an error, says that the server is there.
+    if (error instanceof Error && error.name === 'ReplyError') return
+    failed += 1
+    if (failed < FAILURES || probing) return
+    note(false, error instanceof Error ? error.message : String(error))
+    probing = setInterval(() => void probe(), PROBE_MS)
+    probing.unref()
+  }
+
+  async function send(
+    sha: string[],
+    keys: readonly string[],
+    args: readonly string[],
+    text: boolean,
+  ) {
+    const sent = [...sha.slice(1), String(keys.length), ...keys, ...args]
+    const reply = await client.sendCommand(
+      new Command(sha[0] ?? '', sent, { replyEncoding: text ? 'utf8' : null }),
+    )
+    failed = 0
+    return reply
+  }
+
+  async function run(
+    { sha, lua }: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    text = false,
+  ): Promise<unknown> {
+    try {
+      return await send(['evalsha', sha], keys, args, text)
+    } catch (error) {
+      unanswered(error)
+      // Answered before anything ran: sending the whole script repeats nothing.
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return send(['eval', lua], keys, args, text)
+    }
+  }
+
+  client.on('error', (error: Error) => note(false, error.message))
+  client.on('close', () => note(false, 'the connection was closed'))
+  client.on('ready', answered)
+
+  return {
+    available: () => client.status === 'ready' && probing === undefined,
+    run,
+    runText: (script, keys, args) => run(script, keys, args, true),
+    async ready(timeoutMs = 2_000) {
+      if (client.status === 'ready') return
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const message = `Redis did not answer within ${timeoutMs} ms`
+      const timer = setTimeout(() => reject(new RateLimitError('unavailable', message)), timeoutMs)
+      client.once('ready', resolve)
+      await promise.finally(() => {
+        clearTimeout(timer)
+        client.off('ready', resolve)
+      })
+    },
+    async close() {
+      clearInterval(probing)
+      client.removeAllListeners('close')
+      if (client.status === 'ready') await client.quit().catch(() => 'gone')
+      client.disconnect()
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { Counter } from './counter.ts'
+import type { Policy } from './policy.ts'
+import { createSliding } from './sliding.ts'
+
+/** A new count of the policy. */
+export function createCounter({ algorithm, windowMs }: Policy): Counter {
+  if (algorithm === 'sliding') return createSliding(windowMs)
+  if (algorithm === 'token-bucket') return createTokenBucket(windowMs)
+  return algorithm === 'fixed' ? createFixed(windowMs) : createLeases(windowMs)
+}
+
+function createTokenBucket(windowMs: number): Counter {
+  let level = 0
+  let atMs = 0
+  let perMs = 1
+  return {
+    used(nowMs, quota) {
+      perMs = quota / windowMs
+      level = Math.max(0, level - Math.max(0, nowMs - atMs) * perMs)
+      atMs = Math.max(atMs, nowMs)
+      return level
+    },
+    charge(_nowMs, amount) {
+      level = Math.max(0, level + amount)
+    },
+    times(_nowMs, quota) {
+      const left = Math.max(0, Math.floor(quota - level + 1e-9))
+      const resetMs = level / perMs
+      return { refillMs: Math.min((level - (quota - left - 1)) / perMs, resetMs), resetMs }
+    },
+    retryMs: (_nowMs, cost, quota) => (level + cost - quota) / perMs,
+    endsAtMs: () => atMs + level / perMs,
+  }
+}
+
+function createFixed(windowMs: number): Counter {
+  let window = 0
+  let count = 0
+  return {
+    used(nowMs) {
+      const current = Math.floor(nowMs / windowMs)
+      if (current > window) count = 0
+      window = Math.max(window, current)
+      return count
+    },
+    charge(_nowMs, amount) {
+      count = Math.max(0, count + amount)
+    },
+    times(nowMs) {
+      const leftMs = (window + 1) * windowMs - nowMs
+      return { refillMs: leftMs, resetMs: leftMs }
+    },
+    retryMs: (nowMs) => (window + 1) * windowMs - nowMs,
+    endsAtMs: () => (window + 1) * windowMs,
+  }
+}
+
+/** Holders of a concurrency limit; `release` and `renew` are for the store. */
+export interface Leases extends Counter {
+  release(lease: string): void
+  renew(lease: string, untilMs: number): void
+}
+
+function createLeases(windowMs: number): Leases {
+  const holders = new Map<string, number>()
+  return {
+    used(nowMs) {
+      for (const [lease, untilMs] of holders) if (untilMs <= nowMs) holders.delete(lease)
+      return holders.size
+    },
+    charge(nowMs, _amount, lease) {
+      if (lease !== '') holders.set(lease, nowMs + windowMs)
+    },
+    times: () => ({ refillMs: Math.min(windowMs, 1_000), resetMs: windowMs }),
+    retryMs: () => Math.min(windowMs, 1_000),
+    endsAtMs: () => Math.max(0, ...holders.values()),
+    release: (lease) => void holders.delete(lease),
+    renew(lease, untilMs) {
+      if (holders.has(lease)) holders.set(lease, untilMs)
+    },
+  }
+}
+
+export function isLeases(counter: Counter | undefined): counter is Leases {
+  return counter !== undefined && 'renew' in counter
+}

@@ -1,0 +1,32 @@
+/** What went wrong; see `RateLimitError`. */
+export type RateLimitErrorCode =
+  | 'unavailable'
+  | 'bad-policy'
+  | 'unknown-policy'
+  | 'bad-cost'
+  | 'bad-quota'
+  | 'bad-duration'
+  | 'single-instance'
+  | 'closed'
+
+/**
+ * What a limiter could not do. A request over its limit, and an outage during `take` or `peek`, are
+ * no errors: they are a `Decision`.
+ * - `unavailable`: Redis did not answer a `reset`, `block`, `penalize` or `report`; repeating a
+ *   `reset` or a `block` is safe.
+ * - `bad-policy`: a limiter was made with policies that have faults; the message names all. Or more
+ *   than 100 were named for one request.
+ * - `unknown-policy`: no policy has the name, or it has no identifier among the dimensions given.
+ * - `bad-cost`, `bad-quota`, `bad-duration`: a number that the message says what it must be.
+ * - `single-instance`: the memory driver was asked to serve several instances.
+ * - `closed`: the limiter was closed.
+ */
+export class RateLimitError extends Error {
+  override name = 'RateLimitError'
+  readonly code: RateLimitErrorCode
+
+  constructor(code: RateLimitErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,54 @@
+import { createHash, hash } from 'node:crypto'
+import { groupIp } from './ip.ts'
+
+/** Who a request is from, by dimension; what is missing is not limited by. */
+export type Dimensions = Readonly<Record<string, string | undefined>>
+
+/** As many bytes of an identifier stand in a key; longer ones are hashed. */
+const MAX_BYTES = 32
+
+/**
+ * The identifier of what a policy counts, or undefined when the request lacks one of its
+ * dimensions: it is then not limited by this policy, and never in a bucket with others that lack it.
+ */
+export function identify(
+  by: readonly string[],
+  dimensions: Dimensions,
+  ipv6Prefix: 48 | 56 | 64,
+): string | undefined {
+  const [first, second] = by
+  if (first === undefined) return ''
+  if (second === undefined) return valueOf(first, dimensions, ipv6Prefix)
+  let joined = ''
+  for (const dimension of by) {
+    const value = valueOf(dimension, dimensions, ipv6Prefix)
+    if (value === undefined) return undefined
+    // With its length before it, no two lists of values make the same text.
+    joined += `${value.length}:${value}`
+  }
+  return joined
+}
+
+function valueOf(dimension: string, dimensions: Dimensions, ipv6Prefix: 48 | 56 | 64) {
+  const value = dimensions[dimension]
+  if (value === undefined || value === '') return undefined
+  return dimension === 'ip' ? groupIp(value, ipv6Prefix) : value
+}
+
+/** An identifier as it stands in a key: at most 32 bytes, and different for each. */
+export function keyPart(id: string): string {
+  // A hash begins with #, so what begins with # is hashed: nobody can name himself as another's hash.
+  if (id.length <= MAX_BYTES && id[0] !== '#' && isAscii(id)) return id
+  const wellFormed = id.isWellFormed()
+  if (wellFormed && id[0] !== '#' && Buffer.byteLength(id) <= MAX_BYTES) return id
+  // As UTF-8 all lone surrogates would be the same.
+  const digest = wellFormed
+    ? hash('sha256', id, 'base64url')
+    : `!${createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('base64url')}`
+  return `#${digest.slice(0, 31)}`
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 127) return false
+  return true
+}

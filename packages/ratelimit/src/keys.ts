@@ -1,0 +1,29 @@
+import { keyspace } from '@repo/redis'
+
+/** Short, for it stands in every count's name. */
+const key = keyspace('rl')
+
+/**
+ * Every key of the limiter, all in the slot of one hash tag, so that one script counts all
+ * dimensions of a request.
+ * - a count is a string that its algorithm lays out, or for `concurrency` a zset lease -> end (ms);
+ *   it ends by itself
+ * - `blocks` zset: the name of a count -> until when it is blocked (ms)
+ * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset count -> refusals
+ */
+export const keys = {
+  /** An identifier follows, which is the last part: whatever is in it, no two counts share a name. */
+  countPrefix: (policy: string) => key(policy, ''),
+  blocks: key('.blocks'),
+  activityPrefix: key('.activity', ''),
+  limitedPrefix: key('.limited', ''),
+}
+
+const PREFIX = key('')
+
+/** The policy and the identifier that a count is named for. */
+export function parseCountKey(name: string): { policy: string; id: string } {
+  const rest = name.slice(PREFIX.length)
+  const colon = rest.indexOf(':')
+  return { policy: rest.slice(0, colon), id: rest.slice(colon + 1) }
+}

@@ -1,0 +1,197 @@
+import path from 'node:path'
+import { describe, expect, test } from '@repo/testing'
+import type { Attack, Opening, Span } from './hammer.fixture.ts'
+import type { PolicyInput } from './index.ts'
+import { makeMutant } from './mutants.fixture.ts'
+import { mostAtOnce, mostInAligned, mostWithin } from './spans.fixture.ts'
+
+const program = new URL('hammer.fixture.ts', import.meta.url)
+const original = path.join(import.meta.dirname, 'index.ts')
+/** `pnpm race` sets it; each round is a second or less. */
+const rounds = Number(process.env['RACE_ROUNDS'] ?? 3)
+const QUOTA = 60
+const WINDOW_MS = 320
+const five = 5 * 60_000
+
+const policies: PolicyInput[] = [
+  { name: 'sliding', quota: QUOTA, windowMs: WINDOW_MS, by: 'key' },
+  { name: 'bucket', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', algorithm: 'token-bucket' },
+  { name: 'fixed', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', algorithm: 'fixed' },
+  { name: 'at-once', quota: 5, windowMs: 5_000, by: 'key', algorithm: 'concurrency' },
+  { name: 'tight', quota: 1, windowMs: 60_000, by: 'key' },
+  { name: 'user', quota: 1_000, windowMs: 86_400_000, by: 'user' },
+  { name: 'client', quota: 1_000, windowMs: 86_400_000, by: 'client', algorithm: 'token-bucket' },
+  { name: 'route', quota: 1_000, windowMs: 86_400_000, by: 'route', algorithm: 'fixed' },
+]
+
+const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
+const offsetMs = Date.now() - nowMs()
+
+const attackers = test.extend('attack', async ({ redisUrl, replicas }, { onCleanup }) => {
+  const removing: (() => Promise<void>)[] = []
+  onCleanup(async () => void (await Promise.all(removing.map((remove) => remove()))))
+  return async ({ mutant = '', skewed = false, denyCacheKeys = 10_000 } = {}) => {
+    const { source, remove } = mutant
+      ? await makeMutant(mutant)
+      : { source: original, remove: null }
+    if (remove) removing.push(remove)
+    const three = await replicas(3, { program })
+    const skews = skewed ? [-five, 0, five] : [0, 0, 0]
+    await Promise.all(
+      three.map((replica, i) => {
+        const opening: Opening = {
+          url: redisUrl,
+          source,
+          policies,
+          skewMs: skews[i]!,
+          denyCacheKeys,
+        }
+        return replica.call('open', opening)
+      }),
+    )
+    let keys = 0
+    return {
+      /** All three hammer a new key for so many windows, from a time that no window knows. */
+      hammer: async (policy: string, { windows = 2.5, method = 'attack', width = 8 } = {}) => {
+        const fromMs = nowMs() + 20 + Math.random() * 20
+        const untilMs = fromMs + windows * WINDOW_MS
+        const of = { key: `${Date.now()}-${(keys += 1)}` }
+        const order: Attack = { policies: [policy], of, width, fromMs, untilMs }
+        const spans = await Promise.all(three.map((it) => it.call<Span[]>(method, order)))
+        return { spans: spans.flat(), ms: untilMs - fromMs }
+      },
+      /** What is left of four dimensions after one was refused many times. */
+      drain: async (times: number) => {
+        const key = `${Date.now()}-${(keys += 1)}`
+        const of = { key, user: key, client: key, route: key }
+        const innocent = ['user', 'client', 'route']
+        const order: Attack = {
+          policies: [...innocent, 'tight'],
+          of,
+          width: 1,
+          fromMs: 0,
+          untilMs: 0,
+        }
+        const untilMs = nowMs() + times * 2
+        await Promise.all(three.map((it) => it.call('attack', { ...order, width: 4, untilMs })))
+        return three[0]!.call<number[]>('left', { ...order, policies: innocent })
+      },
+    }
+  }
+})
+
+/** A whole number of bursts of the quota fits into the time of an attack. */
+const ideal = (ms: number) => QUOTA * Math.ceil(ms / WINDOW_MS)
+
+describe('three processes hammering one key', () => {
+  const timeout = 30_000 + rounds * 3_000
+
+  for (const skewed of [false, true]) {
+    const clocks = skewed ? 'clocks ten minutes apart' : 'one clock'
+    attackers(
+      `sliding, ${clocks}: in ${rounds} rounds no rolling window holds more than the quota, and 99 % of the ideal are admitted`,
+      { timeout },
+      async ({ attack }) => {
+        const { hammer } = await attack({ skewed })
+        let admitted = 0
+        let possible = 0
+        for (let round = 0; round < rounds; round += 1) {
+          const { spans, ms } = await hammer('sliding')
+          expect(mostWithin(spans, WINDOW_MS)).toBeLessThanOrEqual(QUOTA)
+          admitted += spans.length
+          possible += ideal(ms)
+        }
+        expect(admitted / possible).toBeGreaterThanOrEqual(0.99)
+        expect(admitted).toBeLessThanOrEqual(possible)
+      },
+    )
+  }
+
+  attackers(
+    `token bucket: in ${rounds} rounds never more than the quota and what was refilled, and 99 % of that`,
+    { timeout },
+    async ({ attack }) => {
+      const { hammer } = await attack({ skewed: true })
+      let admitted = 0
+      let possible = 0
+      for (let round = 0; round < rounds; round += 1) {
+        const { spans } = await hammer('bucket')
+        const first = Math.min(...spans.map(([fromMs]) => fromMs))
+        const last = Math.max(...spans.map(([, toMs]) => toMs))
+        admitted += spans.length
+        const most = QUOTA + (QUOTA * (last - first)) / WINDOW_MS
+        expect(spans.length).toBeLessThanOrEqual(most)
+        possible += most
+      }
+      expect(admitted / possible).toBeGreaterThanOrEqual(0.97)
+    },
+  )
+
+  attackers(
+    `fixed: in ${rounds} rounds no window of the clock holds more than the quota`,
+    { timeout },
+    async ({ attack }) => {
+      const { hammer } = await attack({ skewed: true })
+      for (let round = 0; round < rounds; round += 1) {
+        const { spans } = await hammer('fixed')
+        expect(mostInAligned(spans, WINDOW_MS, offsetMs)).toBeLessThanOrEqual(QUOTA)
+        expect(spans.length).toBeGreaterThanOrEqual(QUOTA * 2)
+      }
+    },
+  )
+
+  attackers(
+    `concurrency: in ${rounds} rounds never more than five at a time, and often five`,
+    { timeout },
+    async ({ attack }) => {
+      const { hammer } = await attack()
+      let most = 0
+      for (let round = 0; round < rounds; round += 1) {
+        const { spans } = await hammer('at-once', { method: 'hold', windows: 1 })
+        most = Math.max(most, mostAtOnce(spans))
+        expect(spans.length).toBeGreaterThan(50)
+      }
+      expect(most).toBeLessThanOrEqual(5)
+    },
+  )
+
+  attackers(
+    '100 refused requests drain nothing from three other dimensions',
+    async ({ attack }) => {
+      const { drain } = await attack({ denyCacheKeys: 0 })
+      expect(await drain(100)).toEqual([999, 999, 999])
+    },
+  )
+})
+
+describe('the attacks notice a program with', () => {
+  const caught: [mutant: string, policy: string, skewed: boolean][] = [
+    ['the oldest sub-window forgotten', 'sliding', false],
+    ['the clock of the client', 'sliding', true],
+    ['a count that is not written', 'sliding', false],
+  ]
+  for (const [mutant, policy, skewed] of caught) {
+    attackers(mutant, { timeout: 60_000 }, async ({ attack }) => {
+      const { hammer } = await attack({ mutant, skewed })
+      let most = 0
+      for (let tries = 0; tries < 20 && most <= QUOTA; tries += 1) {
+        most = mostWithin((await hammer(policy)).spans, WINDOW_MS)
+      }
+      expect(most).toBeGreaterThan(QUOTA)
+    })
+  }
+
+  attackers('leases that nobody sees', { timeout: 60_000 }, async ({ attack }) => {
+    const { hammer } = await attack({ mutant: 'leases that nobody sees' })
+    let most = 0
+    for (let tries = 0; tries < 20 && most <= 5; tries += 1) {
+      most = mostAtOnce((await hammer('at-once', { method: 'hold', windows: 1 })).spans)
+    }
+    expect(most).toBeGreaterThan(5)
+  })
+
+  attackers('each dimension charged by itself', { timeout: 60_000 }, async ({ attack }) => {
+    const { drain } = await attack({ mutant: 'each dimension charged by itself', denyCacheKeys: 0 })
+    expect(Math.min(...(await drain(100)))).toBeLessThan(900)
+  })
+})

@@ -1,0 +1,48 @@
+import { RateLimitError } from './errors.ts'
+import type { Decision, RateLimiter } from './limiter-api.ts'
+import { createLimiter } from './limiter.ts'
+import { createMemoryStore } from './memory-store.ts'
+import type { PolicyInput } from './policy.ts'
+
+/**
+ * A limiter within one process, for tests and for an app that has one instance.
+ *
+ * @param replicas how many instances the app runs with
+ * @param now a clock in ms that never goes back
+ * @throws RateLimitError `single-instance` for more than one, `bad-policy`
+ */
+export function createMemoryRateLimiter({
+  policies,
+  replicas = 1,
+  now = () => performance.now(),
+  maxKeys = 100_000,
+  ipv6Prefix = 56,
+  observe,
+}: {
+  policies: readonly PolicyInput[]
+  replicas?: number
+  now?: () => number
+  /** How many counts are kept; the oldest go first. */
+  maxKeys?: number
+  ipv6Prefix?: 48 | 56 | 64
+  observe?: (decision: Decision) => void
+}): RateLimiter {
+  if (replicas > 1) {
+    const message = `${replicas} instances need createRateLimiter on Redis`
+    throw new RateLimitError('single-instance', message)
+  }
+  const store = createMemoryStore({ now, maxKeys })
+  return createLimiter({
+    store,
+    source: 'memory',
+    policies,
+    available: () => true,
+    decideWithout() {
+      throw new RateLimitError('unavailable', 'memory does not fail')
+    },
+    bus: undefined,
+    denyCacheKeys: 0,
+    ipv6Prefix,
+    observe,
+  })
+}

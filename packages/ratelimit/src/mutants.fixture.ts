@@ -1,0 +1,47 @@
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+
+/** What is taken out of the program, one at a time, to see that the attacks notice. */
+const MUTANTS: Record<string, [file: string, find: string, put: string][]> = {
+  'the oldest sub-window forgotten': [
+    [
+      'sliding-lua.ts',
+      'if (s.mark - 16 + oldest % 256 / 255) * part + window <= now then',
+      'if true then',
+    ],
+  ],
+  'the clock of the client': [
+    ['take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[3], 0 }'],
+    ['redis-store.ts', 'keys, args)\n', 'keys, [...args, String(Date.now() / 1000)])\n'],
+  ],
+  'each dimension charged by itself': [
+    ['take-script.ts', 'or min(admitted, fits) * cost', 'or fits * cost'],
+  ],
+  'a count that is not written': [
+    ['sliding-lua.ts', "redis.call('SETRANGE', key, '5', packBytes('<I3I4', s.used, entry))", ''],
+  ],
+  'leases that nobody sees': [['concurrency-lua.ts', "redis.call('ZCARD', KEYS[k + 1])", '0']],
+}
+
+/** Copies the program without one of its mechanisms; returns the copy's entry. */
+export async function makeMutant(
+  mutant: string,
+): Promise<{ source: string; remove: () => Promise<void> }> {
+  const edits = MUTANTS[mutant]!
+  const folder = path.join(import.meta.dirname, '..', `.mutant-${process.pid}-${edits[0]![0]}`)
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true })
+  await cp(import.meta.dirname, folder, {
+    recursive: true,
+    filter: (from) => !/\.(test|fixture)\.ts$/.test(from),
+  })
+  for (const [file, find, put] of edits) {
+    const program = await readFile(path.join(folder, file), 'utf8')
+    if (program.split(find).length !== 2) throw new Error(`${file} has not one "${find}"`)
+    await writeFile(path.join(folder, file), program.replace(find, put))
+  }
+  return {
+    source: path.join(folder, 'index.ts'),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}

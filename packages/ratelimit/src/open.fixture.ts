@@ -1,0 +1,52 @@
+import type { Bus } from '@repo/cache-broadcast'
+import { Redis } from 'ioredis'
+import { connectLimiterRedis } from './connect.ts'
+import { keys } from './keys.ts'
+import { createLimiter } from './limiter.ts'
+import { createMemoryStore } from './memory-store.ts'
+import { createOutage } from './outage.ts'
+import type { PolicyInput } from './policy.ts'
+import { createRedisStore } from './redis-store.ts'
+import { takingAt } from './take-script.ts'
+
+const CLOCK = `${keys.blocks}:now`
+const takeByClock = takingAt(`local now = tonumber(redis.call('GET', '${CLOCK}'))`)
+
+/** A limiter in an emptied Redis whose time is a key, for tests. */
+export async function openOnRedis(
+  url: string,
+  policies: PolicyInput[],
+  {
+    denyCacheKeys = 0,
+    startMs = Date.now(),
+    bus,
+  }: { denyCacheKeys?: number; startMs?: number; bus?: Bus } = {},
+) {
+  const direct = new Redis(url)
+  const redis = connectLimiterRedis({ url, name: 'test', deadlineMs: 2_000 })
+  await redis.ready()
+  await direct.flushall()
+  let nowMs = startMs
+  await direct.set(CLOCK, nowMs)
+  const limiter = createLimiter({
+    ...{ policies, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
+    store: createRedisStore(redis, takeByClock),
+    available: () => redis.available(),
+    decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),
+  })
+  return {
+    limiter: {
+      ...limiter,
+      async close() {
+        await limiter.close()
+        await redis.close()
+        await direct.quit()
+      },
+    },
+    direct,
+    async advance(ms: number) {
+      nowMs += ms
+      await direct.set(CLOCK, nowMs)
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import type { Bus } from '@repo/cache-broadcast'
+import type { LimiterRedis } from './connect.ts'
+import type { Decision, RateLimiter } from './limiter-api.ts'
+import { createLimiter } from './limiter.ts'
+import { createMemoryStore } from './memory-store.ts'
+import { createOutage } from './outage.ts'
+import type { PolicyInput } from './policy.ts'
+import { createRedisStore } from './redis-store.ts'
+
+/** What a limiter needs; see the README for the defaults. */
+export interface RateLimiterOptions {
+  /** A connection for limits alone: `connectLimiterRedis`. */
+  redis: LimiterRedis
+  /** All limiters with a policy of one name on one Redis count together. */
+  policies: readonly PolicyInput[]
+  /** Tells the other instances what lifts a refusal. Without one they may believe it 1 s longer. */
+  bus?: Bus | undefined
+  /** How many instances are alive: without Redis each has its share of a quota. */
+  replicas?: () => number
+  /** How many refusals are remembered; some 150 bytes each. */
+  denyCacheKeys?: number
+  /** How much of an IPv6 address is one client. */
+  ipv6Prefix?: 48 | 56 | 64
+  /** Called with every decision of `take`, for metrics and logs. */
+  observe?: (decision: Decision) => void
+}
+
+/**
+ * Limits that all instances share exactly: every policy of a request is checked in one round trip,
+ * all are counted or none.
+ * @throws RateLimitError `bad-policy`, with every fault
+ */
+export function createRateLimiter({
+  redis,
+  policies,
+  bus,
+  replicas = () => 1,
+  denyCacheKeys = 10_000,
+  ipv6Prefix = 56,
+  observe,
+}: RateLimiterOptions): RateLimiter {
+  return createLimiter({
+    store: createRedisStore(redis),
+    source: 'redis',
+    policies,
+    available: () => redis.available(),
+    decideWithout: createOutage({ local: createMemoryStore(), replicas }),
+    bus,
+    denyCacheKeys,
+    ipv6Prefix,
+    observe,
+  })
+}

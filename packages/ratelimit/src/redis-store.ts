@@ -1,0 +1,63 @@
+import { createBatch } from './batch.ts'
+import type { Report, Store } from './check.ts'
+import type { LimiterRedis } from './connect.ts'
+import { keys as names, parseCountKey } from './keys.ts'
+import { block, note, release, renew, report, reset } from './store-scripts.ts'
+import { take } from './take-script.ts'
+import { encode, settle } from './wire.ts'
+
+/** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
+export function createRedisStore(redis: LimiterRedis, script = take): Store {
+  const check = createBatch(async (batch) => {
+    const keys = [names.blocks]
+    const { args, groups } = encode(batch, keys)
+    const reply = await redis.run(script, keys, args)
+    if (!Buffer.isBuffer(reply)) throw new TypeError('the take script answered no bytes')
+    settle(groups, reply)
+  })
+  return {
+    check,
+    async reset(keys) {
+      await redis.run(reset, [names.blocks, ...keys], [])
+    },
+    async block(keys, ms) {
+      await redis.run(block, [names.blocks, ...keys], [String(ms)])
+    },
+    async release(keys, lease) {
+      await redis.run(release, keys, [lease])
+    },
+    async renew(keys, lease, windowMs) {
+      await redis.run(renew, keys, [lease, String(windowMs)])
+    },
+    async note({ totals, limited }) {
+      const counts = [JSON.stringify([...totals]), JSON.stringify([...limited])]
+      await redis.run(note, [names.blocks], [names.activityPrefix, names.limitedPrefix, ...counts])
+    },
+    async report(minutes, top) {
+      const args = [names.activityPrefix, names.limitedPrefix, String(minutes), String(top)]
+      return parseReport(await redis.runText(report, [names.blocks], args))
+    },
+  }
+}
+
+function parseReport(reply: unknown): Report {
+  const [activity, limited, blocked] = Array.isArray(reply) ? reply.map(pairs) : []
+  const policies = new Map<string, Report['policies'][number]>()
+  for (const [field, n] of activity ?? []) {
+    const [policy = '', what = ''] = field.split('|')
+    const totals = policies.get(policy) ?? { policy, allowed: 0, limited: 0, unavailable: 0 }
+    policies.set(policy, totals)
+    if (what === 'allowed' || what === 'limited' || what === 'unavailable') totals[what] += n
+  }
+  return {
+    policies: [...policies.values()],
+    limited: (limited ?? []).toReversed().map(([key, count]) => ({ ...parseCountKey(key), count })),
+    blocked: (blocked ?? []).map(([key, endsInMs]) => ({ ...parseCountKey(key), endsInMs })),
+  }
+}
+
+/** A reply of names and numbers in turn. */
+function pairs(flat: unknown): [name: string, n: number][] {
+  if (!Array.isArray(flat)) return []
+  return flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), Number(flat[i + 1])]] : []))
+}
