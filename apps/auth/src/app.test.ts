@@ -1,7 +1,16 @@
 import type { DatabaseConnection } from '@repo/database'
-import { createSessions } from '@repo/session'
-import { describe, expect, test } from '@repo/testing'
-import { count, openApp, PASSWORD, person, SECRET, type TestApp } from './auth.fixture.ts'
+import { createSessions, setSessionLimit } from '@repo/session'
+import { contend, describe, expect, test } from '@repo/testing'
+import {
+  count,
+  OLD_SECRET,
+  openApp,
+  PASSWORD,
+  person,
+  SECRET,
+  type TestApp,
+} from './auth.fixture.ts'
+import { signedBy } from './cookie.fixture.ts'
 
 async function signUp(app: TestApp, name: string) {
   const answer = await app.ask('/sign-up/email', { body: person(name) })
@@ -51,7 +60,7 @@ describe('signing up and in', () => {
     expect(await app.ask('/sign-out', { body: {}, headers: { cookie } })).toMatchObject({
       status: 200,
     })
-    expect(await validate(app, cookie)).toEqual({ outcome: 'none' })
+    expect(await validate(app, cookie)).toEqual({ outcome: 'revoked' })
     expect((await app.ask('/get-session', { headers: { cookie } })).body).toBeNull()
   })
 
@@ -79,6 +88,33 @@ describe('signing up and in', () => {
     expect(short).toMatchObject({ status: 400, body: { code: 'PASSWORD_TOO_SHORT' } })
     expect(await app.ask('/no-such-route')).toMatchObject({ status: 404, body: { status: 404 } })
     for (const { body } of [short, refused]) expect(JSON.stringify(body)).not.toContain('.ts')
+  })
+
+  test('is refused after ten wrong passwords for an account, from wherever, and for it alone', async ({
+    databaseUrl,
+  }) => {
+    await using app = await openApp(databaseUrl)
+    await signUp(app, 'olga')
+    await signUp(app, 'pia')
+    const tryAs = (name: string, password: string, ip: string) =>
+      app.ask('/sign-in/email', {
+        body: { email: person(name).email, password },
+        headers: { 'x-client-ip': ip },
+      })
+    // Right ones are given back.
+    for (let i = 0; i < 12; i += 1) {
+      expect((await tryAs('olga', PASSWORD, '203.0.113.1')).status).toBe(200)
+    }
+    const wrong = await contend(14, (i) => tryAs('olga', 'wrong', `203.0.113.${i}`))
+    const statuses = wrong.map((each) => (each.status === 'fulfilled' ? each.value.status : 0))
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([
+      ...Array<number>(10).fill(401),
+      ...Array<number>(4).fill(429),
+    ])
+    const refused = await tryAs('OLGA', PASSWORD, '203.0.113.9')
+    expect(refused).toMatchObject({ status: 429, body: { code: 'TOO_MANY_TRIES' }, cookie: '' })
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await tryAs('pia', PASSWORD, '203.0.113.9')).status).toBe(200)
   })
 
   test('from a foreign origin is refused, with a cookie and without', async ({ databaseUrl }) => {
@@ -149,13 +185,87 @@ describe('sessions', () => {
     ).toMatchObject({
       status: 200,
     })
-    expect(await validate(app, other.cookie)).toEqual({ outcome: 'none' })
+    expect(await validate(app, other.cookie)).toEqual({ outcome: 'revoked' })
     expect(await validate(app, cookie)).toMatchObject({ outcome: 'valid' })
 
     const third = await app.ask('/sign-in/email', { body })
     await app.ask('/revoke-other-sessions', { body: {}, headers: { cookie } })
-    expect(await validate(app, third.cookie)).toEqual({ outcome: 'none' })
+    expect(await validate(app, third.cookie)).toEqual({ outcome: 'revoked' })
     expect(await validate(app, cookie)).toMatchObject({ outcome: 'valid' })
+  })
+
+  test('end with the next sign-in of the same browser', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const { cookie } = await signUp(app, 'kim')
+    const body = { email: person('kim').email, password: PASSWORD }
+    const again = await app.ask('/sign-in/email', { body, headers: { cookie } })
+    expect(await validate(app, cookie)).toEqual({ outcome: 'revoked' })
+    expect(await validate(app, again.cookie)).toMatchObject({ outcome: 'valid' })
+    const wrong = { body: { ...body, password: 'wrong' }, headers: { cookie: again.cookie } }
+    expect((await app.ask('/sign-in/email', wrong)).status).toBe(401)
+    expect(await validate(app, again.cookie)).toMatchObject({ outcome: 'valid' })
+  })
+
+  test('end with the password, and who changed it has a new one', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const { cookie } = await signUp(app, 'lea')
+    const body = { email: person('lea').email, password: PASSWORD }
+    const other = await app.ask('/sign-in/email', { body })
+    const changed = await app.ask('/change-password', {
+      body: { currentPassword: PASSWORD, newPassword: 'four-of-everything' },
+      headers: { cookie },
+    })
+    expect(changed.status).toBe(200)
+    expect(changed.headers.get('x-session-settlement')).toMatch(
+      /^confirmed; instances=1; acked=1; lapsed=0; ms=[\d.]+$/,
+    )
+    expect(await validate(app, cookie)).toEqual({ outcome: 'revoked' })
+    expect(await validate(app, other.cookie)).toEqual({ outcome: 'revoked' })
+    expect(await validate(app, changed.cookie)).toMatchObject({ outcome: 'valid' })
+  })
+
+  test('made before a change of the secret go on after it, in Better Auth too', async ({
+    databaseUrl,
+  }) => {
+    await using app = await openApp(databaseUrl)
+    const { cookie } = await signUp(app, 'moe')
+    const headers = { cookie: signedBy(OLD_SECRET, cookie) }
+    expect(headers.cookie).not.toBe(cookie)
+    const listed = await app.ask('/list-sessions', { headers })
+    expect(listed.body).toHaveLength(1)
+    expect(await app.ask('/sign-out', { body: {}, headers })).toMatchObject({ status: 200 })
+    expect(await validate(app, cookie)).toEqual({ outcome: 'revoked' })
+
+    const unknown = { cookie: signedBy('z9Yx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-', cookie) }
+    expect(await app.ask('/list-sessions', { headers: unknown })).toMatchObject({ status: 401 })
+  })
+
+  test('are as many as allowed, however many sign in at once', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const { id } = await signUp(app, 'nil')
+    const body = { email: person('nil').email, password: PASSWORD }
+    const alive = async () => {
+      const text = 'select count(*)::int as n from session where user_id = $1'
+      return (await app.database.pool.query<{ n: number }>(text, [id])).rows[0]?.n
+    }
+    await setSessionLimit(app.database, { max: 3, onExceeded: 'reject' })
+    const answers = await contend(8, () => app.ask('/sign-in/email', { body }))
+    const told = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    expect(told.filter(({ status }) => status === 200)).toHaveLength(2)
+    expect(told.find(({ status }) => status !== 200)).toMatchObject({
+      status: 403,
+      body: { type: 'urn:threefold:problem:too-many-sessions' },
+      cookie: '',
+    })
+    expect(await alive()).toBe(3)
+
+    await setSessionLimit(app.database, { max: 3, onExceeded: 'evict-oldest' })
+    const evicting = await contend(4, () => app.ask('/sign-in/email', { body }))
+    expect(evicting.every((each) => each.status === 'fulfilled' && each.value.status === 200)).toBe(
+      true,
+    )
+    expect(await alive()).toBe(3)
+    await setSessionLimit(app.database, undefined)
   })
 
   test('of others cannot be revoked', async ({ databaseUrl }) => {
@@ -183,7 +293,7 @@ describe('an administrator', () => {
 
     const ban = await app.ask('/admin/ban-user', { body: { userId: target.id }, headers })
     expect(ban.status).toBe(200)
-    expect(await validate(app, target.cookie)).toEqual({ outcome: 'none' })
+    expect(await validate(app, target.cookie)).toEqual({ outcome: 'revoked' })
     expect(await app.ask('/sign-in/email', signIn)).toMatchObject({
       status: 403,
       body: { code: 'BANNED_USER', status: 403 },

@@ -1,22 +1,76 @@
 import { isDatabaseUnavailable } from '@repo/database'
 import { createProblem, type Log } from '@repo/service'
-import { createHono } from '@repo/service/hono'
+import { createHono, ProblemError } from '@repo/service/hono'
+import {
+  type CookieOptions,
+  resignSessionCookie,
+  type Sessions,
+  sessionRefusal,
+} from '@repo/session'
 import type { Hono } from 'hono'
 import type { Auth } from './auth.ts'
 import { orOutage } from './outage.ts'
+import { describeSettlement, SETTLEMENT_HEADER } from './settlement.ts'
 
 export interface AppDeps {
   auth: Pick<Auth, 'handler'>
+  sessions: Pick<Sessions, 'validate' | 'revoke' | 'settle'>
+  cookies: CookieOptions
   log: Log
 }
 
-export function createApp({ auth, log }: AppDeps): Hono {
+/** What the database says to a sign-in that came too late, or was one too many. */
+const REFUSED = {
+  banned: { status: 403, code: 'banned', detail: 'This account has been banned.' },
+  limit: {
+    status: 403,
+    code: 'too-many-sessions',
+    detail: 'You are signed in on as many devices as is allowed. Sign out on one of them first.',
+  },
+}
+
+const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
+
+export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
-  app.on(['GET', 'POST'], '/api/auth/*', async (c) => {
-    const response = await orOutage(() => auth.handler(c.req.raw))
-    return response.status < 400 ? response : asProblem(response)
+
+  app.get('/api/auth/*', async (c) => serve(c.req.raw))
+
+  app.post('/api/auth/*', async (c) => {
+    const isSigningIn = SIGNING_IN.test(c.req.path)
+    const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
+    const response = await serve(c.req.raw)
+    if (response.status >= 400) return response
+    // A browser that signs in again is done with the session it had: nobody who knows it goes on.
+    if (former?.outcome === 'valid') await sessions.revoke({ sessionId: former.session.id })
+    // Whatever Better Auth ended, every instance is told before the answer goes out.
+    const settlement = await sessions.settle(isSigningIn ? {} : { confirm: 'all' })
+    response.headers.set(SETTLEMENT_HEADER, describeSettlement(settlement))
+    return response
   })
+
+  async function serve(request: Request): Promise<Response> {
+    try {
+      const response = await orOutage(() => auth.handler(withCurrentSignature(request, cookies)))
+      return response.status < 400 ? response : await asProblem(response)
+    } catch (error) {
+      const refusal = sessionRefusal(error)
+      throw refusal ? new ProblemError(REFUSED[refusal]) : error
+    }
+  }
+
   return app
+}
+
+/** Better Auth knows one secret only. */
+function withCurrentSignature(request: Request, cookies: CookieOptions): Request {
+  const given = request.headers.get('cookie') ?? ''
+  const resigned = resignSessionCookie(given, cookies)
+  if (resigned === given) return request
+  const { method, url, body, signal } = request
+  const headers = new Headers(request.headers)
+  headers.set('cookie', resigned)
+  return new Request(url, { method, headers, body, signal, duplex: 'half' })
 }
 
 /** A Better Auth error as a problem document; its own `code` and `message` stay, for its clients. */
@@ -27,6 +81,8 @@ async function asProblem(response: Response): Promise<Response> {
   const detail = 'message' in own ? String(own.message) : 'The request was refused.'
   headers.set('content-type', 'application/problem+json')
   headers.delete('content-length')
+  const retryAfter = headers.get('x-retry-after')
+  if (retryAfter) headers.set('retry-after', retryAfter)
   const problem = { ...own, ...createProblem({ status: response.status, detail }) }
   return new Response(JSON.stringify(problem), { status: response.status, headers })
 }

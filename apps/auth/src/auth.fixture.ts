@@ -1,11 +1,15 @@
 import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createLog } from '@repo/service'
+import { createMemorySessions } from '@repo/session/memory'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
 import { type Auth, createAuth } from './auth.ts'
+import { authPolicies } from './limits.ts'
 
 export const ORIGIN = 'http://localhost:8080'
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
+export const OLD_SECRET = 'p3Wn8bE5sK1xC6vM9aZ2qL7tJ4yU0oR-'
 export const PASSWORD = 'three-of-everything'
 
 export interface Answer {
@@ -47,15 +51,29 @@ export async function openApp(
     MIGRATE_ON_BOOT: true,
   }
   const database = await openDatabase({ env, name: 'auth-1', log })
-  const auth = createAuth({ db: change(database), log, origin: ORIGIN, secret: SECRET })
-  const app = createApp({ auth, log })
+  const cookies = { secret: SECRET, acceptedSecrets: [OLD_SECRET], secure: false }
+  const sessions = createMemorySessions({ database, ...cookies, log })
+  const limiter = createMemoryRateLimiter({ policies: authPolicies })
+  const onLogin = () => sessions.noteLogin()
+  const auth = createAuth({
+    db: change(database),
+    log,
+    origin: ORIGIN,
+    secret: SECRET,
+    onLogin,
+    limiter,
+  })
+  const app = createApp({ auth, sessions, cookies, log })
   return {
     app,
     auth,
     database,
     lines,
     ask: (path, options) => ask((request) => app.fetch(request), ORIGIN, path, options),
-    [Symbol.asyncDispose]: database.close,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([sessions.close(), limiter.close()])
+      await database.close()
+    },
   }
 }
 

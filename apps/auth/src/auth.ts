@@ -1,9 +1,12 @@
 import type { Database } from '@repo/database'
 import { schema } from '@repo/database'
+import type { RateLimiter } from '@repo/ratelimit'
 import { type Log, reasonOf } from '@repo/service'
 import { betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
+import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
+import { createAccountLimit, createRateLimitStorage } from './limits.ts'
 import { noticeOutages } from './outage.ts'
 
 export interface AuthOptions {
@@ -12,13 +15,21 @@ export interface AuthOptions {
   /** The public origin: issuer of cookies and the only origin that forms may come from. */
   origin: string
   secret: string
+  /** Somebody signed in or up. */
+  onLogin: () => void
+  /** With `authPolicies`. */
+  limiter: RateLimiter
 }
+
+/** People behind one address share it; what guesses passwords is met by the limit per account. */
+const PER_ADDRESS = { window: 60, max: 600 }
 
 /**
  * Users, passwords and sessions. PostgreSQL is the only truth: no secondary storage and no cookie
  * cache, because both let a revoked session live on; `packages/session` is what makes checks cheap.
  */
-export function createAuth({ db, log, origin, secret }: AuthOptions) {
+export function createAuth({ db, log, origin, secret, onLogin, limiter }: AuthOptions) {
+  const accounts = createAccountLimit(limiter)
   return betterAuth({
     baseURL: origin,
     basePath: '/api/auth',
@@ -30,9 +41,25 @@ export function createAuth({ db, log, origin, secret }: AuthOptions) {
     onAPIError: { throw: true },
     emailAndPassword: { enabled: true },
     session: { cookieCache: { enabled: false } },
+    databaseHooks: { session: { create: { after: async () => onLogin() } } },
+    hooks: {
+      // The database ends every session with the password; who changes it gets a new one this way.
+      before: createAuthMiddleware(async ({ path, body }) => {
+        if (path === '/sign-in/email') await accounts.take(body?.email)
+        if (path !== '/change-password') return undefined
+        return { context: { body: { ...body, revokeOtherSessions: true } } }
+      }),
+      after: createAuthMiddleware(async ({ path, body, context }) => {
+        if (path === '/sign-in/email' && context.newSession) await accounts.giveBack(body?.email)
+      }),
+    },
     plugins: [admin()],
-    // Its counters live in one process: with three instances a limit of 3 admits 9.
-    rateLimit: { enabled: false },
+    // By address and path; its own counters live in one process, where a limit of 3 admits 9.
+    rateLimit: {
+      enabled: true,
+      customStorage: createRateLimitStorage(limiter),
+      customRules: { '/sign-in/*': PER_ADDRESS, '/sign-up/*': PER_ADDRESS },
+    },
     telemetry: { enabled: false },
     advanced: {
       ipAddress: { ipAddressHeaders: ['x-client-ip'] },

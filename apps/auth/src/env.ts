@@ -1,10 +1,18 @@
-import { baseSettings, databaseSettings, secret } from '@repo/service'
-import type { z } from 'zod'
+import { baseSettings, databaseSettings, sessionSettings } from '@repo/service'
+import { z } from 'zod'
 
 export const authSettings = {
   ...baseSettings,
   ...databaseSettings,
-  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
+  ...sessionSettings,
+  MAX_SESSIONS: z.coerce.number().int().min(1).optional().meta({
+    description: 'sessions that a person may have at once; no limit by default',
+    shared: true,
+  }),
+  MAX_SESSIONS_EXCEEDED: z.enum(['evict-oldest', 'reject']).default('evict-oldest').meta({
+    description: 'what one more sign-in does',
+    shared: true,
+  }),
 }
 
 export type AuthEnv = z.infer<z.ZodObject<typeof authSettings>>

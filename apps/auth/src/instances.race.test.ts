@@ -53,6 +53,44 @@ describe('three instances', () => {
     await database.close()
   })
 
+  test('a ban while its user signs in everywhere leaves no session, not even when it is lifted', async ({
+    replicas,
+    databaseUrl,
+    redisUrl,
+  }) => {
+    const env = settingsFor(databaseUrl, redisUrl)
+    const three = await replicas(3, { program, env, ready: '/readyz' })
+    const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
+    const post = (at: number, path: string, body: unknown, cookie = '') =>
+      ask(fetch, three[at % 3]!.url, path, { body, headers: { cookie } })
+    const root = await post(0, '/sign-up/email', person('root'))
+    await post(0, '/sign-up/email', person('target'))
+    const { email, password } = person('target')
+    const { rows } = await database.pool.query(
+      `update "user" set role = case when name = 'root' then 'admin' else role end
+       where name in ('root', 'target') returning id, name`,
+    )
+    const userId: unknown = rows.find(({ name }) => name === 'target')?.id
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const signIns = contend(9, (at) => post(at, '/sign-in/email', { email, password }))
+      const ban = await post(round, '/admin/ban-user', { userId }, root.cookie)
+      expect(ban.status).toBe(200)
+      expect(ban.headers.get('x-session-settlement')).toMatch(/^confirmed; instances=3; acked=3/)
+      const settled = await signIns
+      await post(round + 1, '/admin/unban-user', { userId }, root.cookie)
+      const cookies = settled.flatMap((each) =>
+        each.status === 'fulfilled' && each.value.status === 200 ? [each.value.cookie] : [],
+      )
+      for (const cookie of cookies) {
+        const { body } = await ask(fetch, three[2]!.url, '/get-session', { headers: { cookie } })
+        expect(body).toBeNull()
+      }
+      const left = await database.pool.query('select 1 from session where user_id = $1', [userId])
+      expect(left.rowCount).toBe(0)
+    }
+    await database.close()
+  })
+
   test('one more account of the same person at the same provider cannot be written', async ({
     databaseUrl,
   }) => {

@@ -1,18 +1,42 @@
+import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
+import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
 import type { Context, Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
+import { createSessions, setSessionLimit } from '@repo/session'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AuthEnv } from './env.ts'
+import { authPolicies } from './limits.ts'
 
-export async function start(env: AuthEnv, { instance, log }: Context): Promise<Started> {
+export async function start(env: AuthEnv, context: Context): Promise<Started> {
+  const { instance, log, redis, registry, metrics } = context
+  const bus = createBus({ redis, name: 'platform', instance, log })
+  metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
-  const auth = createAuth({ db: database.db, log, origin: env.ORIGIN, secret: env.AUTH_SECRET })
+  const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
+  const cookies = { secret, acceptedSecrets, secure: origin.startsWith('https:') }
+  const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
+  await setSessionLimit(database, max === undefined ? undefined : { max, onExceeded })
+  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const limiter = createRateLimiter({
+    redis: limiterRedis,
+    policies: authPolicies,
+    bus,
+    replicas: () => registry.count('auth'),
+  })
+  const onLogin = () => sessions.noteLogin()
+  const auth = createAuth({ db: database.db, log, origin, secret, onLogin, limiter })
   // Reads its options and plugins now, not in the first request.
   await auth.$context
   return {
-    listener: listenerOf(createApp({ auth, log })),
+    listener: listenerOf(createApp({ auth, sessions, cookies, log })),
     checks: { database: database.ping },
-    close: database.close,
+    async close() {
+      await Promise.all([sessions.close(), limiter.close()])
+      await Promise.all([limiterRedis.close(), bus.close()])
+      await database.close()
+    },
   }
 }

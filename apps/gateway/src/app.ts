@@ -1,58 +1,57 @@
-import { CacheError } from '@repo/cache-broadcast'
-import { isDatabaseUnavailable } from '@repo/database'
+import type { RateLimiter } from '@repo/ratelimit'
 import { digestOf, findDrift, type Instance, type Log } from '@repo/service'
 import { createHono } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import type { Hono } from 'hono'
 import { createFeatureRoutes } from './feature-routes.ts'
 import type { FeatureSettings } from './feature-settings.ts'
+import { createLimitRoutes } from './limit-routes.ts'
+import type { LimitsInForce } from './limits-in-force.ts'
 import type { FindProfile } from './profiles.ts'
-import { requireAdministrator, requireSession } from './require-session.ts'
+import { createSessionRoutes } from './session-routes.ts'
+import { isUnavailable } from './unavailable.ts'
+import { administratorOf, callerOf, type Own } from './who.ts'
 
 export interface AppDeps {
-  sessions: Pick<Sessions, 'validate'>
+  sessions: Pick<Sessions, 'list' | 'revoke' | 'observability'>
   settings: FeatureSettings
   findProfile: FindProfile
   instances: () => Promise<Instance[]>
+  limiter: Pick<RateLimiter, 'report' | 'block' | 'reset'>
+  limits: Pick<LimitsInForce, 'current' | 'set'>
   log: Log
 }
 
 /** The gateway's own routes; everything else is forwarded. */
-export function createApp({ sessions, settings, findProfile, instances, log }: AppDeps): Hono {
-  const app = createHono({ log, isUnavailable })
+export function createApp(deps: AppDeps): Hono<Own> {
+  const { sessions, settings, findProfile, instances, limiter, limits, log } = deps
+  const app = createHono<Own>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
-    const { user, session } = await requireSession(sessions, c.req.header('cookie'))
+    const { user, session } = callerOf(c)
     const profile = await findProfile(user.id).catch((error: unknown) => {
       // Who is signed in is known all the same.
       if (isUnavailable(error)) return undefined
       throw error
     })
-    c.header('cache-control', 'private, no-store')
     return c.json({ user: { ...profile, ...user }, session, via: 'session' })
   })
 
   app.get('/api/cluster', async (c) => {
-    await requireAdministrator(sessions, c.req.header('cookie'))
-    c.header('cache-control', 'no-store')
+    administratorOf(c)
     return c.json({ instances: describe(await instances()) })
   })
 
-  app.route(
-    '/api/settings',
-    createFeatureRoutes({
-      settings,
-      findProfile,
-      requireAdministrator: (cookie) => requireAdministrator(sessions, cookie),
-    }),
-  )
+  app.get('/api/observability', async (c) => {
+    administratorOf(c)
+    const scope = c.req.query('scope') === 'instance' ? 'instance' : 'cluster'
+    return c.json(await sessions.observability({ scope }))
+  })
 
+  app.route('/api/sessions', createSessionRoutes({ sessions }))
+  app.route('/api/limits', createLimitRoutes({ limiter, limits }))
+  app.route('/api/settings', createFeatureRoutes({ settings, findProfile }))
   return app
-}
-
-function isUnavailable(error: unknown): boolean {
-  if (error instanceof CacheError) return ['unavailable', 'timeout'].includes(error.code)
-  return isDatabaseUnavailable(error)
 }
 
 function describe(instances: Instance[]) {

@@ -1,10 +1,11 @@
-import { baseSettings, databaseSettings, origins, secret } from '@repo/service'
+import { join } from 'node:path'
+import { baseSettings, databaseSettings, origins, secret, sessionSettings } from '@repo/service'
 import { z } from 'zod'
 
 export const gatewaySettings = {
   ...baseSettings,
   ...databaseSettings,
-  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
+  ...sessionSettings,
   INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
   AUTH_URLS: origins().meta({
     description: 'origins of the auth instances, comma-separated',
@@ -16,6 +17,13 @@ export const gatewaySettings = {
     shared: true,
     example: 'http://localhost:4401,http://localhost:4402,http://localhost:4403',
   }),
+  LIMITS_FILE: z
+    .string()
+    .default(join(import.meta.dirname, '../limits.json'))
+    .meta({
+      description: 'limits of requests; a change of the file is a change on all instances',
+      example: 'apps/gateway/limits.json',
+    }),
   TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).default(1).meta({
     description: 'proxies of ours in front of the gateway, whose X-Forwarded-For is believed',
     shared: true,

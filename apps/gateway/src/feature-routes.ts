@@ -3,23 +3,17 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { featureSettings, type FeatureSettings, type Setting } from './feature-settings.ts'
 import type { FindProfile } from './profiles.ts'
-import type { SignedIn } from './require-session.ts'
+import { administratorOf, type Own } from './who.ts'
 
 /** What the routes need. */
 export interface FeatureRoutes {
   settings: FeatureSettings
   findProfile: FindProfile
-  /** @throws ProblemError unless an administrator asks */
-  requireAdministrator: (cookie: string | undefined) => Promise<SignedIn>
 }
 
 /** Settings: what is in force for everybody to read, and for administrators to change. */
-export function createFeatureRoutes({
-  settings,
-  findProfile,
-  requireAdministrator,
-}: FeatureRoutes): Hono {
-  const app = new Hono()
+export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): Hono<Own> {
+  const app = new Hono<Own>()
 
   async function withName(setting: Setting) {
     const by = setting.updatedBy === null ? undefined : await findProfile(setting.updatedBy)
@@ -32,13 +26,12 @@ export function createFeatureRoutes({
   })
 
   app.get('/', async (c) => {
-    await requireAdministrator(c.req.header('cookie'))
-    c.header('cache-control', 'no-store')
+    administratorOf(c)
     return c.json({ settings: await Promise.all((await settings.list()).map(withName)) })
   })
 
   app.put('/:name', async (c) => {
-    const { user } = await requireAdministrator(c.req.header('cookie'))
+    const { user } = administratorOf(c)
     const name = z.enum(['announcement', 'payments']).safeParse(c.req.param('name')).data
     if (!name) {
       const known = Object.keys(featureSettings).join(', ')

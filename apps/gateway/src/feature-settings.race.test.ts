@@ -1,5 +1,5 @@
 import { describe, expect, test, until } from '@repo/testing'
-import { ask, SECRET, serveUpstream, signedIn } from './gateway.fixture.ts'
+import { ask, environment, serveUpstream, signedIn } from './gateway.fixture.ts'
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 20)
 const program = new URL('main.ts', import.meta.url)
@@ -16,17 +16,7 @@ describe('three gateways', () => {
   }) => {
     await using upstream = await serveUpstream('auth-1')
     const { cookie } = await signedIn(databaseUrl, 'admin')
-    const env = {
-      HOST: '127.0.0.1',
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: ownValkey.url,
-      ORIGIN: 'http://localhost:8080',
-      AUTH_SECRET: SECRET,
-      INTERNAL_SECRET: SECRET,
-      AUTH_URLS: upstream.origin,
-      PAYMENTS_URLS: upstream.origin,
-      DRAIN_MS: '0',
-    }
+    const env = environment({ databaseUrl, redisUrl: ownValkey.url, upstream: upstream.origin })
     const three = await replicas(3, { program, env, ready: '/readyz' })
     const set = (at: number, value: string) =>
       ask(three[at % 3]!.url, '/api/settings/announcement', {

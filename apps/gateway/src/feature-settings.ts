@@ -1,15 +1,10 @@
-import {
-  type Bus,
-  CacheError,
-  cacheFigures,
-  createCache,
-  type Delivery,
-} from '@repo/cache-broadcast'
-import { createOutbox } from '@repo/cache-broadcast/outbox'
+import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
+import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { Log, Metrics } from '@repo/service'
-import { sql } from 'drizzle-orm'
+import { inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { tell, type Told } from './tell.ts'
 
 /** Names all that depends on a setting, in every cache of the bus: here, and pages that web keeps. */
 export const SETTINGS_TAG = 'settings'
@@ -29,6 +24,7 @@ export const featureSettings = {
 }
 
 const all = z.object(featureSettings)
+const NAMES = all.keyof().options
 const stored = z.record(
   z.string(),
   z.object({ value: z.unknown(), updatedAt: z.string(), updatedBy: z.string() }),
@@ -48,9 +44,6 @@ export interface Setting {
   updatedBy: string | null
 }
 
-/** How far a change got: `pending` is stored, and told to all when Redis is back. */
-export type Told = Exclude<Delivery, { outcome: 'sent' }> | { outcome: 'pending' }
-
 export interface FeatureSettings {
   /** What is in force now; a stored value that this release does not take counts as not set. */
   values(): Promise<FeatureValues>
@@ -61,7 +54,6 @@ export interface FeatureSettings {
     value: FeatureValues[Name],
     by: string,
   ): Promise<{ setting: Setting; delivery: Told }>
-  close(): Promise<void>
 }
 
 /**
@@ -70,24 +62,25 @@ export interface FeatureSettings {
  */
 export function createFeatureSettings({
   bus,
+  outbox,
   database: { db },
   log,
   metrics,
 }: {
   bus: Bus
+  outbox: Outbox
   database: DatabaseConnection
   log: Log
   metrics: Pick<Metrics, 'observe'>
 }): FeatureSettings {
   const { setting } = schema
-  const outbox = createOutbox({ bus, db, log })
   const cache = createCache({
     bus,
     name: 'setting',
     parse: (value) => stored.parse(value),
     tags: () => [SETTINGS_TAG],
     async load() {
-      const rows = await db.select().from(setting)
+      const rows = await db.select().from(setting).where(inArray(setting.name, NAMES))
       return Object.fromEntries(
         rows.map(({ name, value, updatedAt, updatedBy }) => [
           name,
@@ -101,7 +94,7 @@ export function createFeatureSettings({
 
   async function list(): Promise<Setting[]> {
     const rows = (await cache.get('all')) ?? {}
-    return all.keyof().options.map((name) => {
+    return NAMES.map((name) => {
       const row = rows[name]
       const check = featureSettings[name].safeParse(row?.value)
       const { description = '' } = featureSettings[name].meta() ?? {}
@@ -114,18 +107,6 @@ export function createFeatureSettings({
         updatedBy: row?.updatedBy ?? null,
       }
     })
-  }
-
-  /** The outbox's row stays for its next turn: it is for a process that dies before this is done. */
-  async function tell(): Promise<Told> {
-    try {
-      const delivery = await bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' })
-      return delivery.outcome === 'sent' ? { outcome: 'pending' } : delivery
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error
-      log.warn({ event: 'setting.pending', err: error }, 'a changed setting is told later')
-      return { outcome: 'pending' }
-    }
   }
 
   return {
@@ -143,14 +124,12 @@ export function createFeatureSettings({
           .onConflictDoUpdate({ target: setting.name, set: row })
         await outbox.invalidateTag(tx, SETTINGS_TAG)
       })
-      const delivery = await tell()
+      const delivery = await tell(log, () =>
+        bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' }),
+      )
       const changed = (await list()).find((each) => each.name === name)
       if (!changed) throw new TypeError(`there is no setting ${name}`)
       return { setting: changed, delivery }
-    },
-    async close() {
-      cache.close()
-      await outbox.close()
     },
   }
 }

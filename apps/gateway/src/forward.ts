@@ -22,6 +22,8 @@ const MAX_BODY_BYTES = 1_048_576
 /** Who is forwarded: nobody known, or the caller that the session says. */
 export interface Caller {
   identity?: Identity
+  /** Go out with the answer. */
+  headers: readonly (readonly [name: string, value: string])[]
 }
 
 /** The instances of one app behind the gateway, watched so that a draining one gets no requests. */
@@ -65,7 +67,8 @@ export function createForwarder({
       const request = { method: req.method ?? 'GET', path: pathname + search }
       headers.push(IDENTITY_HEADER, identities.sign(identity, request))
     },
-    responseHeaders(headers) {
+    responseHeaders(headers, _req, caller) {
+      headers.push(...caller.headers.flat())
       const served = getHeader(headers, 'x-instance-id')
       setHeader(headers, 'X-Instance-Id', served ? `${instance}, ${served}` : instance)
     },
@@ -81,7 +84,8 @@ export function createForwarder({
   })
 }
 
-function ipOf(req: IncomingMessage, hops: number): string {
+/** The address of whoever calls, past as many proxies of ours. */
+export function ipOf(req: IncomingMessage, hops: number): string {
   const forwardedFor = req.headers['x-forwarded-for']?.toString()
   return clientIp({ forwardedFor, socketAddress: req.socket.remoteAddress, hops })
 }

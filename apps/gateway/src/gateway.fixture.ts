@@ -10,15 +10,19 @@ import {
 } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
+import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { connectDatabase, type DatabaseConnection, migrateDatabase, schema } from '@repo/database'
 import { createUpstream } from '@repo/proxy'
+import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createIdentities, createLog, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { createSessions } from '@repo/session'
+import { createMemorySessions } from '@repo/session/memory'
 import { createApp } from './app.ts'
 import { createFeatureSettings } from './feature-settings.ts'
 import { createForwarder } from './forward.ts'
 import { createGateway } from './gateway.ts'
+import { createLimitsInForce } from './limits-in-force.ts'
+import type { Limits } from './limits.ts'
 import { createProfiles } from './profiles.ts'
 
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
@@ -113,27 +117,34 @@ export interface GatewayOptions {
   payments: string[]
   trustedHops?: number
   instances?: Registry['instances']
+  limits?: Limits
 }
 
 /** A gateway in this process, over a real database, in front of these upstreams. */
 export async function serveGateway(options: GatewayOptions): Promise<TestGateway> {
   const { databaseUrl, trustedHops = 1, instances = async () => [] } = options
+  const { limits: initial = { policies: [], routes: [] } } = options
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
   const bus = createMemoryBus()
   const metrics = { observe: () => undefined }
-  const sessions = createSessions({ database, secret: SECRET })
-  const settings = createFeatureSettings({ bus, database, log, metrics })
+  const sessions = createMemorySessions({ database, secret: SECRET })
+  await sessions.ready()
+  const outbox = createOutbox({ bus, db: database.db, log })
+  const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
+  const limiter = createMemoryRateLimiter({ policies: initial.policies })
+  const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
   const forwarder = { identities, instance: 'gateway-2', log, trustedHops }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
   const gateway = createGateway({
-    own: listenerOf(createApp({ sessions, settings, findProfile, instances, log })),
+    own: listenerOf(
+      createApp({ sessions, settings, findProfile, instances, limiter, limits, log }),
+    ),
     auth: createForwarder({ ...forwarder, upstream: auth }),
     payments: createForwarder({ ...forwarder, upstream: payments }),
-    sessions,
-    settings,
+    ...{ sessions, settings, limits, trustedHops, log },
   })
   const server = await listen((req, res) => void gateway(req, res))
   return {
@@ -141,7 +152,8 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     database,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
-      await Promise.all([auth.close(), payments.close(), settings.close()])
+      await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])
+      await outbox.close()
       await bus.close()
       await database.close()
     },
@@ -157,13 +169,43 @@ export interface SignedIn {
 export async function signedIn(databaseUrl: string, role = 'user'): Promise<SignedIn> {
   await migrateDatabase({ url: databaseUrl })
   const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
-  const [userId, sessionId, token] = [randomUUID(), randomUUID(), randomUUID()]
+  const userId = randomUUID()
   const email = `${userId}@threefold.test`
-  const expiresAt = new Date(Date.now() + 3_600_000)
   await database.db.insert(schema.user).values({ id: userId, name: 'Ada', email, role })
-  await database.db.insert(schema.session).values({ id: sessionId, token, userId, expiresAt })
+  const { cookie, sessionId } = await addSession(database, userId)
   await database.close()
+  return { cookie, identity: { userId, email, role, sessionId } }
+}
+
+/** One more session of a user. */
+export async function addSession({ db }: DatabaseConnection, userId: string) {
+  const [sessionId, token] = [randomUUID(), randomUUID()]
+  const expiresAt = new Date(Date.now() + 3_600_000)
+  await db.insert(schema.session).values({ id: sessionId, token, userId, expiresAt })
   const signature = createHmac('sha256', SECRET).update(token).digest('base64')
   const cookie = `better-auth.session_token=${encodeURIComponent(`${token}.${signature}`)}`
-  return { cookie, identity: { userId, email, role, sessionId } }
+  return { cookie, sessionId }
+}
+
+/** The settings of a gateway process in front of one upstream. */
+export function environment({
+  databaseUrl,
+  redisUrl,
+  upstream,
+}: {
+  databaseUrl: string
+  redisUrl: string
+  upstream: string
+}): Record<string, string> {
+  return {
+    HOST: '127.0.0.1',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ORIGIN: 'http://localhost:8080',
+    AUTH_SECRET: SECRET,
+    INTERNAL_SECRET: SECRET,
+    AUTH_URLS: upstream,
+    PAYMENTS_URLS: upstream,
+    DRAIN_MS: '0',
+  }
 }

@@ -1,11 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyHandler } from '@repo/proxy'
-import { type Listener, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
-import { ProblemError } from '@repo/service/hono'
+import type { Guarded } from '@repo/ratelimit'
+import { type Listener, type Log, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
+import { unavailable } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
+import { dimensionsOf } from './dimensions.ts'
 import type { FeatureSettings } from './feature-settings.ts'
 import type { Caller } from './forward.ts'
-import { requireSession } from './require-session.ts'
+import type { LimitsInForce } from './limits-in-force.ts'
+import { under } from './path.ts'
+import { isSignedIn, notSignedIn } from './signed-in.ts'
+import { isUnavailable } from './unavailable.ts'
+import { rememberCheck } from './who.ts'
 
 export interface GatewayOptions {
   /** The gateway's own routes. */
@@ -14,12 +20,21 @@ export interface GatewayOptions {
   payments: ProxyHandler<Caller>
   sessions: Pick<Sessions, 'validate'>
   settings: Pick<FeatureSettings, 'values'>
+  limits: Pick<LimitsInForce, 'limit'>
+  trustedHops: number
+  log: Log
 }
 
 const misspelt: ProblemOptions = {
   status: 400,
   code: 'misspelt-path',
   detail: 'The path must be written without dot segments, backslashes or unescaped characters.',
+}
+
+const broken: ProblemOptions = {
+  status: 500,
+  code: 'internal',
+  detail: 'Something went wrong here.',
 }
 
 const closed: ProblemOptions = {
@@ -30,47 +45,59 @@ const closed: ProblemOptions = {
 }
 
 /**
- * The way of every request to `/api` and `/.well-known`: forwarded requests go by the streaming
- * proxy and never through a framework; the gateway's own routes are a Hono app. A path that an
- * upstream would read as another one is refused: it is routed and signed for what it says.
+ * The way of every request to `/api` and `/.well-known`: who calls, within which limits, and on to
+ * whom. Forwarded requests go by the streaming proxy and never through a framework; the gateway's own
+ * routes are a Hono app. A path that an upstream would read as another one is refused: it is routed,
+ * limited and signed for what it says.
  */
-export function createGateway({
-  own,
-  auth,
-  payments,
-  sessions,
-  settings,
-}: GatewayOptions): Listener {
-  async function forwardAsCaller(req: IncomingMessage, res: ServerResponse) {
-    const caller = await callerOf(req)
-    if ('status' in caller) sendProblem(res, caller)
-    else if (!res.destroyed) payments(req, res, caller)
-  }
+export function createGateway(options: GatewayOptions): Listener {
+  const { own, auth, payments, sessions, settings, limits, trustedHops, log } = options
 
-  async function callerOf(req: IncomingMessage): Promise<Required<Caller> | ProblemOptions> {
-    try {
-      const { user, session } = await requireSession(sessions, req.headers.cookie)
-      if (req.method === 'POST' && (await settings.values()).payments === 'closed') return closed
-      const { id: userId, email, role } = user
-      return { identity: { userId, email, role, sessionId: session.id } }
-    } catch (error) {
-      if (error instanceof ProblemError) return error.problem
-      throw error
+  async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
+    const path = pathOf(req)
+    if (!isCanonical(path)) return sendProblem(res, misspelt)
+    const check = await sessions.validate(req.headers.cookie)
+    const user = isSignedIn(check) ? check.user.id : undefined
+    const dimensions = dimensionsOf(req, { path, user, hops: trustedHops })
+    const guarded = await limits.limit(req.method ?? 'GET', path, dimensions)
+    if (res.destroyed) return void guarded?.decision.release()
+    res.once('close', () => void guarded?.decision.release())
+    if (guarded?.refusal) return refuse(res, guarded.refusal)
+    const headers = guarded?.headers ?? []
+
+    if (under('/api/auth', path) || under('/.well-known', path)) return auth(req, res, { headers })
+    if (!under('/api/payments', path)) {
+      rememberCheck(req, check)
+      for (const [name, value] of headers) res.setHeader(name, value)
+      return own(req, res)
     }
+    if (!isSignedIn(check)) return sendProblem(res, notSignedIn(check))
+    if (req.method === 'POST' && (await settings.values()).payments === 'closed') {
+      return sendProblem(res, closed)
+    }
+    const { id: userId, email, role } = check.user
+    const cookies = check.setCookie ? [['Set-Cookie', check.setCookie] as const] : []
+    payments(req, res, {
+      identity: { userId, email, role, sessionId: check.session.id },
+      headers: [...headers, ...cookies],
+    })
+    return undefined
   }
 
   return function gateway(req, res) {
-    const path = pathOf(req)
-    if (!isCanonical(path)) return sendProblem(res, misspelt)
-    if (under('/api/auth', path) || under('/.well-known', path)) return auth(req, res, {})
-    return under('/api/payments', path) ? forwardAsCaller(req, res) : own(req, res)
+    serve(req, res).catch((error: unknown) => {
+      log.error({ event: 'error', err: error }, 'an error on the way through')
+      sendProblem(res, isUnavailable(error) ? unavailable : broken)
+    })
   }
+}
+
+function refuse(res: ServerResponse, refusal: NonNullable<Guarded['refusal']>): void {
+  const length = ['Content-Length', String(Buffer.byteLength(refusal.body))]
+  res.writeHead(refusal.status, [...refusal.headers, length].flat())
+  res.end(refusal.body)
 }
 
 function isCanonical(path: string): boolean {
   return URL.parse(`http://gateway${path}`)?.pathname === path
-}
-
-function under(prefix: string, path: string): boolean {
-  return path === prefix || path.startsWith(`${prefix}/`)
 }

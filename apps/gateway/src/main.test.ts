@@ -1,5 +1,5 @@
 import { describe, expect, test, until } from '@repo/testing'
-import { ask, SECRET, serveUpstream, signedIn } from './gateway.fixture.ts'
+import { ask, environment, SECRET, serveUpstream, signedIn } from './gateway.fixture.ts'
 
 const program = new URL('main.ts', import.meta.url)
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -12,17 +12,7 @@ describe('three gateways', () => {
   }) => {
     await using upstream = await serveUpstream('auth-3')
     const administrator = await signedIn(databaseUrl, 'admin')
-    const env = {
-      HOST: '127.0.0.1',
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: ownValkey.url,
-      ORIGIN: 'http://localhost:8080',
-      AUTH_SECRET: SECRET,
-      INTERNAL_SECRET: SECRET,
-      AUTH_URLS: upstream.origin,
-      PAYMENTS_URLS: upstream.origin,
-      DRAIN_MS: '0',
-    }
+    const env = environment({ databaseUrl, redisUrl: ownValkey.url, upstream: upstream.origin })
     const three = await replicas(3, { program, env, ready: '/readyz' })
     const headers = { cookie: administrator.cookie }
 

@@ -1,5 +1,7 @@
 import { busFigures, createBus } from '@repo/cache-broadcast'
+import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
+import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
 import { type Context, createIdentities, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
@@ -9,35 +11,62 @@ import { createFeatureSettings } from './feature-settings.ts'
 import { createForwarder, upstreamOf } from './forward.ts'
 import { createGateway } from './gateway.ts'
 import { createInstanceTable } from './instance-table.ts'
+import { followLimits, readLimits } from './limits-file.ts'
+import { createLimitsInForce } from './limits-in-force.ts'
 import { createProfiles } from './profiles.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics } = context
+  const { ORIGIN: origin, TRUSTED_HOPS: trustedHops } = env
+  const file = await readLimits(env.LIMITS_FILE)
   const bus = createBus({ redis, name: 'platform', instance, log })
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
-  const secure = env.ORIGIN.startsWith('https:')
-  const sessions = createSessions({ database, secret: env.AUTH_SECRET, secure })
-  const settings = createFeatureSettings({ bus, database, log, metrics })
+  const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
+  const cookies = { secret, acceptedSecrets, secure: origin.startsWith('https:') }
+  const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  const outbox = createOutbox({ bus, db: database.db, log })
+  const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
   const instances = createInstanceTable({ bus, registry, metrics })
+
+  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const limiter = createRateLimiter({
+    redis: limiterRedis,
+    policies: file.limits.policies,
+    bus,
+    replicas: () => registry.count('gateway'),
+  })
+  const initial = file.limits
+  const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
+  await limits.publish(file.text).catch((error: unknown) => {
+    log.warn({ event: 'limits.unpublished', err: error }, 'limits of the file do not hold yet')
+  })
+  const unfollow = followLimits(env.LIMITS_FILE, limits, log)
+
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const auth = upstreamOf('auth', env.AUTH_URLS, log)
   const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)
-  const forwarder = { identities, instance, log, trustedHops: env.TRUSTED_HOPS }
+  const forwarder = { identities, instance, log, trustedHops }
+  const own = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
+  // What is away is asked again with each request.
+  await sessions
+    .ready()
+    .catch((error: unknown) => log.warn({ err: error }, 'sessions are not warm'))
 
   return {
     listener: createGateway({
-      own: listenerOf(createApp({ sessions, settings, findProfile, instances, log })),
+      own: listenerOf(own),
       auth: createForwarder({ ...forwarder, upstream: auth }),
       payments: createForwarder({ ...forwarder, upstream: payments }),
-      sessions,
-      settings,
+      ...{ sessions, settings, limits, trustedHops, log },
     }),
     checks: { database: database.ping },
     async close() {
-      await Promise.all([auth.close(), payments.close(), settings.close()])
-      await bus.close()
+      unfollow()
+      await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])
+      await outbox.close()
+      await Promise.all([limiterRedis.close(), bus.close()])
       await database.close()
     },
   }

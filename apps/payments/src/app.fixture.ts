@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createIdentities, createLog, type Identity, IDENTITY_HEADER } from '@repo/service'
 import { createApp } from './app.ts'
+import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
@@ -51,7 +53,9 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
     MIGRATE_ON_BOOT: true,
   }
   const database = await openDatabase({ env, name: 'payments-1', log })
-  const app = createApp({ payments: createPayments({ db: database.db }), identities, log })
+  const limiter = createMemoryRateLimiter({ policies: paymentPolicies })
+  const payments = createPayments({ db: database.db })
+  const app = createApp({ payments, identities, limiter, log })
   return {
     database,
     async ask(who, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
@@ -74,6 +78,9 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
       const { rows } = await database.pool.query<{ n: number }>(text, [userId])
       return rows[0]?.n ?? -1
     },
-    [Symbol.asyncDispose]: database.close,
+    async [Symbol.asyncDispose]() {
+      await limiter.close()
+      await database.close()
+    },
   }
 }

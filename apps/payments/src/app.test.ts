@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test } from '@repo/testing'
+import { contend, describe, expect, test } from '@repo/testing'
 import { type Ask, identityFor, openApp, order, payer, type TestApp } from './app.fixture.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -35,6 +35,23 @@ describe('POST /api/payments', () => {
         body: { ...body, reference: body.reference.trim() },
       })
     }
+  })
+
+  test('takes twenty of a payer at a time, and the next when those are done', async ({
+    databaseUrl,
+  }) => {
+    await using app = await openApp(databaseUrl)
+    const [ada, bob] = [payer(), payer()]
+    const answers = await contend(31, (i) =>
+      app.ask(i < 30 ? ada : bob, '/api/payments', { body: order }),
+    )
+    const told = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    expect(told.filter(({ status }) => status === 201)).toHaveLength(21)
+    const refused = told.filter(({ status }) => status === 429)
+    expect(refused).toHaveLength(10)
+    expect(refused[0]?.body).toMatchObject({ 'violated-policies': ['payments-at-once'] })
+    expect(await app.countOf(ada)).toBe(20)
+    expect((await app.ask(ada, '/api/payments', { body: order })).status).toBe(201)
   })
 
   test('accepts an Idempotency-Key', async ({ databaseUrl }) => {

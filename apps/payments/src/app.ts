@@ -1,17 +1,22 @@
 import { isDatabaseUnavailable } from '@repo/database'
+import type { RateLimiter } from '@repo/ratelimit'
+import { rateLimit } from '@repo/ratelimit/hono'
 import { type Identities, type Identity, IDENTITY_HEADER, type Log } from '@repo/service'
 import { createHono, ProblemError, problemResponse, readJson } from '@repo/service/hono'
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
+import { AT_ONCE } from './limits.ts'
 import { paymentOrder, type Payments } from './payments.ts'
 
 export interface AppDeps {
   payments: Payments
   identities: Identities
+  /** With `paymentPolicies`. */
+  limiter: RateLimiter
   log: Log
 }
 
-export function createApp({ payments, identities, log }: AppDeps): Hono {
+export function createApp({ payments, identities, limiter, log }: AppDeps): Hono {
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
   /** @throws ProblemError 401 unless the gateway vouches for the caller */
@@ -28,7 +33,13 @@ export function createApp({ payments, identities, log }: AppDeps): Hono {
     return c.json({ payments: await payments.list(caller(c).userId) })
   })
 
-  app.post('/api/payments', async (c) => {
+  const atOnce = rateLimit({
+    limiter,
+    policies: [AT_ONCE],
+    dimensions: (c) => ({ payer: caller(c).userId }),
+  })
+
+  app.post('/api/payments', atOnce, async (c) => {
     const { userId } = caller(c)
     const created = await payments.create(userId, await readJson(c, paymentOrder))
     return c.json(created, 201, { location: `/api/payments/${created.id}` })

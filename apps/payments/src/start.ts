@@ -1,17 +1,33 @@
+import { createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
+import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
 import { type Context, createIdentities, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
 import type { PaymentsEnv } from './env.ts'
+import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
-export async function start(env: PaymentsEnv, { instance, log }: Context): Promise<Started> {
+export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
+  const { instance, log, redis, registry } = context
   const database = await openDatabase({ env, name: instance, log })
   const payments = createPayments({ db: database.db })
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
+  const bus = createBus({ redis, name: 'platform', instance, log })
+  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const limiter = createRateLimiter({
+    redis: limiterRedis,
+    policies: paymentPolicies,
+    bus,
+    replicas: () => registry.count('payments'),
+  })
   return {
-    listener: listenerOf(createApp({ payments, identities, log })),
+    listener: listenerOf(createApp({ payments, identities, limiter, log })),
     checks: { database: database.ping },
-    close: database.close,
+    async close() {
+      await limiter.close()
+      await Promise.all([limiterRedis.close(), bus.close()])
+      await database.close()
+    },
   }
 }

@@ -1,0 +1,33 @@
+import { hash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Dimensions } from '@repo/ratelimit'
+import { ipOf } from './forward.ts'
+
+/**
+ * Who a request is from, as limits may count it: `ip`, `user` (signed in), `client` (the OAuth client
+ * that it says it is), `fingerprint` (weak: what the browser says of itself), `route`.
+ */
+export function dimensionsOf(
+  req: IncomingMessage,
+  { path, user, hops }: { path: string; user: string | undefined; hops: number },
+): Dimensions {
+  return {
+    ip: ipOf(req, hops),
+    user,
+    client: clientOf(req.headers.authorization),
+    fingerprint: fingerprintOf(req),
+    route: `${req.method} ${path}`,
+  }
+}
+
+/** RFC 6749 2.3.1: the client's id is the name of Basic authentication. */
+function clientOf(authorization: string | undefined): string | undefined {
+  const [scheme = '', credentials = ''] = (authorization ?? '').split(' ', 2)
+  if (scheme.toLowerCase() !== 'basic') return undefined
+  return Buffer.from(credentials, 'base64').toString().split(':', 1)[0]
+}
+
+function fingerprintOf({ headers }: IncomingMessage): string {
+  const said = [headers['user-agent'], headers['accept-language'], headers['sec-ch-ua']]
+  return hash('sha256', JSON.stringify(said), 'base64url')
+}

@@ -1,0 +1,39 @@
+import { ProblemError } from '@repo/service/hono'
+import type { Sessions } from '@repo/session'
+import { Hono } from 'hono'
+import { callerOf, type Own } from './who.ts'
+
+/** A person's own sessions: where they are signed in, and signing out of there. */
+export function createSessionRoutes({
+  sessions,
+}: {
+  sessions: Pick<Sessions, 'list' | 'revoke'>
+}): Hono<Own> {
+  const app = new Hono<Own>()
+
+  app.get('/', async (c) => {
+    const { user, session } = callerOf(c)
+    const devices = await sessions.list(user.id)
+    return c.json({
+      sessions: devices.map((device) => ({ ...device, current: device.id === session.id })),
+    })
+  })
+
+  // All but the one that asks: who wants that one too signs out.
+  app.delete('/', async (c) => {
+    const { user, session } = callerOf(c)
+    const target = { userId: user.id, except: session.id }
+    return c.json(await sessions.revoke(target, { confirm: 'all' }))
+  })
+
+  app.delete('/:id', async (c) => {
+    const { user } = callerOf(c)
+    const sessionId = c.req.param('id')
+    const own = (await sessions.list(user.id)).some(({ id }) => id === sessionId)
+    if (own) return c.json(await sessions.revoke({ sessionId }, { confirm: 'all' }))
+    const detail = 'There is no such session of yours.'
+    throw new ProblemError({ status: 404, code: 'not-found', detail })
+  })
+
+  return app
+}
