@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig, devices } from '@playwright/test'
 import { EDGE, STATE } from './cluster.ts'
 
@@ -32,7 +33,11 @@ export default defineConfig({
   },
   webServer: {
     command: `node ../infra/local/src/main.ts --json --fresh --port ${port} --ports 5000`,
-    env: { THREEFOLD_STATE: STATE },
+    env: {
+      THREEFOLD_STATE: STATE,
+      // All specs come from one address: their requests are counted, and let through.
+      LIMITS_FILE: join(import.meta.dirname, '../apps/gateway/limits.load-test.json'),
+    },
     url: `${EDGE}/.edge/readyz`,
     timeout: 240_000,
     gracefulShutdown: { signal: 'SIGTERM', timeout: 60_000 },

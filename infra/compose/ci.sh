@@ -65,6 +65,8 @@ note "engine $(docker version --format '{{.Server.Version}}') and base images"
 # Beside a stack that somebody uses on this machine: other names, ports, secrets.
 export COMPOSE_PROJECT_NAME=threefold-ci COMPOSE_ENV_FILES=$work/release.env SECRETS_DIR=$work/secrets
 export TAG=ci DEMO=true EDGE_PORT=8380 PGBOUNCER_TAG=ci
+# All load comes from one address here: counted, and let through.
+export LIMITS_FILE=limits.load-test.json
 export AUTH_PORTS=7101-7110 GATEWAY_PORTS=7201-7210 WEB_PORTS=7301-7310 PAYMENTS_PORTS=7401-7410
 touch "$COMPOSE_ENV_FILES"
 infra/compose/secrets.sh "$SECRETS_DIR"

@@ -1,0 +1,72 @@
+import { expect, test } from '@playwright/test'
+import { EDGE, instancesOf } from '../cluster.ts'
+import { register, somebody } from '../person.ts'
+import { signInAsAdministrator } from '../settings.ts'
+
+const QUOTA = 15
+const tight = {
+  policies: [{ name: 'me', quota: QUOTA, windowMs: 5_000, by: 'user' }],
+  routes: [{ path: '/api/me', policies: ['me'] }],
+}
+
+let before: unknown
+
+test.beforeEach(async ({ playwright }) => {
+  const administrator = await playwright.request.newContext()
+  await signInAsAdministrator(administrator)
+  const { limits } = await (await administrator.get(`${EDGE}/api/limits`)).json()
+  before = limits
+  const set = await administrator.put(`${EDGE}/api/limits`, { data: tight })
+  expect(set.status(), await set.text()).toBe(200)
+  await administrator.dispose()
+})
+
+test.afterEach(async ({ playwright }) => {
+  const administrator = await playwright.request.newContext()
+  await signInAsAdministrator(administrator)
+  await administrator.put(`${EDGE}/api/limits`, { data: before })
+  await administrator.dispose()
+})
+
+test('whichever instance answers, requests are refused from the quota on, and let in after Retry-After', async ({
+  request,
+}) => {
+  await register(request, somebody())
+  const responses = await Promise.all(
+    Array.from({ length: 40 }, () => request.get(`${EDGE}/api/me`)),
+  )
+  const served = new Set(responses.map((response) => response.headers()['x-instance-id']))
+  expect(served.size, 'gateways that answered').toBe(instancesOf('gateway').length)
+  expect(responses.filter((response) => response.status() === 200)).toHaveLength(QUOTA)
+  const refused = responses.find((response) => response.status() !== 200)
+  expect(refused?.status()).toBe(429)
+  expect(refused?.headers()).toMatchObject({
+    'content-type': 'application/problem+json',
+    'ratelimit-policy': `"me";q=${QUOTA};w=5`,
+  })
+  expect(await refused?.json()).toMatchObject({ 'violated-policies': ['me'] })
+
+  const last = await request.get(`${EDGE}/api/me`)
+  const waitMs = Number(last.headers()['retry-after']) * 1_000
+  expect(waitMs).toBeLessThanOrEqual(6_000)
+  const began = Date.now()
+  await expect.poll(() => Date.now() - began >= waitMs, { timeout: 10_000 }).toBe(true)
+  expect((await request.get(`${EDGE}/api/me`)).status()).toBe(200)
+})
+
+test('limits with a fault are refused, all faults at once, and the old ones stay in force', async ({
+  request,
+}) => {
+  await signInAsAdministrator(request)
+  const policies = [{ name: 'Me', quota: -1, windowMs: 5_000, by: 'user' }]
+  const refused = await request.put(`${EDGE}/api/limits`, {
+    data: { policies, routes: [{ path: 'me', policies: ['you'] }] },
+  })
+  expect(refused.status()).toBe(422)
+  const { errors } = await refused.json()
+  expect(errors.length).toBeGreaterThan(2)
+  for (const { url } of instancesOf('gateway')) {
+    const me = await request.get(`${url}/api/me`)
+    expect(me.headers()['ratelimit-policy']).toBe(`"me";q=${QUOTA};w=5`)
+  }
+})

@@ -1,0 +1,101 @@
+import { type APIRequestContext, expect, test } from '@playwright/test'
+import { EDGE, instancesOf } from '../cluster.ts'
+import { register, signIn, somebody } from '../person.ts'
+import { signInAsAdministrator } from '../settings.ts'
+
+const gateways = () => instancesOf('gateway')
+
+/** What each gateway says to the cookies of a browser, asked at its own URL. */
+async function answers(browser: APIRequestContext): Promise<number[]> {
+  const asked = gateways().map(async ({ url }) => (await browser.get(`${url}/api/me`)).status())
+  return Promise.all(asked)
+}
+
+const OUT = [401, 401, 401]
+const IN = [200, 200, 200]
+
+test('signed out on one instance is signed out on all when the answer is there, second cookie or not', async ({
+  playwright,
+  request,
+}) => {
+  await register(request, somebody())
+  // Each keeps the session in memory now, and has given out a cookie that says so.
+  for (let i = 0; i < 3; i += 1) expect(await answers(request)).toEqual(IN)
+  const kept = await request.storageState()
+  expect(kept.cookies.map(({ name }) => name)).toContain('threefold.sc')
+
+  const signedOut = await request.post(`${EDGE}/api/auth/sign-out`, {
+    data: {},
+    headers: { origin: EDGE },
+  })
+  expect(signedOut.status()).toBe(200)
+  expect(signedOut.headers()['x-session-settlement']).toMatch(/^confirmed; .*lapsed=0; ms=[\d.]+$/)
+  const thief = await playwright.request.newContext({ storageState: kept })
+  expect(await answers(thief)).toEqual(OUT)
+  await thief.dispose()
+})
+
+test('all other devices of a person are out at once, and the one that asked is not', async ({
+  playwright,
+  request,
+}) => {
+  const person = somebody()
+  await register(request, person)
+  const others = await Promise.all([0, 1, 2].map(() => playwright.request.newContext()))
+  for (const other of others) {
+    expect((await signIn(other, person)).status()).toBe(200)
+    expect(await answers(other)).toEqual(IN)
+  }
+  const listed = await (await request.get(`${EDGE}/api/sessions`)).json()
+  expect(listed.sessions).toHaveLength(4)
+
+  const ended = await request.delete(`${EDGE}/api/sessions`)
+  const told = await ended.json()
+  expect(told).toMatchObject({ outcome: 'confirmed', revoked: 3, lapsed: 0 })
+  expect(told.acked).toBe(told.instances)
+  for (const other of others) {
+    expect(await answers(other)).toEqual(OUT)
+    await other.dispose()
+  }
+  expect(await answers(request)).toEqual(IN)
+})
+
+test('a banned person is out everywhere when the ban is answered, and stays out when it is lifted', async ({
+  playwright,
+  request,
+}) => {
+  const person = somebody()
+  await register(request, person)
+  expect(await answers(request)).toEqual(IN)
+  const { user } = await (await request.get(`${EDGE}/api/me`)).json()
+
+  const administrator = await playwright.request.newContext()
+  await signInAsAdministrator(administrator)
+  const post = (path: string) =>
+    administrator.post(`${EDGE}/api/auth/admin/${path}`, {
+      data: { userId: user.id },
+      headers: { origin: EDGE },
+    })
+  const banned = await post('ban-user')
+  expect(banned.headers()['x-session-settlement']).toMatch(/^confirmed; /)
+  expect(await answers(request)).toEqual(OUT)
+  expect((await signIn(request, person)).status()).toBe(403)
+  expect((await post('unban-user')).status()).toBe(200)
+  expect(await answers(request)).toEqual(OUT)
+  await administrator.dispose()
+})
+
+test('sign-ins and checks of all instances are counted together, for administrators', async ({
+  request,
+}) => {
+  await signInAsAdministrator(request)
+  const response = await request.get(`${EDGE}/api/observability`)
+  expect(await response.json()).toMatchObject({
+    scope: 'cluster',
+    authentication: {
+      logins: { total: expect.any(Number), lastLoginTimestamp: expect.any(String) },
+      validations: { cacheHitRate: expect.any(Number) },
+    },
+    validationCache: { backend: 'redis' },
+  })
+})
