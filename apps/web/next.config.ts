@@ -27,6 +27,18 @@ const config: NextConfig = {
   ...(deploymentId === undefined ? {} : { deploymentId }),
   // `pnpm check` decides about types, here and in every package that a build would check again.
   typescript: { ignoreBuildErrors: true },
+  cacheComponents: true,
+  partialPrefetching: true,
+  // What is kept for all requests is kept for all instances, or not at all.
+  cacheHandlers: { remote: require.resolve('./src/cache-handler.ts') },
+  cacheHandler: require.resolve('./src/page-handler.ts'),
+  cacheMaxMemorySize: 0,
+  // Every page is about who asks, and its policy has a nonce that a page made before would not have.
+  // Next makes a page whole for such a user agent: no shell first, so that it works without scripts,
+  // a redirect has its status, and nothing moves.
+  htmlLimitedBots: /.*/,
+  // Nothing of a page may be shown again, so no navigation is made twice to find what could be.
+  experimental: { cachedNavigations: false },
   images: { unoptimized: true },
   headers: async () => [{ source: '/:path*', headers }],
 }

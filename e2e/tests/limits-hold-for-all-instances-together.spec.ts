@@ -54,6 +54,29 @@ test('whichever instance answers, requests are refused from the quota on, and le
   expect((await request.get(`${EDGE}/api/me`)).status()).toBe(200)
 })
 
+test('the limits page shows who is limited, blocks somebody on every instance, and lets them go', async ({
+  page,
+  playwright,
+}) => {
+  const theirs = await playwright.request.newContext()
+  await register(theirs, somebody())
+  const { user } = await (await theirs.get(`${EDGE}/api/me`)).json()
+  await signInAsAdministrator(page.request)
+  await page.goto('/limits')
+  await page.getByLabel('Whom').fill(user.id)
+  await page.getByRole('button', { name: 'Block', exact: true }).last().click()
+  await expect(page.getByText('Blocked, on every instance.')).toBeVisible()
+  for (const { url } of instancesOf('gateway')) {
+    expect((await theirs.get(`${url}/api/me`)).status()).toBe(429)
+  }
+  await page.getByRole('button', { name: `Let ${user.id} go` }).click()
+  await expect(page.getByText('Nobody is blocked.')).toBeVisible()
+  for (const { url } of instancesOf('gateway')) {
+    expect((await theirs.get(`${url}/api/me`)).status()).toBe(200)
+  }
+  await theirs.dispose()
+})
+
 test('limits with a fault are refused, all faults at once, and the old ones stay in force', async ({
   request,
 }) => {

@@ -1,6 +1,8 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect, type Page, test } from '@playwright/test'
+import { instancesOf } from '../cluster.ts'
 import { administrator, signUp, somebody } from '../person.ts'
+import { putSetting, signInAsAdministrator } from '../settings.ts'
 
 /** Both widths and both themes, each once. */
 const LOOKS = [
@@ -35,8 +37,39 @@ for (const look of LOOKS) {
       await signUp(page, somebody())
       for (const path of ['/account', '/payments', '/replicas']) await expectSound(page, path)
     })
+
+    test('the pages of administrators, and what they announce, are accessible and fit', async ({
+      page,
+    }) => {
+      await signInAsAdministrator(page.request)
+      const [gateway] = instancesOf('gateway')
+      const text =
+        'An announcement that needs two lines on a phone, and has a longwordthatmustbreak'
+      await putSetting(page.request, gateway!, 'announcement', text)
+      await putSetting(page.request, gateway!, 'payments', 'closed')
+      for (const path of ['/settings', '/users', '/limits', '/payments', '/']) {
+        await expectSound(page, path)
+      }
+      await putSetting(page.request, gateway!, 'payments', 'open')
+      await putSetting(page.request, gateway!, 'announcement', '')
+    })
   })
 }
+
+test('a page is whole when it is sent: nobody is redirected by script, what is missing is a 404', async () => {
+  for (const { url } of instancesOf('web')) {
+    const account = await fetch(`${url}/account`, { redirect: 'manual' })
+    expect(account.status).toBe(307)
+    expect(account.headers.get('location')).toContain('/sign-in?next=/account')
+    expect((await fetch(`${url}/no-such-page`)).status).toBe(404)
+
+    const home = await fetch(url)
+    const nonce = /'nonce-([^']+)'/.exec(home.headers.get('content-security-policy') ?? '')?.[1]
+    const scripts = (await home.text()).match(/<script[^>]*>/g) ?? []
+    expect(scripts.length).toBeGreaterThan(0)
+    expect(scripts.filter((script) => !script.includes(`nonce="${nonce}"`))).toEqual([])
+  }
+})
 
 test('an administrator sees every live instance; others see who served them', async ({ page }) => {
   await page.goto('/sign-in?next=/replicas')
@@ -56,8 +89,12 @@ test('a person signs up, pays and signs out with JavaScript off', async ({ brows
   const page = await context.newPage()
   await signUp(page, somebody())
   await page.goto('/payments')
-  await page.getByLabel('Amount').fill('7.25')
+  await page.getByLabel('Amount').fill('much')
   await page.getByLabel('Reference').fill('by form alone')
+  await page.getByRole('button', { name: 'Pay' }).click()
+  await expect(page.getByRole('alert')).toHaveText('No payment was made.')
+  await expect(page.getByLabel('Reference')).toHaveValue('by form alone')
+  await page.getByLabel('Amount').fill('7.25')
   await page.getByRole('button', { name: 'Pay' }).click()
   await expect(page.getByRole('main')).toContainText('by form alone')
   await page.goto('/account')

@@ -1,6 +1,6 @@
 import { type APIRequestContext, expect, test } from '@playwright/test'
 import { EDGE, instancesOf } from '../cluster.ts'
-import { register, signIn, somebody } from '../person.ts'
+import { register, signIn, signUp, somebody } from '../person.ts'
 import { signInAsAdministrator } from '../settings.ts'
 
 const gateways = () => instancesOf('gateway')
@@ -83,6 +83,46 @@ test('a banned person is out everywhere when the ban is answered, and stays out 
   expect((await post('unban-user')).status()).toBe(200)
   expect(await answers(request)).toEqual(OUT)
   await administrator.dispose()
+})
+
+test('the account page signs another device out, and says how many instances have forgotten it', async ({
+  page,
+  playwright,
+}) => {
+  const person = somebody()
+  await signUp(page, person)
+  const other = await playwright.request.newContext({ userAgent: 'kettle/1.0' })
+  expect((await signIn(other, person)).status()).toBe(200)
+  expect(await answers(other)).toEqual(IN)
+  await page.reload()
+  await page.getByRole('button', { name: /^Sign out kettle/ }).click()
+  await expect(page.getByRole('status').first()).toHaveText(
+    /^That device is signed out: gone from 12 of 12 instances in \d+ ms\.$/,
+  )
+  expect(await answers(other)).toEqual(OUT)
+  await expect(page.getByText('kettle')).toHaveCount(0)
+  await other.dispose()
+})
+
+test('the users page bans somebody, and says when they were locked out', async ({
+  page,
+  playwright,
+}) => {
+  const person = somebody()
+  const theirs = await playwright.request.newContext()
+  await register(theirs, person)
+  expect(await answers(theirs)).toEqual(IN)
+  await signInAsAdministrator(page.request)
+  await page.goto('/users')
+  await page.getByRole('button', { name: `Ban ${person.name}` }).click()
+  await expect(page.getByRole('status').first()).toHaveText(
+    /^Banned and locked out: gone from 12 of 12 instances in \d+ ms\.$/,
+  )
+  expect(await answers(theirs)).toEqual(OUT)
+  await page.getByRole('button', { name: `Lift the ban of ${person.name}` }).click()
+  await expect(page.getByText('The ban is lifted.')).toBeVisible()
+  expect(await answers(theirs)).toEqual(OUT)
+  await theirs.dispose()
 })
 
 test('sign-ins and checks of all instances are counted together, for administrators', async ({

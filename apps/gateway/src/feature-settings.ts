@@ -6,8 +6,8 @@ import { inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { tell, type Told } from './tell.ts'
 
-/** Names all that depends on a setting, in every cache of the bus: here, and pages that web keeps. */
-export const SETTINGS_TAG = 'settings'
+/** Names all that web makes of settings. */
+const SETTINGS_TAG = 'settings'
 
 /** What administrators set while everything runs. */
 export const featureSettings = {
@@ -78,7 +78,6 @@ export function createFeatureSettings({
     bus,
     name: 'setting',
     parse: (value) => stored.parse(value),
-    tags: () => [SETTINGS_TAG],
     async load() {
       const rows = await db.select().from(setting).where(inArray(setting.name, NAMES))
       return Object.fromEntries(
@@ -122,11 +121,14 @@ export function createFeatureSettings({
           .insert(setting)
           .values({ name, ...row })
           .onConflictDoUpdate({ target: setting.name, set: row })
+        await outbox.invalidate(tx, cache.name, 'all')
         await outbox.invalidateTag(tx, SETTINGS_TAG)
       })
-      const delivery = await tell(log, () =>
-        bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' }),
-      )
+      const delivery = await tell(log, async () => {
+        // Gateways first: what web makes anew, it makes of what one of them answers.
+        await cache.invalidate('all', { wait: 'everywhere' })
+        return bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' })
+      })
       const changed = (await list()).find((each) => each.name === name)
       if (!changed) throw new TypeError(`there is no setting ${name}`)
       return { setting: changed, delivery }

@@ -9,7 +9,8 @@ const servedBy = ['gateway-2', 'auth-1']
 test('an answer that keeps the contract is ok, and names who served it', () => {
   const response = new Response(null, { headers: { ...headers, 'set-cookie': 'a=b' } })
   const answer = toAnswer(response, { id: '1', more: true }, schema)
-  expect(answer).toEqual({ outcome: 'ok', value: { id: '1' }, servedBy, setCookie: ['a=b'] })
+  const rest = { servedBy, setCookie: ['a=b'], settled: null }
+  expect(answer).toEqual({ outcome: 'ok', value: { id: '1' }, ...rest })
 })
 
 test('an answer that breaks the contract is as good as none', () => {

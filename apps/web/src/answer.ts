@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini'
 import { instanceHeader } from './headers.ts'
 import { problem } from './schemas.ts'
+import { type Settled, settledOf } from './settled.ts'
 
 interface FieldError {
   field: string
@@ -9,7 +10,13 @@ interface FieldError {
 
 /** Everything that the API can say, so that a page handles each case or does not compile. */
 export type Answer<T> =
-  | { outcome: 'ok'; value: T; servedBy: string[]; setCookie: string[] }
+  | {
+      outcome: 'ok'
+      value: T
+      servedBy: string[]
+      setCookie: string[]
+      settled: Settled | null
+    }
   | { outcome: 'signed-out'; message: string; servedBy: string[] }
   | { outcome: 'forbidden'; message: string; servedBy: string[] }
   | { outcome: 'invalid'; message: string; errors: FieldError[]; servedBy: string[] }
@@ -37,6 +44,7 @@ export function toAnswer<T>(
       value: parsed.data,
       servedBy,
       setCookie: response.headers.getSetCookie(),
+      settled: settledOf(response.headers.get('x-session-settlement')),
     }
   }
 

@@ -15,24 +15,29 @@ const anything = z.unknown()
 interface Call<T> {
   schema: z.ZodMiniType<T>
   post?: unknown
+  put?: unknown
+  remove?: true
   idempotencyKey?: string
 }
 
 async function call<T>(
   path: string,
-  { schema, post, idempotencyKey }: Call<T>,
+  { schema, post, put, remove, idempotencyKey }: Call<T>,
 ): Promise<Answer<T>> {
-  const { API_URL, ORIGIN } = settings()
+  // First of all: a build gets no further, and has no settings.
   const incoming = await headers()
+  const { API_URL, ORIGIN } = settings()
   const outgoing = new Headers({ accept: 'application/json' })
   for (const name of forwarded) {
     const value = incoming.get(name)
     if (value !== null) outgoing.set(name, value)
   }
-  if (post !== undefined) {
+  const body = post ?? put
+  if (body !== undefined) {
     outgoing.set('content-type', 'application/json')
     outgoing.set('origin', new URL(ORIGIN).origin)
   }
+  const method = remove ? 'DELETE' : put ? 'PUT' : post ? 'POST' : 'GET'
   if (idempotencyKey !== undefined) outgoing.set('idempotency-key', idempotencyKey)
 
   try {
@@ -41,7 +46,8 @@ async function call<T>(
       cache: 'no-store',
       redirect: 'manual',
       signal: AbortSignal.timeout(deadlineMs),
-      ...(post === undefined ? {} : { method: 'POST', body: JSON.stringify(post) }),
+      method,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     return toAnswer(response, readJson(await response.text()), schema)
   } catch (error) {
@@ -71,18 +77,44 @@ export const me = cache(async (): Promise<Answer<schemas.Me>> => {
 export const ping = cache(() => call('/api/auth/ok', { schema: anything }))
 
 export const cluster = () => call('/api/cluster', { schema: schemas.cluster })
-export const sessions = () => call('/api/auth/list-sessions', { schema: schemas.sessions })
+export const sessions = () => call('/api/sessions', { schema: schemas.sessions })
+export const limits = () => call('/api/limits?minutes=15', { schema: schemas.limits })
+export const people = (offset: number) =>
+  call(
+    `/api/auth/admin/list-users?${new URLSearchParams({ limit: '20', offset: String(offset), sortBy: 'createdAt', sortDirection: 'desc' })}`,
+    {
+      schema: schemas.people,
+    },
+  )
 export const payments = () => call('/api/payments', { schema: schemas.payments })
+export const featureSettings = () => call('/api/settings', { schema: schemas.featureSettings })
+
+/** Answers when no instance goes by the old value any more, or says which may. */
+export const changeSetting = (name: schemas.Setting['name'], value: string) =>
+  call(`/api/settings/${name}`, { schema: schemas.settingChange, put: { value } })
 
 export const signIn = (post: { email: string; password: string }) =>
   call('/api/auth/sign-in/email', { schema: anything, post })
 export const signUp = (post: { name: string; email: string; password: string }) =>
   call('/api/auth/sign-up/email', { schema: anything, post })
 export const signOut = () => call('/api/auth/sign-out', { schema: anything, post: {} })
-export const revokeSession = (token: string) =>
-  call('/api/auth/revoke-session', { schema: anything, post: { token } })
+/** Answer when every instance has forgotten them. */
+export const revokeSession = (id: string) =>
+  call(`/api/sessions/${encodeURIComponent(id)}`, { schema: schemas.revocation, remove: true })
 export const revokeOtherSessions = () =>
-  call('/api/auth/revoke-other-sessions', { schema: anything, post: {} })
+  call('/api/sessions', { schema: schemas.revocation, remove: true })
+export const administer = (
+  deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions',
+  userId: string,
+) => call(`/api/auth/admin/${deed}`, { schema: anything, post: { userId } })
+
+export const block = (policy: string, id: string, forMs: number) =>
+  call('/api/limits/blocks', { schema: anything, post: { policy, id, forMs } })
+export const letGo = (policy: string, id: string) =>
+  call(`/api/limits/blocks?${new URLSearchParams({ policy, id })}`, {
+    schema: anything,
+    remove: true,
+  })
 
 /** Every try of one form carries one key, so that the service can tell a retry from a second payment. */
 export const pay = (

@@ -5,6 +5,8 @@ export interface FormState {
   message: string | null
   errors: Record<string, string>
   values: Record<string, string>
+  /** What came of it, where the form stays. */
+  done?: string
   /** The key of the next try, where the form carries one. */
   key?: string
 }

@@ -17,18 +17,65 @@ export const me = z.object({
 })
 export type Me = z.infer<typeof me>
 
-export const sessions = z.array(
-  z.object({
-    id: z.string(),
-    token: z.string(),
-    createdAt: date,
-    updatedAt: date,
-    expiresAt: date,
-    ipAddress: z.optional(z.nullable(z.string())),
-    userAgent: z.optional(z.nullable(z.string())),
+const session = z.object({
+  id: z.string(),
+  current: z.boolean(),
+  agent: z.nullable(z.string()),
+  address: z.nullable(z.string()),
+  createdAt: date,
+  lastSeenAt: date,
+})
+export type Session = z.infer<typeof session>
+export const sessions = z.object({ sessions: z.array(session) })
+
+/** What came of signing devices out: the figures are there when all instances confirmed it. */
+export const revocation = z.object({
+  revoked: z.number(),
+  acked: z.optional(z.number()),
+  instances: z.optional(z.number()),
+  ms: z.number(),
+})
+export type Revocation = z.infer<typeof revocation>
+
+const person = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  role: z.optional(z.nullable(z.string())),
+  banned: z.optional(z.nullable(z.boolean())),
+  createdAt: date,
+})
+export type Person = z.infer<typeof person>
+export const people = z.object({ users: z.array(person), total: z.number() })
+
+const policy = z.object({
+  name: z.string(),
+  quota: z.union([z.number(), z.literal('unlimited')]),
+  windowMs: z.number(),
+  by: z.array(z.string()),
+  algorithm: z.string(),
+  shadow: z.boolean(),
+})
+const counts = z.object({
+  policy: z.string(),
+  allowed: z.number(),
+  limited: z.number(),
+  unavailable: z.number(),
+})
+const limitedKey = z.object({ policy: z.string(), id: z.string(), count: z.number() })
+const blockedKey = z.object({ policy: z.string(), id: z.string(), endsInMs: z.number() })
+
+/** What limits are in force, and what they did in the last minutes. */
+export const limits = z.object({
+  limits: z.object({ policies: z.array(policy) }),
+  activity: z.object({
+    minutes: z.number(),
+    policies: z.array(counts),
+    limited: z.array(limitedKey),
+    blocked: z.array(blockedKey),
   }),
-)
-export type Session = z.infer<typeof sessions>[number]
+})
+export type Limits = z.infer<typeof limits>
 
 export const payment = z.object({
   id: z.string(),
@@ -53,6 +100,40 @@ const instance = z.object({
 })
 export type Instance = z.infer<typeof instance>
 export const cluster = z.object({ instances: z.array(instance) })
+
+const paymentsTaken = z.enum(['open', 'closed'])
+
+/** The settings that everybody may read, and so every page may show. */
+export const publicSettings = z.object({ announcement: z.string(), payments: paymentsTaken })
+export type PublicSettings = z.infer<typeof publicSettings>
+
+const changed = {
+  description: z.string(),
+  updatedAt: z.nullable(date),
+  updatedBy: z.nullable(z.string()),
+}
+const setting = z.discriminatedUnion('name', [
+  z.object({ name: z.literal('announcement'), value: z.string(), ...changed }),
+  z.object({ name: z.literal('payments'), value: paymentsTaken, ...changed }),
+])
+export type Setting = z.infer<typeof setting>
+export const featureSettings = z.object({ settings: z.array(setting) })
+
+const ids = z.array(z.string())
+
+/** How far a change got before it was answered: instances by id. */
+const delivery = z.discriminatedUnion('outcome', [
+  z.object({
+    outcome: z.enum(['everywhere', 'some']),
+    acked: ids,
+    lapsed: ids,
+    failed: ids,
+    ms: z.number(),
+  }),
+  z.object({ outcome: z.literal('pending') }),
+])
+export type Delivery = z.infer<typeof delivery>
+export const settingChange = z.object({ setting, delivery })
 
 /** Who answered: an instance id for each stage of the way, null where nobody did. */
 const way = z.object({

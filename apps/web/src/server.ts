@@ -21,6 +21,8 @@ interface WebApp {
  */
 export async function createApp({ instanceId, port }: WebApp) {
   serveBuild(await readBuiltConfig())
+  // As the server that Next writes for a build does: from here it looks for our handlers.
+  process.chdir(dir)
   // Next chooses its runtime by NODE_ENV when it is loaded, so it is loaded after that is set.
   const { default: next } = await import('next')
   const app = next({ dev: false, dir, port, hostname: 'localhost', quiet: true })
@@ -31,6 +33,8 @@ export async function createApp({ instanceId, port }: WebApp) {
     listener(request: IncomingMessage, response: ServerResponse) {
       // Pages learn from this who serves them; what a client sent under the name is overwritten.
       request.headers[instanceHeader] = instanceId
+      // Who names no user agent is served as all others are: `htmlLimitedBots` in next.config.ts.
+      request.headers['user-agent'] ||= 'unnamed'
       void handle(request, response)
     },
     close: () => app.close(),

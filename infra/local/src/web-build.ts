@@ -10,7 +10,7 @@ import { runOnce } from './supervise.ts'
 const SOURCES = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.*,tsconfig.json}',
-  'packages/{service,redis}/src/**/*.ts',
+  'packages/{cache-broadcast,service,redis}/src/**/*.ts',
   'pnpm-lock.yaml',
 ]
 const STAMP = join(ROOT, 'apps/web/.next/threefold.json')

@@ -11,6 +11,9 @@ export const metadata: Metadata = {
   description: 'A TypeScript monorepo that is correct with three of everything.',
 }
 
+/** No page has a part that is the same for everybody and could be shown first. */
+export const instant = false
+
 const paper = { light: '#fbfaf6', dark: '#0f1216' }
 
 export async function generateViewport(): Promise<Viewport> {

@@ -22,6 +22,14 @@ function Frame({ id, label, hint, error, children }: Labelled & ComponentProps<'
         {label}
       </label>
       {children}
+      <Description id={id} hint={hint} error={error} />
+    </div>
+  )
+}
+
+function Description({ id, hint, error }: Omit<Labelled, 'label'> & { id: string | undefined }) {
+  return (
+    <>
       {error && (
         <p id={`${id}-error`} className="text-sm font-medium text-danger">
           {error}
@@ -32,7 +40,7 @@ function Frame({ id, label, hint, error, children }: Labelled & ComponentProps<'
           {hint}
         </p>
       )}
-    </div>
+    </>
   )
 }
 
@@ -65,5 +73,39 @@ export function SelectField({ label, hint, error, ...rest }: Labelled & Componen
         className={control}
       />
     </Frame>
+  )
+}
+
+interface ChoiceFieldProps extends Labelled {
+  name: string
+  choices: readonly { value: string; label: string }[]
+  defaultValue: string
+}
+
+/** One of a few, all in sight: native radio buttons in a group that its label names. */
+export function ChoiceField({ name, choices, defaultValue, ...labelled }: ChoiceFieldProps) {
+  const { id, describedBy } = useDescription(labelled)
+  return (
+    <fieldset aria-describedby={describedBy} className="grid content-start gap-1.5">
+      <legend className="mb-1.5 text-sm font-semibold">{labelled.label}</legend>
+      <div className="grid auto-cols-fr grid-flow-col gap-3">
+        {choices.map(({ value, label }) => (
+          <label
+            key={value}
+            className="flex min-h-11 cursor-pointer items-center gap-3 rounded-control border border-edge bg-surface px-3 transition-colors hover:border-ink has-checked:border-accent has-checked:bg-glow"
+          >
+            <input
+              type="radio"
+              name={name}
+              value={value}
+              defaultChecked={value === defaultValue}
+              className="size-4 accent-accent"
+            />
+            {label}
+          </label>
+        ))}
+      </div>
+      <Description id={id} {...labelled} />
+    </fieldset>
   )
 }

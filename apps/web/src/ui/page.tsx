@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { servedBy } from '../view.ts'
+import { Announcement } from './announcement.tsx'
 import { InstanceName } from './instance-mark.tsx'
 
 interface PageProps {
@@ -13,6 +14,7 @@ interface PageProps {
 export async function Page({ title, lead, narrow = false, children }: PageProps) {
   return (
     <>
+      <Announcement />
       <main
         id="main"
         tabIndex={-1}

@@ -18,9 +18,16 @@ export async function SiteHeader() {
           <InstanceMark lit={2} className="h-5" />
           Threefold
         </Link>
-        <nav aria-label="Main" className="order-3 flex gap-6 max-sm:w-full sm:order-2">
+        <nav aria-label="Main" className="order-3 flex flex-wrap gap-x-6 max-sm:w-full sm:order-2">
           <NavLink href="/replicas">Replicas</NavLink>
           <NavLink href="/payments">Payments</NavLink>
+          {me.outcome === 'ok' && me.value.user.role === 'admin' && (
+            <>
+              <NavLink href="/users">Users</NavLink>
+              <NavLink href="/limits">Limits</NavLink>
+              <NavLink href="/settings">Settings</NavLink>
+            </>
+          )}
           {me.outcome === 'signed-out' ? (
             <NavLink href="/sign-in">Sign in</NavLink>
           ) : (

@@ -4,21 +4,25 @@ import { redirect } from 'next/navigation'
 import type { Answer } from '../../answer.ts'
 import * as api from '../../api.ts'
 import { textOf } from '../../form-state.ts'
+import type { Revocation } from '../../schemas.ts'
+import { type Settled, settledQuery } from '../../settled.ts'
 import type { NoticeCode } from './notices.ts'
 
-function conclude(answer: Answer<unknown>, done: NoticeCode): never {
+function conclude(answer: Answer<Revocation>, done: NoticeCode): never {
   if (answer.outcome === 'signed-out') redirect('/sign-in?next=/account')
-  redirect(`/account?notice=${answer.outcome === 'ok' ? done : 'failed'}`)
+  if (answer.outcome === 'ok') {
+    redirect(`/account?notice=${done}${settledQuery(settledBy(answer.value))}`)
+  }
+  // Gone already, by another instance or another tab, is what was asked for.
+  redirect(`/account?notice=${answer.outcome === 'invalid' ? 'gone' : 'failed'}`)
 }
 
-/** Signs one device out. The form names a session; its token never leaves the servers. */
+function settledBy({ acked, instances, ms }: Revocation): Settled | null {
+  return acked === undefined || instances === undefined ? null : { acked, instances, ms }
+}
+
 export async function revokeSession(form: FormData) {
-  const answer = await api.sessions()
-  if (answer.outcome !== 'ok') conclude(answer, 'revoked')
-  const session = answer.value.find(({ id }) => id === textOf(form, 'session'))
-  // Gone already, by another instance or another tab, is what was asked for.
-  if (!session) redirect('/account?notice=revoked')
-  conclude(await api.revokeSession(session.token), 'revoked')
+  conclude(await api.revokeSession(textOf(form, 'session')), 'revoked')
 }
 
 export async function revokeOthers() {
@@ -27,7 +31,8 @@ export async function revokeOthers() {
 
 export async function signOut() {
   const answer = await api.signOut()
-  if (answer.outcome !== 'ok') conclude(answer, 'failed')
+  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/account')
+  if (answer.outcome !== 'ok') redirect('/account?notice=failed')
   await api.passCookies(answer.setCookie)
   redirect('/sign-in')
 }

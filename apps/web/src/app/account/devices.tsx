@@ -8,28 +8,27 @@ import { revokeSession } from './actions.ts'
 
 interface DevicesProps {
   sessions: Session[]
-  currentId: string
   now: Date
 }
 
 /** A person's sessions as the devices they are on, this one first. */
-export function Devices({ sessions, currentId, now }: DevicesProps) {
+export function Devices({ sessions, now }: DevicesProps) {
   const byRecency = sessions.toSorted(
     (a, b) =>
-      Number(b.id === currentId) - Number(a.id === currentId) ||
-      b.updatedAt.getTime() - a.updatedAt.getTime(),
+      Number(b.current) - Number(a.current) || b.lastSeenAt.getTime() - a.lastSeenAt.getTime(),
   )
   return (
     <ul className="divide-y divide-line">
       {byRecency.map((session) => (
-        <Device key={session.id} session={session} current={session.id === currentId} now={now} />
+        <Device key={session.id} session={session} now={now} />
       ))}
     </ul>
   )
 }
 
-function Device({ session, current, now }: { session: Session; current: boolean; now: Date }) {
-  const device = deviceOf(session.userAgent)
+function Device({ session, now }: { session: Session; now: Date }) {
+  const { current } = session
+  const device = deviceOf(session.agent)
   return (
     <li className="grid grid-cols-[auto_1fr] items-start gap-x-4 gap-y-3 py-5 first:pt-0 last:pb-0 sm:grid-cols-[auto_1fr_auto]">
       <MonitorSmartphoneIcon
@@ -42,11 +41,11 @@ function Device({ session, current, now }: { session: Session; current: boolean;
           {current && <Badge tone="accent">This device</Badge>}
         </h3>
         <p className="text-sm text-muted">
-          <span className="font-mono break-all">{session.ipAddress || 'address unknown'}</span>
+          <span className="font-mono break-all">{session.address || 'address unknown'}</span>
         </p>
         <p className="text-sm text-muted">
           Signed in <Moment date={session.createdAt} now={now} />, last seen{' '}
-          <Moment date={session.updatedAt} now={now} />
+          <Moment date={session.lastSeenAt} now={now} />
         </p>
       </div>
       {!current && (

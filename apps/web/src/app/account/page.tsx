@@ -24,8 +24,8 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
     )
   }
 
-  const { user, session } = me.value
-  const notice = noticeOf(query['notice'])
+  const { user } = me.value
+  const notice = noticeOf(query)
   const administrator = user.role === 'admin'
   return (
     <Page title={user.name} lead={user.email}>
@@ -45,7 +45,7 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
           id="devices"
           title="Your devices"
           aside={
-            sessions.value.length > 1 && (
+            sessions.value.sessions.length > 1 && (
               <form action={revokeOthers}>
                 <SubmitButton look="danger" size="small" pendingText="Signing out…">
                   Sign out all others
@@ -54,7 +54,7 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
             )
           }
         >
-          <Devices sessions={sessions.value} currentId={session.id} now={new Date()} />
+          <Devices sessions={sessions.value.sessions} now={new Date()} />
         </Card>
       ) : (
         <Unavailable

@@ -1,5 +1,6 @@
 import { redirect } from 'next/navigation'
 import * as api from '../../api.ts'
+import { publicSettings } from '../../public-settings.ts'
 import { Card } from '../../ui/card.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Page } from '../../ui/page.tsx'
@@ -10,7 +11,12 @@ import { PaymentList } from './list.tsx'
 export const metadata = { title: 'Payments' }
 
 export default async function Payments({ searchParams }: PageProps<'/payments'>) {
-  const [me, payments, query] = await Promise.all([api.me(), api.payments(), searchParams])
+  const [me, payments, query, settings] = await Promise.all([
+    api.me(),
+    api.payments(),
+    searchParams,
+    publicSettings(),
+  ])
   if (me.outcome === 'signed-out') redirect('/sign-in?next=/payments')
 
   const made =
@@ -25,7 +31,13 @@ export default async function Payments({ searchParams }: PageProps<'/payments'>)
       {made && <Notice tone="ok">The payment is made.</Notice>}
       <div className="grid gap-6 lg:grid-cols-[2fr_3fr] lg:items-start">
         <Card id="new" title="New payment">
-          <PaymentForm key={made?.id} idempotencyKey={crypto.randomUUID()} />
+          {settings.payments === 'open' ? (
+            <PaymentForm key={made?.id} idempotencyKey={crypto.randomUUID()} />
+          ) : (
+            <Notice tone="warn">
+              Payments are closed: no new ones are taken for now. Those made are safe.
+            </Notice>
+          )}
         </Card>
         {payments.outcome === 'ok' ? (
           <Card id="made" title="Made so far">

@@ -3,9 +3,9 @@
 import type { View } from '../../schemas.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
+import { LiveSwitch } from '../../ui/live-switch.tsx'
 import { RequestWay } from '../../ui/request-way.tsx'
 import { Instances } from './instances.tsx'
-import { LiveSwitch } from './live-switch.tsx'
 import { Tally } from './tally.tsx'
 import { useViews } from './use-views.ts'
 import { Weave } from './weave.tsx'
@@ -22,7 +22,7 @@ export function LiveReplicas({ first }: { first: View }) {
       <Card
         id="way"
         title="The way of this view"
-        aside={<LiveSwitch live={live} onChange={setLive} />}
+        aside={<LiveSwitch live={live} label="Serve every 2 seconds" onChange={setLive} />}
       >
         <div className="grid justify-items-center">
           <RequestWay way={latest.way} id={latest.id} />

@@ -2,22 +2,23 @@ import { Switch } from '@base-ui/react/switch'
 
 interface LiveSwitchProps {
   live: boolean
+  label: string
   onChange: (live: boolean) => void
 }
 
 /** Starts and stops what moves by itself (WCAG 2.2.2). */
-export function LiveSwitch({ live, onChange }: LiveSwitchProps) {
+export function LiveSwitch({ live, label, onChange }: LiveSwitchProps) {
   return (
     <label className="flex min-h-11 cursor-pointer items-center gap-3 text-sm font-medium">
       <Switch.Root
-        aria-label="Serve every 2 seconds"
+        aria-label={label}
         checked={live}
         onCheckedChange={onChange}
         className="flex h-6 w-11 shrink-0 rounded-full border border-edge bg-surface p-0.5 transition-colors data-checked:border-accent data-checked:bg-accent"
       >
         <Switch.Thumb className="size-[1.125rem] rounded-full bg-edge transition-transform data-checked:translate-x-5 data-checked:bg-on-accent" />
       </Switch.Root>
-      Serve every 2 seconds
+      {label}
     </label>
   )
 }

@@ -1,0 +1,28 @@
+'use server'
+
+import { updateTag } from 'next/cache'
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { describeDelivery } from '../../delivery.ts'
+import { type FormState, refused, textOf } from '../../form-state.ts'
+import { settingsTag } from '../../public-settings.ts'
+
+/** Changes one setting for everybody. The form stays, and says how far the change got. */
+export async function changeSetting(_: FormState, form: FormData): Promise<FormState> {
+  const name = textOf(form, 'name') === 'payments' ? 'payments' : 'announcement'
+  const value = textOf(form, 'value')
+  const answer = await api.changeSetting(name, value)
+  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/settings')
+  if (answer.outcome !== 'ok') return refused(answer, { value })
+
+  const { setting, delivery } = answer.value
+  // The gateway told the bus already. Again, now that no gateway has the old value: what an instance
+  // asked for in between may be old. Without Redis nothing kept is trusted, and nobody can be told.
+  if (delivery.outcome !== 'pending') updateTag(settingsTag)
+  return {
+    message: null,
+    errors: {},
+    values: { value: setting.value },
+    done: describeDelivery(delivery),
+  }
+}

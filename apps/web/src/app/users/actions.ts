@@ -1,0 +1,24 @@
+'use server'
+
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { textOf } from '../../form-state.ts'
+import { settledQuery } from '../../settled.ts'
+import type { NoticeCode } from './notices.ts'
+
+async function administer(
+  form: FormData,
+  deed: Parameters<typeof api.administer>[0],
+  done: NoticeCode,
+): Promise<never> {
+  const answer = await api.administer(deed, textOf(form, 'user'))
+  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/users')
+  const offset = Number(textOf(form, 'offset')) || 0
+  if (answer.outcome !== 'ok') redirect(`/users?offset=${offset}&notice=failed`)
+  redirect(`/users?offset=${offset}&notice=${done}${settledQuery(answer.settled)}`)
+}
+
+export const ban = async (form: FormData) => administer(form, 'ban-user', 'banned')
+export const unban = async (form: FormData) => administer(form, 'unban-user', 'unbanned')
+export const signOutEverywhere = async (form: FormData) =>
+  administer(form, 'revoke-user-sessions', 'signed-out')

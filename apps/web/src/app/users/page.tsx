@@ -1,0 +1,56 @@
+import { redirect } from 'next/navigation'
+import * as api from '../../api.ts'
+import { Card } from '../../ui/card.tsx'
+import { Notice } from '../../ui/notice.tsx'
+import { Page } from '../../ui/page.tsx'
+import { Pager } from '../../ui/pager.tsx'
+import { Unavailable } from '../../ui/unavailable.tsx'
+import { noticeOf } from './notices.ts'
+import { People } from './people.tsx'
+
+export const metadata = { title: 'Users' }
+
+const lead = 'Whoever is banned here is out of every instance before this page is back.'
+const PAGE = 20
+
+export default async function Users({ searchParams }: PageProps<'/users'>) {
+  const query = await searchParams
+  const offset = Math.max(0, Math.trunc(Number(query['offset'])) || 0)
+  const [me, answer] = await Promise.all([api.me(), api.people(offset)])
+  if (me.outcome === 'signed-out' || answer.outcome === 'signed-out') {
+    redirect('/sign-in?next=/users')
+  }
+  if (answer.outcome === 'forbidden') {
+    return (
+      <Page title="Users">
+        <p className="text-muted">Users are for administrators, and your account is not one.</p>
+      </Page>
+    )
+  }
+  if (answer.outcome !== 'ok' || me.outcome !== 'ok') {
+    const retryAfterSeconds = answer.outcome === 'unavailable' ? answer.retryAfterSeconds : 10
+    return (
+      <Page title="Users" lead={lead}>
+        <Unavailable retryAfterSeconds={retryAfterSeconds} />
+      </Page>
+    )
+  }
+
+  const { users, total } = answer.value
+  const notice = noticeOf(query)
+  return (
+    <Page title="Users" lead={lead}>
+      {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}
+      <Card id="people" title={total === 1 ? '1 user' : `${total} users`}>
+        {users.length === 0 ? (
+          <p className="rounded-control bg-sunken px-4 py-8 text-center text-muted">
+            Nobody here: the list ends before.
+          </p>
+        ) : (
+          <People people={users} ownId={me.value.user.id} offset={offset} />
+        )}
+        <Pager path="/users" offset={offset} page={PAGE} total={total} />
+      </Card>
+    </Page>
+  )
+}
