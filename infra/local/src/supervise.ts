@@ -17,6 +17,7 @@ export interface Program {
   name: string
   args: string[]
   env: Record<string, string>
+  cwd?: string
   /** Answers 200 when it is ready. */
   readyUrl: string
 }
@@ -80,18 +81,19 @@ export async function supervise(
 }
 
 /** Runs a program to its end. @throws BootError with the last line it wrote, unless it exits 0 */
-export async function runOnce({ name, args, env }: Omit<Program, 'readyUrl'>): Promise<void> {
-  const child = launch({ name, args, env })
+export async function runOnce(program: Omit<Program, 'readyUrl'>): Promise<void> {
+  const { name } = program
+  const child = launch(program)
   const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
   if (code !== 0) throw new BootError(lastWords(name))
 }
 
-function launch({ name, args, env }: Omit<Program, 'readyUrl'>): ChildProcess {
+function launch({ name, args, env, cwd = ROOT }: Omit<Program, 'readyUrl'>): ChildProcess {
   const log = openSync(logOf(name), 'a')
   const errors = openSync(errorsOf(name), 'w')
   // A group of its own: Ctrl-C must reach the launcher alone, which then stops all in order.
   const child = spawn(process.execPath, args, {
-    cwd: ROOT,
+    cwd,
     env,
     detached: true,
     stdio: ['ignore', log, errors],

@@ -13,12 +13,13 @@ const SOURCES = [
   'packages/{cache-broadcast,service,redis}/src/**/*.ts',
   'pnpm-lock.yaml',
 ]
-const STAMP = join(ROOT, 'apps/web/.next/threefold.json')
+const WEB = join(ROOT, 'apps/web')
+const STAMP = join(WEB, '.next/threefold.json')
 
 /** Builds web when its sources, or the key that all replicas share, have changed since the last build. */
 export async function buildWeb(env: Record<string, string>): Promise<'built' | 'unchanged'> {
   const sources = hashSources(env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] ?? '')
-  const built = existsSync(join(ROOT, 'apps/web/.next/BUILD_ID'))
+  const built = existsSync(join(WEB, '.next/BUILD_ID'))
   if (built && readState(STAMP) === sources) return 'unchanged'
   const other = STATE === HOME ? undefined : runningLauncher(HOME)
   if (other !== undefined) {
@@ -28,7 +29,9 @@ export async function buildWeb(env: Record<string, string>): Promise<'built' | '
   }
   await runOnce({
     name: 'web-build',
-    args: [join(ROOT, 'apps/web/node_modules/next/dist/bin/next'), 'build', join(ROOT, 'apps/web')],
+    args: [join(WEB, 'node_modules/next/dist/bin/next'), 'build'],
+    // Next writes down where its handlers are as seen from here, and web looks from the same place.
+    cwd: WEB,
     env: { ...env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
   })
   writeState(STAMP, sources)
