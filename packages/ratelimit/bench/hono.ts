@@ -5,6 +5,13 @@ import type { Dimensions, RateLimiter } from '../src/index.ts'
 import { measure } from './measure.ts'
 import type { CountOne } from './peers.ts'
 
+function serve(name: string, middleware?: MiddlewareHandler) {
+  const app = new Hono()
+  if (middleware) app.use(middleware)
+  app.get('/', (c) => c.text('fine'))
+  return { name, check: async () => (await app.request('/')).text() }
+}
+
 /** The CPU that a limiter of four dimensions adds to a request of Hono, 64 in flight. */
 export async function measureHono({
   limiter,
@@ -21,13 +28,6 @@ export async function measureHono({
 }) {
   let requests = 0
   const next = () => of((requests += 1))
-
-  function serve(name: string, middleware?: MiddlewareHandler) {
-    const app = new Hono()
-    if (middleware) app.use(middleware)
-    app.get('/', (c) => c.text('fine'))
-    return { name, check: async () => (await app.request('/')).text() }
-  }
 
   const contenders = [
     serve('none'),

@@ -1,7 +1,7 @@
 /**
  * How many instructions redis-server executes for a check of four dimensions, ours in batches of 16
  * beside rate-limiter-flexible, counted by callgrind: the same on a busy machine. Needs `valgrind` and
- * `redis-server`. `node bench/instructions.ts`
+ * `redis-server`. `pnpm --filter @repo/ratelimit instructions`
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,6 +24,8 @@ const of = (i: number) => ({
   route: `GET /api/r${i % 10}`,
 })
 
+const CALLGRIND = 'valgrind'
+
 type Run = (url: string, checks: number) => Promise<void>
 
 const ours: Run = async (url, checks) => {
@@ -38,20 +40,20 @@ const ours: Run = async (url, checks) => {
 }
 
 const flexible: Run = async (url, checks) => {
-  const { peers, close } = await connectPeers(url, QUOTA)
-  const count = peers['rate-limiter-flexible']
+  const connected = await connectPeers(url, QUOTA)
+  const count = connected.peers['rate-limiter-flexible']
   for (let i = 0; i < checks; i += 1) {
     const values = Object.values(of(i))
     await Promise.all(values.map(async (value, d) => count?.(names[d] ?? '', value)))
   }
-  close()
+  connected.close()
 }
 
 async function instructions(run: Run, checks: number): Promise<number> {
   const port = await freePort()
   const callgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', '--trace-children=yes']
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--hz', '1']
-  const server = spawn('valgrind', [...callgrind, 'redis-server', ...settings])
+  const server = spawn(CALLGRIND, [...callgrind, 'redis-server', ...settings])
   let said = ''
   server.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
   const up = Promise.withResolvers<void>()

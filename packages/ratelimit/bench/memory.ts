@@ -3,13 +3,14 @@ import type { RateLimiter } from '../src/index.ts'
 import { keys as names } from '../src/keys.ts'
 
 const COUNT = 10_000
+const key = (i: number) => `${names.countPrefix('api-user')}${String(i).padStart(32, 'u')}`
+const userOf = (i: number) => ({ user: String(i).padStart(32, 'u') })
 
 /** Bytes of the server's memory per count, its name with an identifier of 32 bytes included. */
 export async function bytesPerKey(
   redis: Redis,
   limiter: RateLimiter,
 ): Promise<Record<string, number>> {
-  const key = (i: number) => `${names.countPrefix('api-user')}${String(i).padStart(32, 'u')}`
   async function grown(fill: (i: number) => Promise<unknown>): Promise<number> {
     await redis.flushall()
     const before = await used()
@@ -21,9 +22,8 @@ export async function bytesPerKey(
   async function used(): Promise<number> {
     return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1] ?? Number.NaN)
   }
-  const user = (i: number) => ({ user: String(i).padStart(32, 'u') })
   return {
-    'sliding, used once': await grown((i) => limiter.take(['api-user'], user(i))),
+    'sliding, used once': await grown((i) => limiter.take(['api-user'], userOf(i))),
     // As a key has it that was hit in every sub-window: 8 bytes and 17 entries.
     'sliding, full': await grown((i) => redis.set(key(i), Buffer.alloc(76, 1), 'PX', 63_750)),
     'token bucket': await grown((i) => redis.set(key(i), Buffer.alloc(18, 1), 'PX', 120_000)),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
+import FastifyStore from '@fastify/rate-limit/store/RedisStore.js'
 import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from 'ioredis'
 import { RedisStore } from 'rate-limit-redis'
@@ -23,7 +23,7 @@ export async function connectPeers(url: string, quota: number) {
     sendCommand: (command: string, ...args: string[]) => call(bare, command, args),
   })
   Reflect.set(classic, 'windowMs', WINDOW_MS)
-  const fastify = openFastifyStore(bare)
+  const fastify = new FastifyStore(false, false, bare, 'fastify:')
   const sha = String(await bare.script('LOAD', FLOOR))
 
   const peers: Record<string, CountOne> = {
@@ -34,7 +34,8 @@ export async function connectPeers(url: string, quota: number) {
     'rate-limit-redis': (policy, id) => classic.increment(`${policy}:${id}`),
     '@fastify/rate-limit': (policy, id) =>
       new Promise((resolve, reject) => {
-        const done = (error: unknown, answer: unknown) => (error ? reject(error) : resolve(answer))
+        const done = (error: Error | null, answer: unknown) =>
+          error ? reject(error) : resolve(answer)
         fastify.incr(`${policy}:${id}`, done, WINDOW_MS, quota)
       }),
     'bare EVALSHA, INCR': (policy, id) => bare.evalsha(sha, 1, `floor:${policy}:${id}`, WINDOW_MS),
@@ -107,6 +108,7 @@ function adapt(redis: Redis) {
 }
 
 /** What the peer's interface promises of Redis, and nobody can check here. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it is
 function typed<T>(reply: unknown): T {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
   return reply as T
@@ -118,15 +120,4 @@ async function call(
   args: string[],
 ): Promise<boolean | number | string> {
   return typed(await redis.call(command, ...args))
-}
-
-interface FastifyStore {
-  incr(key: string, done: (error: unknown, answer: unknown) => void, ms: number, max: number): void
-}
-
-function openFastifyStore(redis: Redis): FastifyStore {
-  const Store: new (...args: unknown[]) => FastifyStore = createRequire(import.meta.url)(
-    '@fastify/rate-limit/store/RedisStore.js',
-  )
-  return new Store(false, false, redis, 'fastify:')
 }

@@ -1,12 +1,12 @@
 /**
  * One algorithm as parts of the take script. In each, `k` is the index of a key, `limit` is its limit
  * (`kind`, `window` and `quota` are of it, and `limit.shape` is what its states begin with), `now` is
- * the server's time in ms, and `s` is the state of the count, of which `s.used` is what is charged.
+ * the server's time in ms, and `used[k]` is what is charged.
  */
 export interface AlgorithmLua {
   /** How the script names it. */
   readonly kind: number
-  /** Makes `s` from `value`, what is stored, or false. */
+  /** Sets `used[k]` from `value`, what is stored, or false. */
   readonly read: string
   /** Adds `amount`, which may be negative. */
   readonly charge: string

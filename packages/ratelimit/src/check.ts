@@ -74,7 +74,7 @@ export interface Store {
 }
 
 /** What an instance did since it last said so. */
-export interface Activity {
+interface Activity {
   /** `<policy>|<allowed, limited or unavailable>` -> how many. */
   readonly totals: ReadonlyMap<string, number>
   /** The name of a count -> how often it refused. */

@@ -9,13 +9,13 @@ export const concurrencyLua: AlgorithmLua = {
   kind: 4,
   read: /* lua */ `
     redis.call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now)
-    s = { used = redis.call('ZCARD', KEYS[k + 1]) }
+    used[k] = redis.call('ZCARD', KEYS[k + 1])
   `,
   charge: /* lua */ `
     if lease ~= '' then
       redis.call('ZADD', KEYS[k + 1], now + window, lease)
       redis.call('PEXPIRE', KEYS[k + 1], window + 1000)
-      s.used = s.used + 1
+      used[k] = used[k] + 1
     end
   `,
   // A lease may be given back at any time, and none is longer than this unless it is renewed.

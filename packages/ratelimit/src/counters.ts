@@ -25,7 +25,7 @@ function createTokenBucket(windowMs: number): Counter {
     },
     times(_nowMs, quota) {
       const left = Math.max(0, Math.floor(quota - level + 1e-9))
-      const resetMs = level / perMs
+      const resetMs = Math.min(level / perMs, 4_000_000_000)
       return { refillMs: Math.min((level - (quota - left - 1)) / perMs, resetMs), resetMs }
     },
     retryMs: (_nowMs, cost, quota) => (level + cost - quota) / perMs,

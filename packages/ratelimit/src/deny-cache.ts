@@ -11,7 +11,7 @@ export interface DenyCache {
   readonly size: number
 }
 
-export interface Refusal {
+interface Refusal {
   readonly untilMs: number
   /** A take of less, or of a higher quota, may pass. */
   readonly cost: number

@@ -46,7 +46,7 @@ describe('headers', () => {
       ['p', { q: 10, w: 60 }],
       ['q', { q: 100 }],
     ])
-    expect(read(headers, 'RateLimit')).toEqual([['q', { r: 9, t: 2 }]])
+    expect(read(headers, 'RateLimit')).toEqual([['q', { r: 9, t: 1 }]])
     expect(headers).toHaveLength(2)
   })
 

@@ -166,7 +166,7 @@ describe('three processes hammering one key', () => {
 
 describe('the attacks notice a program with', () => {
   const caught: [mutant: string, policy: string, skewed: boolean][] = [
-    ['the oldest sub-window forgotten', 'sliding', false],
+    ['a quarter of the ring forgotten', 'sliding', false],
     ['the clock of the client', 'sliding', true],
     ['a count that is not written', 'sliding', false],
   ]

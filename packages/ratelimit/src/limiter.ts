@@ -87,7 +87,11 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     const sentAtMs = performance.now()
     const { mark } = denials.cache
     return store.check(check).then(
-      (verdict) => answered(check, verdict, sentAtMs, mark),
+      ({ allowed, limits }) => {
+        // A shadow policy may have refused without being asked.
+        const all = refused.length === 0 ? limits : [...limits, ...refused]
+        return answered(check, { allowed, limits: all }, sentAtMs, mark)
+      },
       (error: unknown) => unanswered(check, error),
     )
   }

@@ -3,22 +3,19 @@ import path from 'node:path'
 
 /** What is taken out of the program, one at a time, to see that the attacks notice. */
 const MUTANTS: Record<string, [file: string, find: string, put: string][]> = {
-  'the oldest sub-window forgotten': [
-    [
-      'sliding-lua.ts',
-      'if (s.mark - 16 + oldest % 256 / 255) * part + window <= now then',
-      'if true then',
-    ],
+  'a quarter of the ring forgotten': [
+    ['sliding-lua.ts', 'for p = 77, #value, 4 do', 'for p = 61, #value, 4 do'],
+    ['sliding-lua.ts', 'trim(sub(value, 1, 76))', 'trim(sub(value, 1, 60))'],
   ],
   'the clock of the client': [
     ['take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[3], 0 }'],
     ['redis-store.ts', 'keys, args)\n', 'keys, [...args, String(Date.now() / 1000)])\n'],
   ],
   'each dimension charged by itself': [
-    ['take-script.ts', 'or min(admitted, fits) * cost', 'or fits * cost'],
+    ['take-script.ts', '(admitted < fits and admitted or fits) * cost', 'fits * cost'],
   ],
   'a count that is not written': [
-    ['sliding-lua.ts', "redis.call('SETRANGE', key, '5', packBytes('<I3I4', s.used, entry))", ''],
+    ['sliding-lua.ts', "redis.call('SETRANGE', key, '5', packBytes('<I3I4', used[k], entry))", ''],
   ],
   'leases that nobody sees': [['concurrency-lua.ts', "redis.call('ZCARD', KEYS[k + 1])", '0']],
 }

@@ -59,7 +59,7 @@ export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 6
       const never = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
       if (never && kind !== 'force') {
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
-        counts.limited += 1
+        if (kind === 'take') counts.limited += 1
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
         const key = prefix + (typeof of === 'string' ? of : keyPart(id))
         const own = quota === policy.quota && cost === policy.cost ? text : undefined

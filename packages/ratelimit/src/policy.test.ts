@@ -58,6 +58,8 @@ describe('a policy file', () => {
   })
 })
 
+const of = (a: string, b: string) => identify(['a', 'b'], { a, b }, 56)
+
 describe('who is counted', () => {
   test.each([
     ['203.0.113.7', '203.0.113.7'],
@@ -79,7 +81,6 @@ describe('who is counted', () => {
   })
 
   test('two lists of values never make the same identifier', () => {
-    const of = (a: string, b: string) => identify(['a', 'b'], { a, b }, 56)
     expect(of('1:x', 'y')).not.toBe(of('1', 'x:y'))
     expect(of('a', '1:b')).not.toBe(of('a1', ':b'))
     expect(identify(['a', 'b'], { a: 'x' }, 56)).toBeUndefined()

@@ -2,8 +2,8 @@ import { z } from 'zod'
 
 /** The most that a quota or a cost can be: a sub-window's count takes three bytes. */
 export const MAX_QUOTA = 16_777_215
-/** About 49 days: a window's length takes four bytes. */
-const MAX_WINDOW_MS = 4_294_967_295
+/** About 46 days: the script tells times in four bytes. */
+const MAX_WINDOW_MS = 4_000_000_000
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, {
   error: 'must be 1-64 lower case letters, digits, _ . or -, and begin with a letter or digit',

@@ -10,36 +10,36 @@ import type { AlgorithmLua } from './algorithm-lua.ts'
 export const tokenBucketLua: AlgorithmLua = {
   kind: 2,
   read: /* lua */ `
-    s = { used = 0, mark = now, whole = true }
+    used[k], mark[k], whole[k] = 0, now, true
     if value and #value == 18 then
       local shape, level, at = unpackBytes('<I2dd', value)
       if shape == limit.shape then
-        if at > now then s.mark = at end -- the server's clock went back
-        level = level - (s.mark - at) * quota / window
-        if level > 0 then s.used = level end
-        s.whole = floor(at / window) ~= floor(s.mark / window)
+        if at > now then mark[k] = at end -- the server's clock went back
+        level = level - (mark[k] - at) * quota / window
+        if level > 0 then used[k] = level end
+        whole[k] = floor(at / window) ~= floor(mark[k] / window)
       end
     end
   `,
   charge: /* lua */ `
-    s.used = max(0, s.used + amount)
-    if amount < 0 or s.used > quota then s.whole = true end
+    used[k] = max(0, used[k] + amount)
+    if amount < 0 or used[k] > quota then whole[k] = true end
   `,
   times: /* lua */ `
     local each = window / quota
-    reset = s.used * each
-    refill = (s.used - (quota - max(0, floor(quota - s.used + 1e-9)) - 1)) * each
+    reset = min(used[k] * each, 4000000000)
+    refill = (used[k] - (quota - max(0, floor(quota - used[k] + 1e-9)) - 1)) * each
     if refill > reset then refill = reset end
   `,
   retry: /* lua */ `
-    wait = (s.used + cost - quota) * window / quota
+    wait = (used[k] + cost - quota) * window / quota
   `,
   write: /* lua */ `
-    if s.whole then
-      local state = packBytes('<I2dd', limit.shape, s.used, s.mark)
-      redis.call('SET', key, state, 'PX', ceil(window * (1 + max(1, s.used / quota))))
+    if whole[k] then
+      local state = packBytes('<I2dd', limit.shape, used[k], mark[k])
+      redis.call('SET', key, state, 'PX', ceil(window * (1 + max(1, used[k] / quota))))
     else
-      redis.call('SETRANGE', key, '2', packBytes('<dd', s.used, s.mark))
+      redis.call('SETRANGE', key, '2', packBytes('<dd', used[k], mark[k]))
     end
   `,
 }
