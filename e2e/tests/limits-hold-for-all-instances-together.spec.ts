@@ -69,7 +69,7 @@ test('the limits page shows who is limited, blocks somebody on every instance, a
   for (const { url } of instancesOf('gateway')) {
     expect((await theirs.get(`${url}/api/me`)).status()).toBe(429)
   }
-  await page.getByRole('button', { name: `Let ${user.id} go` }).click()
+  await page.getByRole('button', { name: `Let go ${user.id}` }).click()
   await expect(page.getByText('Nobody is blocked.')).toBeVisible()
   for (const { url } of instancesOf('gateway')) {
     expect((await theirs.get(`${url}/api/me`)).status()).toBe(200)

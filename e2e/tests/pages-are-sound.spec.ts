@@ -28,6 +28,15 @@ async function expectSound(page: Page, path: string) {
   expect(errors).toEqual([])
 }
 
+test.afterEach(async ({ playwright }) => {
+  const request = await playwright.request.newContext()
+  await signInAsAdministrator(request)
+  const [gateway] = instancesOf('gateway')
+  await putSetting(request, gateway!, 'payments', 'open')
+  await putSetting(request, gateway!, 'announcement', '')
+  await request.dispose()
+})
+
 for (const look of LOOKS) {
   test.describe(`${look.viewport.width} px, ${look.colorScheme}`, () => {
     test.use(look)
@@ -50,8 +59,6 @@ for (const look of LOOKS) {
       for (const path of ['/settings', '/users', '/limits', '/payments', '/']) {
         await expectSound(page, path)
       }
-      await putSetting(page.request, gateway!, 'payments', 'open')
-      await putSetting(page.request, gateway!, 'announcement', '')
     })
   })
 }

@@ -119,7 +119,7 @@ test('the users page bans somebody, and says when they were locked out', async (
     /^Banned and locked out: gone from 12 of 12 instances in \d+ ms\.$/,
   )
   expect(await answers(theirs)).toEqual(OUT)
-  await page.getByRole('button', { name: `Lift the ban of ${person.name}` }).click()
+  await page.getByRole('button', { name: `Lift ban of ${person.name}` }).click()
   await expect(page.getByText('The ban is lifted.')).toBeVisible()
   expect(await answers(theirs)).toEqual(OUT)
   await theirs.dispose()

@@ -21,8 +21,10 @@ export interface AuthOptions {
   limiter: RateLimiter
 }
 
-/** People behind one address share it; what guesses passwords is met by the limit per account. */
-const PER_ADDRESS = { window: 60, max: 600 }
+/** People behind one address share it, to each path; the gateway has closer limits. */
+const PER_ADDRESS = { window: 60, max: 3_000 }
+/** What guesses passwords is met by the limit per account. */
+const SIGN_INS = { window: 60, max: 600 }
 
 /**
  * Users, passwords and sessions. PostgreSQL is the only truth: no secondary storage and no cookie
@@ -57,8 +59,9 @@ export function createAuth({ db, log, origin, secret, onLogin, limiter }: AuthOp
     // By address and path; its own counters live in one process, where a limit of 3 admits 9.
     rateLimit: {
       enabled: true,
+      ...PER_ADDRESS,
       customStorage: createRateLimitStorage(limiter),
-      customRules: { '/sign-in/*': PER_ADDRESS, '/sign-up/*': PER_ADDRESS },
+      customRules: { '/sign-in/*': SIGN_INS, '/sign-up/*': SIGN_INS },
     },
     telemetry: { enabled: false },
     advanced: {

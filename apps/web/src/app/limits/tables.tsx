@@ -36,7 +36,7 @@ export function Policies({ limits, activity }: Limits) {
 export function Limited({ limited }: { limited: Limits['activity']['limited'] }) {
   if (limited.length === 0) return <Nobody>Nobody was limited.</Nobody>
   return (
-    <Table caption="Who was limited most" columns={['Limit', 'Whom', 'Refused', '']}>
+    <Table caption="Who was limited most" columns={['Limit', 'Whom', 'Refused', 'Actions']}>
       {limited.map(({ policy, id, count }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
@@ -56,14 +56,14 @@ export function Limited({ limited }: { limited: Limits['activity']['limited'] })
 export function Blocked({ blocked }: { blocked: Limits['activity']['blocked'] }) {
   if (blocked.length === 0) return <Nobody>Nobody is blocked.</Nobody>
   return (
-    <Table caption="Who is blocked" columns={['Limit', 'Whom', 'Ends in', '']}>
+    <Table caption="Who is blocked" columns={['Limit', 'Whom', 'Ends in', 'Actions']}>
       {blocked.map(({ policy, id, endsInMs }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
           <Cell mono>{id || 'everybody'}</Cell>
           <Cell mono>{describeTime(endsInMs)}</Cell>
           <Cell>
-            <Deed action={letGo} policy={policy} id={id} label={`Let ${id} go`}>
+            <Deed action={letGo} policy={policy} id={id} label={`Let go ${id}`}>
               Let go
             </Deed>
           </Cell>

@@ -14,7 +14,7 @@ interface PeopleProps {
 
 export function People({ people, ownId, offset }: PeopleProps) {
   return (
-    <Table caption="Users, the newest first" columns={['Name', 'State', 'Since', '']}>
+    <Table caption="Users, the newest first" columns={['Name', 'State', 'Since', 'Actions']}>
       {people.map((person) => (
         <tr key={person.id}>
           <Cell>
@@ -50,7 +50,7 @@ function Deeds({ person, offset }: { person: Person; offset: number }) {
           size="small"
           formAction={signOutEverywhere}
           pendingText="Telling all…"
-          aria-label={`Sign ${person.name} out everywhere`}
+          aria-label={`Sign out ${person.name} everywhere`}
         >
           Sign out
         </SubmitButton>
@@ -59,7 +59,7 @@ function Deeds({ person, offset }: { person: Person; offset: number }) {
         look={person.banned ? 'outline' : 'danger'}
         size="small"
         pendingText="Telling all…"
-        aria-label={`${person.banned ? 'Lift the ban of' : 'Ban'} ${person.name}`}
+        aria-label={`${person.banned ? 'Lift ban of' : 'Ban'} ${person.name}`}
       >
         {person.banned ? 'Lift ban' : 'Ban'}
       </SubmitButton>
