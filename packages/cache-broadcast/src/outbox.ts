@@ -77,7 +77,10 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
 
   async function newestWaiting(upTo = Number.MAX_SAFE_INTEGER): Promise<number | undefined> {
     const waiting = and(eq(cacheOutbox.bus, bus.name), lte(cacheOutbox.id, upTo))
-    const [row] = await db.select({ id: max(cacheOutbox.id) }).from(cacheOutbox).where(waiting)
+    const [row] = await db
+      .select({ id: max(cacheOutbox.id) })
+      .from(cacheOutbox)
+      .where(waiting)
     return row?.id ?? undefined
   }
 

@@ -117,5 +117,5 @@ async function openExpress({ redisUrl, secret }: PeerStores) {
     n: 5_000,
     run: (n) => inFlight(n, 64, ask),
   }
-  return { subject, close: async () => void (await client.close()) }
+  return { subject, close: async () => client.close() }
 }

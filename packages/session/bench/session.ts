@@ -4,7 +4,6 @@
  * turns, CPU of this process, the least counts. `pnpm bench session`; REDIS_URL for a server of
  * your own.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import { connectDatabase, migrateDatabase } from '@repo/database'
 import { startPostgres } from '@repo/local/postgres'
 import { startValkey } from '@repo/local/valkey'
@@ -30,13 +29,7 @@ await redis.ready()
 const ours = await openOurs({ database, redis, secret })
 const peers = await openPeers({ database, redis, redisUrl, secret })
 
-/** A lease that outlasts a run which leaves the event loop no turn. */
-async function settle() {
-  do await pause(5)
-  while (ours.buses.some((bus) => bus.health().leaseMsLeft < 600))
-}
-
-const costs = await leastCpu([...ours.subjects, ...peers.subjects], 6, settle)
+const costs = await leastCpu([...ours.subjects, ...peers.subjects], 6, ours.settle)
 const at = (name: string) => costs.get(name) ?? Number.NaN
 console.table([...costs].map(([check, us]) => ({ check, 'CPU µs': us.toFixed(2) })))
 

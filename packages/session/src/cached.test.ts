@@ -11,7 +11,9 @@ describe('a session that is checked again', () => {
     expect(await a.sessions.validate(cookie)).toMatchObject({ outcome: 'valid', tier: 'database' })
     expect(await a.sessions.validate(cookie)).toMatchObject({ outcome: 'valid', tier: 'memo' })
     expect(query).toHaveBeenCalledTimes(1)
+    const call = vi.spyOn(b.redis, 'call')
     expect(await b.sessions.validate(cookie)).toMatchObject({ outcome: 'valid', tier: 'redis' })
+    expect(call).toHaveBeenCalledTimes(1)
     expect(await b.sessions.validate(cookie)).toMatchObject({ outcome: 'valid', tier: 'memo' })
   })
 

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
-import { claimCookieName, type Claim, type Claims } from './claims.ts'
+import { claimCookieName, type Claims, type VerifiedClaim } from './claims.ts'
 import { checkSessionValue, type CookieOptions, onlyCookie, sessionCookieNames } from './cookie.ts'
+import { createDoorkeeper } from './doorkeeper.ts'
 import { createMemo } from './memo.ts'
 
 /** Longer headers are checked each time. */
@@ -14,7 +15,7 @@ export interface Caller {
   /** The session cookie as it was sent. */
   readonly sessionCookie: string
   /** What the second cookie says, while it may still be believed. */
-  claim: Claim | undefined
+  claim: VerifiedClaim | undefined
   /** From when on, by the database's clock, a new second cookie is due. */
   nextCookieMs: number
 }
@@ -31,6 +32,7 @@ export function createCallers(options: CallersOptions) {
   const names = sessionCookieNames(secure)
   const claimNames = [claimCookieName(secure)]
   const memo = createMemo<Caller>(maxEntries)
+  const wasMet = createDoorkeeper()
 
   function verify(header: string): Caller | undefined {
     const sessionCookie = onlyCookie(header, names)
@@ -49,13 +51,18 @@ export function createCallers(options: CallersOptions) {
     return { key: hash('sha256', token), token, sessionCookie, claim: undefined, nextCookieMs: 0 }
   }
 
+  /** Second cookies come and go: only what comes again is remembered. */
+  function isWorthIt({ claim }: Caller): boolean {
+    return !claim || wasMet(claim.mac)
+  }
+
   return {
     /** Undefined: no session cookie, or none that is ours. */
     identify(header: string): Caller | undefined {
       const known = memo.get(header)
       if (known) return known
       const caller = verify(header)
-      if (caller && header.length <= MAX_HEADER) memo.set(header, caller)
+      if (caller && header.length <= MAX_HEADER && isWorthIt(caller)) memo.set(header, caller)
       return caller
     },
   }

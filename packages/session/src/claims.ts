@@ -14,6 +14,11 @@ export interface Claim {
   live: Live
 }
 
+/** One that was verified. */
+export interface VerifiedClaim extends Claim {
+  mac: string
+}
+
 /** Version, key, n, until; session id, created, expires; user id, name, e-mail, role. */
 const payload = z.tuple([
   z.literal(1),
@@ -56,7 +61,7 @@ export function createClaims(secrets: readonly [string, ...string[]]) {
     },
 
     /** Undefined for what is not ours, or not beside this session cookie. */
-    verify(value: string, sessionCookie: string): Claim | undefined {
+    verify(value: string, sessionCookie: string): VerifiedClaim | undefined {
       if (value.length > MAX_LENGTH + 50) return undefined
       const end = value.lastIndexOf('.')
       const text = value.slice(0, end)
@@ -65,7 +70,8 @@ export function createClaims(secrets: readonly [string, ...string[]]) {
       const expected = Buffer.from(macOf(signer.key, text, sessionCookie))
       const given = Buffer.from(value.slice(end + 1))
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-      return parseClaim(text.slice(signer.kid.length + 1))
+      const claim = parseClaim(text.slice(signer.kid.length + 1))
+      return claim && { ...claim, mac: value.slice(end + 1) }
     },
   }
 }

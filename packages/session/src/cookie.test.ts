@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from '@repo/testing'
 import { readSessionCookie, signSessionValue as signedValue } from './cookie.ts'
+import { resignSessionCookie } from './resign.ts'
 
 const secret = 'a secret of at least thirty-two characters'
 const token = 'Zm9yIHRlc3RzIG9ubHksIDMyIGNoYXJz'
@@ -117,5 +118,28 @@ describe('over https', () => {
   test('is not assumed over http', () => {
     expect(read(`__Secure-${name}=${value}`, false)).toEqual(none)
     expect(read(`${name}=${value}`, false)).toEqual(signed)
+  })
+})
+
+describe('a secret that is replaced', () => {
+  const next = 'another secret of at least thirty-two!'
+  const options = { secret: next, acceptedSecrets: [secret] }
+
+  test('is still accepted, and its cookie rewritten for who knows the new one only', () => {
+    const header = `theme=dark; ${name}=${value}; lang=en`
+    expect(readSessionCookie(header, options)).toMatchObject({ outcome: 'signed', token, secret })
+    const rewritten = resignSessionCookie(header, options)
+    expect(rewritten).toBe(`theme=dark; ${name}=${signedValue(token, next)}; lang=en`)
+    expect(readSessionCookie(rewritten, { secret: next })).toMatchObject({ token })
+  })
+
+  test.for([
+    '',
+    'theme=dark',
+    `${name}=${signedValue(token, next)}`,
+    `${name}=${signedValue(token, 'a secret that nobody knows of here')}`,
+    `${name}=${value}; ${name}=${value}`,
+  ])('leaves alone what is not an old one: %s', (header) => {
+    expect(resignSessionCookie(header, options)).toBe(header)
   })
 })

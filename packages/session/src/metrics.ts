@@ -87,5 +87,3 @@ export function createMetrics({
     },
   }
 }
-
-export type Metrics = ReturnType<typeof createMetrics>
