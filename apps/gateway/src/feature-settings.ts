@@ -30,8 +30,8 @@ const stored = z.record(
   z.object({ value: z.unknown(), updatedAt: z.string(), updatedBy: z.string() }),
 )
 
-export type FeatureValues = z.infer<typeof all>
-export type SettingName = keyof FeatureValues
+type FeatureValues = z.infer<typeof all>
+type SettingName = keyof FeatureValues
 
 /** One setting as administrators see it; nobody has set one whose `updatedAt` is null. */
 export interface Setting {

@@ -23,7 +23,7 @@ const route = z.strictObject({
 const file = z.strictObject({ policies: z.unknown(), routes: z.array(route).max(200) })
 
 /** A path, all below it included, and what its requests are limited by: the first that fits counts. */
-export type LimitedRoute = z.infer<typeof route>
+type LimitedRoute = z.infer<typeof route>
 
 export interface Limits {
   policies: Policy[]

@@ -15,7 +15,7 @@ const profile = z.object({
 })
 
 /** What a person's pages show of them. */
-export type Profile = z.infer<typeof profile>
+type Profile = z.infer<typeof profile>
 
 /** Finds a user; undefined: there is none of that id. */
 export type FindProfile = (id: string) => Promise<Profile | undefined>
