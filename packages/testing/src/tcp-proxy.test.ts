@@ -21,7 +21,8 @@ describe('a TCP proxy', () => {
     const startedAtMs = performance.now()
     await Promise.all([redis.ping(), redis.ping()])
     const elapsedMs = performance.now() - startedAtMs
-    expect(elapsedMs).toBeGreaterThanOrEqual(79)
+    // A timer of node's may fire a millisecond early.
+    expect(elapsedMs).toBeGreaterThanOrEqual(2 * 39)
     redis.disconnect()
   })
 
