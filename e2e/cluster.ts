@@ -35,6 +35,14 @@ export function instancesOf(app: RunningInstance['app']): RunningInstance[] {
   return readCluster().instances.filter((instance) => instance.app === app)
 }
 
+/** The killed instance when it serves again, as another process; a container may have another port. */
+export async function whenBack({ id, pid }: RunningInstance): Promise<RunningInstance | undefined> {
+  const now = readCluster().instances.find((instance) => instance.id === id)
+  if (!now || now.pid === pid) return undefined
+  const ready = await fetch(`${now.url}/readyz`).catch(() => undefined)
+  return ready?.ok ? now : undefined
+}
+
 /** The process of an embedded store. */
 export function storeOf(name: 'postgres' | 'valkey'): number {
   const store = readCluster().stores.find((each) => each.name === name)

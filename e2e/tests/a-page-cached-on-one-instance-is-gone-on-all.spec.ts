@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { instancesOf } from '../cluster.ts'
+import { instancesOf, whenBack } from '../cluster.ts'
 import {
   allSay,
   announcedBy,
@@ -57,11 +57,10 @@ test(`of ${ROUNDS} changes at the API none leaves a page cached, on any web inst
 test('what web-2 cached is found by a web-1 that was started anew', async ({ request }) => {
   await signInAsAdministrator(request)
   await putSetting(request, instancesOf('gateway')[1]!, 'announcement', 'Still there')
-  const [first, second] = instancesOf('web')
-  process.kill(first!.pid, 'SIGKILL')
-  await expect
-    .poll(async () => (await fetch(`${first!.url}/readyz`).catch(() => undefined))?.status)
-    .toBe(200)
+  const [killed, second] = instancesOf('web')
+  process.kill(killed!.pid, 'SIGKILL')
+  await expect.poll(() => whenBack(killed!), { timeout: 30_000 }).toBeDefined()
+  const first = await whenBack(killed!)
   // The outbox tells a change once more within seconds, which ends what is cached: then again.
   await expect(async () => {
     await announcedBy(second!)

@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { EDGE, instancesOf, readCluster, type RunningInstance } from '../cluster.ts'
+import { EDGE, instancesOf, whenBack } from '../cluster.ts'
 import { signUp, somebody } from '../person.ts'
 
 for (const app of ['web', 'gateway', 'auth', 'payments'] as const) {
@@ -35,14 +35,6 @@ for (const app of ['web', 'gateway', 'auth', 'payments'] as const) {
     }
     expect(failed).toEqual([])
 
-    await expect.poll(() => isBack(victim), { timeout: 30_000 }).toBe(true)
+    await expect.poll(() => whenBack(victim), { timeout: 30_000 }).toBeDefined()
   })
-}
-
-/** Whether the instance serves again, as another process; a container may have got another port. */
-async function isBack({ id, pid }: RunningInstance): Promise<boolean> {
-  const now = readCluster().instances.find((instance) => instance.id === id)
-  if (!now || now.pid === pid) return false
-  const ready = await fetch(`${now.url}/readyz`).catch(() => undefined)
-  return ready?.ok ?? false
 }
