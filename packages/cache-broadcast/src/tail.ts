@@ -61,7 +61,8 @@ export function createTail(options: TailOptions) {
         while (!life.closed) await turn(redis)
       } catch (error) {
         lease.end()
-        if (!life.closed) options.onError(error)
+        // Said when it is lost, and not with each try to get it back.
+        if (!life.closed && failures === 0) options.onError(error)
       }
       redis.disconnect()
       if (!life.closed) await pause(Math.min(20 * 2 ** failures, 500))
