@@ -9,7 +9,7 @@ export const button = tv({
       outline: 'border border-edge bg-surface text-ink hover:border-ink hover:bg-sunken',
       danger: 'border border-edge bg-surface text-danger hover:border-danger',
     },
-    size: { small: 'min-h-9 px-3 text-sm', medium: 'min-h-11 px-5 text-base' },
+    size: { small: 'min-h-9 px-3 text-sm whitespace-nowrap', medium: 'min-h-11 px-5 text-base' },
   },
   defaultVariants: { look: 'solid', size: 'medium' },
 })

@@ -2,7 +2,6 @@ import type { Person } from '../../schemas.ts'
 import { inUtc } from '../../time.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
-import { Cell, Table } from '../../ui/table.tsx'
 import { ban, signOutEverywhere, unban } from './actions.ts'
 
 interface PeopleProps {
@@ -12,25 +11,28 @@ interface PeopleProps {
   offset: number
 }
 
+/** The newest first. */
 export function People({ people, ownId, offset }: PeopleProps) {
   return (
-    <Table caption="Users, the newest first" columns={['Name', 'State', 'Since', 'Actions']}>
+    <ul className="divide-y divide-line">
       {people.map((person) => (
-        <tr key={person.id}>
-          <Cell>
-            <span className="block font-semibold">{person.name}</span>
-            <span className="text-muted">{person.email}</span>
-          </Cell>
-          <Cell>
-            <State person={person} />
-          </Cell>
-          <Cell mono>
-            <time dateTime={person.createdAt.toISOString()}>{inUtc(person.createdAt)}</time>
-          </Cell>
-          <Cell>{person.id !== ownId && <Deeds person={person} offset={offset} />}</Cell>
-        </tr>
+        <li
+          key={person.id}
+          className="grid items-center gap-x-6 gap-y-3 py-4 first:pt-0 last:pb-0 sm:grid-cols-[1fr_auto]"
+        >
+          <div className="grid min-w-0 gap-1">
+            <h3 className="flex flex-wrap items-center gap-x-3 gap-y-1 font-semibold">
+              {person.name} <State person={person} />
+            </h3>
+            <p className="text-sm break-all text-muted">{person.email}</p>
+            <p className="text-sm text-muted">
+              Since <time dateTime={person.createdAt.toISOString()}>{inUtc(person.createdAt)}</time>
+            </p>
+          </div>
+          {person.id !== ownId && <Deeds person={person} offset={offset} />}
+        </li>
       ))}
-    </Table>
+    </ul>
   )
 }
 
@@ -41,7 +43,7 @@ function State({ person }: { person: Person }) {
 
 function Deeds({ person, offset }: { person: Person; offset: number }) {
   return (
-    <form action={person.banned ? unban : ban} className="flex justify-end gap-3">
+    <form action={person.banned ? unban : ban} className="flex gap-3">
       <input type="hidden" name="user" value={person.id} />
       <input type="hidden" name="offset" value={offset} />
       {!person.banned && (
