@@ -27,6 +27,22 @@ export function describeSettled(settled: Settled | null): string {
   return `gone from ${acked} of ${instances} instances in ${Math.max(1, Math.round(ms))} ms`
 }
 
+interface Notice {
+  tone: 'ok' | 'danger'
+  /** A whole sentence; or the beginning of one that says how far the change got. */
+  text: string
+}
+
+/** The words for a `?notice=`: only ours are ever shown, and numbers. */
+export function noticeIn(
+  query: Record<string, string | string[] | undefined>,
+  notices: Record<string, Notice>,
+): Notice | undefined {
+  const notice = Object.entries(notices).find(([name]) => name === query['notice'])?.[1]
+  if (!notice || notice.text.endsWith('.')) return notice
+  return { ...notice, text: `${notice.text}: ${describeSettled(settledIn(query))}.` }
+}
+
 function readSettled(of: (name: keyof Settled) => number | undefined): Settled | null {
   const [acked = NaN, instances = NaN, ms = NaN] = [of('acked'), of('instances'), of('ms')]
   return acked >= 0 && instances > 0 && ms >= 0 ? { acked, instances, ms } : null

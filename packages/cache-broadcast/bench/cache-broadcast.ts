@@ -8,11 +8,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { startValkey } from '@repo/local/valkey'
 import { connectRedis } from '@repo/redis'
+import { leastCpu } from '@repo/testing/measure'
 import { createBus, createCache } from '../src/index.ts'
 import { createMemoryBus } from '../src/memory.ts'
 import { measureBroadcast } from './broadcast.ts'
 import { hitSubjects } from './hits.ts'
-import { leastCpu, line } from './measure.ts'
+import { line } from './measure.ts'
 import { invalidatedPerSecond, storeSubjects } from './store.ts'
 
 const only = process.argv[2]

@@ -1,3 +1,4 @@
+import type { Subject } from '@repo/testing/measure'
 import { BentoCache, bentostore } from 'bentocache'
 import { memoryDriver } from 'bentocache/drivers/memory'
 import { createCache as createManaged } from 'cache-manager'
@@ -6,7 +7,6 @@ import { Loader } from 'layered-loader'
 import { LRUCache } from 'lru-cache'
 import { createClient } from 'redis'
 import type { Cache } from '../src/index.ts'
-import type { Subject } from './measure.ts'
 
 const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`)
 const value = { id: 'u', name: 'Ada Lovelace', roles: ['user', 'admin'], orgId: 'o1' }

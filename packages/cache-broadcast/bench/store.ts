@@ -1,10 +1,10 @@
+import { inFlight, type Subject } from '@repo/testing/measure'
 import { bentostore, BentoCache } from 'bentocache'
 import { redisDriver } from 'bentocache/drivers/redis'
 import { Redis } from 'ioredis'
 import { Loader, RedisCache } from 'layered-loader'
 import { createClient } from 'redis'
 import { type Bus, createCache } from '../src/index.ts'
-import { inFlight, type Subject } from './measure.ts'
 
 const value = { id: 'u', name: 'Ada Lovelace', roles: ['user', 'admin'], orgId: 'o1' }
 const text = JSON.stringify(value)

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, createBus } from '@repo/cache-broadcast'
 import type { DatabaseConnection } from '@repo/database'
 import type { RedisConnection } from '@repo/redis'
+import { inFlight, type Subject } from '@repo/testing/measure'
 import { createClaims } from '../src/claims.ts'
 import {
   checkSessionValue,
@@ -12,7 +13,6 @@ import {
 } from '../src/cookie.ts'
 import { createSessions, type Sessions, type SessionsOptions } from '../src/index.ts'
 import type { Live } from '../src/known.ts'
-import { inFlight, type Subject } from './measure.ts'
 
 const SESSIONS = 200
 /** Checks of one round by a second cookie; each is made beforehand. */

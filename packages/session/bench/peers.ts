@@ -1,13 +1,13 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { RedisConnection } from '@repo/redis'
+import { inFlight, type Subject } from '@repo/testing/measure'
 import { betterAuth, type BetterAuthOptions } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { RedisStore } from 'connect-redis'
 import session from 'express-session'
 import { sealData, unsealData } from 'iron-session'
 import { createClient } from 'redis'
-import { inFlight, type Subject } from './measure.ts'
 
 export interface PeerStores {
   database: DatabaseConnection

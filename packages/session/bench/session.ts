@@ -8,7 +8,7 @@ import { connectDatabase, migrateDatabase } from '@repo/database'
 import { startPostgres } from '@repo/local/postgres'
 import { startValkey } from '@repo/local/valkey'
 import { connectRedis } from '@repo/redis'
-import { leastCpu } from './measure.ts'
+import { leastCpu } from '@repo/testing/measure'
 import { openOurs } from './ours.ts'
 import { openPeers } from './peers.ts'
 

@@ -2,6 +2,7 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from
 export { freePort } from '@repo/local/free-port'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './database.ts'
+export { copyMutant, type Edit, replaceOnce } from './mutant.ts'
 export {
   type Exit,
   type Replica,

@@ -1,5 +1,6 @@
 import { redirect } from 'next/navigation'
 import * as api from '../../api.ts'
+import { noticeIn } from '../../settled.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Card } from '../../ui/card.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -8,7 +9,7 @@ import { SubmitButton } from '../../ui/submit-button.tsx'
 import { Unavailable } from '../../ui/unavailable.tsx'
 import { revokeOthers, signOut } from './actions.ts'
 import { Devices } from './devices.tsx'
-import { noticeOf } from './notices.ts'
+import { notices } from './notices.ts'
 
 export const metadata = { title: 'Account' }
 
@@ -25,7 +26,7 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
   }
 
   const { user } = me.value
-  const notice = noticeOf(query)
+  const notice = noticeIn(query, notices)
   const administrator = user.role === 'admin'
   return (
     <Page title={user.name} lead={user.email}>

@@ -1,11 +1,12 @@
 import { redirect } from 'next/navigation'
 import * as api from '../../api.ts'
+import { noticeIn } from '../../settled.ts'
 import { Card } from '../../ui/card.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Page } from '../../ui/page.tsx'
 import { Pager } from '../../ui/pager.tsx'
 import { Unavailable } from '../../ui/unavailable.tsx'
-import { noticeOf } from './notices.ts'
+import { notices } from './notices.ts'
 import { People } from './people.tsx'
 
 export const metadata = { title: 'Users' }
@@ -37,7 +38,7 @@ export default async function Users({ searchParams }: PageProps<'/users'>) {
   }
 
   const { users, total } = answer.value
-  const notice = noticeOf(query)
+  const notice = noticeIn(query, notices)
   return (
     <Page title="Users" lead={lead}>
       {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}

@@ -2,7 +2,7 @@
 export interface Subject {
   name: string
   n: number
-  run: (n: number) => Promise<unknown>
+  run: (n: number) => unknown
 }
 
 /** CPU microseconds per operation of this process, least of rounds that take turns. */
