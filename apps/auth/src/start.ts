@@ -1,6 +1,6 @@
 import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
-import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
+import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import type { Context, Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions, setSessionLimit } from '@repo/session'
@@ -19,13 +19,15 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   await setSessionLimit(database, max === undefined ? undefined : { max, onExceeded })
-  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
+  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: authPolicies,
     bus,
     replicas: () => registry.count('auth'),
   })
+  metrics.observe(limiterFigures(limiter))
   const onLogin = () => sessions.noteLogin()
   const auth = createAuth({ db: database.db, log, origin, secret, onLogin, limiter })
   // Reads its options and plugins now, not in the first request.

@@ -1,7 +1,7 @@
 import { busFigures, createBus } from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
-import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
+import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
@@ -30,13 +30,15 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const findProfile = createProfiles({ bus, database, metrics })
   const instances = createInstanceTable({ bus, registry, metrics })
 
-  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
+  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: file.limits.policies,
     bus,
     replicas: () => registry.count('gateway'),
   })
+  metrics.observe(limiterFigures(limiter))
   const initial = file.limits
   const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
   await limits.publish(file.text).catch((error: unknown) => {

@@ -1,6 +1,6 @@
-import { createBus } from '@repo/cache-broadcast'
+import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
-import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
+import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
@@ -9,18 +9,20 @@ import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
 export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry } = context
+  const { instance, log, redis, registry, metrics } = context
   const database = await openDatabase({ env, name: instance, log })
   const payments = createPayments({ db: database.db })
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const bus = createBus({ redis, name: 'platform', instance, log })
-  const limiterRedis = connectLimiterRedis({ url: env.REDIS_URL, name: instance, log })
+  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
+  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: paymentPolicies,
     bus,
     replicas: () => registry.count('payments'),
   })
+  metrics.observe([...busFigures(bus), ...limiterFigures(limiter)])
   return {
     listener: listenerOf(createApp({ payments, identities, limiter, log })),
     checks: { database: database.ping },

@@ -8,7 +8,7 @@ export interface Waiting {
 }
 
 /** So many counts are in one script at most, some 0.2 ms of the server: each is named by one byte. */
-const MAX_KEYS = 120
+const MAX_KEYS = 124
 
 /**
  * Gathers concurrent checks into one script call. With nothing on its way a check leaves at the end

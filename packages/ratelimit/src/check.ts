@@ -6,8 +6,6 @@ export interface Need {
   readonly policy: Policy
   readonly quota: number
   readonly cost: number
-  /** The policy's own quota and cost as the script reads them, where they hold. */
-  readonly text: string | undefined
   /** What the policy did on this instance since it last said so. */
   readonly counts: Counts
 }

@@ -1,4 +1,4 @@
-import type { AlgorithmLua } from './algorithm-lua.ts'
+import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
 
 /**
  * At most so many at a time: each holder has a lease that it renews while it lives.
@@ -8,22 +8,27 @@ import type { AlgorithmLua } from './algorithm-lua.ts'
 export const concurrencyLua: AlgorithmLua = {
   kind: 4,
   read: /* lua */ `
-    redis.call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now)
-    used[k] = redis.call('ZCARD', KEYS[k + 1])
+    for k = from, to do
+      call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now)
+      used[k] = call('ZCARD', KEYS[k + 1])
+    end
   `,
   charge: /* lua */ `
     if lease ~= '' then
-      redis.call('ZADD', KEYS[k + 1], now + window, lease)
-      redis.call('PEXPIRE', KEYS[k + 1], window + 1000)
+      call('ZADD', KEYS[k + 1], now + window, lease)
+      call('PEXPIRE', KEYS[k + 1], window + 1000)
       used[k] = used[k] + 1
     end
-  `,
-  // A lease may be given back at any time, and none is longer than this unless it is renewed.
-  times: /* lua */ `
-    refill, reset = min(window, 1000), window
   `,
   retry: /* lua */ `
     wait = min(window, 1000)
   `,
-  write: '',
+  // A lease may be given back at any time, and none is longer than this unless it is renewed.
+  finish: /* lua */ `
+    for k = from, to do
+      local reset = used[k] > 0 and window or 0
+      local refill = min(reset, 1000)
+      ${ANSWER_TIMES}
+    end
+  `,
 }

@@ -1,5 +1,5 @@
-import type { ConnectionLog, Script } from '@repo/redis'
-import { Command, Redis } from 'ioredis'
+import { type ConnectionLog, type Script, viaSentinels } from '@repo/redis'
+import { Command, Redis, type RedisOptions } from 'ioredis'
 import { RateLimitError } from './errors.ts'
 
 /** After so many failures in a row nothing is sent until a probe is answered. */
@@ -29,17 +29,20 @@ export interface LimiterRedis {
  */
 export function connectLimiterRedis({
   url,
+  sentinels,
   name,
   deadlineMs = 150,
   log,
 }: {
   url: string
+  /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
+  sentinels?: readonly string[] | undefined
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
   deadlineMs?: number
   log?: ConnectionLog
 }): LimiterRedis {
-  const client = new Redis(url, {
+  const options = {
     connectionName: `${name}-ratelimit`,
     commandTimeout: deadlineMs,
     connectTimeout: 500,
@@ -52,7 +55,10 @@ export function connectLimiterRedis({
     enableAutoPipelining: false,
     retryStrategy: () => PROBE_MS,
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  })
+  } satisfies RedisOptions
+  const client = sentinels
+    ? new Redis({ ...options, ...viaSentinels(url, sentinels) })
+    : new Redis(url, options)
   let failed = 0
   let down = false
   let probing: NodeJS.Timeout | undefined

@@ -11,19 +11,28 @@ export function decide(
   degraded = false,
   release = nothing,
 ): Decision {
-  let violated = NO_NAMES
-  let shadowed = NO_NAMES
+  let violated: string[] | undefined
+  let shadowed: string[] | undefined
   let retryAfterMs = 0
   for (const { policy, shadow, retryMs } of limits) {
     if (retryMs === 0) continue
-    if (shadow) shadowed = [...shadowed, policy]
+    if (shadow) (shadowed ??= []).push(policy)
     else {
-      violated = [...violated, policy]
+      ;(violated ??= []).push(policy)
       if (retryMs > retryAfterMs) retryAfterMs = retryMs
     }
   }
   const outcome = allowed ? 'allowed' : 'limited'
-  return { outcome, limits, violated, shadowed, retryAfterMs, degraded, source, release }
+  return {
+    outcome,
+    limits,
+    violated: violated ?? NO_NAMES,
+    shadowed: shadowed ?? NO_NAMES,
+    retryAfterMs,
+    degraded,
+    source,
+    release,
+  }
 }
 
 /** Nobody can say whether the request is within its limits. */

@@ -6,6 +6,7 @@ export type Dimensions = Readonly<Record<string, string | undefined>>
 
 /** As many bytes of an identifier stand in a key; longer ones are hashed. */
 const MAX_BYTES = 32
+const HASH = 35
 
 /**
  * The identifier of what a policy counts, or undefined when the request lacks one of its
@@ -38,17 +39,15 @@ function valueOf(dimension: string, dimensions: Dimensions, ipv6Prefix: 48 | 56 
 /** An identifier as it stands in a key: at most 32 bytes, and different for each. */
 export function keyPart(id: string): string {
   // A hash begins with #, so what begins with # is hashed: nobody can name himself as another's hash.
-  if (id.length <= MAX_BYTES && id[0] !== '#' && isAscii(id)) return id
+  const short = id.length <= MAX_BYTES && id.charCodeAt(0) !== HASH
   const wellFormed = id.isWellFormed()
-  if (wellFormed && id[0] !== '#' && Buffer.byteLength(id) <= MAX_BYTES) return id
+  // A UTF-16 unit is at most three bytes.
+  if (short && wellFormed && (id.length * 3 <= MAX_BYTES || Buffer.byteLength(id) <= MAX_BYTES)) {
+    return id
+  }
   // As UTF-8 all lone surrogates would be the same.
   const digest = wellFormed
     ? hash('sha256', id, 'base64url')
     : `!${createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('base64url')}`
   return `#${digest.slice(0, 31)}`
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) > 127) return false
-  return true
 }

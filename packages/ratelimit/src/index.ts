@@ -1,6 +1,7 @@
 export { type Limit, type Report } from './check.ts'
 export { connectLimiterRedis, type LimiterRedis } from './connect.ts'
 export { RateLimitError, type RateLimitErrorCode } from './errors.ts'
+export { limiterFigures } from './figures.ts'
 export { createGuard, type Guarded } from './guard.ts'
 export { rateLimitHeaders } from './headers.ts'
 export { type Dimensions } from './identify.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Bus } from '@repo/cache-broadcast'
 import { createActivity } from './activity.ts'
-import type { Check, Need, Store, Verdict } from './check.ts'
+import type { Check, Limit, Need, Store, Verdict } from './check.ts'
 import { count, decide } from './decision.ts'
 import { createDenials } from './denials.ts'
 import { RateLimitError } from './errors.ts'
@@ -68,22 +68,32 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     return told(known ? decide(known, 'deny-cache', true) : decideWithout(check), check)
   }
 
+  /** What is thrown becomes a rejection, and an answer stays the one promise that it is. */
   function ask(
     kind: Check['kind'],
     names: readonly string[],
     of: Subject,
     options?: TakeOptions,
   ): Promise<Decision> {
-    checkOpen()
-    const { needs, refused } = rules.plan(kind, names, of, options)
-    const check: Check = { kind, needs, lease: kind === 'take' ? leaseFor(needs) : '' }
-    const enforced = refused.some(({ shadow }) => !shadow)
-    if (enforced || needs.length === 0) {
-      return Promise.resolve(told(decide({ allowed: !enforced, limits: refused }, 'policy'), check))
+    try {
+      checkOpen()
+      const { needs, refused } = rules.plan(kind, names, of, options)
+      const check: Check = { kind, needs, lease: kind === 'take' ? leaseFor(needs) : '' }
+      const enforced = refused.some(({ shadow }) => !shadow)
+      if (enforced || needs.length === 0) {
+        const verdict = { allowed: !enforced, limits: refused }
+        return Promise.resolve(told(decide(verdict, 'policy'), check))
+      }
+      const known = denials.find(check, false)
+      if (known) return Promise.resolve(told(decide(known, 'deny-cache'), check))
+      if (!available()) return Promise.resolve(unanswered(check, undefined))
+      return askStore(check, refused)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const known = denials.find(check, false)
-    if (known) return Promise.resolve(told(decide(known, 'deny-cache'), check))
-    if (!available()) return Promise.try(unanswered, check, undefined)
+  }
+
+  function askStore(check: Check, refused: readonly Limit[]): Promise<Decision> {
     const sentAtMs = performance.now()
     const { mark } = denials.cache
     return store.check(check).then(
@@ -106,8 +116,8 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   }
 
   return {
-    take: (names, of, options) => attempt(() => ask('take', names, of, options)),
-    peek: (names, of, options) => attempt(() => ask('peek', names, of, options)),
+    take: (names, of, options) => ask('take', names, of, options),
+    peek: (names, of, options) => ask('peek', names, of, options),
     async penalize(names, of, cost) {
       checkCost(cost, 1)
       return ask('force', names, of, { cost })
@@ -170,15 +180,6 @@ const MAX_BLOCK_MS = 31_622_400_000
 function leaseFor(needs: readonly Need[]): string {
   for (const { policy } of needs) if (policy.algorithm === 'concurrency') return randomUUID()
   return ''
-}
-
-/** What is thrown becomes a rejection, and an answer stays the promise that it is. */
-function attempt(act: () => Promise<Decision>): Promise<Decision> {
-  try {
-    return act()
-  } catch (error) {
-    return Promise.reject(error)
-  }
 }
 
 function unavailable(cause: unknown): RateLimitError {

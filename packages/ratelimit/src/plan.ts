@@ -4,16 +4,17 @@ import { identify, keyPart } from './identify.ts'
 import { keys } from './keys.ts'
 import type { Subject, TakeOptions } from './limiter-api.ts'
 import { MAX_QUOTA, type Policy } from './policy.ts'
-import { limitText } from './wire.ts'
 
 /** A policy in force, with what is made of it once. */
 interface Rule {
   readonly policy: Policy
   readonly prefix: string
-  readonly text: string
   readonly allow: ReadonlySet<string> | undefined
   readonly deny: ReadonlySet<string> | undefined
   readonly counts: Counts
+  /** The last identifier and its count: a flood asks for the same again and again. */
+  last: string | undefined
+  lastKey: string
 }
 
 /** What a request needs of the store, and what is refused without asking it. */
@@ -51,7 +52,8 @@ export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 6
     const needs: Need[] = []
     let refused = NOTHING
     for (const name of names) {
-      const { policy, prefix, text, allow, deny, counts } = find(name)
+      const rule = find(name)
+      const { policy, allow, deny, counts } = rule
       const id = typeof of === 'string' ? of : identify(policy.by, of, ipv6Prefix)
       if (id === undefined || allow?.has(id)) continue
       const quota = quotas === undefined ? policy.quota : quotaOf(policy, quotas)
@@ -61,9 +63,8 @@ export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 6
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
         if (kind === 'take') counts.limited += 1
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
-        const key = prefix + (typeof of === 'string' ? of : keyPart(id))
-        const own = quota === policy.quota && cost === policy.cost ? text : undefined
-        needs.push({ key, policy, quota, cost, text: own, counts })
+        const key = typeof of === 'string' ? rule.prefix + of : keyOf(rule, id)
+        needs.push({ key, policy, quota, cost, counts })
       }
     }
     return { needs, refused }
@@ -90,21 +91,39 @@ export type Rules = ReturnType<typeof createRules>
 
 const NOTHING: Limit[] = []
 
+function keyOf(rule: Rule, id: string): string {
+  if (rule.last !== id) {
+    rule.last = id
+    rule.lastKey = rule.prefix + keyPart(id)
+  }
+  return rule.lastKey
+}
+
 function toRule(policy: Policy): Rule {
   return {
     policy,
     prefix: keys.countPrefix(policy.name),
-    text: limitText(policy, policy.quota, policy.cost),
     allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
     counts: { allowed: 0, limited: 0, unavailable: 0 },
+    last: undefined,
+    lastKey: '',
   }
 }
 
 /** A refusal by itself, as nothing was counted for it. */
 export function refusal({ name, windowMs, algorithm, shadow }: Policy, quota: number, ms: number) {
-  const none = { remaining: 0, refillMs: ms, resetMs: ms, retryMs: ms }
-  return { policy: name, quota, windowMs, algorithm, shadow, ...none } satisfies Limit
+  return {
+    policy: name,
+    quota,
+    windowMs,
+    algorithm,
+    shadow,
+    remaining: 0,
+    refillMs: ms,
+    resetMs: ms,
+    retryMs: ms,
+  } satisfies Limit
 }
 
 /** @throws RateLimitError `bad-cost` */

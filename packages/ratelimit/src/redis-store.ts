@@ -2,18 +2,19 @@ import { createBatch } from './batch.ts'
 import type { Report, Store } from './check.ts'
 import type { LimiterRedis } from './connect.ts'
 import { keys as names, parseCountKey } from './keys.ts'
+import { settle } from './settle.ts'
 import { block, note, release, renew, report, reset } from './store-scripts.ts'
 import { take } from './take-script.ts'
-import { encode, settle } from './wire.ts'
+import { encode } from './wire.ts'
 
 /** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
 export function createRedisStore(redis: LimiterRedis, script = take): Store {
   const check = createBatch(async (batch) => {
     const keys = [names.blocks]
-    const { args, groups } = encode(batch, keys)
-    const reply = await redis.run(script, keys, args)
+    const encoded = encode(batch, keys)
+    const reply = await redis.run(script, keys, encoded.args)
     if (!Buffer.isBuffer(reply)) throw new TypeError('the take script answered no bytes')
-    settle(groups, reply)
+    settle(encoded, reply)
   })
   return {
     check,

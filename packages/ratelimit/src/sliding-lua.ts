@@ -1,5 +1,15 @@
-import type { AlgorithmLua } from './algorithm-lua.ts'
+import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
 import { MAX_QUOTA } from './policy.ts'
+
+/** Takes what was charged since the state was read into its current sub-window. */
+const TAKE_IN = /* lua */ `
+  local newest, more = entry[k], used[k] - was[k]
+  if more > 0 then
+    newest = newest + more * 256
+    local last = newest % 256
+    if last < group.hit and not mark[k] then newest = newest - last + group.hit end
+  end
+`
 
 /**
  * Strict sliding window: a ring of sub-windows, each a sixteenth of the window. Counted are the
@@ -14,98 +24,114 @@ import { MAX_QUOTA } from './policy.ts'
 export const slidingLua: AlgorithmLua = {
   kind: 1,
   read: /* lua */ `
-    local part, bucket = limit.part, limit.bucket
-    if not part then
-      part = window / 16
-      bucket = floor(now / part)
-      limit.part, limit.bucket = part, bucket
-      limit.at = min(255, ceil((now - bucket * part) / part * 255))
-    end
-    used[k], mark[k], whole[k], count[k], last[k], ring[k] = 0, bucket, true, 0, 0, ''
-    if value and #value >= 12 then
-      local shape, stored, total, entry = unpackBytes('<I2I3I3I4', value)
-      local steps = shape == limit.shape and (bucket - stored) % 16777216 or 17
-      if steps == 0 or steps >= 8388608 then
-        -- If the server's clock went back, the newest sub-window that is known stays the current one.
-        if steps > 0 then mark[k] = bucket + 16777216 - steps end
-        last[k] = entry % 256
-        count[k] = (entry - entry % 256) / 256
-        ring[k], used[k], whole[k] = value, total, false
-      elseif steps <= 16 then
-        value = string.rep(ZERO, steps + 2) .. sub(value, 9)
-        for p = 77, #value, 4 do
-          local gone = unpackBytes('<I4', value, p)
-          total = total - (gone - gone % 256) / 256
+    local part = window / 16
+    bucket = floor(now / part)
+    hit = min(255, ceil((now - bucket * part) / part * 255))
+    local current = bucket % 16777216
+    for k = from, to do
+      local value = ring[k]
+      local total, newest, older = 0, 0, ''
+      local stored, number, sum, entry1
+      if value and #value >= 12 then stored, number, sum, entry1 = unpackBytes('<I2I3I3I4', value) end
+      if stored == shape and number == current then
+        total, newest, older = sum, entry1, value
+      else
+        local steps = stored == shape and (bucket - number) % 16777216 or 17
+        whole[k] = true
+        if steps >= 8388608 then
+          -- If the server's clock went back, the newest sub-window that is known stays the current one.
+          mark[k] = bucket + 16777216 - steps
+          total, newest, older, whole[k] = sum, entry1, value, nil
+        elseif steps <= 16 then
+          value = string.rep(ZERO, steps + 2) .. sub(value, 9)
+          for p = 77, #value, 4 do
+            local gone = unpackBytes('<I4', value, p)
+            sum = sum - (gone - gone % 256) / 256
+          end
+          total, older = sum, trim(sub(value, 1, 76))
         end
-        ring[k], used[k] = trim(sub(value, 1, 76)), total
       end
-      if #ring[k] == 76 then
+      if #older == 76 then
         -- The oldest is only partly in the window.
-        local oldest = unpackBytes('<I4', ring[k], 73)
-        if (mark[k] - 16 + oldest % 256 / 255) * part + window <= now then
-          used[k] = used[k] - (oldest - oldest % 256) / 256
-          ring[k], whole[k] = trim(sub(ring[k], 1, 72)), true
+        local oldest = unpackBytes('<I4', older, 73)
+        if ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
+          total = total - (oldest - oldest % 256) / 256
+          older, whole[k] = trim(sub(older, 1, 72)), true
         end
       end
+      used[k], was[k], entry[k], ring[k] = total, total, newest, older
     end
   `,
   charge: /* lua */ `
     if amount > 0 then
-      if amount > ${MAX_QUOTA} - used[k] then amount = ${MAX_QUOTA} - used[k] end
-      count[k] = count[k] + amount
-      used[k] = used[k] + amount
-      if mark[k] == limit.bucket and limit.at > last[k] then last[k] = limit.at end
+      used[k] = min(used[k] + amount, ${MAX_QUOTA})
     else
       -- The newest are taken back first.
+      ${TAKE_IN}
       local back = min(-amount, used[k])
       used[k] = used[k] - back
-      local n = min(back, count[k])
-      count[k], back = count[k] - n, back - n
+      local some = min(back, floor(newest / 256))
+      back = back - some
       local left = { sub(ring[k], 1, 12) }
       for p = 13, #ring[k], 4 do
-        local entry = unpackBytes('<I4', ring[k], p)
-        n = min(back, floor(entry / 256))
-        back = back - n
-        left[#left + 1] = packBytes('<I4', entry - n * 256)
+        local older = unpackBytes('<I4', ring[k], p)
+        local taken = min(back, floor(older / 256))
+        back = back - taken
+        left[#left + 1] = packBytes('<I4', older - taken * 256)
       end
-      ring[k], whole[k] = trim(table.concat(left)), true
-    end
-  `,
-  times: /* lua */ `
-    local part, older, newest, hit = limit.part, ring[k], 0, last[k]
-    if count[k] == 0 then
-      local entry = 0
-      while entry < 256 do
-        newest = newest + 1
-        entry = unpackBytes('<I4', older, newest * 4 + 9)
-      end
-      hit = entry % 256
-    end
-    reset = (mark[k] - newest + hit / 255) * part + window - now
-    refill = reset
-    if #older > newest * 4 + 12 then
-      local oldest = unpackBytes('<I4', older, #older - 3)
-      refill = (mark[k] - (#older - 12) / 4 + oldest % 256 / 255) * part + window - now
+      entry[k], was[k], ring[k] = newest - some * 256, used[k], trim(table.concat(left))
+      whole[k], changed[k] = true, true
     end
   `,
   retry: /* lua */ `
-    local part, older, over = limit.part, ring[k], used[k] + cost - quota
+    ${TAKE_IN}
+    local part, older, over = window / 16, ring[k], used[k] + cost - quota
     for i = max(0, (#older - 12) / 4), 0, -1 do
-      local entry = i == 0 and count[k] * 256 + last[k] or unpackBytes('<I4', older, i * 4 + 9)
+      local entry = i == 0 and newest or unpackBytes('<I4', older, i * 4 + 9)
       over = over - floor(entry / 256)
       if over <= 0 then
-        wait = (mark[k] - i + entry % 256 / 255) * part + window - now
+        wait = ((mark[k] or group.bucket) - i + entry % 256 / 255) * part + window - now
         break
       end
     end
   `,
-  write: /* lua */ `
-    local entry = count[k] * 256 + last[k]
-    if whole[k] then
-      local state = packBytes('<I2I3I3I4', limit.shape, mark[k] % 16777216, used[k], entry)
-      redis.call('SET', key, state .. sub(ring[k], 13), 'PX', ceil(limit.part * 17) + 1)
-    else
-      redis.call('SETRANGE', key, '5', packBytes('<I3I4', used[k], entry))
+  finish: /* lua */ `
+    local part, bucket, hit = window / 16, group.bucket, group.hit
+    local life = ceil(part * 17) + 1
+    for k = from, to do
+      local total, newest, older, number = used[k], entry[k], ring[k], bucket
+      local more, last, refill, reset = total - was[k], newest % 256, 0, 0
+      if mark[k] then number = mark[k] end
+      if more > 0 then
+        newest = newest + more * 256
+        if last < hit and number == bucket then last, newest = hit, newest - last + hit end
+      end
+      if total > 0 then
+        local steps, size = 0, #older
+        if newest < 256 then
+          local entry = 0
+          while entry < 256 do
+            steps = steps + 1
+            entry = unpackBytes('<I4', older, steps * 4 + 9)
+          end
+          last = entry % 256
+        end
+        reset = (number - steps + last / 255) * part + window - now
+        refill = reset
+        if size > steps * 4 + 12 then
+          local oldest = unpackBytes('<I4', older, size - 3)
+          refill = (number - (size - 12) / 4 + oldest % 256 / 255) * part + window - now
+        end
+      end
+      ${ANSWER_TIMES}
+      if more > 0 or changed[k] then
+        if whole[k] then
+          local state = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
+          call('SET', KEYS[k + 1], state .. sub(older, 13), 'PX', life)
+        else
+          call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))
+        end
+      end
     end
   `,
 }

@@ -66,6 +66,18 @@ describe('in Redis', () => {
     expect(sources).toEqual(new Set(['redis']))
   })
 
+  withStore(
+    'of 1000 takes of one key at once, as many as the quota are allowed',
+    async ({ store }) => {
+      const { limiter } = store
+      const of = { ip: '192.0.2.4' }
+      const takes = Array.from({ length: 1_000 }, () => limiter.take(['sliding'], of))
+      const decisions = await Promise.all(takes)
+      expect(decisions.filter(({ outcome }) => outcome === 'allowed')).toHaveLength(20)
+      expect((await limiter.peek(['sliding'], of)).limits).toMatchObject([{ remaining: 0 }])
+    },
+  )
+
   withStore('R10: a lease outlasts its window while its holder lives', async ({ store }) => {
     const { limiter, other, direct } = store
     const held = await limiter.take(['lease'], { ip: '192.0.2.3' })

@@ -7,7 +7,10 @@ import { tokenBucketLua } from './token-bucket-lua.ts'
 
 const ALGORITHMS = [slidingLua, tokenBucketLua, fixedLua, concurrencyLua]
 
-/** `kind` and the other numbers of a limit decide which algorithm's part runs. */
+/** As many numbers as the largest batch is answered; to cut it costs less than to make it. */
+const FORMAT = `<${'I4'.repeat(640)}`
+
+/** `kind` decides which algorithm's part runs. */
 function each(part: keyof Omit<AlgorithmLua, 'kind'>): string {
   const cases = ALGORITHMS.map((it) => `if kind == ${it.kind} then ${it[part]}`)
   return `${cases.join(' else')} end`
@@ -17,14 +20,16 @@ function each(part: keyof Omit<AlgorithmLua, 'kind'>): string {
  * Checks a batch of requests, one after the other: reads every count once, charges all needs of a
  * request or none, and writes every changed count once.
  *
- * KEYS: 1 blocks · 2... counts
- * ARGV: 1 JSON [limits, leases]: a limit is [kind, windowMs, quota, cost, shadow 0 or 1], and leases
- *   are of the checks in their order, or none at all · 2 the checks, a byte below 128 for each number:
- *   how many such requests there are (0 asks and charges nothing, 127 charges without asking), how
- *   many needs, and for each need its count and its limit, counted from 1
- * Returns bytes: for each check u32 how many of its requests were admitted (for 0: whether one would
- *   be), and for each of its needs u32 remaining · refill ms · reset ms · retry ms, where 2^32-1 is
- *   never.
+ * KEYS: 1 blocks · 2... counts, those of a group side by side
+ * ARGV: 1 bytes below 128, long numbers by 7 bits a byte and the lowest first: how many groups, and of
+ *   each its kind, windowMs (5 bytes), quota (4) and the index of its last count; how many limits, and
+ *   of each its group, cost (4) and whether it is a shadow (0 or 1); then the checks: how many such
+ *   requests there are (0 asks and charges nothing, 127 charges and 126 gives back without asking), how
+ *   many needs, and for each need its count and its limit; indexes are from 1 · 2... the leases of the
+ *   checks, or none at all
+ * Returns u32s: for each check twice how many of its requests were admitted (for 0: whether one would
+ *   be), and 1 more if somebody refused; what remains of each need; if somebody refused the retry ms
+ *   of each, where 2^32-1 is never. Then for each count its refill ms and its reset ms.
  */
 export const take = takingAt(/* lua */ `
   local time = redis.call('TIME')
@@ -36,89 +41,131 @@ export function takingAt(clock: string): Script {
   // All in one piece: a call of a Lua function costs as much as what most of these parts do.
   const lua = /* lua */ `
 ${clock}
-local batch = cjson.decode(ARGV[1])
-local limits, leases = batch[1], batch[2]
--- Bytes, and tables of their final size: one that grows costs more than what is put into it.
-local ops = { string.byte(ARGV[2], 1, -1) }
 local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, string.sub
-local packBytes, unpackBytes = struct.pack, struct.unpack
-local ZERO, NEVER, UP = '\\0\\0\\0\\0', 4294967295, 0.999999
-local values = redis.call('MGET', unpack(KEYS, 2))
-local blocks = redis.call('EXISTS', KEYS[1]) == 1 and redis.call('ZMSCORE', KEYS[1], unpack(KEYS, 2))
-local used, mark, whole = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
-local count, last, ring = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
-local dirty, fitting, out, n = {}, {}, {}, 0
+local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
+local ZERO, NEVER, UP, EDGE = '\\0\\0\\0\\0', 4294967295, 0.999999, 1e-9
+local ring = call('MGET', unpack(KEYS, 2))
+local blocks = call('EXISTS', KEYS[1]) == 1 and call('ZMSCORE', KEYS[1], unpack(KEYS, 2))
+-- Tables of about their final size: one that grows costs more than what is put into it.
+local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
+local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
+local mark, whole, changed, groups, limits = {}, {}, {}, {}, {}
 
 local function trim(ring)
   while #ring > 12 and sub(ring, -3) == '\\0\\0\\0' do ring = sub(ring, 1, -5) end
   return ring
 end
 
--- What another algorithm or window has counted cannot be compared: another shape begins anew.
-for _, limit in ipairs(limits) do limit.shape = (limit[2] * 4 + limit[1]) % 65521 end
-
-local at, c = 1, 0
-while ops[at] do
-  local times, first, final = ops[at], at + 2, at + 2 * ops[at + 1]
-  c = c + 1
-  local force = times == 127
-  local wanted = not force and times > 1 and times or 1
-  local admitted = wanted
-
-  for d = first, final, 2 do
-    local k, limit = ops[d], limits[ops[d + 1]]
-    local window, quota, cost, value = limit[2], limit[3], limit[4], values[k]
-    if value ~= true then
-      local kind = limit[1]
-      ${each('read')}
-      values[k] = true
-    end
-    local free, fits = quota - used[k], wanted
-    if blocks and blocks[k] and blocks[k] - now > 0 then fits = 0
-    elseif free < wanted * cost then
-      fits = cost > 0 and free > 0 and min(wanted, floor(free / cost + 1e-9)) or 0
-    end
-    fitting[d - at] = fits
-    if fits < admitted and limit[5] == 0 then admitted = fits end
-  end
-
-  if force then admitted = 1 end
-  out[n + 1] = admitted
-  n = n + 1
-
-  for d = first, final, 2 do
-    local k, limit = ops[d], limits[ops[d + 1]]
-    local kind, window, quota, cost = limit[1], limit[2], limit[3], limit[4]
-    local fits = fitting[d - at]
-    -- A shadow limit that is over is not charged either, as it would not be if it refused.
-    local amount = times == 0 and 0 or force and cost or (admitted < fits and admitted or fits) * cost
-    if amount ~= 0 then
-      local lease = leases[c] or ''
-      ${each('charge')}
-      dirty[k] = limit
-    end
-    local refill, reset, retry, left = 0, 0, 0, quota - used[k] + 1e-9
-    if used[k] > 0 then ${each('times')} end
-    if fits < wanted and not force then
-      local wait = 0
-      if used[k] + cost > quota then ${each('retry')} end
-      if blocks and blocks[k] then wait = max(wait, blocks[k] - now) end
-      retry = cost > quota and NEVER or max(1, min(ceil(wait), NEVER - 1))
-    end
-    out[n + 1] = left > 0 and left or 0
-    out[n + 2] = refill + UP
-    out[n + 3] = reset + UP
-    out[n + 4] = retry
-    n = n + 4
-  end
-  at = final + 2
+local at, from, bucket, hit = 2, 1, 0, 0
+for g = 1, ops[1] do
+  local kind = ops[at]
+  local window = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21 + ops[at + 5] * 2^28
+  local quota = ops[at + 6] + ops[at + 7] * 2^7 + ops[at + 8] * 2^14 + ops[at + 9] * 2^21
+  local to = ops[at + 10]
+  -- What another algorithm or window has counted cannot be compared: another shape begins anew.
+  local shape = (window * 4 + kind) % 65521
+  ${each('read')}
+  groups[g] = {
+    kind = kind, window = window, quota = quota, from = from, to = to, shape = shape, bucket = bucket, hit = hit,
+  }
+  at, from = at + 11, to + 1
 end
 
-for k, limit in pairs(dirty) do
-  local kind, window, quota, key = limit[1], limit[2], limit[3], KEYS[k + 1]
-  ${each('write')}
+at = at + 1
+for l = 1, ops[at - 1] do
+  local group = groups[ops[at]]
+  local cost = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21
+  -- Leases are charged in their own way, and never in the short one.
+  local top = group.kind == ${concurrencyLua.kind} and -1 or group.quota + EDGE
+  limits[l] = { group = group, cost = cost, top = top, shadow = ops[at + 5] == 1 }
+  at = at + 6
 end
-return packBytes('<' .. string.rep('I4', n), unpack(out))
+
+local c, size = 0, #ops
+while at < size do
+  local times, first, final = ops[at], at + 2, at + 1 + 2 * ops[at + 1]
+  local short = times == 1 and not blocks
+  c, n = c + 1, n + 1
+  if short then
+    for d = first, final, 2 do
+      local limit = limits[ops[d + 1]]
+      if used[ops[d]] + limit.cost > limit.top then
+        short = false
+        break
+      end
+    end
+  end
+  if short then
+    out[n] = 2
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local sum = used[k] + limit.cost
+      local left = limit.top - sum
+      used[k] = sum
+      n = n + 1
+      out[n] = left > 0 and left or 0
+    end
+  else
+    local force = times >= 126
+    local wanted = not force and times > 1 and times or 1
+    local admitted, refused, fitting = wanted, false, {}
+
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local cost, fits, free = limit.cost, wanted, limit.group.quota - used[k]
+      if blocks and blocks[k] and blocks[k] - now > 0 then fits = 0
+      elseif free + EDGE < wanted * cost then
+        fits = cost > 0 and free > 0 and min(wanted, floor(free / cost + EDGE)) or 0
+      end
+      fitting[d - at] = fits
+      if fits < wanted and not force then refused = true end
+      if fits < admitted and not limit.shadow then admitted = fits end
+    end
+    if force then admitted = 1 end
+    out[n] = admitted * 2 + (refused and 1 or 0)
+
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local group, cost, fits = limit.group, limit.cost, fitting[d - at]
+      local kind, window, quota = group.kind, group.window, group.quota
+      if times == 126 then cost = -cost end
+      -- A shadow limit that is over is not charged either, as it would not be if it refused.
+      local amount = times == 0 and 0 or force and cost or (admitted < fits and admitted or fits) * cost
+      if amount ~= 0 then
+        local lease = ARGV[c + 1] or ''
+        ${each('charge')}
+      end
+      local left = quota - used[k] + EDGE
+      n = n + 1
+      out[n] = left > 0 and left or 0
+    end
+
+    if refused then
+      for d = first, final, 2 do
+        local k, limit = ops[d], limits[ops[d + 1]]
+        local group, cost, retry = limit.group, limit.cost, 0
+        local kind, window, quota = group.kind, group.window, group.quota
+        if fitting[d - at] < wanted then
+          local wait = 0
+          if used[k] + cost > quota then ${each('retry')} end
+          if blocks and blocks[k] then wait = max(wait, blocks[k] - now) end
+          retry = cost > quota and NEVER or max(1, min(ceil(wait), NEVER - 1))
+        end
+        n = n + 1
+        out[n] = retry
+      end
+    end
+  end
+  at = final + 1
+end
+
+for g = 1, #groups do
+  local group = groups[g]
+  local kind, window, quota, shape = group.kind, group.window, group.quota, group.shape
+  local from, to = group.from, group.to
+  ${each('finish')}
+end
+return packBytes(sub('${FORMAT}', 1, 1 + 2 * n), unpack(out, 1, n))
 `
   return script({ keys: 0, lua })
 }

@@ -1,4 +1,4 @@
-import type { AlgorithmLua } from './algorithm-lua.ts'
+import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
 
 /**
  * The generic cell rate algorithm (ITU-T I.371), kept as the level of its leaky bucket: units that
@@ -10,36 +10,44 @@ import type { AlgorithmLua } from './algorithm-lua.ts'
 export const tokenBucketLua: AlgorithmLua = {
   kind: 2,
   read: /* lua */ `
-    used[k], mark[k], whole[k] = 0, now, true
-    if value and #value == 18 then
-      local shape, level, at = unpackBytes('<I2dd', value)
-      if shape == limit.shape then
-        if at > now then mark[k] = at end -- the server's clock went back
-        level = level - (mark[k] - at) * quota / window
-        if level > 0 then used[k] = level end
-        whole[k] = floor(at / window) ~= floor(mark[k] / window)
+    for k = from, to do
+      local value, level = ring[k], 0
+      mark[k], whole[k] = now, true
+      if value and #value == 18 then
+        local stored, before, at = unpackBytes('<I2dd', value)
+        if stored == shape then
+          if at > now then mark[k] = at end -- the server's clock went back
+          level = max(0, before - (mark[k] - at) * quota / window)
+          whole[k] = floor(at / window) ~= floor(mark[k] / window)
+        end
       end
+      used[k], was[k] = level, level
     end
   `,
   charge: /* lua */ `
     used[k] = max(0, used[k] + amount)
-    if amount < 0 or used[k] > quota then whole[k] = true end
-  `,
-  times: /* lua */ `
-    local each = window / quota
-    reset = min(used[k] * each, 4000000000)
-    refill = (used[k] - (quota - max(0, floor(quota - used[k] + 1e-9)) - 1)) * each
-    if refill > reset then refill = reset end
   `,
   retry: /* lua */ `
     wait = (used[k] + cost - quota) * window / quota
   `,
-  write: /* lua */ `
-    if whole[k] then
-      local state = packBytes('<I2dd', limit.shape, used[k], mark[k])
-      redis.call('SET', key, state, 'PX', ceil(window * (1 + max(1, used[k] / quota))))
-    else
-      redis.call('SETRANGE', key, '2', packBytes('<dd', used[k], mark[k]))
+  finish: /* lua */ `
+    local perUnit = window / quota
+    for k = from, to do
+      local level, refill, reset = used[k], 0, 0
+      if level > 0 then
+        reset = min(level * perUnit, 4000000000)
+        refill = (level - (quota - max(0, floor(quota - level + EDGE)) - 1)) * perUnit
+        if refill > reset then refill = reset end
+      end
+      ${ANSWER_TIMES}
+      if level ~= was[k] then
+        if whole[k] or level > quota then
+          local state = packBytes('<I2dd', shape, level, mark[k])
+          call('SET', KEYS[k + 1], state, 'PX', ceil(window * (1 + max(1, level / quota))))
+        else
+          call('SETRANGE', KEYS[k + 1], '2', packBytes('<dd', level, mark[k]))
+        end
+      end
     end
   `,
 }

@@ -1,115 +1,110 @@
 import type { Waiting } from './batch.ts'
-import type { Limit, Need, Verdict } from './check.ts'
-import type { Policy } from './policy.ts'
+import { createGroups, type Place } from './groups.ts'
 
 const KINDS = { sliding: 1, 'token-bucket': 2, fixed: 3, concurrency: 4 } as const
-const NEVER = 4_294_967_295
 
-/** In place of how many requests: charge without asking. */
-const FORCE = String.fromCharCode(127)
+/** In place of how many requests: charge, or give back, without asking. */
+const FORCE = 127
+const GIVE_BACK = 126
 
-/** Requests that ask the same of one count, as one. */
-interface Group {
+/** Requests that ask the same, as one. */
+interface Entry {
   readonly members: Waiting[]
-  readonly needs: readonly Need[]
-  readonly limit: number
-  readonly ops: string
+  readonly places: Place[]
+  readonly limits: number[]
 }
 
-/** The arguments of the take script for a batch, whose keys are added, and how to read its answer. */
-export function encode(batch: readonly Waiting[], keys: string[]) {
-  const keyIndex = new Map<string, number>()
-  const limitIndex = new Map<string, number>()
-  const singles = new Map<number, Group>()
-  const groups: Group[] = []
-  let leased = false
+/** The arguments of the take script for a batch, and how to read its answer. */
+export interface Encoded {
+  readonly args: string[]
+  readonly entries: readonly Entry[]
+  /** How many counts there are. */
+  readonly counts: number
+}
 
+/** Adds the batch's counts to `keys`. */
+export function encode(batch: readonly Waiting[], keys: string[]): Encoded {
+  const groups = createGroups()
+  const entries = gather(batch, groups)
+  let counts = 0
+  let size = byte(0, groups.all.length)
+  for (const group of groups.all) {
+    group.before = counts
+    counts += group.keys.length
+    for (const key of group.keys) keys.push(key)
+    size = byte(size, KINDS[group.policy.algorithm])
+    size = long(long(size, group.policy.windowMs, 5), group.quota, 4)
+    size = byte(size, counts)
+  }
+  size = byte(size, groups.limits.length)
+  for (const { group, cost } of groups.limits) {
+    size = byte(long(byte(size, group.at), cost, 4), group.policy.shadow ? 1 : 0)
+  }
+  for (const { members, places, limits } of entries) {
+    size = byte(byte(size, timesOf(members)), places.length)
+    let i = 0
+    for (const { group, at } of places) {
+      size = byte(byte(size, group.before + at), limits[i] ?? 0)
+      i += 1
+    }
+  }
+  const text = bytes.toString('latin1', 0, size)
+  const leased = batch.some(({ check }) => check.lease !== '')
+  const leases = leased ? entries.map(({ members }) => members[0]?.check.lease ?? '') : []
+  return { args: [text, ...leases], entries, counts }
+}
+
+function gather(batch: readonly Waiting[], groups: ReturnType<typeof createGroups>): Entry[] {
+  const singles = new Map<Place, Entry>()
+  const entries: Entry[] = []
   for (const waiting of batch) {
     const { kind, needs, lease } = waiting.check
-    let ops = String.fromCharCode(needs.length)
-    let key = 0
-    let limit = 0
+    const entry: Entry = { members: [waiting], places: [], limits: [] }
     for (const need of needs) {
-      key = indexOf(keyIndex, need.key)
-      limit = indexOf(limitIndex, need.text ?? limitText(need.policy, need.quota, need.cost))
-      ops += String.fromCharCode(key, limit)
+      entry.limits.push(groups.limitOf(need))
+      entry.places.push(groups.placeOf(need))
     }
-    const single = needs.length === 1 && kind === 'take' && lease === '' && !needs[0]?.policy.shadow
-    const before = single ? singles.get(key) : undefined
-    if (before?.limit === limit) {
-      before.members.push(waiting)
-      continue
+    const [place] = entry.places
+    if (
+      place &&
+      needs.length === 1 &&
+      kind === 'take' &&
+      lease === '' &&
+      !needs[0]?.policy.shadow
+    ) {
+      const before = singles.get(place)
+      if (before && before.limits[0] === entry.limits[0]) {
+        before.members.push(waiting)
+        continue
+      }
+      singles.set(place, entry)
     }
-    const group = { members: [waiting], needs, limit, ops }
-    if (single) singles.set(key, group)
-    if (lease !== '') leased = true
-    groups.push(group)
+    entries.push(entry)
   }
-  for (const key of keyIndex.keys()) keys.push(key)
-  const leases = leased ? groups.map(({ members }) => `"${members[0]?.check.lease ?? ''}"`) : []
-  let ops = ''
-  for (const group of groups) ops += timesOf(group.members) + group.ops
-  return { args: [`[[${[...limitIndex.keys()].join(',')}],[${leases.join(',')}]]`, ops], groups }
+  return entries
 }
 
-function indexOf(index: Map<string, number>, name: string): number {
-  let at = index.get(name)
-  if (at === undefined) {
-    at = index.size + 1
-    index.set(name, at)
+function timesOf(members: readonly Waiting[]): number {
+  const check = members[0]?.check
+  if (check?.kind === 'take') return members.length
+  if (check?.kind === 'peek') return 0
+  return (check?.needs[0]?.cost ?? 0) < 0 ? GIVE_BACK : FORCE
+}
+
+/** Where a batch is written before it becomes text, each time anew. */
+const bytes = Buffer.alloc(8_192)
+
+function byte(at: number, n: number): number {
+  bytes[at] = n
+  return at + 1
+}
+
+/** A number by 7 bits a byte, the lowest first: text of such bytes is the same in UTF-8. */
+function long(at: number, n: number, length: number): number {
+  let rest = n
+  for (let i = at; i < at + length; i += 1) {
+    bytes[i] = rest % 128
+    rest = Math.floor(rest / 128)
   }
-  return at
-}
-
-function timesOf(members: readonly Waiting[]): string {
-  const kind = members[0]?.check.kind
-  if (kind === 'force') return FORCE
-  return String.fromCharCode(kind === 'take' ? members.length : 0)
-}
-
-/** A limit as the script reads it. */
-export function limitText(policy: Policy, quota: number, cost: number): string {
-  const { algorithm, windowMs, shadow } = policy
-  return `[${KINDS[algorithm]},${windowMs},${quota},${cost},${shadow ? 1 : 0}]`
-}
-
-/** Tells every member of a batch what the script answered. @throws RangeError when it is too short */
-export function settle(groups: readonly Group[], reply: Buffer): void {
-  let at = 0
-  for (const { members, needs } of groups) {
-    const admitted = reply.readUInt32LE(at)
-    at += 4
-    for (const [i, { resolve }] of members.entries()) {
-      resolve(readVerdict(reply, at, needs, i < admitted, admitted - 1 - i))
-    }
-    at += needs.length * 16
-  }
-}
-
-/** Those admitted before the last one saw more left, by what came after them. */
-function readVerdict(
-  reply: Buffer,
-  at: number,
-  needs: readonly Need[],
-  allowed: boolean,
-  after: number,
-): Verdict {
-  const limits: Limit[] = []
-  for (const { policy, quota, cost } of needs) {
-    const later = allowed && after > 0 ? after * cost : 0
-    const retry = allowed && needs.length === 1 && !policy.shadow ? 0 : reply.readUInt32LE(at + 12)
-    limits.push({
-      policy: policy.name,
-      quota,
-      windowMs: policy.windowMs,
-      algorithm: policy.algorithm,
-      shadow: policy.shadow,
-      remaining: reply.readUInt32LE(at) + later,
-      refillMs: reply.readUInt32LE(at + 4),
-      resetMs: reply.readUInt32LE(at + 8),
-      retryMs: retry === NEVER ? Number.POSITIVE_INFINITY : retry,
-    })
-    at += 16
-  }
-  return { allowed, limits }
+  return at + length
 }

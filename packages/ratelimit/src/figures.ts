@@ -1,0 +1,27 @@
+import type { Figure } from '@repo/cache-broadcast'
+import type { LimiterStats, RateLimiter } from './limiter-api.ts'
+
+/** What a limiter decided since it was made, for Prometheus; alert when it is not exact for long. */
+export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>): Figure[] {
+  const count = (name: string, help: string, read: (stats: LimiterStats) => number): Figure => ({
+    name: `threefold_ratelimit_${name}_total`,
+    help,
+    kind: 'counter',
+    read: () => read(limiter.stats()),
+  })
+  const stands = (name: string, help: string, read: (stats: LimiterStats) => number): Figure => ({
+    name: `threefold_ratelimit_${name}`,
+    help,
+    kind: 'gauge',
+    read: () => read(limiter.stats()),
+  })
+  return [
+    count('allowed', 'Takes that were allowed', ({ allowed }) => allowed),
+    count('limited', 'Takes over a limit', ({ limited }) => limited),
+    count('unavailable', 'Takes that nobody could decide', ({ unavailable }) => unavailable),
+    count('degraded', 'Takes decided without Redis', ({ degraded }) => degraded),
+    count('remembered', 'Refusals from memory', ({ fromDenyCache }) => fromDenyCache),
+    stands('deny_cache_keys', 'Refusals in memory', ({ denyCacheKeys }) => denyCacheKeys),
+    stands('exact_ratio', '1: Redis counts, 0: this instance alone', ({ exact }) => Number(exact)),
+  ]
+}
