@@ -1,6 +1,6 @@
 import { isDatabaseUnavailable } from '@repo/database'
 import { createProblem, type Log } from '@repo/service'
-import { createHono, ProblemError } from '@repo/service/hono'
+import { createHono, ProblemError, unavailable } from '@repo/service/hono'
 import {
   type CookieOptions,
   resignSessionCookie,
@@ -39,6 +39,8 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   app.post('/api/auth/*', async (c) => {
     const isSigningIn = SIGNING_IN.test(c.req.path)
     const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
+    // Signing in needs what did not answer: it is not waited for twice.
+    if (former?.outcome === 'unavailable') throw new ProblemError(unavailable)
     const response = await serve(c.req.raw)
     if (response.status >= 400) return response
     // A browser that signs in again is done with the session it had: nobody who knows it goes on.

@@ -17,6 +17,11 @@ const requests = {
   'sign-up': (app: TestApp) => app.ask('/sign-up/email', { body: person('new') }),
   'sign-in': (app: TestApp) =>
     app.ask('/sign-in/email', { body: { email: person('ada').email, password: PASSWORD } }),
+  'sign-in again': (app: TestApp, cookie: string) =>
+    app.ask('/sign-in/email', {
+      body: { email: person('ada').email, password: PASSWORD },
+      headers: { cookie },
+    }),
   'sign-out': (app: TestApp, cookie: string) =>
     app.ask('/sign-out', { body: {}, headers: { cookie } }),
   'get-session': (app: TestApp, cookie: string) => app.ask('/get-session', { headers: { cookie } }),

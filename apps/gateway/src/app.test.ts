@@ -1,6 +1,6 @@
 import type { Instance } from '@repo/service'
 import { describe, expect, test } from '@repo/testing'
-import { ask, serveGateway, type SignedIn, signedIn } from './gateway.fixture.ts'
+import { ask, serveGateway, serveUpstream, type SignedIn, signedIn } from './gateway.fixture.ts'
 
 const nowhere = { auth: [], payments: [] }
 
@@ -55,8 +55,13 @@ describe('GET /api/me', () => {
     ownPostgres,
   }) => {
     const known = await signedIn(ownPostgres.url)
+    await using upstream = await serveUpstream('auth-1')
     const { cookie } = await signedIn(ownPostgres.url, 'admin')
-    await using gateway = await serveGateway({ databaseUrl: ownPostgres.url, ...nowhere })
+    await using gateway = await serveGateway({
+      databaseUrl: ownPostgres.url,
+      auth: [upstream.origin],
+      payments: [],
+    })
     const asked = (path: string, as = cookie) =>
       ask(gateway.origin, path, { headers: { cookie: as } })
     expect((await asked('/api/me', known.cookie)).status).toBe(200)
@@ -70,6 +75,13 @@ describe('GET /api/me', () => {
       })
       expect(answer.ms).toBeLessThan(2_000)
     }
+    // Auth tells of the outage itself, and need not wait for it twice.
+    const forwarded = await asked('/api/auth/list-sessions')
+    expect(forwarded).toMatchObject({
+      status: 200,
+      headers: { 'x-instance-id': 'gateway-2, auth-1' },
+    })
+    expect(forwarded.ms).toBeLessThan(500)
     const { identity } = known
     expect(await asked('/api/me', known.cookie)).toMatchObject({
       status: 200,

@@ -3,7 +3,7 @@ import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
 import { type Listener, type Log, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
-import type { Sessions } from '@repo/session'
+import type { Sessions, Validation } from '@repo/session'
 import { dimensionsOf } from './dimensions.ts'
 import type { FeatureSettings } from './feature-settings.ts'
 import type { Caller } from './forward.ts'
@@ -24,6 +24,8 @@ export interface GatewayOptions {
   trustedHops: number
   log: Log
 }
+
+const UNASKED: Validation = { outcome: 'none' }
 
 const misspelt: ProblemOptions = {
   status: 400,
@@ -56,7 +58,9 @@ export function createGateway(options: GatewayOptions): Listener {
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
     const path = pathOf(req)
     if (!isCanonical(path)) return sendProblem(res, misspelt)
-    const check = await sessions.validate(req.headers.cookie)
+    const forAuth = under('/api/auth', path) || under('/.well-known', path)
+    // Auth reads sessions itself: nothing is asked twice, and an outage is not waited for twice.
+    const check = forAuth ? UNASKED : await sessions.validate(req.headers.cookie)
     const user = isSignedIn(check) ? check.user.id : undefined
     const dimensions = dimensionsOf(req, { path, user, hops: trustedHops })
     const guarded = await limits.limit(req.method ?? 'GET', path, dimensions)
@@ -65,7 +69,7 @@ export function createGateway(options: GatewayOptions): Listener {
     if (guarded?.refusal) return refuse(res, guarded.refusal)
     const headers = guarded?.headers ?? []
 
-    if (under('/api/auth', path) || under('/.well-known', path)) return auth(req, res, { headers })
+    if (forAuth) return auth(req, res, { headers })
     if (!under('/api/payments', path)) {
       rememberCheck(req, check)
       for (const [name, value] of headers) res.setHeader(name, value)
