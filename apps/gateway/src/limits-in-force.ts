@@ -17,6 +17,7 @@ import { type Told, tell } from './tell.ts'
 
 const NAME = 'limits'
 const CHANGED = 'limits.changed'
+const RETRY_MS = 1_000
 
 export interface LimitsInForce {
   readonly limit: LimitRequest
@@ -57,8 +58,19 @@ export async function createLimitsInForce({
   let limits = initial
   let limit = enforce(limiter, initial)
   let file: unknown
+  let turn: Promise<unknown> = Promise.resolve()
 
-  async function reload(): Promise<void> {
+  /** One after the other: what was read earlier is never put in force later. */
+  function reload(): Promise<void> {
+    const read = turn.then(readNow)
+    turn = read.catch(() => {
+      // An instance that was told and could not read goes by the old limits until it can.
+      setTimeout(() => void reload().catch(() => undefined), RETRY_MS).unref()
+    })
+    return read
+  }
+
+  async function readNow(): Promise<void> {
     const [row] = await db.select().from(setting).where(eq(setting.name, NAME))
     if (!row) return
     const value: unknown = row.value
