@@ -43,6 +43,8 @@ export function nextSteps({
   Things to try
     ${link('/replicas')}   see which instances served you
     for i in 1 2 3 4 5 6; do curl -si ${edge}/api/me | grep -i x-instance; done
+    ${link('/users')}      as the administrator: ban somebody, and see when every instance knew
+    ${link('/settings')}   change one, and see it on all
     kill -9 ${victim}   nobody notices, and it comes back
     npx -y pnpm@12 test   in another shell: every promise has a test
 
