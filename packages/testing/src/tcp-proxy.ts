@@ -54,8 +54,8 @@ export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpPro
 
   async function inTurn(before: Promise<void>, dueMs: number, act: () => void) {
     await before
-    const leftMs = dueMs - performance.now()
-    if (leftMs > 0) await wait(leftMs)
+    // A timer takes whole milliseconds, and may fire one early.
+    while (performance.now() < dueMs) await wait(Math.ceil(dueMs - performance.now()))
     if (!dropping) act()
   }
 
