@@ -28,9 +28,9 @@ export function createSessionRoutes({
 
   app.delete('/:id', async (c) => {
     const { user } = callerOf(c)
-    const sessionId = c.req.param('id')
-    const own = (await sessions.list(user.id)).some(({ id }) => id === sessionId)
-    if (own) return c.json(await sessions.revoke({ sessionId }, { confirm: 'all' }))
+    const target = { sessionId: c.req.param('id'), of: user.id }
+    const revocation = await sessions.revoke(target, { confirm: 'all' })
+    if (revocation.revoked > 0) return c.json(revocation)
     const detail = 'There is no such session of yours.'
     throw new ProblemError({ status: 404, code: 'not-found', detail })
   })

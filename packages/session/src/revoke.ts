@@ -4,8 +4,10 @@ import type { Settle, Settlement, SettleOptions } from './settle.ts'
 
 const { session, user } = schema
 
-/** One session, or all of a user but the one that asks. */
-export type RevokeTarget = { sessionId: string } | { userId: string; except?: string | undefined }
+/** One session, if need be only if it is this user's; or all of a user but the one that asks. */
+export type RevokeTarget =
+  | { sessionId: string; of?: string | undefined }
+  | { userId: string; except?: string | undefined }
 
 export type Revocation = Settlement & {
   /** Sessions that were there and are not any more. */
@@ -20,7 +22,12 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
     if ('sessionId' in target) {
       const gone = await db
         .delete(session)
-        .where(eq(session.id, target.sessionId))
+        .where(
+          and(
+            eq(session.id, target.sessionId),
+            target.of ? eq(session.userId, target.of) : undefined,
+          ),
+        )
         .returning({ id: session.id })
       return gone.length
     }
