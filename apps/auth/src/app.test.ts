@@ -1,6 +1,7 @@
 import type { DatabaseConnection } from '@repo/database'
 import { createSessions, setSessionLimit } from '@repo/session'
 import { contend, describe, expect, test } from '@repo/testing'
+import { createApp } from './app.ts'
 import {
   count,
   OLD_SECRET,
@@ -333,4 +334,26 @@ test('a person cannot sign up with a role of their choice', async ({ databaseUrl
     `select role, id from "user" where name like 'mal%' and (role <> 'user' or id = 'chosen')`,
   )
   expect(rows).toEqual([])
+})
+
+test('a sign-in whose former session nobody can read is 503 at once: the outage is not met twice', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  let asked = 0
+  const handler = async (request: Request) => {
+    asked += 1
+    return app.auth.handler(request)
+  }
+  const cause = new Error('away')
+  const sessions = {
+    ...app.sessions,
+    validate: async () => ({ outcome: 'unavailable', cause }) as const,
+  }
+  const cookies = { secret: SECRET }
+  const { request } = createApp({ auth: { handler }, sessions, cookies, log: app.log })
+  const answer = await request('/api/auth/sign-in/email', { method: 'POST', body: '{}' })
+  expect(answer.status).toBe(503)
+  expect(answer.headers.get('retry-after')).toBe('1')
+  expect(asked).toBe(0)
 })

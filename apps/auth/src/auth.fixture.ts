@@ -1,6 +1,7 @@
 import { type DatabaseConnection, openDatabase } from '@repo/database'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createLog } from '@repo/service'
+import { createLog, type Log } from '@repo/service'
+import type { Sessions } from '@repo/session'
 import { createMemorySessions } from '@repo/session/memory'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
@@ -31,6 +32,8 @@ export interface TestApp extends AsyncDisposable {
   app: Hono
   auth: Auth
   database: DatabaseConnection
+  sessions: Sessions
+  log: Log
   /** The log, line by line. */
   lines: string[]
   ask(path: string, ask?: Ask): Promise<Answer>
@@ -68,6 +71,8 @@ export async function openApp(
     app,
     auth,
     database,
+    sessions,
+    log,
     lines,
     ask: (path, options) => ask((request) => app.fetch(request), ORIGIN, path, options),
     async [Symbol.asyncDispose]() {
