@@ -7,6 +7,9 @@ import { createSessions, type Sessions, type SessionsOptions } from './index.ts'
 
 export const SECRET = 'a secret of at least thirty-two characters'
 
+/** Connections of an instance to PostgreSQL. */
+export const POOL_SIZE = 6
+
 export interface Joined {
   sessions: Sessions
   bus: Bus
@@ -26,7 +29,7 @@ export async function openInstance(
   options: Partial<SessionsOptions> = {},
   create = createSessions,
 ): Promise<Joined> {
-  const database = connectDatabase({ url: databaseUrl, name: instance, poolSize: 6 })
+  const database = connectDatabase({ url: databaseUrl, name: instance, poolSize: POOL_SIZE })
   const redis = connectRedis({ url: redisUrl, name: instance })
   await redis.ready()
   const bus = createBus({ redis, name: 'platform', instance })

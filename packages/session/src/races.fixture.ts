@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { type Cluster, nowMs } from './cluster.fixture.ts'
 import { setSessionLimit } from './index.ts'
 import type { Hammered } from './instance.fixture.ts'
-import { makeUser, withCookie } from './open.fixture.ts'
+import { makeUser, POOL_SIZE, withCookie } from './open.fixture.ts'
 
 /** Each race ends in a count of what must not be: 0 for us, and more for a mutant. */
 export interface Verdict {
@@ -76,12 +76,37 @@ export async function exceedLimit(
 ): Promise<Verdict> {
   await setSessionLimit(cluster.database, { max: 3, onExceeded })
   const userId = await makeUser(cluster.database)
-  const made = await Promise.all(
+  const made = await heldBack(cluster, userId, () =>
     cluster.three.map((it, i) => it.call<string[]>('signInMany', { userId, n: i === 0 ? 6 : 7 })),
   )
   await setSessionLimit(cluster.database, undefined)
   const live = await countValid(cluster, made.flat())
   return { attempts: 20, violations: Math.abs(live / 3 - 3) }
+}
+
+/** Holds the user's row until each connection has a sign-in that waits for it; then all go on. */
+async function heldBack<T>(
+  { database, three }: Cluster,
+  userId: string,
+  signIns: () => Promise<T>[],
+): Promise<T[]> {
+  const holder = await database.pool.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('select from "user" where id = $1 for update', [userId])
+    const making = Promise.all(signIns())
+    await until(async () => {
+      const { rowCount } = await database.pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return rowCount === three.length * POOL_SIZE
+    })
+    await holder.query('commit')
+    return await making
+  } finally {
+    // Also in an open transaction, which ends with the connection.
+    holder.release(true)
+  }
 }
 
 /** Checks, fills and touches on every instance without pause, while the session is revoked. */
