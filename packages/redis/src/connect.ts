@@ -1,7 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import { type Breaker, createBreaker } from './breaker.ts'
-import { RedisError, toRedisError } from './errors.ts'
-import { viaSentinels } from './via-sentinels.ts'
+import { isSomebodyElses, RedisError, toRedisError } from './errors.ts'
+import { SHARED_SLOT } from './keys.ts'
+import { openClient, type Topology } from './topology.ts'
 
 /** The part of a logger that a connection speaks to; pino fits. */
 export interface ConnectionLog {
@@ -25,10 +26,7 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-export interface ConnectOptions {
-  url: string
-  /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
-  sentinels?: readonly string[] | undefined
+export interface ConnectOptions extends Topology {
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
   /** Deadline of one command in ms. */
@@ -41,7 +39,7 @@ export interface ConnectOptions {
  * nothing waits in an offline queue, nothing is sent twice, a dead server costs nothing after three
  * failures, and the connection heals by itself.
  */
-export function connectRedis({ url, sentinels, name, deadlineMs = 250, log }: ConnectOptions) {
+export function connectRedis({ name, deadlineMs = 250, log, ...topology }: ConnectOptions) {
   const options = {
     connectionName: name,
     commandTimeout: deadlineMs,
@@ -56,12 +54,10 @@ export function connectRedis({ url, sentinels, name, deadlineMs = 250, log }: Co
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: true,
     retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
-    // After a failover this connection still speaks to the old primary.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    // This connection still speaks to who was the primary, or the owner of the slot.
+    reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
-  const client = sentinels
-    ? new Redis({ ...options, ...viaSentinels(url, sentinels) })
-    : new Redis(url, options)
+  const client = openClient(topology, SHARED_SLOT, options)
   logTransitions(client, log)
   const breaker = createBreaker()
 

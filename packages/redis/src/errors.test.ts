@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@repo/testing'
-import { Redis } from 'ioredis'
+import { Redis, ReplyError } from 'ioredis'
 import { RedisError, toRedisError } from './errors.ts'
 
 /** The texts of ioredis 6.0.0, of errors that no fault of the other tests brings about at will. */
@@ -50,6 +50,17 @@ describe('what ioredis throws', () => {
       expect(toRedisError(reason)).toMatchObject({ code: 'timeout' })
     }
   })
+})
+
+test.for([
+  ['READONLY You can not write against a read only replica.', 'unavailable'],
+  ['MOVED 42 127.0.0.1:7000', 'unavailable'],
+  ['CLUSTERDOWN Hash slot not served', 'unavailable'],
+  ['LOADING Redis is loading the dataset in memory', 'unavailable'],
+  ['WRONGTYPE Operation against a key holding the wrong kind of value', 'rejected'],
+  ['OOM command not allowed', 'rejected'],
+] as const)('of the server, whether it ran anything: %s', ([message, code]) => {
+  expect(toRedisError(new ReplyError(message))).toMatchObject({ code })
 })
 
 test('an error that is none of ioredis stays as it is', () => {

@@ -5,8 +5,9 @@ export {
   type ConnectOptions,
   type RedisConnection,
 } from './connect.ts'
-export { RedisError, type RedisErrorCode } from './errors.ts'
+export { isSomebodyElses, RedisError, type RedisErrorCode } from './errors.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { keyspace } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'
+export { openClient, type Topology } from './topology.ts'
 export { viaSentinels } from './via-sentinels.ts'

@@ -1,3 +1,6 @@
+/** The hash tag of what all parts of the platform share. */
+export const SHARED_SLOT = 'threefold'
+
 /**
  * Names the keys of one concern: `keyspace('cluster')('instances')` is
  * `threefold:{cluster}:instances`. The concern is the hash tag, so that on Redis Cluster all its

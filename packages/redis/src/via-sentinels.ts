@@ -1,4 +1,5 @@
 import type { RedisOptions } from 'ioredis'
+import { credentials, hostAndPort } from './address.ts'
 
 /**
  * Asks the sentinels (`host:port` each) who is the primary, at each new connection: after a failover
@@ -6,22 +7,15 @@ import type { RedisOptions } from 'ioredis'
  * @throws TypeError for a sentinel without a host
  */
 export function viaSentinels(url: string, sentinels: readonly string[]) {
-  const { protocol, hostname, username, password, pathname } = new URL(url)
-  const secure = protocol === 'rediss:'
+  const { hostname, pathname } = new URL(url)
+  const access = credentials(url)
   return {
+    ...access,
     name: hostname,
-    sentinels: sentinels.map(hostAndPort),
+    sentinels: sentinels.map((sentinel) => hostAndPort(sentinel, 26_379)),
     sentinelRetryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000),
     sentinelCommandTimeout: 500,
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-    ...(secure && { tls: {}, enableTLSForSentinelMode: true }),
+    enableTLSForSentinelMode: 'tls' in access,
     db: Number(pathname.slice(1) || 0),
   } satisfies RedisOptions
-}
-
-function hostAndPort(sentinel: string): { host: string; port: number } {
-  const { hostname, port } = new URL(`redis://${sentinel}`)
-  if (hostname === '') throw new TypeError(`a sentinel is host:port, not "${sentinel}"`)
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 26_379) }
 }

@@ -1,0 +1,91 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { findRedisServer } from '@repo/local/redis-server'
+import { afterEach, describe, expect, test, until } from '@repo/testing'
+import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
+import { connectRedis, type RedisConnection } from './index.ts'
+import { SHARED_SLOT } from './keys.ts'
+
+const command = (await findRedisServer()) ?? ''
+const counter = '{threefold}:n'
+
+let cluster: RedisCluster
+let redis: RedisConnection
+
+afterEach(async () => {
+  await redis.close()
+  await cluster.stop()
+})
+
+async function open() {
+  cluster = await startRedisCluster(command, SHARED_SLOT)
+  const [first, second] = cluster.others
+  redis = connectRedis({
+    url: `redis://127.0.0.1:${first!.port}`,
+    clusterNodes: [`127.0.0.1:${second!.port}`],
+    name: 'test-1',
+  })
+  await redis.ready()
+}
+
+/** Counts until told to stop, without repeating anything; what was answered, and what may have run. */
+function count() {
+  const told = { answered: 0, unknown: 0, refused: [] as string[] }
+  const halt = new AbortController()
+  const counting = (async () => {
+    while (!halt.signal.aborted) {
+      await redis
+        .call((client) => client.incr(counter))
+        .then(
+          () => (told.answered += 1),
+          (error: { code: string; message: string }) => {
+            if (error.code === 'timeout') told.unknown += 1
+            else told.refused.push(`${error.code}: ${error.message}`)
+          },
+        )
+      await pause(2)
+    }
+  })()
+  return {
+    told,
+    async stop() {
+      halt.abort()
+      await counting
+    },
+  }
+}
+
+describe.skipIf(command === '')('in a cluster', () => {
+  test('a connection is to the owner of the slot, though it was told of others only', async () => {
+    await open()
+    expect(redis.client.stream.remotePort).toBe(cluster.owner.port)
+    expect(await redis.call((client) => client.incr(counter))).toBe(1)
+  })
+
+  test('it follows the slot to another node, and no command runs twice', async () => {
+    await open()
+    const counting = count()
+    await until(() => counting.told.answered > 20)
+    await cluster.moveSlot(cluster.others[0]!)
+    await until(() => redis.client.stream.remotePort === cluster.others[0]!.port)
+    const before = counting.told.answered
+    await until(() => counting.told.answered > before + 20)
+    await counting.stop()
+    const { answered, unknown, refused } = counting.told
+    const counted = Number(await redis.call((client) => client.get(counter)))
+    expect(counted).toBeGreaterThanOrEqual(answered)
+    expect(counted).toBeLessThanOrEqual(answered + unknown)
+    expect(refused.filter((reason) => !reason.startsWith('unavailable'))).toEqual([])
+  })
+
+  test('it finds the replica that takes over from a dead owner', async () => {
+    await open()
+    await redis.call((client) => client.set(counter, 7))
+    await until(() => redis.call((client) => client.wait(1, 100)))
+    await cluster.owner.kill()
+    const counted = await until(() => redis.call((client) => client.incr(counter)), {
+      timeoutMs: 20_000,
+    })
+    expect(counted).toBe(8)
+    expect(redis.client.stream.remotePort).toBe(cluster.replica.port)
+  })
+})
