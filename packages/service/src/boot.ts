@@ -10,7 +10,7 @@ import { reasonOf } from './reason.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { createInstanceServer, type Listener } from './server.ts'
-import type { baseSettings } from './settings.ts'
+import { type baseSettings, redisTopology } from './settings.ts'
 import { shutDown } from './shut-down.ts'
 
 type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>>
@@ -55,8 +55,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   const log = createLog({ app, instance, version: env.APP_VERSION, level: env.LOG_LEVEL })
   const startedAt = new Date().toISOString()
   const metrics = createMetrics({ app, instance })
-  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
-  const redis = connectRedis({ url, sentinels, name: instance, log })
+  const redis = connectRedis({ ...redisTopology(env), name: instance, log })
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
 

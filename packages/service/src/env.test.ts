@@ -80,6 +80,14 @@ describe('parseEnv', () => {
     expect(faults.join('\n')).not.toContain('hunter')
   })
 
+  test('a cluster beside sentinels is a fault', () => {
+    const redis = { REDIS_SENTINELS: 'a:26379', REDIS_CLUSTER_NODES: 'b:6379, c' }
+    expect(faultsOf({ ...good, ...redis })).toEqual([
+      'REDIS_CLUSTER_NODES: cannot be beside REDIS_SENTINELS',
+    ])
+    expect(faultsOf({ ...good, ...redis, REDIS_SENTINELS: '' })).toEqual([])
+  })
+
   test('takes an empty variable for one that is not set', () => {
     expect(faultsOf({ ...good, SECRET: '' })).toEqual(['SECRET: is not set'])
     expect(parseEnv(shape, { ...good, DRAIN_MS: '' })).toMatchObject({ env: { DRAIN_MS: 2_000 } })
@@ -124,7 +132,8 @@ describe('parseEnv', () => {
 
 describe('sharedSettings', () => {
   test('has the settings on which instances must agree and no others', () => {
-    const names = ['NODE_ENV', 'REDIS_URL', 'REDIS_SENTINELS', 'ORIGIN', 'SECRET', 'URLS']
+    const redis = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES']
+    const names = ['NODE_ENV', ...redis, 'ORIGIN', 'SECRET', 'URLS']
     expect(Object.keys(sharedSettings(shape, good))).toEqual(names)
   })
 

@@ -26,6 +26,10 @@ export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Sour
     if (faults.some((fault) => fault.startsWith(`${name}:`))) continue
     faults.push(`${name}: ${values[name] === undefined ? 'is not set' : issue.message}`)
   }
+  for (const [name, type] of Object.entries(shape)) {
+    const other = metaOf(type)?.excludes
+    if (other && values[name] && values[other]) faults.push(`${name}: cannot be beside ${other}`)
+  }
   if (values['NODE_ENV'] === 'production') faults.push(...placeholders(shape, values))
   return parsed.success && faults.length === 0
     ? { outcome: 'valid', env: parsed.data }

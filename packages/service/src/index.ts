@@ -38,4 +38,11 @@ export {
 } from './registry.ts'
 export { currentRequest, type RequestContext } from './request-context.ts'
 export { type Listener } from './server.ts'
-export { baseSettings, databaseSettings, origins, secret, sessionSettings } from './settings.ts'
+export {
+  baseSettings,
+  databaseSettings,
+  origins,
+  redisTopology,
+  secret,
+  sessionSettings,
+} from './settings.ts'

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import type { Topology } from '@repo/redis'
 import { z } from 'zod'
 
 declare module 'zod' {
@@ -9,6 +10,8 @@ declare module 'zod' {
     secret?: boolean
     /** What `.env.example` shows. */
     example?: string
+    /** Another setting that cannot be set beside it. */
+    excludes?: string
   }
 }
 
@@ -44,6 +47,12 @@ export const sessionSettings = {
     }),
 }
 
+/** A comma-separated list of host:port. */
+const addresses = z
+  .string()
+  .transform((list) => list.split(',').map((address) => address.trim()))
+  .pipe(z.array(z.string().regex(/^[^\s/:]+(:\d+)?$/, 'must be host:port, comma-separated')))
+
 /** What every app reads. Each setting says whether all instances must agree on it. */
 export const baseSettings = {
   NODE_ENV: z
@@ -77,15 +86,15 @@ export const baseSettings = {
     secret: true,
     example: 'redis://localhost:6379',
   }),
-  REDIS_SENTINELS: z
-    .string()
-    .transform((list) => list.split(',').map((sentinel) => sentinel.trim()))
-    .pipe(z.array(z.string().regex(/^[^\s/:]+(:\d+)?$/, 'must be host:port, comma-separated')))
-    .optional()
-    .meta({
-      description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
-      shared: true,
-    }),
+  REDIS_SENTINELS: addresses.optional().meta({
+    description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
+    shared: true,
+  }),
+  REDIS_CLUSTER_NODES: addresses.optional().meta({
+    description: 'host:port of more nodes of the Redis Cluster that REDIS_URL is a node of',
+    shared: true,
+    excludes: 'REDIS_SENTINELS',
+  }),
   ORIGIN: z
     .url({ protocol: /^https?$/ })
     .transform((origin) => origin.replace(/\/$/, ''))
@@ -125,4 +134,14 @@ export const databaseSettings = {
     description:
       'whether an instance brings the schema up to date before it serves; false where a job does',
   }),
+}
+
+/** Where Redis is, for `connectRedis` and its like. */
+export function redisTopology(env: {
+  REDIS_URL: string
+  REDIS_SENTINELS?: string[] | undefined
+  REDIS_CLUSTER_NODES?: string[] | undefined
+}): Topology {
+  const { REDIS_URL: url, REDIS_SENTINELS: sentinels, REDIS_CLUSTER_NODES: clusterNodes } = env
+  return { url, sentinels, clusterNodes }
 }
