@@ -139,3 +139,22 @@ test('sign-ins and checks of all instances are counted together, for administrat
     validationCache: { backend: 'redis' },
   })
 })
+
+test('of 300 checks of one session, three gateways ask the database at most once each', async ({
+  request,
+}) => {
+  await signInAsAdministrator(request)
+  const counted = async (url: string) => {
+    const response = await request.get(`${url}/api/observability?scope=instance`)
+    const { authentication } = await response.json()
+    return authentication.validations
+  }
+  for (const { url } of gateways()) {
+    const before = await counted(url)
+    const asked = Array.from({ length: 100 }, () => request.get(`${url}/api/me`))
+    for (const answer of await Promise.all(asked)) expect(answer.status()).toBe(200)
+    const after = await counted(url)
+    expect(after.total - before.total).toBeGreaterThanOrEqual(100)
+    expect(after.databaseQueries - before.databaseQueries).toBeLessThanOrEqual(1)
+  }
+})
