@@ -36,6 +36,26 @@ describe('a session that is used', () => {
     expect(rows).toMatchObject([{ seen: true, prolonged: true }])
   })
 
+  test('ends after its day when it is not to be remembered', async ({ stores, join }) => {
+    const a = await join(stores, 'a', { touchMs: 20 })
+    const { pool } = a.database
+    const { id, cookie } = await signIn(a.database, await makeUser(a.database))
+    await pool.query(
+      `update session set last_seen_at = now() - interval '2 min',
+         created_at = now() - interval '20 h', expires_at = now() + interval '4 h'`,
+    )
+    await a.sessions.validate(cookie)
+    const { rows } = await until(async () => {
+      const seen = await pool.query(
+        `select expires_at = created_at + interval '1 d' as same from session
+         where id = $1 and last_seen_at > now() - interval '1 min'`,
+        [id],
+      )
+      return seen.rowCount === 1 && seen
+    })
+    expect(rows).toEqual([{ same: true }])
+  })
+
   test('ends at the end of its lifetime, and one that was revoked stays so', async ({
     stores,
     join,

@@ -21,7 +21,8 @@ export interface TouchesOptions {
 /**
  * When sessions were last seen, in one statement for all of them. It only moves forward, and only
  * rows that are there: a session that was revoked meanwhile stays so. Rows that somebody else is
- * changing are left to the next time, so that instances cannot lock each other out.
+ * changing are left to the next time, so that instances cannot lock each other out. A session that
+ * was made for a shorter time ("do not remember me": a day) is not prolonged.
  */
 export function createTouches(options: TouchesOptions) {
   const { database, idleMs, lifetimeMs, everyMs = 30_000, onSeen, log } = options
@@ -38,8 +39,10 @@ export function createTouches(options: TouchesOptions) {
              order by id for no key update skip locked
            )
            update session s set last_seen_at = now(),
-             expires_at = greatest(s.expires_at, least(
-               now() + interval '${idleMs} ms', s.created_at + interval '${lifetimeMs} ms'))
+             expires_at = case when s.expires_at - s.created_at < interval '${idleMs / 2} ms'
+               then s.expires_at
+               else greatest(s.expires_at, least(
+                 now() + interval '${idleMs} ms', s.created_at + interval '${lifetimeMs} ms')) end
            from due where s.id = due.id`,
   }
   const prune = {
