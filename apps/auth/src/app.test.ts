@@ -118,6 +118,16 @@ describe('signing up and in', () => {
     expect((await tryAs('pia', PASSWORD, '203.0.113.9')).status).toBe(200)
   })
 
+  test('up by 16 people at once makes 16 accounts, and is no outage', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const made = await contend(16, (i) =>
+      app.ask('/sign-up/email', { body: person(`one-of-${i}`) }),
+    )
+    expect(made.map((each) => each.status === 'fulfilled' && each.value.status)).toEqual(
+      Array(16).fill(200),
+    )
+  })
+
   test('from a foreign origin is refused, with a cookie and without', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const { cookie } = await signUp(app, 'dora')

@@ -8,8 +8,10 @@ import {
   sessionRefusal,
 } from '@repo/session'
 import type { Hono } from 'hono'
+import pLimit from 'p-limit'
 import type { Auth } from './auth.ts'
 import { orOutage } from './outage.ts'
+import { HASHED_AT_ONCE } from './passwords.ts'
 import { describeSettlement, SETTLEMENT_HEADER } from './settlement.ts'
 
 export interface AppDeps {
@@ -32,6 +34,8 @@ const REFUSED = {
 const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
 
 export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
+  // Better Auth hashes a new password within its transaction: more would keep connections waiting.
+  const signUps = pLimit(HASHED_AT_ONCE)
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
   app.get('/api/auth/*', async (c) => serve(c.req.raw))
@@ -41,7 +45,8 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
     const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
     // Signing in needs what did not answer: it is not waited for twice.
     if (former?.outcome === 'unavailable') throw new ProblemError(unavailable)
-    const response = await serve(c.req.raw)
+    const isSignUp = c.req.path === '/api/auth/sign-up/email'
+    const response = await (isSignUp ? signUps(() => serve(c.req.raw)) : serve(c.req.raw))
     if (response.status >= 400) return response
     // A browser that signs in again is done with the session it had: nobody who knows it goes on.
     if (former?.outcome === 'valid') await sessions.revoke({ sessionId: former.session.id })

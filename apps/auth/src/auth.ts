@@ -8,6 +8,7 @@ import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
 import { createAccountLimit, createRateLimitStorage } from './limits.ts'
 import { noticeOutages } from './outage.ts'
+import { createPasswords } from './passwords.ts'
 
 export interface AuthOptions {
   db: Database
@@ -41,7 +42,7 @@ export function createAuth({ db, log, origin, secret, onLogin, limiter }: AuthOp
     database: noticeOutages(drizzleAdapter(db, { provider: 'pg', schema, transaction: true })),
     // To the app, which knows what is an outage; else it prints them with the query's parameters.
     onAPIError: { throw: true },
-    emailAndPassword: { enabled: true },
+    emailAndPassword: { enabled: true, password: createPasswords() },
     session: { cookieCache: { enabled: false } },
     databaseHooks: { session: { create: { after: async () => onLogin() } } },
     hooks: {
