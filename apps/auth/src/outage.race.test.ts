@@ -1,5 +1,5 @@
 import { connectDatabase } from '@repo/database'
-import { describe, expect, test, until } from '@repo/testing'
+import { describe, expect, test, until, vi } from '@repo/testing'
 import {
   type Answer,
   count,
@@ -98,6 +98,15 @@ describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
       )
       return rows.length > 0
     }
+    // From then on it waits for PostgreSQL; how long hashing takes is the machine's affair.
+    let hashedAt = 0
+    const { password } = await app.auth.$context
+    const hash = password.hash
+    vi.spyOn(password, 'hash').mockImplementation(async (text) => {
+      const hashed = await hash(text)
+      hashedAt = performance.now()
+      return hashed
+    })
     for (let round = 0; round < ROUNDS; round += 1) {
       const name = `half-${round}`
       const answer = app.ask('/sign-up/email', { body: person(name) })
@@ -106,7 +115,7 @@ describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
       await ownPostgres.pause()
       const hungAt = performance.now()
       const { status } = await answer
-      expect(performance.now() - hungAt).toBeLessThan(2_000)
+      expect(performance.now() - Math.max(hungAt, hashedAt)).toBeLessThan(2_000)
       ownPostgres.resume()
       expect([200, 503]).toContain(status)
       const users = `select count(u.id)::int as users, count(a.id)::int as accounts
