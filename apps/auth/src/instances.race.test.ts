@@ -71,13 +71,18 @@ describe('three instances', () => {
        where name in ('root', 'target') returning id, name`,
     )
     const userId: unknown = rows.find(({ name }) => name === 'target')?.id
-    for (let round = 0; round < ROUNDS; round += 1) {
+    let confirmed = 0
+    for (let round = 0; round < 3 * ROUNDS && confirmed < ROUNDS; round += 1) {
       const signIns = contend(9, (at) => post(at, '/sign-in/email', { email, password }))
       const ban = await post(round, '/admin/ban-user', { userId }, root.cookie)
       expect(ban.status).toBe(200)
-      expect(ban.headers.get('x-session-settlement')).toMatch(/^confirmed; instances=3; acked=3/)
       const settled = await signIns
       await post(round + 1, '/admin/unban-user', { userId }, root.cookie)
+      const settlement = ban.headers.get('x-session-settlement') ?? ''
+      // On a machine so busy that Redis had no turn within its deadline: it proves nothing.
+      if (settlement.startsWith('pending; ')) continue
+      expect(settlement).toMatch(/^confirmed; instances=3; acked=3/)
+      confirmed += 1
       const cookies = settled.flatMap((each) =>
         each.status === 'fulfilled' && each.value.status === 200 ? [each.value.cookie] : [],
       )
@@ -88,6 +93,7 @@ describe('three instances', () => {
       const left = await database.pool.query('select 1 from session where user_id = $1', [userId])
       expect(left.rowCount).toBe(0)
     }
+    expect(confirmed).toBe(ROUNDS)
     await database.close()
   })
 
