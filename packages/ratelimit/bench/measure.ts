@@ -14,7 +14,10 @@ export interface Cost {
   serverUs: number
 }
 
-/** Runs contenders in turns, so that a busy machine disturbs all alike; the best round counts. */
+/**
+ * Runs contenders in turns, so that a busy machine disturbs all alike; the best round counts. Each has
+ * a second before that, in which its code is compiled.
+ */
 export async function measure(
   contenders: Contender[],
   {
@@ -27,7 +30,7 @@ export async function measure(
   const best = new Map<string, Cost>()
   for (let round = -1; round < rounds; round += 1) {
     for (const { name, check } of contenders) {
-      const cost = await once(check, redis, width, round < 0 ? ms / 2 : ms)
+      const cost = await once(check, redis, width, round < 0 ? WARM_UP_MS : ms)
       if (round < 0) continue
       const before = best.get(name)
       best.set(name, before ? lesser(before, cost) : cost)
@@ -35,6 +38,8 @@ export async function measure(
   }
   return best
 }
+
+const WARM_UP_MS = 1_000
 
 function lesser(a: Cost, b: Cost): Cost {
   return {

@@ -22,6 +22,8 @@ const names = dimensions.map((it) => `api-${it}`)
 const policies: PolicyInput[] = dimensions.map((by) => ({
   ...{ name: `api-${by}`, quota: QUOTA, windowMs: WINDOW_MS, by },
 }))
+const lease = { units: 1_000, ms: 100 }
+policies.push({ name: 'leased', quota: QUOTA, windowMs: WINDOW_MS, by: 'user', lease })
 policies.push({ name: 'block', quota: 1, windowMs: 600_000, by: 'user' })
 const redis = connectLimiterRedis({ url, name: 'bench', deadlineMs: 5_000 })
 await redis.ready()
@@ -87,6 +89,10 @@ for (const keys of only && only !== 'one' ? [] : [10_000, 1]) {
     (i) => limiter.take(one, { user: id(i, keys) }),
     (i, count) => count('one', id(i, keys)),
   )
+  if (keys === 1) {
+    const check = (i: number) => limiter.take(['leased'], { user: id(i, keys) })
+    contenders.splice(1, 0, { name: 'ours, leased', check })
+  }
   for (const width of [1, 64, 256]) {
     const costs = await measure(contenders, { redis: bare, width })
     show(`1 dimension, ${keys} keys, ${width} in flight`, costs)

@@ -3,6 +3,9 @@ import type { Policy } from './policy.ts'
 /** One dimension of a check: what it costs of which count. */
 export interface Need {
   readonly key: string
+  /** The two parts of the key: what all of the policy have, and who it is. */
+  readonly prefix: string
+  readonly id: string
   readonly policy: Policy
   readonly quota: number
   readonly cost: number
@@ -28,6 +31,8 @@ export interface Check {
   readonly needs: readonly Need[]
   /** The holder's id where a need is of `concurrency`, else ''. */
   readonly lease: string
+  /** So many takes of one need, of which as many as fit are admitted; of all else 1. */
+  readonly times: number
 }
 
 /** How a count stands after a check. */
@@ -49,14 +54,23 @@ export interface Limit {
 
 /** A store's answer to a check. */
 export interface Verdict {
-  readonly allowed: boolean
+  /** How many of the takes; of a peek whether one would be. */
+  readonly admitted: number
   readonly limits: Limit[]
+}
+
+/** A check on its way, and who is told how it ended, once. */
+export interface Asked {
+  readonly check: Check
+  /** By this process's monotonic clock it had not been sent before `sentAtMs`. */
+  readonly answered: (verdict: Verdict, sentAtMs: number) => void
+  /** The store did not answer: the outcome is unknown. */
+  readonly unanswered: (error: unknown) => void
 }
 
 /** Where limits are counted. */
 export interface Store {
-  /** @throws whatever says that the store did not answer: the outcome is then unknown */
-  check(check: Check): Promise<Verdict>
+  ask(asked: Asked): void
   /** Forgets counts and blocks. */
   reset(keys: readonly string[]): Promise<void>
   /** Refuses everything on the keys for so long; 0 ends it. */

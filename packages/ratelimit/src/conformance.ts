@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { describeControl } from './conformance-control.ts'
+import { describeLeases } from './conformance-leases.ts'
 import { base, ip, opening, type OpenLimiter } from './conformance-open.ts'
 
 export type { OpenLimiter } from './conformance-open.ts'
@@ -106,5 +107,6 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
     })
 
     describeControl(open)
+    describeLeases(open)
   })
 }

@@ -1,6 +1,8 @@
 import { type ConnectionLog, type Script, viaSentinels } from '@repo/redis'
-import { Command, Redis, type RedisOptions } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { RateLimitError } from './errors.ts'
+import { addArgument } from './resp.ts'
+import { ScriptCommand } from './script-command.ts'
 
 /** After so many failures in a row nothing is sent until a probe is answered. */
 const FAILURES = 3
@@ -15,6 +17,8 @@ export interface LimiterRedis {
    * @throws whatever says that there was no answer; the script may have run
    */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
+  /** As `run`, of keys and then arguments that `addArgument` made. */
+  runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown>
   /** As `run`, with text in the answer. */
   runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
   /** Waits until connected. @throws RateLimitError `unavailable` */
@@ -96,34 +100,38 @@ export function connectLimiterRedis({
     probing.unref()
   }
 
-  async function send(
-    sha: string[],
-    keys: readonly string[],
-    args: readonly string[],
-    text: boolean,
-  ) {
-    const sent = [...sha.slice(1), String(keys.length), ...keys, ...args]
-    const reply = await client.sendCommand(
-      new Command(sha[0] ?? '', sent, { replyEncoding: text ? 'utf8' : null }),
-    )
+  async function send(command: ScriptCommand): Promise<unknown> {
+    const reply = await client.sendCommand(command)
     failed = 0
     return reply
   }
 
-  async function run(
+  async function runPieces(
     { sha, lua }: Script,
-    keys: readonly string[],
-    args: readonly string[],
+    keys: number,
+    pieces: readonly string[],
     text = false,
   ): Promise<unknown> {
     try {
-      return await send(['evalsha', sha], keys, args, text)
+      return await send(new ScriptCommand('evalsha', sha, keys, pieces, text))
     } catch (error) {
       unanswered(error)
       // Answered before anything ran: sending the whole script repeats nothing.
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return send(['eval', lua], keys, args, text)
+      return send(new ScriptCommand('eval', lua, keys, pieces, text))
     }
+  }
+
+  function run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    text = false,
+  ): Promise<unknown> {
+    const pieces: string[] = []
+    for (const key of keys) addArgument(pieces, key)
+    for (const arg of args) addArgument(pieces, arg)
+    return runPieces(script, keys.length, pieces, text)
   }
 
   client.on('error', (error: Error) => note(false, error.message))
@@ -133,6 +141,7 @@ export function connectLimiterRedis({
   return {
     available: () => client.status === 'ready' && probing === undefined,
     run,
+    runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),
     runText: (script, keys, args) => run(script, keys, args, true),
     async ready(timeoutMs = 2_000) {
       if (client.status === 'ready') return

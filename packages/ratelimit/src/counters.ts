@@ -1,10 +1,11 @@
 import type { Counter } from './counter.ts'
-import type { Policy } from './policy.ts'
+import { countedMs, type Policy } from './policy.ts'
 import { createSliding } from './sliding.ts'
 
 /** A new count of the policy. */
-export function createCounter({ algorithm, windowMs }: Policy): Counter {
-  if (algorithm === 'sliding') return createSliding(windowMs)
+export function createCounter(policy: Policy): Counter {
+  const { algorithm, windowMs } = policy
+  if (algorithm === 'sliding') return createSliding(countedMs(policy))
   if (algorithm === 'token-bucket') return createTokenBucket(windowMs)
   return algorithm === 'fixed' ? createFixed(windowMs) : createLeases(windowMs)
 }

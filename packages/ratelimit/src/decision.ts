@@ -6,7 +6,7 @@ const nothing = () => Promise.resolve()
 
 /** The decision of a store's answer. */
 export function decide(
-  { allowed, limits }: Verdict,
+  { admitted, limits }: Verdict,
   source: Decision['source'],
   degraded = false,
   release = nothing,
@@ -22,7 +22,7 @@ export function decide(
       if (retryMs > retryAfterMs) retryAfterMs = retryMs
     }
   }
-  const outcome = allowed ? 'allowed' : 'limited'
+  const outcome = admitted > 0 ? 'allowed' : 'limited'
   return {
     outcome,
     limits,

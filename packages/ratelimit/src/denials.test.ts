@@ -95,11 +95,17 @@ describe('a key that is known to be refused', () => {
         const askedMs = performance.now()
         const { retryAfterMs } = await limiter.take(['quick'], of)
         const answeredMs = performance.now()
-        await until(async () => (await limiter.take(['quick'], of)).outcome === 'allowed', {
-          everyMs: 1,
-        })
+        let sentMs = 0
+        let lastRefusedMs = 0
+        async function allowed() {
+          lastRefusedMs = sentMs
+          sentMs = performance.now()
+          return (await limiter.take(['quick'], of)).outcome === 'allowed'
+        }
+        await until(allowed, { everyMs: 1 })
         expect(performance.now() - askedMs).toBeGreaterThanOrEqual(retryAfterMs - 2)
-        expect(performance.now() - answeredMs).toBeLessThan(retryAfterMs + 60)
+        // However late a busy machine asks: who asks when it is time is not refused.
+        expect(lastRefusedMs - answeredMs).toBeLessThan(retryAfterMs + 2)
       }
     },
   )

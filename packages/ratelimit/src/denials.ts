@@ -1,6 +1,6 @@
 import type { Bus } from '@repo/cache-broadcast'
 import { z } from 'zod'
-import type { Check, Limit, Verdict } from './check.ts'
+import type { Limit, Need, Verdict } from './check.ts'
 import { createDenyCache } from './deny-cache.ts'
 import { refusal } from './plan.ts'
 
@@ -15,21 +15,35 @@ const blockEvent = z.object({ keys: z.array(z.string()), ms: z.number() })
  * its reason: it ends when the server's answer said, counted from before it was asked, and what
  * lifts it is heard over the bus. An instance that does not hear the bus asks Redis.
  */
-export function createDenials({ bus, maxKeys }: { bus: Bus | undefined; maxKeys: number }) {
+export function createDenials({
+  bus,
+  maxKeys,
+  onForget,
+}: {
+  bus: Bus | undefined
+  maxKeys: number
+  /** Counts, or all when it names none, may not be what they were. */
+  onForget: (keys?: readonly string[]) => void
+}) {
   const cache = createDenyCache(maxKeys)
+
+  function forget(keys?: readonly string[]) {
+    cache.forget(keys)
+    onForget(keys)
+  }
 
   function block(keys: readonly string[], ms: number) {
     // The event may have been a moment on its way: the rest is left to Redis.
     const untilMs = performance.now() + ms - UNHEARD_MS
     // A shorter block replaces a longer one.
-    cache.forget(keys)
+    forget(keys)
     const refusing = { untilMs, cost: 0, quota: Number.POSITIVE_INFINITY }
     for (const key of keys) cache.put(key, refusing, cache.mark)
   }
 
   const stop = [
-    bus?.on('ratelimit.forget', (data) => cache.forget(forgetEvent.parse(data).keys), {
-      onResync: () => cache.forget(),
+    bus?.on('ratelimit.forget', (data) => forget(forgetEvent.parse(data).keys), {
+      onResync: () => forget(),
     }),
     bus?.on('ratelimit.block', (data) => {
       const { keys, ms } = blockEvent.parse(data)
@@ -39,9 +53,10 @@ export function createDenials({ bus, maxKeys }: { bus: Bus | undefined; maxKeys:
 
   return {
     cache,
+    forgetAll: () => forget(),
     /** What refuses the check for sure, if anything; `surely` does not ask whether the bus is heard. */
-    find({ kind, needs }: Check, surely: boolean): Verdict | undefined {
-      if (cache.size === 0 || kind === 'force') return undefined
+    find(needs: readonly Need[], surely: boolean): Verdict | undefined {
+      if (cache.size === 0) return undefined
       const nowMs = performance.now()
       let limits: Limit[] | undefined
       for (const { key, policy, cost, quota } of needs) {
@@ -50,10 +65,10 @@ export function createDenials({ bus, maxKeys }: { bus: Bus | undefined; maxKeys:
         if (ms > 0) (limits ??= []).push(refusal(policy, quota, Math.ceil(ms)))
       }
       if (!limits || (!surely && bus && bus.health().leaseMsLeft === 0)) return undefined
-      return { allowed: false, limits }
+      return { admitted: 0, limits }
     },
-    /** Remembers what refused; the check was sent at `sentAtMs`, when the mark was `mark`. */
-    learn({ needs }: Check, { limits }: Verdict, sentAtMs: number, mark: number) {
+    /** Remembers what refused; it was asked at `sentAtMs`, when the mark was `mark`. */
+    learn(needs: readonly Need[], limits: readonly Limit[], sentAtMs: number, mark: number) {
       for (const [i, { policy, retryMs }] of limits.entries()) {
         const need = needs[i]
         if (retryMs <= 1 || !need || policy !== need.policy.name) continue
@@ -67,7 +82,7 @@ export function createDenials({ bus, maxKeys }: { bus: Bus | undefined; maxKeys:
     },
     /** Forgets here and everywhere. */
     async forget(keys: readonly string[]) {
-      cache.forget(keys)
+      forget(keys)
       await bus?.emit('ratelimit.forget', { keys }, { wait: 'everywhere' })
     },
     async block(keys: readonly string[], ms: number) {

@@ -30,3 +30,9 @@ export class RateLimitError extends Error {
     this.code = code
   }
 }
+
+/** Why a change could not be made. */
+export function unavailable(cause: unknown): RateLimitError {
+  if (cause instanceof RateLimitError) return cause
+  return new RateLimitError('unavailable', 'Redis did not answer', { cause })
+}

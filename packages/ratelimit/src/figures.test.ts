@@ -13,6 +13,7 @@ test('the figures are what the limiter decided, read when they are asked for', a
     threefold_ratelimit_unavailable_total: 0,
     threefold_ratelimit_degraded_total: 0,
     threefold_ratelimit_remembered_total: 0,
+    threefold_ratelimit_leased_total: 0,
     threefold_ratelimit_deny_cache_keys: 0,
     threefold_ratelimit_exact_ratio: 1,
   })

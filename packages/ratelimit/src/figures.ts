@@ -21,6 +21,7 @@ export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>): Figure[] {
     count('unavailable', 'Takes that nobody could decide', ({ unavailable }) => unavailable),
     count('degraded', 'Takes decided without Redis', ({ degraded }) => degraded),
     count('remembered', 'Refusals from memory', ({ fromDenyCache }) => fromDenyCache),
+    count('leased', 'Takes of units that were leased', ({ fromLease }) => fromLease),
     stands('deny_cache_keys', 'Refusals in memory', ({ denyCacheKeys }) => denyCacheKeys),
     stands('exact_ratio', '1: Redis counts, 0: this instance alone', ({ exact }) => Number(exact)),
   ]

@@ -76,6 +76,9 @@ serveReplica({
     await Promise.all(Array.from({ length: width }, grab))
     return held
   },
+  async leased(): Promise<number> {
+    return limiter.stats().fromLease
+  },
   async left({ policies, of }: Attack): Promise<number[]> {
     const { limits } = await limiter.peek(policies, of)
     return limits.map(({ remaining }) => remaining)

@@ -20,7 +20,7 @@ export interface Decision {
   /** Made without Redis: not exact across instances. */
   readonly degraded: boolean
   /** Where it was decided; `policy`: by the policies alone, nothing had to be counted. */
-  readonly source: 'redis' | 'memory' | 'deny-cache' | 'local' | 'policy'
+  readonly source: 'redis' | 'memory' | 'deny-cache' | 'lease' | 'local' | 'policy'
   /** Gives back what `concurrency` policies hold; for all others it does nothing. Never rejects. */
   readonly release: () => Promise<void>
 }
@@ -39,6 +39,8 @@ export interface LimiterStats {
   unavailable: number
   /** Of the limited: those that cost no round trip. */
   fromDenyCache: number
+  /** Of the allowed: those that cost no round trip, because their units had been leased. */
+  fromLease: number
   degraded: number
   denyCacheKeys: number
   /** Whether Redis is used at this moment. */

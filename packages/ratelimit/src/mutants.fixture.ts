@@ -10,8 +10,8 @@ const MUTANTS: Record<string, Edit[]> = {
     ['take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[2], 0 }'],
     [
       'redis-store.ts',
-      'keys, encoded.args)\n',
-      'keys, [...encoded.args, String(Date.now() / 1000)])\n',
+      'const args = encode(batch, entries)',
+      'const args = [...encode(batch, entries), String(Date.now() / 1000)]',
     ],
   ],
   'each dimension charged by itself': [
@@ -21,6 +21,11 @@ const MUTANTS: Record<string, Edit[]> = {
   'a count that is not written': [
     ['sliding-lua.ts', "call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))", ''],
   ],
+  'a lease that is counted for the window alone': [
+    ['policy.ts', 'return lease ? windowMs + lease.ms : windowMs', 'return windowMs'],
+  ],
+  'a lease without an end': [['quota-leases.ts', 'nowMs >= lease.untilMs', 'false']],
+  'a lease that is not used up': [['quota-leases.ts', 'lease.units -= cost', '']],
   'leases that nobody sees': [['concurrency-lua.ts', "call('ZCARD', KEYS[k + 1])", '0']],
 }
 

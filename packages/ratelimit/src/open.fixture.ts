@@ -31,6 +31,7 @@ export async function openOnRedis(
   const limiter = createLimiter({
     ...{ policies, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
     store: createRedisStore(redis, takeByClock),
+    now: () => nowMs,
     available: () => redis.available(),
     decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),
   })

@@ -9,18 +9,22 @@ import { MAX_QUOTA, type Policy } from './policy.ts'
 interface Rule {
   readonly policy: Policy
   readonly prefix: string
+  /** Of a take that names none. */
+  readonly cost: number
   readonly allow: ReadonlySet<string> | undefined
   readonly deny: ReadonlySet<string> | undefined
   readonly counts: Counts
-  /** The last identifier and its count: a flood asks for the same again and again. */
+  /** The last identifier and its need: a flood asks for the same again and again. */
   last: string | undefined
-  lastKey: string
+  lastNeed: Need | undefined
 }
 
 /** What a request needs of the store, and what is refused without asking it. */
 export interface Plan {
   readonly needs: Need[]
   readonly refused: Limit[]
+  /** Whether any of the needs is of a policy that leases its quota. */
+  readonly leasing: boolean
 }
 
 /** What fits into one batch. */
@@ -51,9 +55,10 @@ export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 6
     }
     const needs: Need[] = []
     let refused = NOTHING
+    let leasing = false
     for (const name of names) {
       const rule = find(name)
-      const { policy, allow, deny, counts } = rule
+      const { policy, allow, deny } = rule
       const id = typeof of === 'string' ? of : identify(policy.by, of, ipv6Prefix)
       if (id === undefined || allow?.has(id)) continue
       const quota = quotas === undefined ? policy.quota : quotaOf(policy, quotas)
@@ -61,13 +66,15 @@ export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 6
       const never = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
       if (never && kind !== 'force') {
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
-        if (kind === 'take') counts.limited += 1
+        if (kind === 'take') rule.counts.limited += 1
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
-        const key = typeof of === 'string' ? rule.prefix + of : keyOf(rule, id)
-        needs.push({ key, policy, quota, cost, counts })
+        const need = typeof of === 'string' ? toNeed(rule, of) : needOf(rule, id)
+        if (policy.lease) leasing = true
+        const usual = need.quota === quota && need.cost === cost
+        needs.push(usual ? need : { ...need, quota, cost })
       }
     }
-    return { needs, refused }
+    return { needs, refused, leasing }
   }
 
   return {
@@ -91,23 +98,29 @@ export type Rules = ReturnType<typeof createRules>
 
 const NOTHING: Limit[] = []
 
-function keyOf(rule: Rule, id: string): string {
-  if (rule.last !== id) {
-    rule.last = id
-    rule.lastKey = rule.prefix + keyPart(id)
-  }
-  return rule.lastKey
+/** What a take with nothing of its own needs of the policy. */
+function needOf(rule: Rule, id: string): Need {
+  if (rule.last === id && rule.lastNeed) return rule.lastNeed
+  const need = toNeed(rule, keyPart(id))
+  rule.last = id
+  rule.lastNeed = need
+  return need
+}
+
+function toNeed({ prefix, policy, counts, cost }: Rule, id: string): Need {
+  return { key: prefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
 }
 
 function toRule(policy: Policy): Rule {
   return {
     policy,
     prefix: keys.countPrefix(policy.name),
+    cost: policy.algorithm === 'concurrency' ? 1 : policy.cost,
     allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
     counts: { allowed: 0, limited: 0, unavailable: 0 },
     last: undefined,
-    lastKey: '',
+    lastNeed: undefined,
   }
 }
 

@@ -11,7 +11,7 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, {
 const dimension = z.string().min(1).max(64)
 const identifiers = z.array(z.string()).max(10_000).default([])
 
-const policy = z.strictObject({
+const fields = z.strictObject({
   name,
   quota: z
     .union(
@@ -33,6 +33,19 @@ const policy = z.strictObject({
   shadow: z.boolean().default(false),
   allow: identifiers,
   deny: identifiers,
+  lease: z
+    .strictObject({ units: z.int().min(2).max(MAX_QUOTA), ms: z.int().min(10).max(60_000) })
+    .optional(),
+})
+
+const policy = fields.superRefine(({ lease, algorithm, shadow, windowMs, quota }, context) => {
+  const message =
+    lease && (algorithm !== 'sliding' || shadow)
+      ? 'is only for sliding windows that are no shadow'
+      : lease && (lease.ms > windowMs || lease.units > quota)
+        ? 'must be at most the window and the quota'
+        : undefined
+  if (message) context.addIssue({ code: 'custom', path: ['lease'], message })
 })
 
 const policies = z
@@ -60,8 +73,15 @@ export type PolicyInput = z.input<typeof policy>
  * - `cost` of a take that names none; `onUnavailable` when Redis does not answer.
  * - `shadow` counts and reports, and refuses nobody.
  * - `allow` and `deny` list identifiers that are never and always refused.
+ * - `lease`: of a key that is hot an instance takes up to `units` at once, and admits them by itself
+ *   within `ms`. No window holds more than the quota for that: what is taken counts for `ms` longer.
  */
 export type Policy = Readonly<z.output<typeof policy>>
+
+/** How long what is taken is counted: what was leased may be admitted that much later. */
+export function countedMs({ windowMs, lease }: Policy): number {
+  return lease ? windowMs + lease.ms : windowMs
+}
 
 /** Every fault at once, or the policies with their defaults. */
 export type ParsedPolicies =

@@ -1,23 +1,38 @@
 import { createBatch } from './batch.ts'
 import type { Report, Store } from './check.ts'
 import type { LimiterRedis } from './connect.ts'
+import { createGatherer } from './entries.ts'
 import { keys as names, parseCountKey } from './keys.ts'
-import { settle } from './settle.ts'
+import { addArgument } from './resp.ts'
 import { block, note, release, renew, report, reset } from './store-scripts.ts'
 import { take } from './take-script.ts'
+import { verdictsOf } from './verdicts.ts'
 import { encode } from './wire.ts'
 
 /** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
 export function createRedisStore(redis: LimiterRedis, script = take): Store {
-  const check = createBatch(async (batch) => {
-    const keys = [names.blocks]
-    const encoded = encode(batch, keys)
-    const reply = await redis.run(script, keys, encoded.args)
+  const gather = createGatherer()
+  const ask = createBatch(async (batch, onAnswer) => {
+    const entries = gather(batch)
+    const args = encode(batch, entries)
+    const pieces: string[] = []
+    addArgument(pieces, names.blocks)
+    for (const { counts } of entries.groups) {
+      for (const { prefix, id } of counts) addArgument(pieces, prefix, id)
+    }
+    for (const arg of args) addArgument(pieces, arg)
+    const sentAtMs = performance.now()
+    const reply = await redis.runPieces(script, 1 + entries.counts, pieces)
     if (!Buffer.isBuffer(reply)) throw new TypeError('the take script answered no bytes')
-    settle(encoded, reply)
+    const verdicts = verdictsOf(batch, entries, reply)
+    onAnswer()
+    for (const [i, { answered }] of batch.entries()) {
+      const verdict = verdicts[i]
+      if (verdict) answered(verdict, sentAtMs)
+    }
   })
   return {
-    check,
+    ask,
     async reset(keys) {
       await redis.run(reset, [names.blocks, ...keys], [])
     },

@@ -1,5 +1,6 @@
-import type { Waiting } from './batch.ts'
-import { createGroups, type Place } from './groups.ts'
+import type { Asked } from './check.ts'
+import type { Entries } from './entries.ts'
+import { countedMs } from './policy.ts'
 
 const KINDS = { sliding: 1, 'token-bucket': 2, fixed: 3, concurrency: 4 } as const
 
@@ -7,88 +8,40 @@ const KINDS = { sliding: 1, 'token-bucket': 2, fixed: 3, concurrency: 4 } as con
 const FORCE = 127
 const GIVE_BACK = 126
 
-/** Requests that ask the same, as one. */
-interface Entry {
-  readonly members: Waiting[]
-  readonly places: Place[]
-  readonly limits: number[]
-}
-
-/** The arguments of the take script for a batch, and how to read its answer. */
-export interface Encoded {
-  readonly args: string[]
-  readonly entries: readonly Entry[]
-  /** How many counts there are. */
-  readonly counts: number
-}
-
-/** Adds the batch's counts to `keys`. */
-export function encode(batch: readonly Waiting[], keys: string[]): Encoded {
-  const groups = createGroups()
-  const entries = gather(batch, groups)
+/** The arguments of the take script for a batch. */
+export function encode(
+  batch: readonly Asked[],
+  { groups, limits, heads, sizes, refs }: Entries,
+): string[] {
   let counts = 0
-  let size = byte(0, groups.all.length)
-  for (const group of groups.all) {
-    group.before = counts
-    counts += group.keys.length
-    for (const key of group.keys) keys.push(key)
-    size = byte(size, KINDS[group.policy.algorithm])
-    size = long(long(size, group.policy.windowMs, 5), group.quota, 4)
+  let size = byte(0, groups.length)
+  for (const { counts: own, policy, quota } of groups) {
+    counts += own.length
+    size = byte(size, KINDS[policy.algorithm])
+    size = long(long(size, countedMs(policy), 5), quota, 4)
     size = byte(size, counts)
   }
-  size = byte(size, groups.limits.length)
-  for (const { group, cost } of groups.limits) {
+  size = byte(size, limits.length)
+  for (const { group, cost } of limits) {
     size = byte(long(byte(size, group.at), cost, 4), group.policy.shadow ? 1 : 0)
   }
-  for (const { members, places, limits } of entries) {
-    size = byte(byte(size, timesOf(members)), places.length)
-    let i = 0
-    for (const { group, at } of places) {
-      size = byte(byte(size, group.before + at), limits[i] ?? 0)
-      i += 1
-    }
+  let ref = 0
+  for (const [i, head] of heads.entries()) {
+    const asked = batch[head]
+    if (!asked) break
+    const { length } = asked.check.needs
+    size = byte(byte(size, timesOf(asked, sizes[i] ?? 1)), length)
+    for (const end = ref + 2 * length; ref < end; ref += 1) size = byte(size, refs[ref] ?? 0)
   }
   const text = bytes.toString('latin1', 0, size)
   const leased = batch.some(({ check }) => check.lease !== '')
-  const leases = leased ? entries.map(({ members }) => members[0]?.check.lease ?? '') : []
-  return { args: [text, ...leases], entries, counts }
+  return leased ? [text, ...heads.map((head) => batch[head]?.check.lease ?? '')] : [text]
 }
 
-function gather(batch: readonly Waiting[], groups: ReturnType<typeof createGroups>): Entry[] {
-  const singles = new Map<Place, Entry>()
-  const entries: Entry[] = []
-  for (const waiting of batch) {
-    const { kind, needs, lease } = waiting.check
-    const entry: Entry = { members: [waiting], places: [], limits: [] }
-    for (const need of needs) {
-      entry.limits.push(groups.limitOf(need))
-      entry.places.push(groups.placeOf(need))
-    }
-    const [place] = entry.places
-    if (
-      place &&
-      needs.length === 1 &&
-      kind === 'take' &&
-      lease === '' &&
-      !needs[0]?.policy.shadow
-    ) {
-      const before = singles.get(place)
-      if (before && before.limits[0] === entry.limits[0]) {
-        before.members.push(waiting)
-        continue
-      }
-      singles.set(place, entry)
-    }
-    entries.push(entry)
-  }
-  return entries
-}
-
-function timesOf(members: readonly Waiting[]): number {
-  const check = members[0]?.check
-  if (check?.kind === 'take') return members.length
-  if (check?.kind === 'peek') return 0
-  return (check?.needs[0]?.cost ?? 0) < 0 ? GIVE_BACK : FORCE
+function timesOf({ check }: Asked, size: number): number {
+  if (check.kind === 'take') return check.times > 1 ? check.times : size
+  if (check.kind === 'peek') return 0
+  return (check.needs[0]?.cost ?? 0) < 0 ? GIVE_BACK : FORCE
 }
 
 /** Where a batch is written before it becomes text, each time anew. */
