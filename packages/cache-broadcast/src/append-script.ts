@@ -35,8 +35,14 @@ export function write(payload: string): string {
   return `redis.call('XADD', KEYS[2], 'MAXLEN', '~', ${LOG_LENGTH}, n .. '-0', 'd', ${payload})`
 }
 
+/** Tells those who follow the log of entry `n`, on the channel of its name; see `readNews`. */
+export function tell(payload: string): string {
+  return `redis.call('SPUBLISH', KEYS[2], n .. ' ' .. ${payload})`
+}
+
 /**
- * A script that appends ARGV[1] to the log, and does `effect` with the number `n` in the same step.
+ * A script that appends ARGV[1] to the log, does `effect` with the number `n` in the same step, and
+ * tells everybody.
  * KEYS: 1 meta · 2 log · 3 members · 4... for the effect
  * ARGV: 1 payload · 2 '1' if the sender waits for everybody · 3... for the effect
  * Returns n; with '1' also the age of the list of members in ms, then every member whose
@@ -55,6 +61,7 @@ export function publishing(effect: string): Script {
     end
     ${write('ARGV[1]')}
     ${effect}
+    ${tell('ARGV[1]')}
     if ARGV[2] ~= '1' then return n end
     ${NOW}
     redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs)

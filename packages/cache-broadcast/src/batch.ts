@@ -25,10 +25,10 @@ export function createBatch<In, Out>(
   async function settle(batch: Waiting<In, Out>[]) {
     try {
       const answers = await run(batch.map(({ item }) => item))
-      for (const [i, { resolve, reject }] of batch.entries()) {
+      for (let i = 0; i < batch.length; i += 1) {
         const answer = answers[i]
-        if (answer === undefined) reject(new TypeError('the batch was not answered whole'))
-        else resolve(answer)
+        if (answer === undefined) throw new TypeError('the batch was not answered whole')
+        batch[i]?.resolve(answer)
       }
     } catch (error) {
       for (const { reject } of batch) reject(error)

@@ -62,10 +62,15 @@ export function checkName(of: string, name: string): void {
 }
 
 /** @throws CacheError `bad-key` */
-export function checkKeys(keys: string[]): void {
-  for (const key of keys) {
-    if (typeof key !== 'string' || key === '' || Buffer.byteLength(key) > 512) {
-      throw new CacheError('bad-key', 'a key is text of 1 to 512 bytes')
-    }
+export function checkKey(key: string): void {
+  if (typeof key === 'string' && key.length > 0) {
+    // In UTF-8 a unit of text takes 3 bytes at most: only longer keys need be counted.
+    if (key.length <= 170 || Buffer.byteLength(key) <= 512) return
   }
+  throw new CacheError('bad-key', 'a key is text of 1 to 512 bytes')
+}
+
+/** @throws CacheError `bad-key` */
+export function checkKeys(keys: string[]): void {
+  for (const key of keys) checkKey(key)
 }

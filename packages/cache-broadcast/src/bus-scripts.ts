@@ -1,27 +1,27 @@
 import { script } from '@repo/redis'
-import { NOW, publishing, RESTART, write } from './append-script.ts'
+import { NOW, publishing, RESTART, tell, write } from './append-script.ts'
 
-/** Registers a member, and makes sure of its inbox. In `join` and `renew`; ARGV: 1 member · 2 ms. */
+const FLOOR = `'["",0,{"kind":"floor"}]'`
+
+/** Registers a member. In `join` and `renew`; ARGV: 1 member · 2 ms. */
 const REGISTER = /* lua */ `
   ${NOW}
   local now = nowMs
   redis.call('HSETNX', KEYS[1], 'born', now)
   redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
-  if redis.call('EXISTS', KEYS[4]) == 0 then redis.call('XADD', KEYS[4], '*', 'm', '', 'o', '', 's', '') end
-  redis.call('PEXPIRE', KEYS[4], ARGV[2] * 10)
 `
 
 /**
  * Registers a member that starts to read the log after the entry it knows, and says whether it can.
  * When Redis came back with less than the member knows (an old snapshot, a failover), values may be
  * there again whose invalidation was lost: all that is older than now is made invalid.
- * KEYS: 1 meta · 2 log · 3 members · 4 inbox
+ * KEYS: 1 meta · 2 log · 3 members
  * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it
  * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', when the list of
  * members was started }.
  */
 export const join = script({
-  keys: 4,
+  keys: 3,
   lua: /* lua */ `${RESTART}
     local n = redis.call('HGET', KEYS[1], 'n') or restart()
     ${REGISTER}
@@ -40,7 +40,8 @@ export const join = script({
     end
     if state == 'regressed' then
       n = restart(ARGV[3])
-      ${write(`'["",0,{"kind":"floor"}]'`)}
+      ${write(FLOOR)}
+      ${tell(FLOOR)}
     end
     local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
     return { state, n, shaOf(newest), redis.call('HGET', KEYS[1], 'born') }
@@ -49,11 +50,11 @@ export const join = script({
 
 /**
  * Prolongs a member's registration.
- * KEYS: 1 meta · 2 log · 3 members · 4 inbox   ARGV: 1 member · 2 registration in ms
+ * KEYS: 1 meta · 2 log · 3 members   ARGV: 1 member · 2 registration in ms
  * Returns the last number.
  */
 export const renew = script({
-  keys: 4,
+  keys: 3,
   lua: /* lua */ `${RESTART}
     ${REGISTER}
     return redis.call('HGET', KEYS[1], 'n') or restart()
@@ -62,16 +63,10 @@ export const renew = script({
 
 /**
  * Takes a member off the list and says so, so that nobody waits for it.
- * KEYS: 1 meta · 2 log · 3 members · 4 inbox   ARGV: 1 payload · 2 '0' · 3 member
+ * KEYS: 1 meta · 2 log · 3 members   ARGV: 1 payload · 2 '0' · 3 member
  * Returns n.
  */
-export const leave = {
-  ...publishing(/* lua */ `
-    redis.call('ZREM', KEYS[3], ARGV[3])
-    redis.call('DEL', KEYS[4])
-  `),
-  keys: 4,
-}
+export const leave = publishing(`redis.call('ZREM', KEYS[3], ARGV[3])`)
 
 /** Appends an event; KEYS, ARGV and answer as `publishing` says. */
 export const emit = publishing('')

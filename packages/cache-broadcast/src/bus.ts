@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
-import { Command, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
+import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
 import { type Bus, checkName } from './bus-api.ts'
 import { emit, leave } from './bus-scripts.ts'
@@ -14,7 +15,7 @@ import type { Sink } from './link.ts'
 import { decodeMessage, encodeMessage, type Envelope, type Message } from './message.ts'
 import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
-import { runBatch } from './run-script.ts'
+import { Prompt, runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
 import { createTail } from './tail.ts'
 
@@ -89,24 +90,25 @@ export function createBus(options: BusOptions): Bus {
   function acknowledge(origin: string, applied: boolean) {
     const sender = senderOf(origin)
     if (sender === member) return barriers.answered(origin, member, applied)
-    const fields = ['m', member, 'o', origin, 's', applied ? '1' : '0']
-    const args = [keys.inbox(sender), 'NOMKSTREAM', 'MAXLEN', '~', 1_000, '*', ...fields]
+    const args = [keys.answers(sender), encodeAnswer({ origin, member, applied })]
     // Unheard, the sender waits until our lease is over, which is as good.
-    call(async (client) => client.sendCommand(new Command('xadd', args))).catch(onError)
+    call(async (client) => client.sendCommand(new Prompt('spublish', args))).catch(onError)
   }
 
   const tail = createTail({
     connect: () => connectTail(redis.client, member),
     keys,
     registration: toRegistration(member, maxStaleMs),
-    inbox: keys.inbox(member),
+    answers: keys.answers(member),
     maxStaleMs,
     registrationMs: maxStaleMs * 2,
     lease,
     now: () => clock.exact(),
     onEntry,
-    onInbox: (fields) =>
-      barriers.answered(fields.get('o') ?? '', fields.get('m') ?? '', fields.get('s') === '1'),
+    onAnswer(text) {
+      const { origin, member: from, applied } = decodeAnswer(text)
+      barriers.answered(origin, from, applied)
+    },
     onGap: resync,
     onError,
   })
@@ -146,7 +148,7 @@ export function createBus(options: BusOptions): Bus {
     async close() {
       if (health.closed) return
       const payload = encodeMessage(`${member}.0`, false, { kind: 'left', member })
-      const names = [keys.meta, keys.log, keys.members, keys.inbox(member)]
+      const names = [keys.meta, keys.log, keys.members]
       const args = [payload, '0', toRegistration(member, maxStaleMs)]
       await tail.close()
       // Unsaid, others wait for this instance until its registration is over.
@@ -169,11 +171,11 @@ export function createBus(options: BusOptions): Bus {
   }
 }
 
-/** Blocking reads wait longer than any deadline of the request path, and are watched by the tail. */
+/** It speaks RESP3, where a subscriber may ask too; the tail watches it itself. */
 function connectTail(client: Redis, member: string): Redis {
   return client.duplicate({
     connectionName: `${member}-tail`,
-    protocol: 2,
+    protocol: 3,
     lazyConnect: true,
     commandTimeout: undefined,
     socketTimeout: undefined,

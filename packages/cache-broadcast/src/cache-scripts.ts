@@ -6,14 +6,14 @@ import { VALID } from './valid-script.ts'
  * Reads values, and claims the loading of those that are not there or not valid.
  * KEYS: 1 meta · 2... values
  * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 claim token · 4 claim in ms
- * Returns { last number, now in s, and µs beside it, then for each value: itself | 1 claimed |
- * 2 another's claim stands | 3 held by an invalidation: load, but store nowhere }.
+ * Returns { last number and now in ms, with a space between, then for each value: itself |
+ * 1 claimed | 2 another's claim stands | 3 held by an invalidation: load, but store nowhere }.
  */
 export const read = script({
   keys: 2,
   lua: /* lua */ `
     local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
-    local time = redis.call('TIME')
+    ${NOW}
     local answer = redis.call('MGET', unpack(KEYS, 2))
     local floor, cleared = meta[2] or '', meta[3] or ''
     local plain = true
@@ -24,8 +24,7 @@ export const read = script({
       if version < floor or version < cleared then plain = false break end
     end
     if not plain then
-      local tagPrefix, more = ARGV[2], ''
-      local now = time[1] * 1000 + math.floor(time[2] / 1000)
+      local tagPrefix, more, now = ARGV[2], '', nowMs
       ${VALID}
       for i = 1, #KEYS - 1 do
         local value = answer[i] and held(answer[i])
@@ -37,7 +36,7 @@ export const read = script({
         end
       end
     end
-    return { meta[1] or '0', time[1], time[2], unpack(answer) }
+    return { (meta[1] or '0') .. ' ' .. nowMs, unpack(answer) }
   `,
 })
 

@@ -1,4 +1,4 @@
-import { checkKeys, checkName } from './bus-api.ts'
+import { checkKey, checkKeys, checkName } from './bus-api.ts'
 import type { Cache } from './cache-api.ts'
 import { type CacheOptions, readOptions } from './cache-options.ts'
 import { createClaims } from './claims.ts'
@@ -47,7 +47,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   function slow(key: string, entry: Entry<T> | undefined): Promise<T | undefined> {
     try {
       if (closed) throw new CacheError('closed', `the cache ${name} was closed`)
-      checkKeys([key])
+      checkKey(key)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -89,7 +89,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     get,
     getMany: (keys) => Promise.all(keys.map(get)),
     async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
-      checkKeys([key])
+      checkKey(key)
       const encoded = codec.encode(value, key)
       if (settings.freeze) deepFreeze(value)
       const freshMs = Math.round(keeper.spread(ownTtlMs))

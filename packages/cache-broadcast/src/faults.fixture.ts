@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Valkey } from '@repo/local/valkey'
 import type { Replica, TcpProxy } from '@repo/testing'
 import { Redis } from 'ioredis'
+import { busKeys } from './keys.ts'
+
+const { log: LOG } = busKeys('checker')
 
 export interface Injury {
   three: Replica[]
@@ -69,14 +72,14 @@ const FAULTS = {
   async outrun({ proxy, valkey, ms }: Target) {
     await proxy.cut()
     await pause(ms)
-    await command(valkey, (redis) => redis.xtrim('threefold:{bus-checker}:log', 'MAXLEN', 0))
+    await command(valkey, (redis) => redis.xtrim(LOG, 'MAXLEN', 0))
     await proxy.heal()
   },
   /** The log goes on below the readers. */
   async trimmed({ valkey, replica, ms }: Target) {
     replica.stop()
     await pause(ms / 2)
-    await command(valkey, (redis) => redis.xtrim('threefold:{bus-checker}:log', 'MAXLEN', 0))
+    await command(valkey, (redis) => redis.xtrim(LOG, 'MAXLEN', 0))
     replica.continue()
   },
   async emptied({ valkey }: Target) {

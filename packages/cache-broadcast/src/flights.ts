@@ -12,13 +12,17 @@ export function createFlights<T>(start: (key: string) => Promise<T>) {
   const flights = new Map<string, Flight<T>>()
 
   function takeOff(key: string): Promise<T> {
-    const flight: Flight<T> = { promise: start(key), next: undefined }
+    const flight: Flight<T> = { promise: fly(key, () => flight), next: undefined }
     flights.set(key, flight)
-    const land = () => {
-      if (flights.get(key) === flight) flights.delete(key)
-    }
-    flight.promise.then(land, land)
     return flight.promise
+  }
+
+  async function fly(key: string, flight: () => Flight<T>): Promise<T> {
+    try {
+      return await start(key)
+    } finally {
+      if (flights.get(key) === flight()) flights.delete(key)
+    }
   }
 
   return {

@@ -20,15 +20,23 @@ export function createHandlers({
   const subscribers = new Map<string, Set<{ handler: EventHandler } & Subscription>>()
 
   async function settle(call: () => void | Promise<void>): Promise<boolean> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const late = new CacheError('timeout', `a handler did not settle within ${timeoutMs} ms`)
-    const timer = setTimeout(() => reject(late), timeoutMs)
     try {
-      await Promise.race([Promise.try(call), promise])
+      const done = call()
+      if (done !== undefined) await inTime(done)
       return true
     } catch (error) {
       onError(error)
       return false
+    }
+  }
+
+  async function inTime(done: Promise<void>): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const giveUp = () =>
+      reject(new CacheError('timeout', `a handler did not settle within ${timeoutMs} ms`))
+    const timer = setTimeout(giveUp, timeoutMs)
+    try {
+      await Promise.race([done, promise])
     } finally {
       clearTimeout(timer)
     }

@@ -6,9 +6,9 @@ export type BusKeys = ReturnType<typeof busKeys>
  * Every key of a bus and of its caches, all in the slot of its hash tag.
  * - `meta` hash: `n` the log's last number, `floor` and `clear:<cache>` the number that a value must
  *   reach to be valid, `born` when the list of members was started (ms)
- * - `log` stream: entry `<n>-0`, field `d`
+ * - `log` stream: entry `<n>-0`, field `d`; and the channel on which each is told as it is added
  * - `members` zset: `<maxStaleMs>:<member>` -> end of its registration (ms)
- * - `inbox` stream of a member: who applied what it waits for
+ * - `answers` channel of a member: who applied what it waits for
  * - `tag` string: the numbers of the last entries that invalidated and that softened it (16 digits
  *   each), then until when (ms) what is older than the second may bridge a refresh
  * - `value` ends in `:v`, the claim on loading it in `:l`: scripts derive one from the other
@@ -19,7 +19,7 @@ export function busKeys(bus: string) {
     meta: key('meta'),
     log: key('log'),
     members: key('members'),
-    inbox: (member: string) => key('inbox', member),
+    answers: (member: string) => key('answers', member),
     tagPrefix: key('tag', ''),
     valuePrefix: (cache: string) => key('value', cache, ''),
     clearField: (cache: string) => `clear:${cache}`,

@@ -20,6 +20,9 @@ export interface Entry<T> {
   readonly tags: readonly string[]
 }
 
+/** After so many entries that needed no room made, the hand starts over. */
+const STILL = 1_000
+
 export type LocalStore<T> = ReturnType<typeof createLocalStore<T>>
 
 /**
@@ -36,6 +39,10 @@ export function createLocalStore<T>({
   const entries = new Map<string, Entry<T>>()
   const tagged = new Map<string, Set<Entry<T>>>()
   const totals = { bytes: 0, evicted: 0 }
+  // Kept while it moves, for a Map finds its first entry only behind all that went before it; no
+  // longer, for it keeps alive what the Map has outgrown.
+  let hand: MapIterator<Entry<T>> | undefined
+  let still = 0
 
   function remove(entry: Entry<T>) {
     entries.delete(entry.key)
@@ -48,9 +55,12 @@ export function createLocalStore<T>({
   }
 
   function makeRoom() {
-    for (const entry of entries.values()) {
-      if (entries.size <= maxEntries && totals.bytes <= maxBytes) return
-      if (entry.used) {
+    still = 0
+    while (entries.size > maxEntries || totals.bytes > maxBytes) {
+      hand ??= entries.values()
+      const { value: entry } = hand.next()
+      if (!entry) hand = undefined
+      else if (entry.used) {
         entry.used = false
         entries.delete(entry.key)
         entries.set(entry.key, entry) // behind the hand, which meets it again
@@ -78,6 +88,7 @@ export function createLocalStore<T>({
         else tagged.set(tag, new Set([entry]))
       }
       if (entries.size > maxEntries || totals.bytes > maxBytes) makeRoom()
+      else if (hand && (still += 1) === STILL) hand = undefined
     },
     /** Forgets the key if what is kept is older than n. */
     drop(key: string, n: number): void {

@@ -32,7 +32,8 @@ export function decodeMessage(text: string): Envelope | undefined {
   return { origin, ack: ack === 1, message }
 }
 
-function parseArray(text: string): unknown[] {
+/** Empty for what is no array. */
+export function parseArray(text: string): unknown[] {
   try {
     const parsed: unknown = JSON.parse(text)
     return Array.isArray(parsed) ? parsed : []
@@ -51,12 +52,12 @@ const SHAPES: Record<Message['kind'], (it: Record<string, unknown>) => boolean> 
   left: (it) => typeof it['member'] === 'string',
   floor: () => true,
 }
+const FITS = new Map(Object.entries(SHAPES))
 
 /** Whether it came out as it was written. */
 export function isMessage(value: unknown): value is Message {
   if (!isRecord(value) || typeof value['kind'] !== 'string') return false
-  const kind = value['kind']
-  return Object.entries(SHAPES).some(([known, fits]) => known === kind && fits(value))
+  return FITS.get(value['kind'])?.(value) ?? false
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

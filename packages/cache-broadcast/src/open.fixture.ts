@@ -18,9 +18,9 @@ export const test = base.extend('join', async ({}, { onCleanup }) => {
   return async (
     url: string,
     instance: string,
-    options: Partial<BusOptions> = {},
+    { deadlineMs = 250, ...options }: Partial<BusOptions> & { deadlineMs?: number } = {},
   ): Promise<Instance> => {
-    const redis = connectRedis({ url, name: instance })
+    const redis = connectRedis({ url, name: instance, deadlineMs })
     await redis.ready()
     const bus = createBus({ redis, name: 'test', instance, maxStaleMs: 300, ...options })
     joined.push({ bus, redis })

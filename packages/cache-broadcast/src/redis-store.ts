@@ -50,12 +50,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const readBatch = createBatch<string, Reading>(BATCH, async (batch) => {
     const token = nextToken()
     const appliedBefore = options.applied()
-    const names = [keys.meta, ...batch.map(nameOf)]
+    const names = [keys.meta]
+    for (const key of batch) names.push(nameOf(key))
     const args = [clearField, keys.tagPrefix, token, claimMs]
-    const answers = list(await call((client) => runBatch(client, read, names, args)))
-    const version = checked(answers[0], appliedBefore)
-    const nowMs = Number(answers[1]) * 1_000 + Math.floor(Number(answers[2]) / 1_000)
-    return batch.map((_, i) => toReading(answers[i + 3], { token, version, nowMs }))
+    const [head, ...answers] = list(await call((client) => runBatch(client, read, names, args)))
+    const [n, now] = String(head).split(' ')
+    const ours = { token, version: checked(n, appliedBefore), nowMs: Number(now) }
+    return answers.map((answer) => toReading(answer, ours))
   })
 
   const commitBatch = createBatch<

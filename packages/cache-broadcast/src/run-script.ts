@@ -2,18 +2,29 @@ import { runScript, type Script } from '@repo/redis'
 import { Command, type Redis } from 'ioredis'
 
 /**
- * `runScript` for scripts that take any number of keys, and written at once: what would wait to be
- * pipelined with others of its tick is already a batch.
+ * A command without a timer of its own: its caller waits no longer than its deadline. Text is its
+ * answer, and it is written at once: what would wait to be pipelined with others of its tick is
+ * already a batch.
  */
+export class Prompt extends Command {
+  constructor(name: string, args: (string | number)[]) {
+    super(name, args, { replyEncoding: 'utf8' })
+  }
+
+  override setTimeout(): void {}
+}
+
+/** `runScript` for scripts that take any number of keys, as a `Prompt`. */
 export async function runBatch(
   client: Redis,
   script: Script,
   keys: string[],
   args: (string | number)[],
 ): Promise<unknown> {
-  const sent = [script.sha, keys.length, ...keys, ...args]
   try {
-    return await client.sendCommand(new Command('evalsha', sent, { replyEncoding: 'utf8' }))
+    return await client.sendCommand(
+      new Prompt('evalsha', [script.sha, keys.length, ...keys, ...args]),
+    )
   } catch (error) {
     // Answered before anything ran: sending the whole script repeats nothing.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error

@@ -1,64 +1,68 @@
-import { createHash } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
 import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
+import { type LogEntry, readHead, readLog, readNews, sha1 } from './log-reads.ts'
+import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
-import { readHead, readStreams } from './streams.ts'
-
-/** At most so many entries in one read; who gets as many is not at the end. */
-const COUNT = 512
+import { watch } from './watch.ts'
 
 export interface TailOptions {
-  /** A new connection for blocking reads, not connected yet. */
+  /** A new connection that nobody else uses, not connected yet. */
   connect: () => Redis
   keys: BusKeys
   /** As it is listed among the members. */
   registration: string
-  inbox: string
+  /** The channel on which members say that they applied what this one sent. */
+  answers: string
   maxStaleMs: number
   registrationMs: number
   lease: Lease
   now: () => number
   onEntry: (n: number, text: string) => void
-  onInbox: (fields: Map<string, string>) => void
+  onAnswer: (text: string) => void
   /** Entries up to `n` may have been missed. */
   onGap: (n: number) => void
   onError: (error: unknown) => void
 }
 
 /**
- * Follows the log from where this process joined, on a connection of its own, for ever: the live
- * path and the catching up after a break are the same reads. Whatever cannot be proved to be the
- * next entry is a gap (I4).
+ * Follows the log from where this process joined, on a connection of its own, for ever. An entry is
+ * told to it as it is added, and applied if it is the next one. That is only the quick way: what is
+ * trusted is the last number of the log, asked for again and again, and whatever is missing up to
+ * it is read from the log. What cannot be proved to be the next entry is a gap (I4).
  */
 export function createTail(options: TailOptions) {
   const { keys, lease, now, maxStaleMs, registrationMs } = options
-  const blockMs = Math.min(250, Math.floor(maxStaleMs / 4))
+  const names = [keys.meta, keys.log, keys.members]
+  const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
+  const rest = createRest()
   let last = 0
   let lastText: string | undefined
   let lastSha = ''
-  let inboxAt = '0-0'
   /** Which list of members this one is on. */
   let born = ''
   let renewedAtMs = 0
   let seen = 0
   const life = { closed: false }
   let client: Redis | undefined
+  /** The connection whose news continue what is known: only once it has joined. */
+  let joined: Redis | undefined
 
   async function follow(): Promise<void> {
     for (let failures = 0; !life.closed; failures += 1) {
-      const redis = options.connect()
-      client = redis
-      // What was read before the break stays valid for the lease; a reset ends it at once.
-      redis.on('close', () => lease.end())
-      redis.on('error', () => undefined) // said by the rejected call
+      const redis = open()
       try {
         await watched(redis, redis.connect())
+        await watched(redis, redis.ssubscribe(keys.log, options.answers))
         await joinAt(redis)
         failures = 0
-        while (!life.closed) await turn(redis)
+        while (!life.closed) {
+          await turn(redis)
+          await rest.take(beatMs)
+        }
       } catch (error) {
         lease.end()
         // Said when it is lost, and not with each try to get it back.
@@ -69,12 +73,41 @@ export function createTail(options: TailOptions) {
     }
   }
 
+  function open(): Redis {
+    const redis = options.connect()
+    client = redis
+    joined = undefined
+    redis.on('close', () => {
+      // What was read before the break stays valid for the lease; a reset ends it at once.
+      lease.end()
+      rest.end()
+    })
+    redis.on('error', () => undefined) // said by the rejected call
+    redis.on('smessage', (channel: string, text: string) => {
+      if (channel !== keys.log) options.onAnswer(text)
+      else if (redis === joined) hear(readNews(text))
+    })
+    return redis
+  }
+
+  /** The server tells news and answers in the order in which it did what they are about. */
+  function hear({ n, text }: LogEntry) {
+    if (n === last + 1) return apply(n, text)
+    if (n > seen) seen = n
+    // Numbered again, and something else: the server was set back.
+    if (n < last || (n === last && sha1(text) !== shaOfLast())) rejoin()
+    else rest.end()
+  }
+
+  function rejoin() {
+    lease.end()
+    client?.disconnect()
+  }
+
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
-    const known = lastText === undefined ? lastSha : sha1(lastText)
     const anchor = last === 0 ? '' : String(last)
-    const names = [keys.meta, keys.log, keys.members, options.inbox]
-    const args = [options.registration, registrationMs, anchor, known]
+    const args = [options.registration, registrationMs, anchor, shaOfLast()]
     const [state, n, sha, listBorn] = list(await watched(redis, runBatch(redis, join, names, args)))
     if (anchor === '' || state !== 'ok') {
       const missed = anchor !== ''
@@ -85,34 +118,35 @@ export function createTail(options: TailOptions) {
     }
     born = String(listBorn)
     registered(sentAtMs, n)
+    joined = redis
   }
 
   async function turn(redis: Redis): Promise<void> {
-    // From before the read was sent: the server may answer from then on, and this process may be
-    // stopped for any time before it sees the answer.
+    // From before the question was sent: the server may answer from then on, and this process may
+    // be stopped for any time before it sees the answer.
     const sentAtMs = now()
     const before = last
-    const head = readHead(redis, keys.meta)
+    const asked = readHead(redis, keys.meta)
     if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
-    const from = { [keys.log]: `${last}-0`, [options.inbox]: inboxAt }
-    const read = readStreams(redis, { count: COUNT, blockMs, from })
-    const [reply, { n, born: bornNow }] = await watched(redis, Promise.all([read, head]))
-    for (const { id, fields } of reply.get(options.inbox) ?? []) {
-      inboxAt = id
-      options.onInbox(fields)
-    }
-    const entries = reply.get(keys.log) ?? []
-    for (const { id, fields } of entries) apply(id, fields.get('d') ?? '')
-    if (life.closed || redis.status !== 'ready' || entries.length >= COUNT) return
+    const head = await watched(redis, asked)
     // That nothing came proves nothing: the log may have been lost, cut or set back, and the list
     // of members with it, without a word on this connection. Join anew, which settles it.
-    if (n < before || n > last || bornNow !== born) throw new Error('the log was lost or cut')
+    if (head.n < before || head.born !== born) throw new Error('the log was lost')
+    while (head.n > last) await catchUp(redis)
+    if (life.closed || redis.status !== 'ready') return
     lease.prolong(sentAtMs + maxStaleMs, now())
     isFirst()
   }
 
-  function apply(id: string, text: string) {
-    const n = Number(id.slice(0, id.indexOf('-')))
+  async function catchUp(redis: Redis): Promise<void> {
+    const from = last
+    const entries = await watched(redis, readLog(redis, keys.log, from))
+    if (entries.length === 0) throw new Error('the log was cut')
+    // Meanwhile some may have been told.
+    for (const { n, text } of entries) if (n > last) apply(n, text)
+  }
+
+  function apply(n: number, text: string) {
     if (n !== last + 1) options.onGap(n)
     last = n
     lastText = text
@@ -120,9 +154,12 @@ export function createTail(options: TailOptions) {
     options.onEntry(n, text)
   }
 
+  function shaOfLast(): string {
+    return lastText === undefined ? lastSha : sha1(lastText)
+  }
+
   async function prolong(redis: Redis, sentAtMs: number): Promise<void> {
     renewedAtMs = sentAtMs
-    const names = [keys.meta, keys.log, keys.members, options.inbox]
     try {
       const n = await runBatch(redis, renew, names, [options.registration, registrationMs])
       registered(sentAtMs, n)
@@ -138,24 +175,8 @@ export function createTail(options: TailOptions) {
     lease.limit(sentAtMs + registrationMs - 50)
   }
 
-  /** A server that says nothing for longer than a read may block is gone, said or not. */
-  async function watched<T>(redis: Redis, reply: Promise<T>): Promise<T> {
-    let settled = false
-    const timer = setTimeout(
-      () => {
-        // Once more round the loop: after a stall the answer may be here already, unread.
-        setImmediate(() => {
-          if (!settled) redis.disconnect()
-        })
-      },
-      blockMs + maxStaleMs / 2,
-    )
-    try {
-      return await reply
-    } finally {
-      settled = true
-      clearTimeout(timer)
-    }
+  function watched<T>(redis: Redis, reply: Promise<T>): Promise<T> {
+    return watch(reply, beatMs + maxStaleMs / 2, () => redis.disconnect())
   }
 
   const done = follow()
@@ -165,23 +186,12 @@ export function createTail(options: TailOptions) {
     last: () => last,
     behind: () => Math.max(0, seen - last),
     /** Redis answered as if it had forgotten entries: find out by joining anew. */
-    rejoin() {
-      lease.end()
-      client?.disconnect()
-    },
+    rejoin,
     async close() {
       life.closed = true
-      lease.end()
-      client?.disconnect()
+      rejoin()
+      rest.end()
       await done
     },
   }
-}
-
-function sha1(text: string): string {
-  return createHash('sha1').update(text).digest('hex')
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms))
 }

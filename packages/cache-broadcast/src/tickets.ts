@@ -3,6 +3,8 @@ export interface Ticket {
   readonly key: string
   /** The highest number of an entry that invalidated the key since the ticket was opened. */
   fence: number
+  /** Another one of the same key. */
+  next: Ticket | undefined
 }
 
 /**
@@ -10,29 +12,31 @@ export interface Ticket {
  * leaves its number on every ticket of the key, and nothing older than it is stored.
  */
 export function createTickets() {
-  const open = new Map<string, Set<Ticket>>()
+  const open = new Map<string, Ticket>()
+
+  function fenceFrom(first: Ticket | undefined, n: number) {
+    for (let it = first; it; it = it.next) it.fence = Math.max(it.fence, n)
+  }
 
   return {
     open(key: string): Ticket {
-      const ticket = { key, fence: 0 }
-      const of = open.get(key)
-      if (of) of.add(ticket)
-      else open.set(key, new Set([ticket]))
+      const ticket: Ticket = { key, fence: 0, next: open.get(key) }
+      open.set(key, ticket)
       return ticket
     },
     close(ticket: Ticket): void {
-      const of = open.get(ticket.key)
-      of?.delete(ticket)
-      if (of?.size === 0) open.delete(ticket.key)
+      const { key, next } = ticket
+      let before = open.get(key)
+      if (before !== ticket) {
+        while (before && before.next !== ticket) before = before.next
+        if (before) before.next = next
+      } else if (next) open.set(key, next)
+      else open.delete(key)
     },
-    fence(key: string, n: number): void {
-      for (const ticket of open.get(key) ?? []) ticket.fence = Math.max(ticket.fence, n)
-    },
+    fence: (key: string, n: number) => fenceFrom(open.get(key), n),
     /** For what may concern any key: a tag, `clear`, a gap. */
     fenceAll(n: number): void {
-      for (const of of open.values()) {
-        for (const ticket of of) ticket.fence = Math.max(ticket.fence, n)
-      }
+      for (const first of open.values()) fenceFrom(first, n)
     },
   }
 }
