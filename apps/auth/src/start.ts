@@ -1,7 +1,7 @@
 import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
-import type { Context, Started } from '@repo/service'
+import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions, setSessionLimit } from '@repo/session'
 import { createApp } from './app.ts'
@@ -19,8 +19,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   await setSessionLimit(database, max === undefined ? undefined : { max, onExceeded })
-  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
-  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
+  const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: authPolicies,

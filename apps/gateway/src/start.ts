@@ -2,7 +2,7 @@ import { busFigures, createBus } from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
-import { type Context, createIdentities, type Started } from '@repo/service'
+import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
@@ -30,8 +30,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const findProfile = createProfiles({ bus, database, metrics })
   const instances = createInstanceTable({ bus, registry, metrics })
 
-  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
-  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
+  const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: file.limits.policies,

@@ -1,7 +1,7 @@
 import { busFigures, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
-import { type Context, createIdentities, type Started } from '@repo/service'
+import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
 import type { PaymentsEnv } from './env.ts'
@@ -14,8 +14,7 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   const payments = createPayments({ db: database.db })
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const bus = createBus({ redis, name: 'platform', instance, log })
-  const { REDIS_URL: url, REDIS_SENTINELS: sentinels } = env
-  const limiterRedis = connectLimiterRedis({ url, sentinels, name: instance, log })
+  const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: paymentPolicies,

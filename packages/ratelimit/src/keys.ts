@@ -1,7 +1,9 @@
 import { keyspace } from '@repo/redis'
 
-/** Short, for it stands in every count's name. */
-const key = keyspace('rl')
+/** The hash tag of all counts; short, for it stands in every count's name. */
+export const LIMITER_SLOT = 'rl'
+
+const key = keyspace(LIMITER_SLOT, { ownSlot: true })
 
 /**
  * Every key of the limiter, all in the slot of one hash tag, so that one script counts all

@@ -7,7 +7,6 @@ export {
 } from './connect.ts'
 export { isSomebodyElses, RedisError, type RedisErrorCode } from './errors.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
-export { keyspace } from './keys.ts'
+export { keyspace, SHARED_SLOT } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'
 export { openClient, type Topology } from './topology.ts'
-export { viaSentinels } from './via-sentinels.ts'

@@ -3,9 +3,10 @@ import { keyspace } from './keys.ts'
 
 const key = keyspace('cluster')
 
-test('a key has the concern as its hash tag', () => {
-  expect(key('instances')).toBe('threefold:{cluster}:instances')
-  expect(key('instances', 'auth-1', 'load')).toBe('threefold:{cluster}:instances:auth-1:load')
+test('all concerns share a slot, unless one has its own', () => {
+  expect(key('instances')).toBe('threefold:{shared}:cluster:instances')
+  expect(key('instances', 'auth-1')).toBe('threefold:{shared}:cluster:instances:auth-1')
+  expect(keyspace('rl', { ownSlot: true })('ip', '::1')).toBe('threefold:{rl}:ip:%3A%3A1')
 })
 
 test('different parts never make the same key', () => {

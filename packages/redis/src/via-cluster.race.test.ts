@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { findRedisServer } from '@repo/local/redis-server'
 import { afterEach, describe, expect, test, until } from '@repo/testing'
 import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
-import { connectRedis, type RedisConnection } from './index.ts'
+import { connectRedis, keyspace, type RedisConnection } from './index.ts'
 import { SHARED_SLOT } from './keys.ts'
 
 const command = (await findRedisServer()) ?? ''
-const counter = '{threefold}:n'
+const counter = keyspace('counter')('n')
 
 let cluster: RedisCluster
 let redis: RedisConnection

@@ -1,7 +1,7 @@
 import { describe, expect, test, until } from '@repo/testing'
 import { join } from './registry.fixture.ts'
 
-const INSTANCES = 'threefold:{cluster}:instances'
+const INSTANCES = 'threefold:{shared}:cluster:instances'
 
 describe('the registry', () => {
   test('lists who announced itself, numbers in order, and no longer who withdrew', async ({
@@ -65,7 +65,7 @@ describe('the registry', () => {
     await using two = await join({ id: 'a-2', redisUrl })
     await one.registry.announce()
     await two.registry.announce()
-    await one.redis.client.set('threefold:{cluster}:fingerprint-key', 'chosen by a restore')
+    await one.redis.client.set('threefold:{shared}:cluster:fingerprint-key', 'chosen by a restore')
     await one.registry.announce()
     await two.registry.announce()
     await one.registry.announce()
@@ -100,7 +100,7 @@ describe('the registry', () => {
     await using one = await join({ id: 'a-1', redisUrl })
     await one.registry.announce()
     await one.redis.client.hset(INSTANCES, 'z-9', '{"id":"z-9","release":"next year"}')
-    await one.redis.client.zadd('threefold:{cluster}:leases', Date.now() + 60_000, 'z-9')
+    await one.redis.client.zadd('threefold:{shared}:cluster:leases', Date.now() + 60_000, 'z-9')
     expect((await one.registry.instances()).map(({ id }) => id)).toEqual(['a-1'])
     await one.registry.announce()
   })
