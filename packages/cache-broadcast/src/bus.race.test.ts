@@ -58,6 +58,18 @@ test('a barrier resolves when every handler has done its work, and names who did
   expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])
 })
 
+test('who hears also answers, though the connection of the request path is not back yet', async ({
+  ownValkey,
+  join,
+}) => {
+  const [a, b] = await Promise.all(['a', 'b'].map((id) => join(ownValkey.url, id)))
+  b!.redis.client.disconnect()
+  await until(() => b!.redis.client.status === 'end')
+  const delivery = await a!.bus.emit('ping', 1, { wait: 'everywhere' })
+  expect(delivery).toMatchObject({ outcome: 'everywhere', lapsed: [] })
+  expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])
+})
+
 test('who is cut off is waited for until its lease is over, and trusts nothing by then', async ({
   ownValkey,
   join,

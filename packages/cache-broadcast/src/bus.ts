@@ -15,7 +15,7 @@ import type { Sink } from './link.ts'
 import { decodeMessage, encodeMessage, type Envelope, type Message } from './message.ts'
 import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
-import { Prompt, runBatch } from './run-script.ts'
+import { runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
 import { createTail } from './tail.ts'
 
@@ -90,9 +90,7 @@ export function createBus(options: BusOptions): Bus {
   function acknowledge(origin: string, applied: boolean) {
     const sender = senderOf(origin)
     if (sender === member) return barriers.answered(origin, member, applied)
-    const args = [keys.answers(sender), encodeAnswer({ origin, member, applied })]
-    // Unheard, the sender waits until our lease is over, which is as good.
-    call(async (client) => client.sendCommand(new Prompt('spublish', args))).catch(onError)
+    void tail.answer(keys.answers(sender), encodeAnswer({ origin, member, applied }))
   }
 
   const tail = createTail({

@@ -22,6 +22,12 @@ export async function readHead(client: Redis, meta: string): Promise<{ n: number
   return { n: Number(n), born: String(born) }
 }
 
+/** Unheard, whoever waits for it waits until our lease is over, which is as good. */
+export async function tell(client: Redis | undefined, channel: string, text: string) {
+  if (client?.status !== 'ready') return
+  await client.sendCommand(new Prompt('spublish', [channel, text]))
+}
+
 /** An entry as it is told while it is added. */
 export function readNews(news: string): LogEntry {
   const space = news.indexOf(' ')

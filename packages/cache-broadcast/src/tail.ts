@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
 import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
-import { type LogEntry, readHead, readLog, readNews, sha1 } from './log-reads.ts'
+import { type LogEntry, readHead, readLog, readNews, sha1, tell } from './log-reads.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
 import { watch } from './watch.ts'
@@ -185,6 +185,8 @@ export function createTail(options: TailOptions) {
     first,
     last: () => last,
     behind: () => Math.max(0, seen - last),
+    /** On the connection that heard the entry: it is there whenever there is something to answer. */
+    answer: (channel: string, text: string) => tell(client, channel, text).catch(options.onError),
     /** Redis answered as if it had forgotten entries: find out by joining anew. */
     rejoin,
     async close() {
