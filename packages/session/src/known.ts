@@ -22,15 +22,22 @@ export type Known =
 
 export type Live = Extract<Known, { state: 'live' }>
 
+// Read-only from the start: what is frozen already, the cache does not walk through.
 const known: z.ZodType<Known> = z.discriminatedUnion('state', [
-  z.object({
-    state: z.literal('live'),
-    session: z.object({ id: z.string(), createdAt: z.coerce.date(), expiresAt: z.coerce.date() }),
-    user: z.object({ id: z.string(), name: z.string(), email: z.string(), role: z.string() }),
-    until: z.coerce.date(),
-  }),
-  z.object({ state: z.literal('expired') }),
-  z.object({ state: z.literal('gone') }),
+  z
+    .object({
+      state: z.literal('live'),
+      session: z
+        .object({ id: z.string(), createdAt: z.coerce.date(), expiresAt: z.coerce.date() })
+        .readonly(),
+      user: z
+        .object({ id: z.string(), name: z.string(), email: z.string(), role: z.string() })
+        .readonly(),
+      until: z.coerce.date(),
+    })
+    .readonly(),
+  z.object({ state: z.literal('expired') }).readonly(),
+  z.object({ state: z.literal('gone') }).readonly(),
 ])
 
 /** @throws z.ZodError for what another release wrote */

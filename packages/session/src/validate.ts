@@ -120,7 +120,7 @@ export function createValidate(options: ValidateOptions) {
       // What it throws is PostgreSQL's absence, which this check meets itself.
       heard.trust.regain().catch(() => undefined)
     }
-    return ask(caller, trusted)
+    return await ask(caller, trusted)
   }
 }
 
