@@ -1,7 +1,7 @@
 import { type DatabaseConnection, openDatabase } from '@repo/database'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createLog, type Log } from '@repo/service'
-import type { Sessions } from '@repo/session'
+import { cookieSiteOf, type Sessions } from '@repo/session'
 import { createMemorySessions } from '@repo/session/memory'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
@@ -43,6 +43,7 @@ export interface TestApp extends AsyncDisposable {
 export async function openApp(
   databaseUrl: string,
   change: (database: DatabaseConnection) => DatabaseConnection['db'] = ({ db }) => db,
+  origin = ORIGIN,
 ): Promise<TestApp> {
   const lines: string[] = []
   const destination = { write: (line: string) => void lines.push(line) }
@@ -54,14 +55,14 @@ export async function openApp(
     MIGRATE_ON_BOOT: true,
   }
   const database = await openDatabase({ env, name: 'auth-1', log })
-  const cookies = { secret: SECRET, acceptedSecrets: [OLD_SECRET], secure: false }
+  const cookies = { secret: SECRET, acceptedSecrets: [OLD_SECRET], ...cookieSiteOf(origin) }
   const sessions = createMemorySessions({ database, ...cookies, log })
   const limiter = createMemoryRateLimiter({ policies: authPolicies })
   const onLogin = () => sessions.noteLogin()
   const auth = createAuth({
     db: change(database),
     log,
-    origin: ORIGIN,
+    origin,
     secret: SECRET,
     onLogin,
     limiter,
@@ -74,7 +75,10 @@ export async function openApp(
     sessions,
     log,
     lines,
-    ask: (path, options) => ask((request) => app.fetch(request), ORIGIN, path, options),
+    ask(path, options) {
+      const headers = { origin, ...options?.headers }
+      return ask((request) => app.fetch(request), origin, path, { ...options, headers })
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([sessions.close(), limiter.close()])
       await database.close()

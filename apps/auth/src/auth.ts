@@ -2,6 +2,7 @@ import type { Database } from '@repo/database'
 import { schema } from '@repo/database'
 import type { RateLimiter } from '@repo/ratelimit'
 import { type Log, reasonOf } from '@repo/service'
+import { cookiePrefix, cookieSiteOf } from '@repo/session'
 import { betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
@@ -66,6 +67,7 @@ export function createAuth({ db, log, origin, secret, onLogin, limiter }: AuthOp
     },
     telemetry: { enabled: false },
     advanced: {
+      cookiePrefix: cookiePrefix(cookieSiteOf(origin)),
       ipAddress: { ipAddressHeaders: ['x-client-ip'] },
       // By default NODE_ENV=test switches both off.
       disableOriginCheck: false,

@@ -3,7 +3,7 @@ import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { createSessions, setSessionLimit } from '@repo/session'
+import { cookieSiteOf, createSessions, setSessionLimit } from '@repo/session'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AuthEnv } from './env.ts'
@@ -15,7 +15,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
-  const cookies = { secret, acceptedSecrets, secure: origin.startsWith('https:') }
+  const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   await setSessionLimit(database, max === undefined ? undefined : { max, onExceeded })

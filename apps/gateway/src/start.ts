@@ -4,7 +4,7 @@ import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { createSessions } from '@repo/session'
+import { cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import type { GatewayEnv } from './env.ts'
 import { createFeatureSettings } from './feature-settings.ts'
@@ -23,7 +23,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
-  const cookies = { secret, acceptedSecrets, secure: origin.startsWith('https:') }
+  const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   const outbox = createOutbox({ bus, db: database.db, log })
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })

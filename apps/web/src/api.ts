@@ -11,6 +11,8 @@ import * as schemas from './schemas.ts'
 const deadlineMs = 3_000
 const forwarded = ['cookie', requestIdHeader, 'traceparent', 'user-agent', 'x-forwarded-for']
 const anything = z.unknown()
+// Over http the name contains the port: see @repo/session.
+const isSessionCookie = /^(?:__Secure-)?better-auth(?:-\d+)?\.session_token$/
 
 interface Call<T> {
   schema: z.ZodMiniType<T>
@@ -68,7 +70,7 @@ function readJson(text: string): unknown {
 /** Who is asking: one call per request, however many components ask, and none without a cookie. */
 export const me = cache(async (): Promise<Answer<schemas.Me>> => {
   const jar = await cookies()
-  const signedIn = jar.getAll().some(({ name }) => name.endsWith('better-auth.session_token'))
+  const signedIn = jar.getAll().some(({ name }) => isSessionCookie.test(name))
   if (!signedIn) return { outcome: 'signed-out', message: 'Nobody is signed in.', servedBy: [] }
   return call('/api/me', { schema: schemas.me })
 })

@@ -5,12 +5,7 @@ import type { DatabaseConnection } from '@repo/database'
 import type { RedisConnection } from '@repo/redis'
 import { inFlight, type Subject } from '@repo/testing/measure'
 import { createClaims } from '../src/claims.ts'
-import {
-  checkSessionValue,
-  onlyCookie,
-  sessionCookieNames,
-  signSessionValue,
-} from '../src/cookie.ts'
+import { checkSessionValue, findSessionCookie, signSessionValue } from '../src/cookie.ts'
 import { createSessions, type Sessions, type SessionsOptions } from '../src/index.ts'
 import type { Live } from '../src/known.ts'
 
@@ -124,7 +119,7 @@ function* showEach(headers: string[], secret: string, n: number): Generator<stri
   const claims = createClaims([secret])
   const rounds = Array.from({ length: SHOWN * 8 }, (_, i) => {
     const header = headers[i % SESSIONS] ?? ''
-    const sessionCookie = onlyCookie(header, sessionCookieNames(undefined)) ?? ''
+    const sessionCookie = findSessionCookie(header, {}) ?? ''
     const { token } = checkSigned(sessionCookie, secret)
     const at = new Date(Date.now() + 86_400_000)
     const session = { id: token, createdAt: at, expiresAt: at }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { claimCookieName, type Claims, type VerifiedClaim } from './claims.ts'
-import { checkSessionValue, type CookieOptions, onlyCookie, sessionCookieNames } from './cookie.ts'
+import { checkSessionValue, type CookieOptions, findSessionCookie, onlyCookie } from './cookie.ts'
 import { createDoorkeeper } from './doorkeeper.ts'
 import { createMemo } from './memo.ts'
 
@@ -28,14 +28,13 @@ export interface CallersOptions extends CookieOptions {
 
 /** Reads `Cookie` headers; what was verified is remembered, so that a hot one costs no HMAC. */
 export function createCallers(options: CallersOptions) {
-  const { claims, cookieMs, maxEntries, secure } = options
-  const names = sessionCookieNames(secure)
-  const claimNames = [claimCookieName(secure)]
+  const { claims, cookieMs, maxEntries } = options
+  const claimNames = [claimCookieName(options)]
   const memo = createMemo<Caller>(maxEntries)
   const wasMet = createDoorkeeper()
 
   function verify(header: string): Caller | undefined {
-    const sessionCookie = onlyCookie(header, names)
+    const sessionCookie = findSessionCookie(header, options)
     if (sessionCookie === undefined) return undefined
     const second = cookieMs > 0 ? onlyCookie(header, claimNames) : undefined
     const claim = second && claims.verify(second, sessionCookie)

@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import type { CookieSite } from './cookie.ts'
 import type { Live } from './known.ts'
 
 /** A cookie that says more than this about its user is not given out. */
@@ -35,8 +36,9 @@ const payload = z.tuple([
 ])
 
 /** The second cookie's name: a prefix that keeps other hosts and http pages from setting it. */
-export function claimCookieName(secure: boolean | undefined): string {
-  return secure === true ? '__Host-sc' : 'threefold.sc'
+export function claimCookieName({ secure, port }: CookieSite): string {
+  if (secure === true) return '__Host-sc'
+  return port === undefined ? 'threefold.sc' : `threefold-${port}.sc`
 }
 
 /**

@@ -1,6 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from '@repo/testing'
-import { readSessionCookie, signSessionValue as signedValue } from './cookie.ts'
+import {
+  cookiePrefix,
+  cookieSiteOf,
+  readSessionCookie,
+  sessionCookieNames,
+  signSessionValue as signedValue,
+} from './cookie.ts'
 import { resignSessionCookie } from './resign.ts'
 
 const secret = 'a secret of at least thirty-two characters'
@@ -118,6 +124,47 @@ describe('over https', () => {
   test('is not assumed over http', () => {
     expect(read(`__Secure-${name}=${value}`, false)).toEqual(none)
     expect(read(`${name}=${value}`, false)).toEqual(signed)
+  })
+})
+
+describe('over http on a port', () => {
+  const site = cookieSiteOf('http://localhost:8081')
+  const own = 'better-auth-8081.session_token'
+  const options = { secret, ...site }
+
+  test('the cookie name contains the port, unless it is the default or the site uses https', () => {
+    expect(sessionCookieNames(site)).toEqual({ current: [own], former: name })
+    expect(cookiePrefix(site)).toBe('better-auth-8081')
+    for (const origin of ['http://localhost', 'http://localhost:80', 'http://threefold.test']) {
+      expect(sessionCookieNames(cookieSiteOf(origin))).toEqual({ current: [name] })
+    }
+    for (const origin of ['https://threefold.test', 'https://threefold.test:8443']) {
+      expect(sessionCookieNames(cookieSiteOf(origin))).toEqual({ current: [`__Secure-${name}`] })
+    }
+  })
+
+  test('the cookie of a site on another port of the host is ignored', () => {
+    const other = `better-auth-8080.session_token=${signedValue('of-another-site', secret)}`
+    expect(readSessionCookie(other, options)).toEqual(none)
+    expect(readSessionCookie(`${other}; ${own}=${value}`, options)).toEqual(signed)
+  })
+
+  test('the name of earlier releases counts only where the current one is absent', () => {
+    const former = `${name}=${signedValue('of-an-earlier-release', secret)}`
+    expect(readSessionCookie(`${name}=${value}`, options)).toEqual(signed)
+    expect(readSessionCookie(`${former}; ${own}=${value}`, options)).toEqual(signed)
+    expect(readSessionCookie(`${own}=broken; ${name}=${value}`, options)).toEqual(none)
+    const twice = `${own}=${value}; ${own}=${value}; ${name}=${value}`
+    expect(readSessionCookie(twice, options)).toEqual(none)
+  })
+
+  test('Better Auth receives cookies of earlier releases under the current names', () => {
+    const header = `theme=better-auth.x; ${name}=${value}; better-auth.dont_remember=true.s`
+    expect(resignSessionCookie(header, options)).toBe(
+      `theme=better-auth.x; ${own}=${value}; better-auth-8081.dont_remember=true.s`,
+    )
+    const both = `${own}=${value}; ${name}=${signedValue('former', secret)}`
+    expect(resignSessionCookie(both, options)).toBe(both)
   })
 })
 

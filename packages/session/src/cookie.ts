@@ -10,22 +10,56 @@ export type CookieCheck =
   /** `value` is as it was sent; `secret` is the one that signed it. */
   { outcome: 'signed'; token: string; value: string; secret: string } | { outcome: 'none' }
 
-export interface CookieOptions {
-  /** Better Auth's secret. */
-  secret: string
-  /** Secrets that signed before and are still accepted. */
-  acceptedSecrets?: readonly string[] | undefined
+/** How the site is served, which decides the names of its cookies. */
+export interface CookieSite {
   /**
    * Whether the site is served over https: then only the `__Secure-` cookie counts. Without it
    * either name does.
    */
   secure?: boolean | undefined
+  /**
+   * The port of a site over http. Browsers send the cookies of a host to all its ports, so the name
+   * contains the port: two clusters on one host do not overwrite each other's cookies.
+   */
+  port?: number | undefined
 }
 
-/** The names that a session cookie may have. */
-export function sessionCookieNames(secure: boolean | undefined): readonly string[] {
-  if (secure === undefined) return [PLAIN, SECURE]
-  return [secure ? SECURE : PLAIN]
+export interface CookieOptions extends CookieSite {
+  /** Better Auth's secret. */
+  secret: string
+  /** Secrets that signed before and are still accepted. */
+  acceptedSecrets?: readonly string[] | undefined
+}
+
+/**
+ * Returns the cookie settings of an origin. Only an origin over http with a port other than 80 has
+ * the port in its cookie names.
+ */
+export function cookieSiteOf(origin: string): CookieSite {
+  const { protocol, port } = new URL(origin)
+  const secure = protocol === 'https:'
+  return { secure, ...(!secure && port !== '' && { port: Number(port) }) }
+}
+
+/** Returns Better Auth's `cookiePrefix` for a site. */
+export function cookiePrefix({ port }: CookieSite): string {
+  return port === undefined ? 'better-auth' : `better-auth-${port}`
+}
+
+const ANY_PORT = /^better-auth-\d{1,5}\.session_token$/
+
+/**
+ * Returns the names that a session cookie may have. The `former` name, which earlier releases set,
+ * counts only in a header that has none of the `current` names. Without any setting of the site
+ * every name of any site counts.
+ */
+export function sessionCookieNames({ secure, port }: CookieSite): {
+  current: readonly (string | RegExp)[]
+  former?: string
+} {
+  if (port !== undefined) return { current: [`better-auth-${port}.session_token`], former: PLAIN }
+  if (secure === undefined) return { current: [PLAIN, SECURE, ANY_PORT] }
+  return { current: [secure ? SECURE : PLAIN] }
 }
 
 /**
@@ -34,7 +68,7 @@ export function sessionCookieNames(secure: boolean | undefined): readonly string
  * is asked.
  */
 export function readSessionCookie(header: string | undefined, options: CookieOptions): CookieCheck {
-  const value = onlyCookie(header ?? '', sessionCookieNames(options.secure))
+  const value = findSessionCookie(header ?? '', options)
   return value === undefined ? { outcome: 'none' } : checkSessionValue(value, options)
 }
 
@@ -67,23 +101,54 @@ function signatureOf(token: string, secret: string): string {
   return createHmac('sha256', secret).update(token).digest('base64')
 }
 
+/** The value of the session cookie in a `Cookie` header, as it was sent. */
+export function findSessionCookie(header: string, site: CookieSite): string | undefined {
+  const { current, former } = sessionCookieNames(site)
+  const found = findCookies(header, current)
+  return found.count === 0 && former !== undefined ? onlyCookie(header, [former]) : onlyValue(found)
+}
+
 /**
  * The value of the only cookie with one of the names. Two session cookies are a fixation attempt or
  * a broken client: neither can be trusted.
  */
-export function onlyCookie(header: string, names: readonly string[]): string | undefined {
-  let found: string | undefined
+export function onlyCookie(
+  header: string,
+  names: readonly (string | RegExp)[],
+): string | undefined {
+  return onlyValue(findCookies(header, names))
+}
+
+/** The number of cookies with one of the names. */
+export function countCookies(header: string, names: readonly (string | RegExp)[]): number {
+  return findCookies(header, names).count
+}
+
+function onlyValue({ count, value }: { count: number; value: string }): string | undefined {
+  return count === 1 ? value : undefined
+}
+
+/** The number of cookies with one of the names, and the value of the last. */
+function findCookies(header: string, names: readonly (string | RegExp)[]) {
+  const found = { count: 0, value: '' }
   for (let start = 0; start < header.length;) {
     const semicolon = header.indexOf(';', start)
     const end = semicolon < 0 ? header.length : semicolon
     const equals = header.indexOf('=', start)
-    if (equals >= 0 && equals < end && names.includes(header.slice(start, equals).trim())) {
-      if (found !== undefined) return undefined
-      found = header.slice(equals + 1, end).trim()
+    if (equals >= 0 && equals < end && isOneOf(header.slice(start, equals).trim(), names)) {
+      found.count += 1
+      found.value = header.slice(equals + 1, end).trim()
     }
     start = end + 1
   }
   return found
+}
+
+function isOneOf(name: string, names: readonly (string | RegExp)[]): boolean {
+  for (const each of names) {
+    if (typeof each === 'string' ? each === name : each.test(name)) return true
+  }
+  return false
 }
 
 /** What is too long or broken is no text that a signature fits. */

@@ -1,4 +1,4 @@
-export { type CookieOptions } from './cookie.ts'
+export { type CookieOptions, cookiePrefix, type CookieSite, cookieSiteOf } from './cookie.ts'
 export { type Device } from './devices.ts'
 export { SessionError, type SessionErrorCode } from './errors.ts'
 export { type Session, type SessionUser } from './known.ts'

@@ -5,7 +5,7 @@ import type { DatabaseConnection } from '@repo/database'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import { createCallers } from './callers.ts'
 import { createClaims } from './claims.ts'
-import type { CookieOptions } from './cookie.ts'
+import type { CookieOptions, CookieSite } from './cookie.ts'
 import { createDatabaseClock } from './database-clock.ts'
 import { listDevices } from './devices.ts'
 import { createMetrics } from './metrics.ts'
@@ -52,7 +52,8 @@ export interface SessionsOptions extends CookieOptions {
  * believed only by an instance that would have heard of a revocation.
  */
 export function createSessions(options: SessionsOptions): Sessions {
-  const { database, bus, redis, secret, acceptedSecrets = [], secure, log } = options
+  const { database, bus, redis, secret, acceptedSecrets = [], log } = options
+  const site: CookieSite = { secure: options.secure, port: options.port }
   const { ttlMs = 300_000, cookieMs = 60_000, maxEntries = 10_000, graceMs = 20_000 } = options
   const { idleMs = 7 * DAY_MS, lifetimeMs = 30 * DAY_MS, relayMs = 500, touchMs = 30_000 } = options
   const link = bus?.link
@@ -72,7 +73,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   })
   const reader = createReader({ bus, find, ttlMs, maxEntries })
   const claims = createClaims([secret, ...acceptedSecrets])
-  const callers = createCallers({ secret, acceptedSecrets, secure, claims, cookieMs, maxEntries })
+  const callers = createCallers({ secret, acceptedSecrets, ...site, claims, cookieMs, maxEntries })
   const revocations =
     link && createRevocations({ link, cache: CACHE, keepMs: cookieMs * 1.5, maxEntries })
   const trust = bus && outbox && createTrust({ bus, outbox, onHearing: () => revocations?.begin() })
@@ -82,7 +83,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   return {
     validate: createValidate({
-      ...{ callers, claims, reader, heard, clock, counters, cookieMs, secure },
+      ...{ callers, claims, reader, heard, clock, counters, cookieMs, ...site },
       onSeen: (live) => touches.note(live),
     }),
     settle,

@@ -2,6 +2,7 @@ import { CacheError } from '@repo/cache-broadcast'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Caller, Callers } from './callers.ts'
 import { claimCookieName, type Claims } from './claims.ts'
+import type { CookieSite } from './cookie.ts'
 import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { SessionError } from './errors.ts'
@@ -24,7 +25,7 @@ export type Validation =
   /** No store could say: nobody is told that they are signed out. */
   | { outcome: 'unavailable'; cause: unknown }
 
-export interface ValidateOptions {
+export interface ValidateOptions extends CookieSite {
   callers: Callers
   claims: Claims
   reader: Reader
@@ -33,7 +34,6 @@ export interface ValidateOptions {
   clock: DatabaseClock
   counters: Counters
   cookieMs: number
-  secure: boolean | undefined
   onSeen: (live: Live) => void
 }
 
@@ -42,7 +42,7 @@ const NONE: Validation = { outcome: 'none' }
 /** Checks a `Cookie` header, by the cheapest that may be believed. */
 export function createValidate(options: ValidateOptions) {
   const { callers, claims, reader, heard, clock, counters, cookieMs, onSeen } = options
-  const name = claimCookieName(options.secure)
+  const name = claimCookieName(options)
   const seconds = Math.ceil(cookieMs / 1_000)
   const attributes = `; Max-Age=${seconds}; Path=/; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}`
 
