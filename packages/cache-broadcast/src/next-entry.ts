@@ -109,6 +109,14 @@ export function createNextEntries(open: () => NextState) {
   }
 }
 
+/**
+ * Whether Next would make the entry again: one of its tags was revalidated, or its age is over
+ * `revalidate` (by the clocks that Next itself compares). Another instance may have done so already.
+ */
+export function isDueForRenewal({ entry, revalidate }: Found): boolean {
+  return revalidate < 0 || Date.now() >= entry.timestamp + revalidate * 1_000
+}
+
 /** A new stream of the bytes, for one reader. */
 export function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({

@@ -81,6 +81,56 @@ two(
   },
 )
 
+const three = test.extend('three', async ({ redisUrl, join }) => {
+  const instances = await Promise.all(['web-1', 'web-2', 'web-3'].map((id) => join(redisUrl, id)))
+  const handlers = instances.map(({ bus }) => createNextHandler({ bus: () => bus }))
+  await Promise.all(handlers.map((handler) => handler.get('none', [])))
+  return handlers
+})
+
+three(
+  'after a tag is revalidated with a profile, web-1 and web-3 take the entry that web-2 renewed',
+  async ({ three: [a, b, c] }) => {
+    for (let round = 0; round < 20; round += 1) {
+      const key = `renewed-${round}`
+      await a!.set(key, Promise.resolve(entryOf('v1', ['posts'])))
+      for (const each of [a, b, c]) expect(await textOf(each!, key)).toMatchObject({ text: 'v1' })
+      await a!.updateTags(['posts'], { expire: 3_600 })
+      expect(await textOf(c!, key)).toEqual({ text: 'v1', revalidate: -1 })
+      await b!.set(key, Promise.resolve(entryOf('v2', ['posts'])))
+      for (const each of [a, b, c]) {
+        expect(await textOf(each!, key)).toEqual({ text: 'v2', revalidate: 900 })
+      }
+    }
+  },
+)
+
+three(
+  'an entry older than its revalidate time is replaced by the one that another instance made',
+  async ({ three: [a, b, c] }) => {
+    await a!.set('aged', Promise.resolve(entryOf('v1', [], { revalidate: 0 })))
+    for (const each of [a, b, c]) expect(await textOf(each!, 'aged')).toMatchObject({ text: 'v1' })
+    await b!.set('aged', Promise.resolve(entryOf('v2', [], { revalidate: 0 })))
+    for (const each of [a, b, c]) expect(await textOf(each!, 'aged')).toMatchObject({ text: 'v2' })
+  },
+)
+
+test('an entry that is due for renewal is still served while Redis hangs', async ({
+  ownValkey,
+  join,
+}) => {
+  const { bus } = await join(ownValkey.url, 'web-1')
+  const errors: unknown[] = []
+  const handler = createNextHandler({ bus: () => bus, onError: (error) => void errors.push(error) })
+  await handler.get('none', [])
+  await handler.set('page', Promise.resolve(entryOf('v1', [], { revalidate: 0 })))
+  expect(await textOf(handler, 'page')).toMatchObject({ text: 'v1' })
+  await ownValkey.pause()
+  expect(await textOf(handler, 'page')).toMatchObject({ text: 'v1' })
+  expect(errors).toHaveLength(1)
+  ownValkey.resume()
+})
+
 two(
   'an entry that was being made when its tag was revalidated is stored nowhere',
   async ({ two: [a, b] }) => {

@@ -2,7 +2,14 @@ import { type Bus, checkName } from './bus-api.ts'
 import { toCacheError } from './errors.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLocalStore } from './local-store.ts'
-import { createNextEntries, type NextEntry, type StoredEntry, streamOf } from './next-entry.ts'
+import {
+  createNextEntries,
+  type Found,
+  isDueForRenewal,
+  type NextEntry,
+  type StoredEntry,
+  streamOf,
+} from './next-entry.ts'
 import { createPositions } from './positions.ts'
 import { createSink } from './sink.ts'
 import { createTickets } from './tickets.ts'
@@ -62,12 +69,24 @@ export function createNextHandler({
 
   const entries = createNextEntries(() => (opened ??= open()))
 
+  /** The entry in memory, unless it is due for renewal and another instance has renewed it. */
+  async function find(cacheKey: string, softTags: string[]): Promise<Found | undefined> {
+    const local = entries.local(cacheKey, softTags)
+    if (local && !isDueForRenewal(local)) return local
+    try {
+      return (await entries.remote(cacheKey, softTags)) ?? local
+    } catch (error) {
+      if (!local) throw error
+      onError(toCacheError(error))
+      return local
+    }
+  }
+
   return {
     async get(cacheKey, softTags) {
       try {
         await pending.get(cacheKey)
-        const found =
-          entries.local(cacheKey, softTags) ?? (await entries.remote(cacheKey, softTags))
+        const found = await find(cacheKey, softTags)
         return (
           found && { ...found.entry, revalidate: found.revalidate, value: streamOf(found.body) }
         )
