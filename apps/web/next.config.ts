@@ -1,8 +1,17 @@
+import { createHash } from 'node:crypto'
+import { globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NextConfig } from 'next'
 
 const root = join(import.meta.dirname, '../..')
-const deploymentId = process.env['NEXT_DEPLOYMENT_ID']
+/** Everything that a build is made from, apart from the Node.js version. */
+const sources = [
+  'apps/web/{src,public}/**/*',
+  'apps/web/{package.json,next.config.ts,postcss.config.ts}',
+  'packages/{cache-broadcast,service,redis}/src/**/*.ts',
+  'pnpm-lock.yaml',
+]
+const deploymentId = process.env['NEXT_DEPLOYMENT_ID'] || digestOf(sources)
 
 // What must not differ between requests; the content security policy, which does, is in src/proxy.ts.
 const headers = [
@@ -22,9 +31,10 @@ const config: NextConfig = {
   outputFileTracingRoot: root,
   turbopack: { root },
   poweredByHeader: false,
-  // One build is served by every replica: nothing in it may differ from one build of a commit to the next.
-  generateBuildId: () => deploymentId ?? 'threefold',
-  ...(deploymentId === undefined ? {} : { deploymentId }),
+  // Two builds of the same sources have the same id. Another release has another id: a tab of the
+  // former release then loads the whole page instead of a part that does not fit.
+  generateBuildId: () => deploymentId,
+  deploymentId,
   // `pnpm check` decides about types, here and in every package that a build would check again.
   typescript: { ignoreBuildErrors: true },
   cacheComponents: true,
@@ -44,3 +54,13 @@ const config: NextConfig = {
 }
 
 export default config
+
+/** Twelve hexadecimal digits that change with the names and the content of the files. */
+function digestOf(globs: string[]): string {
+  const hash = createHash('sha256')
+  for (const file of globs.flatMap((glob) => globSync(glob, { cwd: root })).toSorted()) {
+    const path = join(root, file)
+    if (statSync(path).isFile()) hash.update(`${file}\0`).update(readFileSync(path))
+  }
+  return hash.digest('hex').slice(0, 12)
+}

@@ -4,4 +4,4 @@ import { start } from './start.ts'
 
 const settings = { ...baseSettings, ...webSettings }
 const env = readEnv(settings)
-await boot({ app: 'web', settings, env, start: (context) => start(env.PORT, context) })
+await boot({ app: 'web', settings, env, start: (context) => start(env, context) })

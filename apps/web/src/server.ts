@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { type ProblemOptions, sendProblem } from '@repo/service'
 import { z } from 'zod'
 import { serveBuild } from './env.ts'
 import { instanceHeader } from './headers.ts'
+import { isSameOrigin } from './same-origin.ts'
 
 const dir = join(import.meta.dirname, '..')
 const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
@@ -12,6 +14,8 @@ interface WebApp {
   instanceId: string
   /** Where this instance listens: Next asks itself for the page that a server action redirects to. */
   port: number
+  /** The site's origin as the browser shows it. */
+  origin: string
 }
 
 /**
@@ -19,7 +23,7 @@ interface WebApp {
  * operational endpoints as every other app does. `close` resolves when `after()` callbacks have run.
  * @throws Error when there is no build to serve
  */
-export async function createApp({ instanceId, port }: WebApp) {
+export async function createApp({ instanceId, port, origin }: WebApp) {
   serveBuild(await readBuiltConfig())
   // As the server that Next writes for a build does: from here it looks for our handlers.
   process.chdir(dir)
@@ -35,9 +39,23 @@ export async function createApp({ instanceId, port }: WebApp) {
       request.headers[instanceHeader] = instanceId
       // Who names no user agent is served as all others are: `htmlLimitedBots` in next.config.ts.
       request.headers['user-agent'] ||= 'unnamed'
+      if (!isSameOrigin(request, origin))
+        return sendProblem(response, fromElsewhere(request, origin))
+      // Next compares the form's origin with the host. A proxy may have replaced the host.
+      const page = URL.parse(request.headers.origin ?? '')
+      if (page) request.headers['x-forwarded-host'] = page.host
       void handle(request, response)
     },
     close: () => app.close(),
+  }
+}
+
+function fromElsewhere({ headers }: IncomingMessage, origin: string): ProblemOptions {
+  const page = JSON.stringify(headers.origin?.slice(0, 100) ?? 'an unnamed page')
+  return {
+    status: 403,
+    code: 'cross-origin',
+    detail: `The request comes from ${page}, and this site is ${origin}. If both are yours, set ORIGIN to the address that the browser shows.`,
   }
 }
 

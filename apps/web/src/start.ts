@@ -4,8 +4,11 @@ import { shareBus } from './bus.ts'
 import { createApp } from './server.ts'
 
 /** One instance: on the bus with all others, then serving the build. */
-export async function start(port: number, { instance, log, redis }: Context): Promise<Started> {
-  const app = await createApp({ instanceId: instance, port })
+export async function start(
+  { PORT: port, ORIGIN: origin }: { PORT: number; ORIGIN: string },
+  { instance, log, redis }: Context,
+): Promise<Started> {
+  const app = await createApp({ instanceId: instance, port, origin })
   // After Next is loaded: half a second without a look at the log would be taken for a lost one.
   const bus = createBus({ redis, name: 'platform', instance, log })
   shareBus(bus)

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { isSameOrigin } from './same-origin.ts'
+
+const ORIGIN = 'https://app.example'
+const cookie = 'better-auth.session_token=x'
+
+function isAccepted(headers: Record<string, string>, method = 'POST') {
+  return isSameOrigin({ method, headers: { host: 'web-1:3003', cookie, ...headers } }, ORIGIN)
+}
+
+test('a form of the configured origin is accepted, whatever Host a proxy sends', () => {
+  expect(isAccepted({ origin: ORIGIN })).toBe(true)
+  expect(isAccepted({ origin: ORIGIN, 'sec-fetch-site': 'same-origin' })).toBe(true)
+})
+
+test('a form of a page that the instance itself served is accepted', () => {
+  expect(isAccepted({ origin: 'http://web-1:3003' })).toBe(true)
+})
+
+test.for([
+  ['another site', { origin: 'https://evil.example' }],
+  ['a sibling subdomain', { origin: 'https://other.app.example', 'sec-fetch-site': 'same-site' }],
+  ['another port of the host', { origin: 'https://app.example:8443' }],
+  ['the same host over http', { origin: 'http://app.example' }],
+  ['an opaque origin', { origin: 'null' }],
+  ['an origin that is no URL', { origin: 'app.example' }],
+  ['a page that the browser calls cross-site', { 'sec-fetch-site': 'cross-site' }],
+  ['an origin that a cross-site page pretends', { origin: ORIGIN, 'sec-fetch-site': 'cross-site' }],
+  ['a client that sends a cookie and names no page', {}],
+] as const)('a form of %s is refused', ([, headers]) => {
+  expect(isAccepted(headers)).toBe(false)
+})
+
+test('a request without a cookie that names no page is accepted', () => {
+  expect(isSameOrigin({ method: 'POST', headers: {} }, ORIGIN)).toBe(true)
+})
+
+test('a request that changes nothing is accepted from everywhere', () => {
+  expect(isAccepted({ 'sec-fetch-site': 'cross-site' }, 'GET')).toBe(true)
+})
