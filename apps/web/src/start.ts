@@ -8,7 +8,7 @@ export async function start(
   { PORT: port, ORIGIN: origin }: { PORT: number; ORIGIN: string },
   { instance, log, redis }: Context,
 ): Promise<Started> {
-  const app = await createApp({ instanceId: instance, port, origin })
+  const app = await createApp({ instanceId: instance, port, origin: new URL(origin).origin })
   // After Next is loaded: half a second without a look at the log would be taken for a lost one.
   const bus = createBus({ redis, name: 'platform', instance, log })
   shareBus(bus)
