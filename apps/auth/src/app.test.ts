@@ -86,7 +86,10 @@ describe('signing up and in', () => {
       body: { status: 422, code: 'USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL' },
     })
     const short = await app.ask('/sign-up/email', { body: { ...person('cy'), password: 'x' } })
-    expect(short).toMatchObject({ status: 400, body: { code: 'PASSWORD_TOO_SHORT' } })
+    expect(short).toMatchObject({
+      status: 400,
+      body: { code: 'PASSWORD_TOO_SHORT', errors: [{ field: 'password' }] },
+    })
     expect(await app.ask('/no-such-route')).toMatchObject({ status: 404, body: { status: 404 } })
     for (const { body } of [short, refused]) expect(JSON.stringify(body)).not.toContain('.ts')
   })

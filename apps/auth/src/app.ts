@@ -10,6 +10,8 @@ import {
 import type { Hono } from 'hono'
 import pLimit from 'p-limit'
 import type { Auth } from './auth.ts'
+import { findEndpoint } from './endpoints.ts'
+import { checkInput } from './input.ts'
 import { orOutage } from './outage.ts'
 import { HASHED_AT_ONCE } from './passwords.ts'
 import { describeSettlement, SETTLEMENT_HEADER } from './settlement.ts'
@@ -31,6 +33,7 @@ const REFUSED = {
   },
 }
 
+const BASE = '/api/auth'
 const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
 
 export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
@@ -38,15 +41,18 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   const signUps = pLimit(HASHED_AT_ONCE)
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
-  app.get('/api/auth/*', async (c) => serve(c.req.raw))
-
-  app.post('/api/auth/*', async (c) => {
+  app.on(['GET', 'POST'], `${BASE}/*`, async (c) => {
+    const { method } = c.req.raw
+    const endpoint = findEndpoint(method, c.req.path.slice(BASE.length))
+    if (!endpoint) return c.notFound()
+    if (method === 'GET') return serve(await checkInput(c, endpoint))
     const isSigningIn = SIGNING_IN.test(c.req.path)
     const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
     // Signing in needs what did not answer: it is not waited for twice.
     if (former?.outcome === 'unavailable') throw new ProblemError(unavailable)
-    const isSignUp = c.req.path === '/api/auth/sign-up/email'
-    const response = await (isSignUp ? signUps(() => serve(c.req.raw)) : serve(c.req.raw))
+    const request = await checkInput(c, endpoint)
+    const isSignUp = c.req.path === `${BASE}/sign-up/email`
+    const response = await (isSignUp ? signUps(() => serve(request)) : serve(request))
     if (response.status >= 400) return response
     // A browser that signs in again is done with the session it had: nobody who knows it goes on.
     if (former?.outcome === 'valid') await sessions.revoke({ sessionId: former.session.id })
@@ -90,6 +96,9 @@ async function asProblem(response: Response): Promise<Response> {
   headers.delete('content-length')
   const retryAfter = headers.get('x-retry-after')
   if (retryAfter) headers.set('retry-after', retryAfter)
-  const problem = { ...own, ...createProblem({ status: response.status, detail }) }
+  const isPassword = 'code' in own && String(own.code).startsWith('PASSWORD_TOO_')
+  const errors = [{ field: 'password', message: detail }]
+  const options = { status: response.status, detail, ...(isPassword && { errors }) }
+  const problem = { ...own, ...createProblem(options) }
   return new Response(JSON.stringify(problem), { status: response.status, headers })
 }

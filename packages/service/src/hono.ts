@@ -12,6 +12,8 @@ import type { Listener } from './server.ts'
 export { type HttpBindings }
 
 const MAX_ERRORS = 20
+/** Of the name of an unknown field, which the client chose. */
+const MAX_FIELD = 100
 
 /** A problem (RFC 9457) to throw from a route: it becomes the response. */
 export class ProblemError extends Error {
@@ -108,21 +110,29 @@ export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise
   const body: unknown = await c.req.json().catch(() => {
     throw new ProblemError({ status: 400, code: 'malformed-json', detail: 'The body is not JSON.' })
   })
-  const parsed = schema.safeParse(body, { reportInput: true })
+  return checkFields(body, schema, 'body')
+}
+
+/**
+ * Returns what the schema makes of a value that a client sent.
+ * @throws ProblemError 422 naming each field at fault
+ */
+export function checkFields<T>(value: unknown, schema: z.ZodType<T>, part: 'body' | 'query'): T {
+  const parsed = schema.safeParse(value, { reportInput: true })
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues.flatMap(({ path, message, ...issue }) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
-          field: [...path, key].join('.'),
+          field: [...path, key.slice(0, MAX_FIELD)].join('.'),
           message: 'is not a known field',
         }))
-      : [{ field: path.join('.') || 'body', message: isMissing(issue) ? 'is required' : message }],
+      : [{ field: path.join('.') || part, message: isMissing(issue) ? 'is required' : message }],
   )
   // A body of nothing but unknown fields must not be answered by one several times its size.
   const told = errors.slice(0, MAX_ERRORS)
   const fields = new Set(told.map(({ field }) => field))
-  const detail = `The body is at fault in: ${[...fields].join(', ')}.`
-  throw new ProblemError({ status: 422, code: 'invalid-body', detail, errors: told })
+  const detail = `The ${part} is at fault in: ${[...fields].join(', ')}.`
+  throw new ProblemError({ status: 422, code: `invalid-${part}`, detail, errors: told })
 }
 
 function isMissing(issue: object): boolean {
