@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@repo/testing'
 import { z } from 'zod'
 import { describeSettings, parseEnv, sharedSettings } from './env.ts'
-import { baseSettings, databaseSettings, origins, secret } from './settings.ts'
+import { baseSettings, databaseSettings, origins, secret, sourceSettings } from './settings.ts'
 
 const shape = {
   ...baseSettings,
@@ -167,5 +167,31 @@ describe('describeSettings', () => {
   test('does not write this machine into .env.example', () => {
     const byName = describeSettings({ INSTANCE_ID: baseSettings.INSTANCE_ID, A: z.string() })
     expect(byName[0]).not.toHaveProperty('example', expect.any(String))
+  })
+})
+
+describe('TRUSTED_ORIGINS', () => {
+  test('is a list of origins', () => {
+    const source = { TRUSTED_ORIGINS: 'https://admin.example, http://localhost:3000/' }
+    expect(parseEnv(sourceSettings, source)).toEqual({
+      outcome: 'valid',
+      env: { TRUSTED_ORIGINS: ['https://admin.example', 'http://localhost:3000/'] },
+    })
+    expect(parseEnv(sourceSettings, {}).outcome).toBe('valid')
+  })
+
+  test.for([
+    'admin.example',
+    '*',
+    'https://*.example',
+    'https://a.example,',
+    'https://a.example/path',
+    'https://a.example?x',
+    'https://user@a.example',
+    'null',
+    'file:///x',
+    'javascript:alert(1)',
+  ])('is refused as %s', (value) => {
+    expect(parseEnv(sourceSettings, { TRUSTED_ORIGINS: value }).outcome).toBe('invalid')
   })
 })

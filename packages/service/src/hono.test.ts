@@ -11,6 +11,8 @@ const order = z.strictObject({
   lines: z.array(z.strictObject({ name: z.string() })).optional(),
 })
 
+const json = { 'content-type': 'application/json' }
+
 class StoreAway extends Error {}
 
 const isUnavailable = (error: unknown) => error instanceof StoreAway
@@ -56,6 +58,7 @@ async function serveApp() {
   const post = (body: unknown) =>
     problemOf('/order', {
       method: 'POST',
+      headers: json,
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
   return { server, lines, problemOf, post, [Symbol.asyncDispose]: server[Symbol.asyncDispose] }
@@ -110,8 +113,64 @@ describe('a problem', () => {
 describe('a body', () => {
   test('that fits is read', async () => {
     await using app = await serveApp()
-    const answer = await ask(`${app.server.url}/order`, { method: 'POST', body: '{"amount":3}' })
+    const sent = { method: 'POST', headers: json, body: '{"amount":3}' }
+    const answer = await ask(`${app.server.url}/order`, sent)
     expect(answer).toMatchObject({ status: 200, body: '{"amount":3}' })
+  })
+
+  test.for([
+    'application/json',
+    'application/json;charset=utf-8',
+    'Application/JSON ; charset=UTF-8',
+    'application/merge-patch+json',
+    'application/vnd.threefold.order+json; v=1',
+  ])('declared as %s is read', async (type) => {
+    await using app = await serveApp()
+    const sent = { method: 'POST', headers: { 'content-type': type }, body: '{"amount":3}' }
+    expect(await ask(`${app.server.url}/order`, sent)).toMatchObject({ status: 200 })
+  })
+
+  // A page of another site can send the first three without a preflight request.
+  test.for([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'text/plain; application/json',
+    'text/plain, application/json',
+    'application/json, text/plain',
+    'text/plain;x="application/json"',
+    'application/jsonp',
+    'application/json+x',
+    'application/x-json',
+    'text/json',
+    'json',
+    '*/*',
+    undefined,
+  ])('declared as %s is a 415, although it is JSON', async (type) => {
+    await using app = await serveApp()
+    const sent = { method: 'POST', ...(type && { headers: { 'content-type': type } }) }
+    for (const chunked of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const headers = { ...sent.headers, ...chunked }
+      const refused = await app.problemOf('/order', { ...sent, headers, body: '{"amount":3}' })
+      expect(refused).toMatchObject({
+        type: 'urn:threefold:problem:unsupported-media-type',
+        status: 415,
+      })
+    }
+  })
+
+  test('may be declared twice only as JSON', async () => {
+    await using app = await serveApp()
+    const said = await talk(
+      app.server.url,
+      'POST /order HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"amount":3}',
+    )
+    expect(said).toMatch(/^HTTP\/1.1 415 /)
+  })
+
+  test('that is empty needs no type', async () => {
+    await using app = await serveApp()
+    expect(await app.problemOf('/order', { method: 'POST' })).toMatchObject({ status: 400 })
   })
 
   test.for(['', '{', 'amount=3', '{"amount":3'])('that is no JSON (%s) is a 400', async (body) => {
@@ -163,7 +222,7 @@ describe('a body', () => {
 
   test('over the limit is a 413 in chunks too, and one at the limit is read', async () => {
     await using app = await serveApp()
-    const headers = { 'transfer-encoding': 'chunked' }
+    const headers = { ...json, 'transfer-encoding': 'chunked' }
     const chunked = (body: string) => ({ method: 'POST', headers, body })
     expect(await app.problemOf('/order', chunked('x'.repeat(1_001)))).toMatchObject({ status: 413 })
     const padded = '{"amount":3}'.padEnd(1_000)

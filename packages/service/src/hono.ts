@@ -102,11 +102,29 @@ export function listenerOf<E extends Env>(app: Hono<E>): Listener {
   return getRequestListener(app.fetch, { overrideGlobalObjects: false })
 }
 
+// RFC 6839 3.1: a type with the suffix +json is JSON too. Parameters follow a semicolon.
+const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json[ \t]*(?:;|$)/i
+
 /**
- * The request's JSON body, checked. @throws ProblemError 400 when it is no JSON, 422 naming each
+ * Refuses a body that is not declared as JSON. A page of another site can send other types without
+ * a preflight request. A request without a body needs no type.
+ * @throws ProblemError 415
+ */
+export async function requireJson(c: HonoContext): Promise<void> {
+  const type = c.req.header('content-type')
+  if (type !== undefined && JSON_TYPE.test(type)) return
+  if ((await c.req.text()) === '') return
+  const detail = 'The Content-Type of the body must be application/json.'
+  throw new ProblemError({ status: 415, code: 'unsupported-media-type', detail })
+}
+
+/**
+ * Returns the JSON body of the request after validation.
+ * @throws ProblemError 400 when it is not JSON, 415 when it is not declared as JSON, 422 naming each
  * field at fault
  */
 export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise<T> {
+  await requireJson(c)
   const body: unknown = await c.req.json().catch(() => {
     throw new ProblemError({ status: 400, code: 'malformed-json', detail: 'The body is not JSON.' })
   })

@@ -37,6 +37,7 @@ export {
   type RegistryOptions,
 } from './registry.ts'
 export { currentRequest, type RequestContext } from './request-context.ts'
+export { createSourceCheck, isSafeMethod, type RequestSource } from './request-source.ts'
 export { type Listener } from './server.ts'
 export {
   baseSettings,
@@ -45,4 +46,5 @@ export {
   redisTopology,
   secret,
   sessionSettings,
+  sourceSettings,
 } from './settings.ts'

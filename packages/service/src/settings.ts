@@ -23,6 +23,28 @@ export function origins() {
     .pipe(z.array(z.url({ protocol: /^https?$/ })).min(1))
 }
 
+/** Settings of the apps that check which page made a request. */
+export const sourceSettings = {
+  TRUSTED_ORIGINS: z
+    .string()
+    .transform((list) => list.split(',').map((origin) => origin.trim()))
+    .pipe(z.array(z.string().refine(isOrigin, 'must be origins such as https://example.com')))
+    .optional()
+    .meta({
+      description:
+        'other origins whose pages may send changes with a session cookie, comma-separated',
+      shared: true,
+      example: '',
+    }),
+}
+
+/** A scheme, a host and a port: no path, and no wildcard. */
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  if (!url || !/^https?:$/.test(url.protocol) || url.host.includes('*')) return false
+  return url.href === `${url.origin}/`
+}
+
 /** A secret of at least 32 characters, the same on every instance. */
 export function secret(description: string) {
   return z

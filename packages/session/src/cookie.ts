@@ -101,6 +101,11 @@ function signatureOf(token: string, secret: string): string {
   return createHmac('sha256', secret).update(token).digest('base64')
 }
 
+/** Returns every name that a session cookie of a site may have or may have had. */
+export function allSessionCookieNames(site: CookieSite): readonly (string | RegExp)[] {
+  return [...new Set([...sessionCookieNames(site).current, PLAIN, SECURE])]
+}
+
 /** The value of the session cookie in a `Cookie` header, as it was sent. */
 export function findSessionCookie(header: string, site: CookieSite): string | undefined {
   const { current, former } = sessionCookieNames(site)
@@ -131,11 +136,14 @@ function onlyValue({ count, value }: { count: number; value: string }): string |
 /** The number of cookies with one of the names, and the value of the last. */
 function findCookies(header: string, names: readonly (string | RegExp)[]) {
   const found = { count: 0, value: '' }
+  let equals = -1
   for (let start = 0; start < header.length;) {
     const semicolon = header.indexOf(';', start)
     const end = semicolon < 0 ? header.length : semicolon
-    const equals = header.indexOf('=', start)
-    if (equals >= 0 && equals < end && isOneOf(header.slice(start, equals).trim(), names)) {
+    // Searched again only behind the last one: a header of nothing but semicolons costs no more.
+    if (equals < start) equals = header.indexOf('=', start)
+    if (equals < 0) return found
+    if (equals < end && isOneOf(header.slice(start, equals).trim(), names)) {
       found.count += 1
       found.value = header.slice(equals + 1, end).trim()
     }
@@ -144,7 +152,8 @@ function findCookies(header: string, names: readonly (string | RegExp)[]) {
   return found
 }
 
-function isOneOf(name: string, names: readonly (string | RegExp)[]): boolean {
+/** Whether a name is one of the names. */
+export function isOneOf(name: string, names: readonly (string | RegExp)[]): boolean {
   for (const each of names) {
     if (typeof each === 'string' ? each === name : each.test(name)) return true
   }
