@@ -1,11 +1,19 @@
 import { join } from 'node:path'
-import { baseSettings, databaseSettings, origins, secret, sessionSettings } from '@repo/service'
+import {
+  baseSettings,
+  databaseSettings,
+  origins,
+  secret,
+  sessionSettings,
+  sourceSettings,
+} from '@repo/service'
 import { z } from 'zod'
 
 export const gatewaySettings = {
   ...baseSettings,
   ...databaseSettings,
   ...sessionSettings,
+  ...sourceSettings,
   INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
   AUTH_URLS: origins().meta({
     description: 'origins of the auth instances, comma-separated',

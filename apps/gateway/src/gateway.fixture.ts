@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import {
   createServer,
   type IncomingMessage,
+  type OutgoingHttpHeaders,
   request,
   type RequestListener,
   type RequestOptions,
@@ -19,12 +20,15 @@ import { listenerOf } from '@repo/service/hono'
 import { createMemorySessions } from '@repo/session/memory'
 import { createApp } from './app.ts'
 import { createFeatureSettings } from './feature-settings.ts'
+import { createForgeryCheck } from './forgery.ts'
 import { createForwarder } from './forward.ts'
 import { createGateway } from './gateway.ts'
 import { createLimitsInForce } from './limits-in-force.ts'
 import type { Limits } from './limits.ts'
 import { createProfiles } from './profiles.ts'
 
+export const ORIGIN = 'http://localhost:8080'
+export const TRUSTED_ORIGIN = 'https://admin.example'
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 export const identities = createIdentities({ secret: SECRET })
 
@@ -35,11 +39,29 @@ export interface Answer {
   ms: number
 }
 
-/** One request with its path as written, on a connection of its own. */
+/**
+ * Sends one request with its path as written, on a connection of its own, with the headers of a page
+ * of this site.
+ */
 export async function ask(
   origin: string,
   path: string,
-  { body, ...options }: RequestOptions & { body?: string } = {},
+  { headers, ...options }: Ask = {},
+): Promise<Answer> {
+  const own = { origin: ORIGIN, 'content-type': 'application/json' }
+  return send(origin, path, { ...options, headers: { ...own, ...headers } })
+}
+
+interface Ask extends Omit<RequestOptions, 'headers'> {
+  headers?: OutgoingHttpHeaders
+  body?: string
+}
+
+/** Sends one request with these headers and no others. */
+export async function send(
+  origin: string,
+  path: string,
+  { body, ...options }: Ask = {},
 ): Promise<Answer> {
   const began = performance.now()
   const { hostname, port } = new URL(origin)
@@ -144,6 +166,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     ),
     auth: createForwarder({ ...forwarder, upstream: auth }),
     payments: createForwarder({ ...forwarder, upstream: payments }),
+    isForgeable: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ...{ sessions, settings, limits, trustedHops, log },
   })
   const server = await listen((req, res) => void gateway(req, res))
@@ -201,7 +224,7 @@ export function environment({
     HOST: '127.0.0.1',
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,
-    ORIGIN: 'http://localhost:8080',
+    ORIGIN,
     AUTH_SECRET: SECRET,
     INTERNAL_SECRET: SECRET,
     AUTH_URLS: upstream,

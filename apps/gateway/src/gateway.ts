@@ -6,6 +6,7 @@ import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
 import { dimensionsOf } from './dimensions.ts'
 import type { FeatureSettings } from './feature-settings.ts'
+import { crossOrigin, type IsForgeable } from './forgery.ts'
 import type { Caller } from './forward.ts'
 import type { LimitsInForce } from './limits-in-force.ts'
 import { under } from './path.ts'
@@ -21,6 +22,8 @@ export interface GatewayOptions {
   sessions: Pick<Sessions, 'validate'>
   settings: Pick<FeatureSettings, 'values'>
   limits: Pick<LimitsInForce, 'limit'>
+  /** Whether a page of another site may have made a request. */
+  isForgeable: IsForgeable
   trustedHops: number
   log: Log
 }
@@ -53,11 +56,13 @@ const closed: ProblemOptions = {
  * limited and signed for what it says.
  */
 export function createGateway(options: GatewayOptions): Listener {
-  const { own, auth, payments, sessions, settings, limits, trustedHops, log } = options
+  const { own, auth, payments, sessions, settings, limits, isForgeable, trustedHops, log } = options
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
     const path = pathOf(req)
     if (!isCanonical(path)) return sendProblem(res, misspelt)
+    // Before limits: another site must not use up the quota of a user or of an address.
+    if (isForgeable(req, path)) return sendProblem(res, crossOrigin)
     const forAuth = under('/api/auth', path) || under('/.well-known', path)
     // Auth reads sessions itself: nothing is asked twice, and an outage is not waited for twice.
     const check = forAuth ? UNASKED : await sessions.validate(req.headers.cookie)

@@ -8,6 +8,7 @@ import { cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import type { GatewayEnv } from './env.ts'
 import { createFeatureSettings } from './feature-settings.ts'
+import { createForgeryCheck } from './forgery.ts'
 import { createForwarder, upstreamOf } from './forward.ts'
 import { createGateway } from './gateway.ts'
 import { createInstanceTable } from './instance-table.ts'
@@ -17,7 +18,7 @@ import { createProfiles } from './profiles.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics } = context
-  const { ORIGIN: origin, TRUSTED_HOPS: trustedHops } = env
+  const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins, TRUSTED_HOPS: trustedHops } = env
   const file = await readLimits(env.LIMITS_FILE)
   const bus = createBus({ redis, name: 'platform', instance, log })
   metrics.observe(busFigures(bus))
@@ -60,6 +61,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       own: listenerOf(own),
       auth: createForwarder({ ...forwarder, upstream: auth }),
       payments: createForwarder({ ...forwarder, upstream: payments }),
+      isForgeable: createForgeryCheck({ origin, trustedOrigins }),
       ...{ sessions, settings, limits, trustedHops, log },
     }),
     checks: { database: database.ping },

@@ -1,0 +1,42 @@
+import type { IncomingMessage } from 'node:http'
+import { createSourceCheck, isSafeMethod, type ProblemOptions } from '@repo/service'
+import { carriesSessionCookie, cookieSiteOf } from '@repo/session'
+import { under } from './path.ts'
+
+export type IsForgeable = (
+  req: Pick<IncomingMessage, 'method' | 'headers'>,
+  path: string,
+) => boolean
+
+export const crossOrigin: ProblemOptions = {
+  status: 403,
+  code: 'cross-origin',
+  detail:
+    'A request that changes something with a session cookie must come from a page of this site. Other clients send the header Origin with the address of this site.',
+}
+
+/**
+ * Returns a function that detects requests that a page of another site may have made in the name of
+ * the user (cross-site request forgery). It covers every route, so a new service needs no check.
+ *
+ * - GET, HEAD and OPTIONS are never forgeable.
+ * - With a session cookie, valid or not, the source must be this site or a trusted origin. A request
+ *   without `Origin` and `Sec-Fetch-Site` is forgeable too: browsers without these headers exist.
+ * - Without a session cookie a foreign page can only sign the user in to an account of its choice,
+ *   at `/api/auth`. OAuth clients call `/api/auth/oauth2` from their own pages, with credentials.
+ */
+export function createForgeryCheck(options: {
+  origin: string
+  trustedOrigins?: readonly string[] | undefined
+}): IsForgeable {
+  const sourceOf = createSourceCheck(options)
+  const site = cookieSiteOf(options.origin)
+
+  return ({ method, headers }, path) => {
+    if (isSafeMethod(method)) return false
+    const source = sourceOf(headers)
+    if (source === 'own') return false
+    if (carriesSessionCookie(headers.cookie, site)) return true
+    return source === 'foreign' && under('/api/auth', path) && !under('/api/auth/oauth2', path)
+  }
+}
