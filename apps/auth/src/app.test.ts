@@ -365,7 +365,9 @@ test('a sign-in whose former session nobody can read is 503 at once: the outage 
   }
   const cookies = { secret: SECRET }
   const { request } = createApp({ auth: { handler }, sessions, cookies, log: app.log })
-  const answer = await request('/api/auth/sign-in/email', { method: 'POST', body: '{}' })
+  const headers = { 'content-type': 'application/json' }
+  const sent = { method: 'POST', headers, body: '{}' }
+  const answer = await request('/api/auth/sign-in/email', sent)
   expect(answer.status).toBe(503)
   expect(answer.headers.get('retry-after')).toBe('1')
   expect(asked).toBe(0)

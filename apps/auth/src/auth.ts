@@ -14,8 +14,10 @@ import { createPasswords } from './passwords.ts'
 export interface AuthOptions {
   db: Database
   log: Log
-  /** The public origin: issuer of cookies and the only origin that forms may come from. */
+  /** The public origin: issuer of cookies, and where forms may come from. */
   origin: string
+  /** Where forms may come from too. */
+  trustedOrigins?: readonly string[] | undefined
   secret: string
   /** Somebody signed in or up. */
   onLogin: () => void
@@ -32,13 +34,14 @@ const SIGN_INS = { window: 60, max: 600 }
  * Users, passwords and sessions. PostgreSQL is the only truth: no secondary storage and no cookie
  * cache, because both let a revoked session live on; `packages/session` is what makes checks cheap.
  */
-export function createAuth({ db, log, origin, secret, onLogin, limiter }: AuthOptions) {
+export function createAuth(options: AuthOptions) {
+  const { db, log, origin, trustedOrigins = [], secret, onLogin, limiter } = options
   const accounts = createAccountLimit(limiter)
   return betterAuth({
     baseURL: origin,
     basePath: '/api/auth',
     secret,
-    trustedOrigins: [origin],
+    trustedOrigins: [origin, ...trustedOrigins.map((each) => new URL(each).origin)],
     // A sign-up that fails half way leaves nothing behind, so it can be repeated.
     database: noticeOutages(drizzleAdapter(db, { provider: 'pg', schema, transaction: true })),
     // To the app, which knows what is an outage; else it prints them with the query's parameters.

@@ -1,10 +1,11 @@
-import { baseSettings, databaseSettings, sessionSettings } from '@repo/service'
+import { baseSettings, databaseSettings, sessionSettings, sourceSettings } from '@repo/service'
 import { z } from 'zod'
 
 export const authSettings = {
   ...baseSettings,
   ...databaseSettings,
   ...sessionSettings,
+  ...sourceSettings,
   MAX_SESSIONS: z.coerce.number().int().min(1).optional().meta({
     description: 'sessions that a person may have at once; no limit by default',
     shared: true,

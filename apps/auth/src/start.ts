@@ -28,7 +28,9 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   })
   metrics.observe(limiterFigures(limiter))
   const onLogin = () => sessions.noteLogin()
-  const auth = createAuth({ db: database.db, log, origin, secret, onLogin, limiter })
+  const { TRUSTED_ORIGINS: trustedOrigins } = env
+  const { db } = database
+  const auth = createAuth({ db, log, origin, trustedOrigins, secret, onLogin, limiter })
   // Reads its options and plugins now, not in the first request.
   await auth.$context
   return {

@@ -110,7 +110,7 @@ const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json[ \t]*(?:;|$)/i
  * a preflight request. A request without a body needs no type.
  * @throws ProblemError 415
  */
-export async function requireJson(c: HonoContext): Promise<void> {
+async function requireJson(c: HonoContext): Promise<void> {
   const type = c.req.header('content-type')
   if (type !== undefined && JSON_TYPE.test(type)) return
   if ((await c.req.text()) === '') return
