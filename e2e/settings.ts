@@ -1,5 +1,5 @@
 import { type APIRequestContext, expect } from '@playwright/test'
-import { instancesOf, type RunningInstance } from './cluster.ts'
+import { EDGE, instancesOf, type RunningInstance } from './cluster.ts'
 import { administrator, signIn } from './person.ts'
 
 /** Signs in as the administrator; the context keeps the cookie, which goes to every instance. */
@@ -15,7 +15,10 @@ export async function putSetting(
   name: 'announcement' | 'payments',
   value: string,
 ): Promise<void> {
-  const response = await request.put(`${url}/api/settings/${name}`, { data: { value } })
+  const response = await request.put(`${url}/api/settings/${name}`, {
+    data: { value },
+    headers: { origin: EDGE },
+  })
   expect(response.status(), await response.text()).toBe(200)
 }
 

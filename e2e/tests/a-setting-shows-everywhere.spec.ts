@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, type Page, test } from '@playwright/test'
-import { instancesOf } from '../cluster.ts'
+import { EDGE, instancesOf } from '../cluster.ts'
 import { signUp, somebody } from '../person.ts'
 import {
   allSay,
@@ -92,7 +92,7 @@ test('payments closed through one web instance are closed on every one, and at e
   for (const { url } of instancesOf('gateway')) {
     const response = await visitor.request.post(`${url}/api/payments`, {
       data: { amount: 100, currency: 'EUR', reference: 'too late' },
-      headers: { 'idempotency-key': randomUUID() },
+      headers: { origin: EDGE, 'idempotency-key': randomUUID() },
     })
     expect(response.status()).toBe(503)
   }

@@ -9,6 +9,8 @@ const tight = {
   routes: [{ path: '/api/me', policies: ['me'] }],
 }
 
+const headers = { origin: EDGE }
+
 let before: unknown
 
 test.beforeEach(async ({ playwright }) => {
@@ -16,7 +18,7 @@ test.beforeEach(async ({ playwright }) => {
   await signInAsAdministrator(administrator)
   const { limits } = await (await administrator.get(`${EDGE}/api/limits`)).json()
   before = limits
-  const set = await administrator.put(`${EDGE}/api/limits`, { data: tight })
+  const set = await administrator.put(`${EDGE}/api/limits`, { data: tight, headers })
   expect(set.status(), await set.text()).toBe(200)
   await administrator.dispose()
 })
@@ -24,7 +26,7 @@ test.beforeEach(async ({ playwright }) => {
 test.afterEach(async ({ playwright }) => {
   const administrator = await playwright.request.newContext()
   await signInAsAdministrator(administrator)
-  await administrator.put(`${EDGE}/api/limits`, { data: before })
+  await administrator.put(`${EDGE}/api/limits`, { data: before, headers })
   await administrator.dispose()
 })
 
@@ -84,6 +86,7 @@ test('limits with a fault are refused, all faults at once, and the old ones stay
   const policies = [{ name: 'Me', quota: -1, windowMs: 5_000, by: 'user' }]
   const refused = await request.put(`${EDGE}/api/limits`, {
     data: { policies, routes: [{ path: 'me', policies: ['you'] }] },
+    headers,
   })
   expect(refused.status()).toBe(422)
   const { errors } = await refused.json()

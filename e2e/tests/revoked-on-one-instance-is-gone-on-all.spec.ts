@@ -51,7 +51,7 @@ test('all other devices of a person are out at once, and the one that asked is n
   const listed = await (await request.get(`${EDGE}/api/sessions`)).json()
   expect(listed.sessions).toHaveLength(4)
 
-  const ended = await request.delete(`${EDGE}/api/sessions`)
+  const ended = await request.delete(`${EDGE}/api/sessions`, { headers: { origin: EDGE } })
   const told = await ended.json()
   expect(told).toMatchObject({ outcome: 'confirmed', revoked: 3, lapsed: 0 })
   expect(told.acked).toBe(told.instances)
