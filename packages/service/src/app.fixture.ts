@@ -25,10 +25,19 @@ const settings = {
 const gates = { start: Promise.withResolvers<void>(), slow: Promise.withResolvers<void>() }
 let slow = 0
 
+function fail(message: string, code?: string) {
+  throw Object.assign(new Error(message), code && { code })
+}
+
 const env = readEnv(settings)
 serveReplica({
   release: async (gate: keyof typeof gates) => gates[gate].resolve(),
   slow: async () => slow,
+  // Outside of a request, in a callback that nothing awaits.
+  crash: async () => void setImmediate(() => fail('out of nowhere')),
+  reject: async () => void Promise.reject(new Error('rejected in the background')),
+  lose: async (code: string) => void setImmediate(() => fail(`lost: ${code}`, code)),
+  print: async (text: string) => console.error(text, { in: 'a library' }),
 })
 
 await boot({
@@ -46,11 +55,9 @@ await boot({
       await gates.slow.promise
       return c.text('slow')
     })
-    app.get('/crash', (c) => {
-      setImmediate(() => {
-        throw new Error('out of nowhere')
-      })
-      return c.text('soon')
+    app.get('/crash', () => {
+      setImmediate(() => fail('in a callback of a request'))
+      return new Promise(() => undefined)
     })
     return {
       listener: listenerOf(app),

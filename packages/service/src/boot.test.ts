@@ -197,17 +197,54 @@ describe('an instance that runs', () => {
     expect(replica!.output()).not.toContain(env.SECRET)
   })
 
-  test('logs an error that nothing handled, says it in one line, and exits 1', async ({
+  test('that has a defect outside of a request logs it, drains and exits 1', async ({
     replicas,
     redisUrl,
   }) => {
     const env = settingsFor(redisUrl)
     const [replica] = await replicas(1, { program, env, ready: '/readyz' })
-    await ask(`${replica!.url}/crash`).catch(() => 'cut off')
+    const slow = ask(`${replica!.url}/slow`)
+    await until(async () => (await replica!.call<number>('slow')) === 1)
+    await replica!.call('crash')
+    await until(() => replica!.output().includes('"event":"drain"'))
+    await replica!.call('release', 'slow')
+    expect(await slow).toMatchObject({ status: 200, body: 'slow' })
     expect(await replica!.exited).toEqual({ code: 1, signal: null })
     expect(replica!.output()).toContain('"level":"fatal"')
     const plain = replica!.lines().filter((line) => !line.startsWith('{'))
     expect(plain).toEqual(['replica-1: an error that nothing handled: out of nowhere'])
+  })
+
+  test('counts and survives rejections, errors of sockets and exceptions of one request', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    await replica!.call('reject')
+    // Of a socket, of PostgreSQL that became read-only, and of Node.js.
+    for (const code of ['ECONNRESET', '25006', 'ERR_INVALID_CHAR'])
+      await replica!.call('lose', code)
+    expect(await ask(`${replica!.url}/crash`)).toMatchObject({ status: 500 })
+
+    const { body } = await ask(`${replica!.url}/metrics`)
+    expect(body).toMatch(/unhandled_errors_total\{kind="rejection",\S+\} 1\n/)
+    expect(body).toMatch(/unhandled_errors_total\{kind="exception",\S+\} 4\n/)
+    expect(await statusOf(replica!, '/readyz')).toBe(200)
+    expect(replica!.output()).toContain('rejected in the background')
+    expect(await replica!.terminate()).toBe(0)
+  })
+
+  test('logs what a library prints, as one line of JSON', async ({ replicas, redisUrl }) => {
+    const env = settingsFor(redisUrl)
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    await replica!.call('print', 'two\nlines')
+    const line = await until(() => replica!.lines().find((each) => each.includes('two')))
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'error',
+      event: 'console',
+      msg: "two\nlines { in: 'a library' }",
+    })
   })
 
   test('outlives whatever comes in that is no HTTP', async ({ replicas, redisUrl }) => {

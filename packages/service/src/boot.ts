@@ -1,17 +1,20 @@
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
+import { captureConsole, captureWarnings } from './capture-console.ts'
 import { sharedSettings } from './env.ts'
 import type { Check, Phase } from './health.ts'
 import { listen, urlOf } from './listen.ts'
-import { createLog, type Log } from './log.ts'
+import { createInstanceLog, type Log, logFigures } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createOps } from './ops.ts'
+import { writeBeforeExit } from './output-target.ts'
 import { reasonOf } from './reason.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { createInstanceServer, type Listener } from './server.ts'
 import { type baseSettings, redisTopology } from './settings.ts'
 import { shutDown } from './shut-down.ts'
+import { handleUnhandled } from './unhandled.ts'
 
 type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>>
 
@@ -42,7 +45,8 @@ export interface BootOptions<Settings extends z.ZodRawShape> {
 /**
  * Runs one instance: answers `/livez` at once and `/readyz` when `start` is done, announces itself,
  * and on SIGTERM or SIGINT drains and exits 0 within 30 s. A second signal ends it at once. An
- * instance that cannot start says why in one line and exits 1.
+ * instance that cannot start says why in one line and exits 1. A running instance is ended by
+ * nothing that a store, a client or the machine does; see `handleUnhandled` for what ends it.
  */
 export async function boot<Settings extends z.ZodRawShape>({
   app,
@@ -52,9 +56,13 @@ export async function boot<Settings extends z.ZodRawShape>({
 }: BootOptions<Settings>): Promise<void> {
   const began = performance.now()
   const instance = env.INSTANCE_ID
-  const log = createLog({ app, instance, version: env.APP_VERSION, level: env.LOG_LEVEL })
+  const { APP_VERSION: version, LOG_LEVEL: level } = env
+  const { log, output } = createInstanceLog({ app, instance, version, level })
+  captureConsole(log, console)
+  captureWarnings(log)
   const startedAt = new Date().toISOString()
   const metrics = createMetrics({ app, instance })
+  metrics.observe(logFigures(output))
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
@@ -65,7 +73,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     metrics,
     ops: createOps({
       instance,
-      version: env.APP_VERSION,
+      version,
       phase: () => state.phase,
       checks,
       drift: () => registry.drift(),
@@ -81,7 +89,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     describe: () => ({
       id: instance,
       app,
-      version: env.APP_VERSION,
+      version,
       url: env.INSTANCE_URL ?? urlOf(http.server.address()),
       startedAt,
       ready: state.phase === 'ready',
@@ -89,33 +97,59 @@ export async function boot<Settings extends z.ZodRawShape>({
     }),
   })
 
-  function fail(error: unknown, message: string): never {
+  function report(error: unknown, message: string) {
     log.fatal({ event: 'boot.failed', err: error }, message)
-    process.stderr.write(`${instance}: ${message}: ${reasonOf(error)}\n`)
+    writeBeforeExit(2, `${instance}: ${message}: ${reasonOf(error)}\n`)
+  }
+
+  function fail(error: unknown, message: string): never {
+    report(error, message)
     process.exit(1)
   }
 
-  async function leave(signal: NodeJS.Signals) {
+  async function close() {
+    try {
+      await state.started?.close?.()
+    } finally {
+      await redis.close()
+    }
+  }
+
+  /** Drains and exits: 0 when nothing was lost, else 1. */
+  async function leave(cause: { signal: NodeJS.Signals } | { defect: true }): Promise<never> {
+    // An instance that was never ready has no balancer to wait for.
+    const drainMs = state.phase === 'ready' ? env.DRAIN_MS : 0
+    state.phase = 'draining'
+    log.info({ event: 'drain', ...cause, inFlight: http.inFlight() }, 'draining')
+    try {
+      const outcome = await shutDown({ http, registry, log, drainMs, close })
+      log.info({ event: 'exit', outcome }, outcome)
+      process.exit(outcome === 'drained' && 'signal' in cause ? 0 : 1)
+    } catch (error) {
+      fail(error, 'cannot drain')
+    }
+  }
+
+  function onSignal(signal: NodeJS.Signals) {
     if (state.phase === 'draining') {
       log.warn({ event: 'exit', signal, inFlight: http.inFlight() }, 'told twice: not draining')
       process.exit(1)
     }
-    // An instance that was never ready has no balancer to wait for.
-    const drainMs = state.phase === 'ready' ? env.DRAIN_MS : 0
-    state.phase = 'draining'
-    log.info({ event: 'drain', signal, inFlight: http.inFlight() }, 'draining')
-    const close = async () => {
-      await state.started?.close?.()
-      await redis.close()
-    }
-    const outcome = await shutDown({ http, registry, drainMs, close })
-    log.info({ event: 'exit', outcome }, outcome)
-    process.exit(outcome === 'drained' ? 0 : 1)
+    void leave({ signal })
   }
 
-  process.on('SIGTERM', (signal) => void leave(signal))
-  process.on('SIGINT', (signal) => void leave(signal))
-  process.on('uncaughtException', (error) => fail(error, 'an error that nothing handled'))
+  function onDefect(error: unknown) {
+    const message = 'an error that nothing handled'
+    if (state.phase === 'starting') fail(error, message)
+    // The deadline of the drain ends an instance whose defect shows again.
+    if (state.phase === 'draining') return log.fatal({ event: 'defect', err: error }, message)
+    report(error, message)
+    void leave({ defect: true })
+  }
+
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  handleUnhandled({ log, metrics, failRequest: (context) => http.failRequest(context), onDefect })
 
   await listen(http.server, env).catch((error: unknown) => fail(error, 'cannot listen'))
   await requireSafeRedis(redis, log).catch((error: unknown) => fail(error, 'Redis cannot be used'))

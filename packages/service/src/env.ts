@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { writeBeforeExit } from './output-target.ts'
 
 /** EX_CONFIG of sysexits.h: the configuration is at fault, a restart will not help. */
 export const EX_CONFIG = 78
@@ -42,13 +43,13 @@ export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Sour
  */
 export function readEnv<Shape extends z.ZodRawShape>(shape: Shape): Parsed<Shape> {
   if (process.argv.includes('--settings')) {
-    process.stdout.write(`${JSON.stringify(describeSettings(shape), null, 2)}\n`)
+    writeBeforeExit(1, `${JSON.stringify(describeSettings(shape), null, 2)}\n`)
     process.exit(0)
   }
   const result = parseEnv(shape, process.env)
   if (result.outcome === 'valid') return result.env
   const list = result.faults.map((fault) => `  ${fault}\n`).join('')
-  process.stderr.write(`The configuration has ${result.faults.length} fault(s):\n${list}`)
+  writeBeforeExit(2, `The configuration has ${result.faults.length} fault(s):\n${list}`)
   process.exit(EX_CONFIG)
 }
 

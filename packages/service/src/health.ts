@@ -55,7 +55,7 @@ async function run(check: Check): Promise<'healthy' | 'unhealthy'> {
   })
   return Promise.race([
     late,
-    check().then(
+    Promise.try(check).then(
       () => 'healthy' as const,
       () => 'unhealthy' as const,
     ),

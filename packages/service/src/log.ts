@@ -1,4 +1,6 @@
 import { pino } from 'pino'
+import { createLineOutput, type LineOutput } from './line-output.ts'
+import type { Figure } from './metrics.ts'
 import { currentRequest } from './request-context.ts'
 
 export type Log = pino.Logger
@@ -35,8 +37,41 @@ export function createLog({
       return request ? { request: request.id, trace: request.traceId } : {}
     },
   }
-  // Before the call returns: the last lines before an exit or a crash are those that matter.
-  return pino(options, destination ?? pino.destination({ dest: 1, sync: true }))
+  return pino(options, destination ?? createLineOutput({ fd: 1 }))
+}
+
+/** The log of an instance: on stdout, with a line about each gap in it. */
+export function createInstanceLog(options: Omit<Parameters<typeof createLog>[0], 'destination'>): {
+  log: Log
+  output: LineOutput
+} {
+  const output = createLineOutput({
+    fd: 1,
+    onResume(lines) {
+      const message = `${lines} log lines were dropped because stdout did not accept them`
+      log.warn({ event: 'log.dropped', lines }, message)
+    },
+  })
+  const log = createLog({ ...options, destination: output })
+  return { log, output }
+}
+
+/** How much of the log was lost, and how much waits. */
+export function logFigures(output: LineOutput): Figure[] {
+  return [
+    {
+      name: 'threefold_log_dropped_lines_total',
+      help: 'Log lines that were dropped because stdout did not accept them',
+      kind: 'counter',
+      read: () => output.droppedLines(),
+    },
+    {
+      name: 'threefold_log_buffered_bytes',
+      help: 'Bytes of the log that wait until stdout accepts them',
+      kind: 'gauge',
+      read: () => output.bufferedBytes(),
+    },
+  ]
 }
 
 /**

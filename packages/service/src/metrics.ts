@@ -27,7 +27,13 @@ export function createMetrics({ app, instance }: { app: string; instance: string
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [registry],
   })
-  return { registry, inFlight, duration, observe: createObserve(registry) }
+  const unhandled = new Counter({
+    name: 'threefold_process_unhandled_errors_total',
+    help: 'Errors that no code handled',
+    labelNames: ['kind'],
+    registers: [registry],
+  })
+  return { registry, inFlight, duration, unhandled, observe: createObserve(registry) }
 }
 
 export type Metrics = ReturnType<typeof createMetrics>

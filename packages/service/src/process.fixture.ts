@@ -1,4 +1,6 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 export const program = new URL('app.fixture.ts', import.meta.url)
@@ -22,16 +24,20 @@ export interface Ended {
 }
 
 /** Runs the fixture app, which is expected to end by itself. */
-export function runToEnd(env: Record<string, string>, args: string[] = []): Promise<Ended> {
-  const file = fileURLToPath(program)
-  return new Promise((resolve) => {
-    const options = { env: { PATH: process.env['PATH'], ...env }, timeout: 20_000 }
-    execFile(process.execPath, [file, ...args], options, (error, stdout, stderr) => {
-      resolve({
-        code: typeof error?.code === 'number' ? error.code : error ? -1 : 0,
-        stdout,
-        stderr,
-      })
-    })
+export async function runToEnd(
+  env: Record<string, string>,
+  args: string[] = [],
+  stderr: 'pipe' | number = 'pipe',
+): Promise<Ended> {
+  const child = spawn(process.execPath, [fileURLToPath(program), ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    timeout: 20_000,
+    stdio: ['ignore', 'pipe', stderr],
   })
+  const [[code], stdout, stderrText] = await Promise.all([
+    once(child, 'close'),
+    child.stdout ? text(child.stdout) : '',
+    child.stderr ? text(child.stderr) : '',
+  ])
+  return { code: code ?? -1, stdout, stderr: stderrText }
 }

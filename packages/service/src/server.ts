@@ -5,7 +5,7 @@ import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { pathOf } from './ops.ts'
 import { type ProblemOptions, sendProblem } from './problem.ts'
-import { inRequest, passOn, readRequestContext } from './request-context.ts'
+import { inRequest, passOn, readRequestContext, type RequestContext } from './request-context.ts'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -15,11 +15,19 @@ export interface InstanceServer {
   inFlight(): number
   /** From now on every response tells its client to close the connection. */
   leave(): void
+  /** Ends the response of a request whose code threw where nothing could catch it. */
+  failRequest(context: RequestContext): void
   /** Cuts the connections on which no request is being served. */
   closeSilent(): void
 }
 
 const WAIT_FOR_START_MS = 2_000
+
+const broken: ProblemOptions = {
+  status: 500,
+  code: 'internal',
+  detail: 'Something went wrong here.',
+}
 
 const starting: ProblemOptions = {
   status: 503,
@@ -47,7 +55,8 @@ export function createInstanceServer({
   listener: () => Listener | undefined
 }): InstanceServer {
   const connections = new Set<Socket>()
-  const serving = new Set<ServerResponse>()
+  /** The requests in flight, by their response. */
+  const serving = new Map<ServerResponse, RequestContext>()
   let leaving = false
 
   function serve(req: IncomingMessage, res: ServerResponse) {
@@ -59,21 +68,31 @@ export function createInstanceServer({
     inRequest(context, () => {
       if (ops(req, res)) return
       passOn(context, req)
-      observe(req, res)
+      observe(context, req, res)
       void run(req, res)
     })
   }
 
-  async function run(req: IncomingMessage, res: ServerResponse) {
-    const app = listener() ?? (await whenStarted())
-    if (!app) return sendProblem(res, starting)
+  /** Never rejects: what one request breaks must not end the others. */
+  async function run(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
+      const app = listener() ?? (await whenStarted())
+      if (!app) return sendProblem(res, starting)
       await app(req, res)
     } catch (error) {
-      // What one request breaks must not end the others.
       log.error({ event: 'error', err: error }, 'an error that the app did not handle')
+      fail(res)
+    }
+  }
+
+  /** Answers 500, or cuts the connection where that is not possible. */
+  function fail(res: ServerResponse) {
+    try {
       if (res.headersSent) res.destroy()
-      sendProblem(res, { status: 500, code: 'internal', detail: 'Something went wrong here.' })
+      else sendProblem(res, broken)
+    } catch (error) {
+      log.error({ event: 'error', err: error }, 'a response could not be sent')
+      res.destroy()
     }
   }
 
@@ -85,9 +104,9 @@ export function createInstanceServer({
     return listener()
   }
 
-  function observe(req: IncomingMessage, res: ServerResponse) {
+  function observe(context: RequestContext, req: IncomingMessage, res: ServerResponse) {
     const began = performance.now()
-    serving.add(res)
+    serving.set(res, context)
     metrics.inFlight.inc()
     res.once('close', () => {
       serving.delete(res)
@@ -121,6 +140,10 @@ export function createInstanceServer({
     },
     serve,
   )
+  // A connection that cannot be accepted, as when the process has no file descriptor left.
+  server.on('error', (error) => {
+    if (server.listening) log.error({ event: 'server.error', err: error }, 'a connection was lost')
+  })
   server.on('connection', (socket) => {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
@@ -131,10 +154,13 @@ export function createInstanceServer({
     inFlight: () => serving.size,
     leave() {
       leaving = true
-      for (const res of serving) res.shouldKeepAlive = false
+      for (const res of serving.keys()) res.shouldKeepAlive = false
+    },
+    failRequest(context) {
+      for (const [res, served] of serving) if (served === context) fail(res)
     },
     closeSilent() {
-      const busy = new Set([...serving].map(({ req }) => req.socket))
+      const busy = new Set([...serving.keys()].map(({ req }) => req.socket))
       for (const socket of connections) if (!busy.has(socket)) socket.destroy()
     },
   }

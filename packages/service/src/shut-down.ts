@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { drainServer } from './drain.ts'
+import type { Log } from './log.ts'
 import type { Registry } from './registry.ts'
 import type { InstanceServer } from './server.ts'
 
@@ -15,11 +16,13 @@ export type ShutDown = 'drained' | 'cut off' | 'not closed'
 export async function shutDown({
   http,
   registry,
+  log,
   drainMs,
   close,
 }: {
   http: InstanceServer
   registry: Registry
+  log: Log
   drainMs: number
   close: () => Promise<void>
 }): Promise<ShutDown> {
@@ -28,6 +31,15 @@ export async function shutDown({
   const deadlineMs = DRAIN_DEADLINE_MS - drainMs
   const inTime = await drainServer(http, { drainMs, deadlineMs })
   const late = wait(CLOSE_DEADLINE_MS, 'not closed' as const, { ref: false })
-  const closed = close().then(() => (inTime ? ('drained' as const) : ('cut off' as const)))
-  return Promise.race([closed, late])
+  async function closeAll() {
+    try {
+      await close()
+      return inTime ? ('drained' as const) : ('cut off' as const)
+    } catch (error) {
+      log.warn({ event: 'close.failed', err: error }, 'a pool or a worker was not closed')
+      return 'not closed' as const
+    }
+  }
+
+  return Promise.race([closeAll(), late])
 }

@@ -1,0 +1,154 @@
+import { write, writeSync } from 'node:fs'
+import { CHUNK_BYTES, createLineQueue } from './line-queue.ts'
+import { EXIT_MS, openTarget, writeBefore } from './output-target.ts'
+
+const MAX_BYTES = 4 * 1_024 * 1_024
+/** A fatal line is accepted beyond the bound: the process ends after it. */
+const FATAL_BYTES = 65_536
+/** Lines for a file or a device are gathered this long, so that one write takes many. */
+const GATHER_MS = 10
+/** The delay after a write that failed: doubled from the first to the last. */
+const FIRST_RETRY_MS = 2
+const LAST_RETRY_MS = 250
+/** Chunks that are written in one turn of the event loop. */
+const CHUNKS_PER_TURN = 16
+
+/** Takes lines for a file descriptor without ever blocking the process or ending it. */
+export interface LineOutput {
+  /** Writes one line, whole, newline included; never blocks and never throws. */
+  write(line: string): void
+  /** Lines that were dropped because the buffer was full. */
+  droppedLines(): number
+  /** Bytes that wait for the reader. */
+  bufferedBytes(): number
+}
+
+/**
+ * Writes lines to a file descriptor. What the descriptor does not take at once waits in a buffer:
+ * the pipe is full, the disk is full, the reader is gone. A line that does not fit is dropped and
+ * counted. Writing continues when the descriptor accepts bytes again. The rest of the buffer is
+ * written at the exit of the process, within 500 ms.
+ *
+ * sonic-boom, pino's own destination, is not used: its asynchronous write occupies a thread of the
+ * pool while a pipe is full, and Node.js waits for that thread at exit; its flushSync repeats for
+ * ever on EPIPE and ENOSPC.
+ *
+ * @param onResume called when writing continues, with the number of lines dropped meanwhile
+ */
+export function createLineOutput({
+  fd,
+  maxBytes = MAX_BYTES,
+  onResume = () => undefined,
+}: {
+  fd: number
+  maxBytes?: number
+  onResume?: (droppedLines: number) => void
+}): LineOutput {
+  const target = openTarget(fd)
+  const queue = createLineQueue(maxBytes)
+  let timer: NodeJS.Timeout | undefined
+  let inFlight = false
+  let retryMs = FIRST_RETRY_MS
+  let dropped = 0
+  let unreported = 0
+
+  function schedule(ms: number) {
+    timer ??= setTimeout(writeWaiting, ms).unref()
+  }
+
+  function writeWaiting() {
+    timer = undefined
+    if (target.blocks) writeInThread()
+    else writeNow()
+  }
+
+  /** The usual case: the line has left the process before `write` returns, as a crash requires. */
+  function writeAtOnce(line: string) {
+    let written = 0
+    try {
+      written = writeSync(target.fd, line)
+      if (written === Buffer.byteLength(line)) return
+      schedule(0)
+    } catch {
+      failed()
+    }
+    queue.push(line, FATAL_BYTES)
+    queue.head()
+    queue.advance(written)
+  }
+
+  /** For pipes and sockets: the descriptor does not block, so no thread is needed. */
+  function writeNow() {
+    try {
+      for (let chunks = 0; queue.bytes > 0 && chunks < CHUNKS_PER_TURN; chunks += 1) {
+        queue.advance(writeSync(target.fd, queue.head()))
+        accepted()
+      }
+    } catch {
+      return failed()
+    }
+    if (queue.bytes > 0) schedule(0)
+  }
+
+  /** For files and devices, which block for as long as the disk or the terminal does. */
+  function writeInThread() {
+    if (inFlight || queue.bytes === 0) return
+    inFlight = true
+    write(target.fd, queue.head(), (error, written) => {
+      inFlight = false
+      if (error) return failed()
+      queue.advance(written)
+      accepted()
+      if (queue.bytes >= CHUNK_BYTES) writeInThread()
+      else if (queue.bytes > 0) schedule(GATHER_MS)
+    })
+  }
+
+  /** EAGAIN, ENOSPC, EPIPE, EIO and others: all of them can end, and none of them is fatal. */
+  function failed() {
+    schedule(retryMs)
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+  }
+
+  function accepted() {
+    retryMs = FIRST_RETRY_MS
+    if (unreported === 0 || queue.bytes > maxBytes / 2) return
+    const lines = unreported
+    unreported = 0
+    onResume(lines)
+  }
+
+  function enqueue(line: string) {
+    // Once lines were dropped, all are until there is room: one gap instead of many.
+    const fits = unreported === 0 && queue.push(line)
+    if (fits || (isFatal(line) && queue.push(line, FATAL_BYTES))) return
+    dropped += 1
+    unreported += 1
+  }
+
+  process.once('exit', () => {
+    // A write that still runs in a thread is completed by Node.js before the process ends.
+    if (inFlight) queue.advance(queue.head().length)
+    const deadlineMs = performance.now() + EXIT_MS
+    while (queue.bytes > 0) {
+      const written = writeBefore(deadlineMs, target.fd, queue.head())
+      if (written === 0) return
+      queue.advance(written)
+      accepted()
+    }
+  })
+
+  return {
+    write(line) {
+      if (!target.blocks && queue.bytes === 0) return writeAtOnce(line)
+      enqueue(line)
+      if (!inFlight) schedule(GATHER_MS)
+    },
+    droppedLines: () => dropped,
+    bufferedBytes: () => queue.bytes,
+  }
+}
+
+function isFatal(line: string): boolean {
+  return line.startsWith('{"level":"fatal"')
+}

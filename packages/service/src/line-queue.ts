@@ -1,0 +1,58 @@
+/** Bytes of one write. */
+export const CHUNK_BYTES = 65_536
+
+/**
+ * Lines that wait to be written, in their order, bounded in bytes. A chunk that was written in part
+ * continues with its next byte, so a line is never cut and never mixed with another one.
+ */
+export function createLineQueue(maxBytes: number) {
+  let lines: string[] = []
+  let sizes: number[] = []
+  let first = 0
+  let chunk: Buffer | undefined
+  let bytes = 0
+
+  function nextChunk(): Buffer {
+    let last = first
+    let size = 0
+    do {
+      size += sizes[last] ?? 0
+      last += 1
+    } while (last < lines.length && size + (sizes[last] ?? 0) <= CHUNK_BYTES)
+    const text = lines.slice(first, last).join('')
+    first = last
+    if (first * 2 > lines.length) {
+      lines = lines.slice(first)
+      sizes = sizes.slice(first)
+      first = 0
+    }
+    return Buffer.from(text)
+  }
+
+  return {
+    get bytes() {
+      return bytes
+    },
+    /** Returns false, and drops the line, if it does not fit. */
+    push(line: string, reserveBytes = 0): boolean {
+      const size = Buffer.byteLength(line)
+      if (bytes + size > maxBytes + reserveBytes) return false
+      lines.push(line)
+      sizes.push(size)
+      bytes += size
+      return true
+    },
+    /** The bytes to write next; empty when nothing waits. */
+    head(): Buffer {
+      return (chunk ??= bytes > 0 ? nextChunk() : Buffer.alloc(0))
+    },
+    /** Removes the first `written` bytes of the head. */
+    advance(written: number): void {
+      const head = chunk ?? Buffer.alloc(0)
+      bytes -= written
+      chunk = written < head.length ? head.subarray(written) : undefined
+    },
+  }
+}
+
+export type LineQueue = ReturnType<typeof createLineQueue>

@@ -1,0 +1,48 @@
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { currentRequest, type RequestContext } from './request-context.ts'
+
+const DEPENDENCY = /[/\\]node_modules[/\\]|\(?node:/
+
+/**
+ * Handles errors that no code handled. A rejected promise, an error of a store, a socket or a file,
+ * and an error of one request are logged and counted, and the instance continues to serve: nothing
+ * that a store, a client or the machine does ends a process. Any other exception is a defect in
+ * synchronous code, after which the state of the process is unknown: `onDefect` ends it.
+ */
+export function handleUnhandled({
+  log,
+  metrics,
+  failRequest,
+  onDefect,
+}: {
+  log: Log
+  metrics: Pick<Metrics, 'unhandled'>
+  /** Ends the response of a request whose code threw. */
+  failRequest: (context: RequestContext) => void
+  onDefect: (error: unknown) => void
+}): void {
+  process.on('unhandledRejection', (reason) => {
+    metrics.unhandled.inc({ kind: 'rejection' })
+    log.error({ event: 'unhandled.rejection', err: reason }, 'a rejected promise was not handled')
+  })
+  process.on('uncaughtException', (error) => {
+    metrics.unhandled.inc({ kind: 'exception' })
+    const request = currentRequest()
+    if (!request && !isEnvironmental(error)) return onDefect(error)
+    log.error({ event: 'unhandled.exception', err: error }, 'an exception was not handled')
+    if (request) failRequest(request)
+  })
+}
+
+/**
+ * Whether an error stems from outside the program: it has the code of a system error, of a store or
+ * of Node.js, or it was created in a dependency. Looks through causes.
+ */
+export function isEnvironmental(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if ('code' in error && error.code !== undefined && error.code !== 'ERR_ASSERTION') return true
+  if (error instanceof AggregateError && error.errors.some(isEnvironmental)) return true
+  const frame = error.stack?.split('\n').find((line) => /^\s+at /.test(line))
+  return (frame !== undefined && DEPENDENCY.test(frame)) || isEnvironmental(error.cause)
+}
