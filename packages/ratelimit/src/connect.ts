@@ -1,5 +1,6 @@
 import {
   type ConnectionLog,
+  createAnswerLog,
   isSomebodyElses,
   openClient,
   type Script,
@@ -64,6 +65,7 @@ export function connectLimiterRedis({
     reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
+  const logAnswer = createAnswerLog(log)
   let failed = 0
   let down = false
   let probing: NodeJS.Timeout | undefined
@@ -93,7 +95,10 @@ export function connectLimiterRedis({
 
   function unanswered(error: unknown) {
     // An answer, even an error, says that the server is there.
-    if (error instanceof Error && error.name === 'ReplyError') return
+    if (error instanceof Error && error.name === 'ReplyError') {
+      if (!isUnknownScript(error)) logAnswer(error)
+      return
+    }
     failed += 1
     if (failed < FAILURES || probing) return
     note(false, error instanceof Error ? error.message : String(error))
@@ -118,8 +123,11 @@ export function connectLimiterRedis({
     } catch (error) {
       unanswered(error)
       // Answered before anything ran: sending the whole script repeats nothing.
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-      return send(new ScriptCommand('eval', lua, keys, pieces, text))
+      if (!(error instanceof Error) || !isUnknownScript(error)) throw error
+      return send(new ScriptCommand('eval', lua, keys, pieces, text)).catch((reason: unknown) => {
+        unanswered(reason)
+        throw reason
+      })
     }
   }
 
@@ -162,4 +170,8 @@ export function connectLimiterRedis({
       client.disconnect()
     },
   }
+}
+
+function isUnknownScript({ message }: Error): boolean {
+  return message.startsWith('NOSCRIPT')
 }

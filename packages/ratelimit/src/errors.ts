@@ -1,6 +1,9 @@
+import { isDefect } from '@repo/redis'
+
 /** What went wrong; see `RateLimitError`. */
 export type RateLimitErrorCode =
   | 'unavailable'
+  | 'defect'
   | 'bad-policy'
   | 'unknown-policy'
   | 'bad-cost'
@@ -12,8 +15,9 @@ export type RateLimitErrorCode =
 /**
  * What a limiter could not do. A request over its limit, and an outage during `take` or `peek`, are
  * no errors: they are a `Decision`.
- * - `unavailable`: Redis did not answer a `reset`, `block`, `penalize` or `report`; repeating a
- *   `reset` or a `block` is safe.
+ * - `unavailable`: Redis did not do a `reset`, `block`, `penalize` or `report`; repeating a `reset` or
+ *   a `block` is safe.
+ * - `defect`: Redis answered one of them that the script is wrong: no outage.
  * - `bad-policy`: a limiter was made with policies that have faults; the message names all. Or more
  *   than 100 were named for one request.
  * - `unknown-policy`: no policy has the name, or it has no identifier among the dimensions given.
@@ -34,5 +38,6 @@ export class RateLimitError extends Error {
 /** Why a change could not be made. */
 export function unavailable(cause: unknown): RateLimitError {
   if (cause instanceof RateLimitError) return cause
-  return new RateLimitError('unavailable', 'Redis did not answer', { cause })
+  if (isDefect(cause)) return new RateLimitError('defect', 'Redis refused the script', { cause })
+  return new RateLimitError('unavailable', 'Redis did not do it', { cause })
 }

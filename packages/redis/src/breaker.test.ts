@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@repo/testing'
+import { ReplyError } from 'ioredis'
 import { createBreaker } from './breaker.ts'
-import { RedisError, type RedisErrorCode } from './errors.ts'
+import { RedisError, type RedisErrorCode, toRedisError } from './errors.ts'
 
 function fixture() {
   let nowMs = 0
@@ -37,6 +38,19 @@ function fixture() {
 }
 
 describe('a breaker', () => {
+  test('stays closed while the server answers, whatever the answer is', async () => {
+    const { breaker, fail } = fixture()
+    for (let i = 0; i < 2; i += 1) await fail()
+    for (let i = 0; i < 5; i += 1) await fail('rejected')
+    for (let i = 0; i < 2; i += 1) await fail()
+    await fail('defect')
+    for (const message of Array.from({ length: 5 }, () => 'READONLY no writes here')) {
+      const answer = toRedisError(new ReplyError(message))
+      await expect(breaker.run(() => Promise.reject(answer))).rejects.toBe(answer)
+    }
+    expect(breaker.state).toBe('closed')
+  })
+
   test('opens after three consecutive failures, and not before', async () => {
     const { breaker, fail, succeed } = fixture()
     await fail()

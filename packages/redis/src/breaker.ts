@@ -1,4 +1,4 @@
-import { RedisError } from './errors.ts'
+import { isAnswer, RedisError } from './errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
@@ -34,7 +34,7 @@ export function createBreaker({
 
   function note(error: unknown) {
     if (!(error instanceof RedisError)) return
-    if (error.code === 'rejected') {
+    if (error.code === 'rejected' || error.code === 'defect' || isAnswer(error.cause)) {
       failed = 0
       return
     }

@@ -168,7 +168,7 @@ describe('a call', () => {
     expect((await timed(redis)).outcome).toBe('unavailable')
   })
 
-  test('that the server refuses is rejected with its answer, alone among those of its batch', async ({
+  test('that the server refuses fails with its answer, alone among those of its batch', async ({
     redisUrl,
   }) => {
     const redis = await connected(redisUrl)
@@ -179,7 +179,7 @@ describe('a call', () => {
     ])
     expect([before, after]).toMatchObject([{ value: 'OK' }, { value: 'a' }])
     expect(refused).toMatchObject({
-      reason: { code: 'rejected', cause: { name: 'ReplyError' } },
+      reason: { code: 'defect', cause: { name: 'ReplyError' } },
     })
   })
 

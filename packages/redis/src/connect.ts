@@ -1,6 +1,7 @@
 import type { Redis, RedisOptions } from 'ioredis'
+import { createAnswerLog } from './answer-log.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
-import { isSomebodyElses, RedisError, toRedisError } from './errors.ts'
+import { isAnswer, isSomebodyElses, RedisError, toRedisError } from './errors.ts'
 import { SHARED_SLOT } from './keys.ts'
 import { openClient, type Topology } from './topology.ts'
 
@@ -8,6 +9,7 @@ import { openClient, type Topology } from './topology.ts'
 export interface ConnectionLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
+  error?(fields: object, message: string): void
 }
 
 export interface RedisConnection {
@@ -60,6 +62,7 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
   const client = openClient(topology, SHARED_SLOT, options)
   logTransitions(client, log)
   const breaker = createBreaker()
+  const logAnswer = createAnswerLog(log)
 
   async function attempt<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     if (client.status === 'end') throw new RedisError('unavailable', 'the connection was closed')
@@ -72,6 +75,7 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
     try {
       return await Promise.race([command(client), late.promise])
     } catch (error) {
+      if (isAnswer(error)) logAnswer(error)
       throw toRedisError(error)
     } finally {
       clearTimeout(timer)

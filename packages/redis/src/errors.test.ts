@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@repo/testing'
 import { Redis, ReplyError } from 'ioredis'
-import { RedisError, toRedisError } from './errors.ts'
+import { isRedisOutage, RedisError, toRedisError } from './errors.ts'
 
 /** The texts of ioredis 6.0.0, of errors that no fault of the other tests brings about at will. */
 const UNKNOWN_OUTCOMES = [
@@ -57,10 +57,53 @@ test.for([
   ['MOVED 42 127.0.0.1:7000', 'unavailable'],
   ['CLUSTERDOWN Hash slot not served', 'unavailable'],
   ['LOADING Redis is loading the dataset in memory', 'unavailable'],
-  ['WRONGTYPE Operation against a key holding the wrong kind of value', 'rejected'],
   ['OOM command not allowed', 'rejected'],
-] as const)('of the server, whether it ran anything: %s', ([message, code]) => {
-  expect(toRedisError(new ReplyError(message))).toMatchObject({ code })
+  ['OOM command not allowed. script: 75092, on @user_script:1.', 'rejected'],
+  ['NOREPLICAS Not enough good replicas to write.', 'rejected'],
+  ['MISCONF Redis is configured to save RDB snapshots, but cannot persist', 'rejected'],
+  ['NOAUTH Authentication required.', 'rejected'],
+  ['NOPERM this user has no permissions to run the set command', 'rejected'],
+  ["ERR The user executing the script can't run this command or subcommand", 'rejected'],
+  ['ERR ACL failure in script: No permissions to access a channel', 'rejected'],
+  ['BUSY Redis is busy running a script.', 'rejected'],
+  ['ERR max number of clients reached', 'rejected'],
+  ["ERR unknown command 'SPUBLISH'", 'rejected'],
+  ['NEWSTATE of a server that does not exist yet', 'rejected'],
+] as const)('a state of the server is an outage: %s', ([message, code]) => {
+  const error = toRedisError(new ReplyError(message))
+  expect(error).toMatchObject({ code })
+  expect(isRedisOutage(error)).toBe(true)
+})
+
+test('a wrong command, script or argument is a defect, by the answers of a real server', async ({
+  redisUrl,
+}) => {
+  const redis = new Redis(redisUrl)
+  await redis.flushall()
+  await redis.lpush('list', 'x')
+  await redis.set('text', 'x')
+  const wrong = [
+    ['SET', 'key'],
+    ['SET', 'key', '1', 'PQ', '1'],
+    ['SET', 'key', '1', 'PX', '0'],
+    ['GET', 'list'],
+    ['INCR', 'text'],
+    ['ZADD', 'zset', 'x', 'member'],
+    ['XADD', 'stream', '0-0', 'a', 'b'],
+    ['EVALSHA', '0'.repeat(40), '0'],
+    ['EVAL', 'return 1', '5'],
+    ['EVAL', 'return (', '0'],
+    ['EVAL', 'return missing', '0'],
+    ['EVAL', "error('x')", '0'],
+    ['EVAL', "return redis.call('SET', 'key')", '0'],
+    ['EVAL', "return redis.call('GET', 'list')", '0'],
+    ['EVAL', "return redis.call('INCR', 'text')", '0'],
+  ] as const
+  for (const [command, ...args] of wrong) {
+    const answer = await redis.call(command, ...args).catch((error: unknown) => error)
+    expect(toRedisError(answer), `${command} ${args.join(' ')}`).toMatchObject({ code: 'defect' })
+  }
+  redis.disconnect()
 })
 
 test('an error that is none of ioredis stays as it is', () => {

@@ -5,7 +5,15 @@ export {
   type ConnectOptions,
   type RedisConnection,
 } from './connect.ts'
-export { isSomebodyElses, RedisError, type RedisErrorCode } from './errors.ts'
+export {
+  isDefect,
+  isRedisOutage,
+  isSomebodyElses,
+  RedisError,
+  type RedisErrorCode,
+} from './errors.ts'
+export { createAnswerLog } from './answer-log.ts'
+export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { keyspace, SHARED_SLOT } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'

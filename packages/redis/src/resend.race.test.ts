@@ -77,7 +77,8 @@ async function connectOurs(url: string): Promise<Contender> {
         .then(
           () => 'answered' as const,
           (error: unknown) => {
-            if (error instanceof RedisError && error.code !== 'rejected') return error.code
+            const code = error instanceof RedisError ? error.code : 'rejected'
+            if (code === 'timeout' || code === 'unavailable') return code
             throw error
           },
         ),

@@ -65,18 +65,18 @@ describe('a script', () => {
     expect(await redis.client.exists('a', 'b')).toBe(0)
   })
 
-  test('that fails is rejected with what the server said', async () => {
+  test('that fails is a defect, with the answer of the server', async () => {
     const failing = redis.call((client) => runScript(client, broken, ['broken']))
     await expect(failing).rejects.toMatchObject({
-      code: 'rejected',
+      code: 'defect',
       message: expect.stringContaining('not an integer'),
     })
   })
 
-  test('that does not compile is rejected', async () => {
+  test('that does not compile is a defect', async () => {
     const typo = script({ keys: 0, lua: 'retrun 1' })
     const failing = redis.call((client) => runScript(client, typo, []))
-    await expect(failing).rejects.toMatchObject({ code: 'rejected' })
+    await expect(failing).rejects.toMatchObject({ code: 'defect' })
   })
 })
 

@@ -1,9 +1,8 @@
 import { serveReplica } from '@repo/testing/replica'
-import { Hono } from 'hono'
 import { z } from 'zod'
 import { boot } from './boot.ts'
 import { readEnv } from './env.ts'
-import { listenerOf } from './hono.ts'
+import { createHono, listenerOf } from './hono.ts'
 import { baseSettings, secret } from './settings.ts'
 
 /** An app that only boots: what every instance does, with gates for the test to open. */
@@ -44,12 +43,20 @@ await boot({
   app: env.APP,
   settings,
   env,
-  async start({ registry, log }) {
+  async start({ registry, redis, log }) {
     if (env.START === 'never') throw new Error('wrapped', { cause: new Error('no such table') })
     if (env.START === 'when released') await gates.start.promise
-    const app = new Hono()
+    const app = createHono({ log })
     app.get('/hello', (c) => c.text('hello'))
     app.get('/instances', async (c) => c.json(await registry.instances()))
+    app.get('/announce', async (c) => {
+      await registry.announce()
+      return c.text('announced')
+    })
+    app.get('/wrong', async (c) => {
+      await redis.call((client) => client.eval('return missing', 0))
+      return c.text('never')
+    })
     app.get('/slow', async (c) => {
       slow += 1
       await gates.slow.promise

@@ -1,5 +1,10 @@
-/** Answers when the service does, throws when it does not. */
+/** Resolves when the service does its work, and rejects when it does not. */
 export type Check = () => Promise<void>
+
+/** Why a service does not do its work, in words that `/health` shows: without addresses and secrets. */
+export class CheckError extends Error {
+  override name = 'CheckError'
+}
 
 export type Phase = 'starting' | 'ready' | 'draining'
 
@@ -11,6 +16,8 @@ export interface Health {
   services: Record<string, 'healthy' | 'unhealthy'>
   /** Settings in which this instance differs from the others. */
   drift?: string[]
+  /** Why it is not healthy, for people, where more can be said than a service's name. */
+  problems?: string[]
 }
 
 const CHECK_DEADLINE_MS = 1_000
@@ -25,19 +32,25 @@ export async function readHealth({
   version,
   checks,
   drift,
+  problems: ownProblems = [],
 }: {
   phase: Phase
   instance: string
   version: string
   checks: Record<string, Check>
   drift: string[]
+  problems?: string[]
 }): Promise<Health> {
-  const services = Object.fromEntries(
-    await Promise.all(
-      Object.entries(checks).map(async ([name, check]) => [name, await run(check)]),
-    ),
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => ({ name, ...(await run(check)) })),
   )
-  const troubled = Object.values(services).includes('unhealthy') || drift.length > 0
+  const services = Object.fromEntries(results.map(({ name, state }) => [name, state]))
+  const problems = [
+    ...ownProblems,
+    ...results.flatMap(({ name, reason }) => (reason ? [`${name}: ${reason}`] : [])),
+  ]
+  const isUnhealthy = results.some(({ state }) => state === 'unhealthy')
+  const troubled = isUnhealthy || drift.length > 0 || problems.length > 0
   return {
     status: phase !== 'ready' ? 'unhealthy' : troubled ? 'degraded' : 'healthy',
     timestamp: new Date().toISOString(),
@@ -45,19 +58,28 @@ export async function readHealth({
     version,
     services,
     ...(drift.length > 0 && { drift }),
+    ...(problems.length > 0 && { problems }),
   }
 }
 
-async function run(check: Check): Promise<'healthy' | 'unhealthy'> {
+interface CheckResult {
+  state: 'healthy' | 'unhealthy'
+  reason?: string
+}
+
+async function run(check: Check): Promise<CheckResult> {
   const deadline = AbortSignal.timeout(CHECK_DEADLINE_MS)
-  const late = new Promise<'unhealthy'>((resolve) => {
-    deadline.addEventListener('abort', () => resolve('unhealthy'), { once: true })
+  const late = new Promise<CheckResult>((resolve) => {
+    deadline.addEventListener('abort', () => resolve({ state: 'unhealthy' }), { once: true })
   })
   return Promise.race([
     late,
     Promise.try(check).then(
-      () => 'healthy' as const,
-      () => 'unhealthy' as const,
+      () => ({ state: 'healthy' }) as const,
+      (error: unknown) => ({
+        state: 'unhealthy' as const,
+        ...(error instanceof CheckError && { reason: error.message }),
+      }),
     ),
   ])
 }

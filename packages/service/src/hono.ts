@@ -1,5 +1,5 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { RedisError } from '@repo/redis'
+import { isRedisOutage } from '@repo/redis'
 import { type Context as HonoContext, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
@@ -66,7 +66,7 @@ export function createHono<E extends Env = Env>({
     if (error instanceof HTTPException) {
       return problemResponse({ status: error.status, detail: error.message })
     }
-    if (error instanceof RedisError || isUnavailable(error)) {
+    if (isRedisOutage(error) || isUnavailable(error)) {
       log.warn({ event: 'unavailable', reason: reasonOf(error) }, 'a store is away')
       return problemResponse(unavailable)
     }

@@ -1,5 +1,5 @@
-import { checkEvictionPolicy, type RedisConnection } from '@repo/redis'
-import type { Check } from './health.ts'
+import { checkEvictionPolicy, checkWrites, type RedisConnection, RedisError } from '@repo/redis'
+import { type Check, CheckError } from './health.ts'
 import type { Log } from './log.ts'
 
 /**
@@ -23,13 +23,27 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
   }
 }
 
-/** Healthy when Redis answers and keeps what it is given. */
+/** Healthy when Redis takes writes and keeps what it is given. */
 export function createRedisCheck(redis: RedisConnection): Check {
   return async () => {
-    const policy = await checkEvictionPolicy(redis)
-    if (policy.outcome === 'unsafe') throw new Error(faultOf(policy))
-    if (policy.outcome === 'unknown') await redis.call((client) => client.ping())
+    const [policy] = await Promise.all([
+      checkEvictionPolicy(redis),
+      checkWrites(redis).catch((error: unknown) => {
+        throw new CheckError(describe(error), { cause: error })
+      }),
+    ])
+    if (policy.outcome === 'unsafe') throw new CheckError(faultOf(policy))
   }
+}
+
+/** An answer of the server, which names no address and no secret; else only the kind of the failure. */
+function describe(error: unknown): string {
+  if (!(error instanceof RedisError)) return 'the check failed'
+  if (!(error.cause instanceof Error) || error.cause.name !== 'ReplyError') return error.code
+  const [reason = ''] = error.message
+    .replace(/ script: ([\da-f]{40}, )?on @user_script.*/s, '')
+    .split('\n', 1)
+  return reason.slice(0, 200)
 }
 
 function faultOf({ policy }: { policy: string }): string {

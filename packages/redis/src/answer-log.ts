@@ -1,0 +1,33 @@
+import type { ConnectionLog } from './connect.ts'
+import { isDefect } from './errors.ts'
+
+/** The same answer is logged once in this time. */
+const QUIET_MS = 60_000
+/** Answers that differ in their text, such as in a key's name, do not fill the memory. */
+const MAX_ANSWERS = 100
+
+/**
+ * Logs the error answers of a server: a defect as an error, any other one as a warning. A server that
+ * refuses each command causes one line a minute, not one for each request.
+ */
+export function createAnswerLog(log: ConnectionLog | undefined) {
+  const loggedAtMs = new Map<string, number>()
+
+  return function logAnswer(error: Error): void {
+    if (!log) return
+    const reason = error.message.split('\n', 1)[0] ?? ''
+    const nowMs = performance.now()
+    const beforeMs = loggedAtMs.get(reason)
+    if (beforeMs !== undefined && nowMs - beforeMs < QUIET_MS) return
+    if (loggedAtMs.size >= MAX_ANSWERS) loggedAtMs.clear()
+    loggedAtMs.set(reason, nowMs)
+    if (isDefect(error)) {
+      const fields = { event: 'redis.defect', err: error }
+      const message = `a Redis command is wrong: ${reason}`
+      if (log.error) log.error(fields, message)
+      else log.warn(fields, message)
+    } else {
+      log.warn({ event: 'redis.refused', reason }, `Redis refuses commands: ${reason}`)
+    }
+  }
+}

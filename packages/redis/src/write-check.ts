@@ -1,0 +1,38 @@
+import type { RedisConnection } from './connect.ts'
+import { keyspace } from './keys.ts'
+import { runScript, script } from './script.ts'
+
+/** How long the keys of a check live, in ms. */
+const LIFE_MS = 10_000
+
+/**
+ * Writes a value of each type that instances share, and publishes, as the bus and the registry do.
+ * KEYS: 1 string · 2 hash · 3 zset · 4 stream, all of which end by themselves
+ * ARGV: 1 life in ms
+ * Returns 1.
+ */
+const writeAll = script({
+  keys: 4,
+  lua: /* lua */ `
+    redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+    redis.call('HSET', KEYS[2], 'n', 1)
+    redis.call('ZADD', KEYS[3], 1, 'n')
+    redis.call('XADD', KEYS[4], 'MAXLEN', 1, '*', 'n', '1')
+    for i = 2, 4 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+    redis.call('DEL', KEYS[1])
+    redis.call('SPUBLISH', KEYS[1], '1')
+    return 1
+  `,
+})
+
+const key = keyspace('health')
+const KEYS = ['string', 'hash', 'zset', 'stream'].map((type) => key(type))
+
+/**
+ * Checks that the server does the work that instances need, with a small write in the shared slot:
+ * one that only answers may be out of memory, read-only, or have taken a permission away.
+ * @throws RedisError with the server's answer
+ */
+export async function checkWrites(redis: RedisConnection): Promise<void> {
+  await redis.call((client) => runScript(client, writeAll, KEYS, [LIFE_MS]))
+}
