@@ -7,6 +7,12 @@ export interface SessionUser {
   role: string
 }
 
+/** The administrator who acts for the user of a session. */
+export interface Actor {
+  id: string
+  name: string
+}
+
 export interface Session {
   id: string
   createdAt: Date
@@ -16,7 +22,7 @@ export interface Session {
 /** What PostgreSQL says of a token that was ever good; shared by all callers. */
 export type Known =
   /** Good until then by the database's clock, unless something is heard before. */
-  | { state: 'live'; session: Session; user: SessionUser; until: Date }
+  | { state: 'live'; session: Session; user: SessionUser; actor?: Actor | undefined; until: Date }
   | { state: 'expired' }
   | { state: 'gone' }
 
@@ -33,6 +39,8 @@ const known: z.ZodType<Known> = z.discriminatedUnion('state', [
       user: z
         .object({ id: z.string(), name: z.string(), email: z.string(), role: z.string() })
         .readonly(),
+      // Absent in every other session, and in what the release before impersonation wrote.
+      actor: z.object({ id: z.string(), name: z.string() }).readonly().optional(),
       until: z.coerce.date(),
     })
     .readonly(),

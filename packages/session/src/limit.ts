@@ -31,13 +31,23 @@ export async function setSessionLimit(
     })
 }
 
+const REFUSALS = {
+  TF001: 'banned',
+  TF002: 'limit',
+  TF003: 'credentials-changed',
+  TF004: 'impersonator-ended',
+} as const
+
+export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS]
+
 /**
- * Why PostgreSQL refused to make a session, seen through any wrapping: its user is banned, or has as
- * many as are allowed. Undefined for every other error.
+ * Why PostgreSQL refused a session or a password, through any wrapping of the error: the user is
+ * banned; has as many sessions as are allowed; a credential changed after it was verified; or the
+ * impersonator is not a signed-in administrator any more. Undefined for every other error.
  */
-export function sessionRefusal(error: unknown): 'banned' | 'limit' | undefined {
+export function sessionRefusal(error: unknown): SessionRefusal | undefined {
   if (!(error instanceof Error)) return undefined
   const code = 'code' in error ? error.code : undefined
-  if (code === 'TF001') return 'banned'
-  return code === 'TF002' ? 'limit' : sessionRefusal(error.cause)
+  for (const [state, refusal] of Object.entries(REFUSALS)) if (code === state) return refusal
+  return sessionRefusal(error.cause)
 }

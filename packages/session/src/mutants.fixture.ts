@@ -19,10 +19,10 @@ const PROGRAMS = {
 
 /** What is taken out of the database's functions. */
 const FUNCTIONS = {
-  'no lock at a sign-in': ['session_admit', 'FOR NO KEY UPDATE', ''],
+  'no lock at a sign-in': ['credential_admit', 'FOR NO KEY UPDATE', ''],
   'a ban that ends nothing': [
     'session_user_changed',
-    'DELETE FROM session WHERE user_id = NEW.id',
+    'DELETE FROM session WHERE user_id = NEW.id OR impersonated_by = NEW.id',
     'NULL',
   ],
   'a sign-out that nobody is told of': ['session_ended', 'HAVING count(*) > 0', 'HAVING false'],

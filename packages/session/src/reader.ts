@@ -35,7 +35,7 @@ export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
       bus,
       name: CACHE,
       parse: parseKnown,
-      tags: (known) => (known.state === 'live' ? [userTag(known.user.id)] : []),
+      tags: tagsOf,
       ...{ ttlMs, maxEntries, loadTimeoutMs: 2_500 },
       async load(key) {
         const asking = asked.get(key)
@@ -80,6 +80,12 @@ export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
 }
 
 export type Reader = ReturnType<typeof createReader>
+
+function tagsOf(known: Known): string[] {
+  if (known.state !== 'live') return []
+  const { user, actor } = known
+  return actor ? [userTag(user.id), userTag(actor.id)] : [userTag(user.id)]
+}
 
 function ignoreAway(error: unknown) {
   if (!(error instanceof CacheError)) throw error

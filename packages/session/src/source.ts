@@ -13,6 +13,8 @@ interface LiveRow {
   name: string
   email: string
   role: string
+  actor_id: string | null
+  actor_name: string | null
 }
 
 interface TombstoneRow extends LiveRow {
@@ -36,7 +38,7 @@ export interface SourceOptions {
 export function createSource(options: SourceOptions) {
   const { database, clock, counters, graceMs } = options
   const bulkhead = createBulkhead()
-  const columns = `s.id, u.id as user_id, u.name, u.email, u.role,
+  const columns = `s.id, u.id as user_id, u.name, u.email, u.role, a.id as actor_id, a.name as actor_name,
     extract(epoch from s.created_at)::float8 * 1000 as created_ms,
     extract(epoch from least(s.expires_at, s.created_at + interval '${options.lifetimeMs} ms'))::float8 * 1000
       as expires_ms,
@@ -44,6 +46,7 @@ export function createSource(options: SourceOptions) {
   const byToken = {
     name: 'session-by-token',
     text: `select ${columns} from session s join "user" u on u.id = s.user_id
+             left join "user" a on a.id = s.impersonated_by
            where s.token = $1 and (not u.banned or u.ban_expires <= now())`,
   }
   const byTombstone = {
@@ -53,6 +56,7 @@ export function createSource(options: SourceOptions) {
                then extract(epoch from t.at)::float8 * 1000 + ${graceMs} end as grace_ms
            from session_tombstone t
            left join session s on s.id = t.session_id left join "user" u on u.id = s.user_id
+             left join "user" a on a.id = s.impersonated_by
            where t.key = $1`,
   }
 
@@ -94,5 +98,8 @@ function toKnown(row: LiveRow, goodUntilMs: number): Known {
   const { id, name, email, role } = row
   const session = { id, createdAt: new Date(row.created_ms), expiresAt: new Date(row.expires_ms) }
   const user = { id: row.user_id, name, email, role }
-  return { state: 'live', session, user, until: new Date(untilMs) }
+  const until = new Date(untilMs)
+  if (row.actor_id === null) return { state: 'live', session, user, until }
+  const actor = { id: row.actor_id, name: row.actor_name ?? '' }
+  return { state: 'live', session, user, actor, until }
 }

@@ -6,7 +6,7 @@ import type { CookieSite } from './cookie.ts'
 import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { SessionError } from './errors.ts'
-import type { Known, Live, Session, SessionUser } from './known.ts'
+import type { Actor, Known, Live, Session, SessionUser } from './known.ts'
 import type { Reader } from './reader.ts'
 import type { Revocations } from './revocations.ts'
 import type { Trust } from './trust.ts'
@@ -15,8 +15,16 @@ import type { Trust } from './trust.ts'
 export type Tier = 'memo' | 'cookie' | 'redis' | 'database'
 
 export type Validation =
-  /** `setCookie`: a `Set-Cookie` line for the response, when the caller is due a new second cookie. */
-  | { outcome: 'valid'; session: Session; user: SessionUser; tier: Tier; setCookie?: string }
+  | {
+      outcome: 'valid'
+      session: Session
+      user: SessionUser
+      /** The administrator who acts for the user; absent when the user acts. */
+      actor?: Actor
+      tier: Tier
+      /** A `Set-Cookie` line for the response, when the caller is due a new second cookie. */
+      setCookie?: string
+    }
   /** No cookie, one that is not ours, or a session that nobody ever heard of. */
   | { outcome: 'none' }
   | { outcome: 'expired' }
@@ -53,13 +61,17 @@ export function createValidate(options: ValidateOptions) {
   function valid(caller: Caller, live: Live, tier: Tier): Validation {
     counters[tier] += 1
     onSeen(live)
-    const { session, user } = live
+    const { session, user, actor } = live
+    if (actor) return { outcome: 'valid', session, user, actor, tier }
     const setCookie = due(caller)
     if (setCookie === undefined) return { outcome: 'valid', session, user, tier }
     return { outcome: 'valid', session, user, tier, setCookie }
   }
 
-  /** Only of what this process keeps: all news up to `applied` is in it (S3). */
+  /**
+   * Only of what this process keeps: all news up to `applied` is in it (S3). An impersonation gets
+   * none: the cookie has no field for the actor.
+   */
   function due(caller: Caller): string | undefined {
     if (!heard || cookieMs === 0) return undefined
     const nowMs = clock.nowMs()

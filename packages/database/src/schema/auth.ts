@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { isNotNull, sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   boolean,
   check,
   index,
@@ -8,11 +9,18 @@ import {
   text,
   timestamp,
   unique,
+  uuid,
 } from 'drizzle-orm/pg-core'
 
 const at = (name: string) => timestamp(name, { withTimezone: true })
 const createdAt = at('created_at').notNull().defaultNow()
 const updatedAt = at('updated_at').notNull().defaultNow()
+
+/**
+ * JSON: the credential versions, by user id, on which the writer of the row relies. A trigger compares
+ * them in the transaction of the write. Null in rows of a release that does not compare.
+ */
+const credentialVersions = () => text('credential_versions')
 
 export const user = pgTable('user', {
   id: text('id').primaryKey(),
@@ -24,6 +32,11 @@ export const user = pgTable('user', {
   banned: boolean('banned').notNull().default(false),
   banReason: text('ban_reason'),
   banExpires: at('ban_expires'),
+  /**
+   * Triggers renew it with each change that must end a sign-in in flight: the password, the e-mail,
+   * the role, a ban, an unlinked account.
+   */
+  credentialVersion: uuid('credential_version').notNull().defaultRandom(),
   createdAt,
   updatedAt,
 })
@@ -39,7 +52,13 @@ export const session = pgTable(
     expiresAt: at('expires_at').notNull(),
     ipAddress: text('ip_address'),
     userAgent: text('user_agent'),
+    /** The administrator who acts for the user in this session. */
     impersonatedBy: text('impersonated_by'),
+    /** The administrator's own session, with which this one ends. */
+    sourceSessionId: text('source_session_id').references((): AnyPgColumn => session.id, {
+      onDelete: 'cascade',
+    }),
+    credentialVersions: credentialVersions(),
     /** To a minute; written in batches by `@repo/session`. */
     lastSeenAt: at('last_seen_at').notNull().defaultNow(),
     /** SHA-256 (hex) of the token before the last rotation, which parallel requests may still carry. */
@@ -47,7 +66,13 @@ export const session = pgTable(
     createdAt,
     updatedAt,
   },
-  (table) => [index('session_user_id').on(table.userId)],
+  (table) => [
+    index('session_user_id').on(table.userId),
+    index('session_impersonated_by')
+      .on(table.impersonatedBy)
+      .where(isNotNull(table.impersonatedBy)),
+    index('session_source').on(table.sourceSessionId).where(isNotNull(table.sourceSessionId)),
+  ],
 )
 
 /**
@@ -96,6 +121,7 @@ export const account = pgTable(
     refreshTokenExpiresAt: at('refresh_token_expires_at'),
     scope: text('scope'),
     password: text('password'),
+    credentialVersions: credentialVersions(),
     createdAt,
     updatedAt,
   },
