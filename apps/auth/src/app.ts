@@ -1,15 +1,17 @@
 import { isDatabaseUnavailable } from '@repo/database'
-import { createProblem, type Log } from '@repo/service'
+import { createProblem, isRefusedToActors, type Log, type ProblemOptions } from '@repo/service'
 import { createHono, ProblemError, unavailable } from '@repo/service/hono'
 import {
   type CookieOptions,
   resignSessionCookie,
+  type SessionRefusal,
   type Sessions,
   sessionRefusal,
 } from '@repo/session'
 import type { Hono } from 'hono'
 import pLimit from 'p-limit'
 import type { Auth } from './auth.ts'
+import { withCredentials } from './credentials.ts'
 import { findEndpoint } from './endpoints.ts'
 import { checkInput } from './input.ts'
 import { orOutage } from './outage.ts'
@@ -23,15 +25,28 @@ export interface AppDeps {
   log: Log
 }
 
-/** What the database says to a sign-in that came too late, or was one too many. */
-const REFUSED = {
+/** The answers to a session or a password that the database refuses. */
+const REFUSED: Record<SessionRefusal, ProblemOptions> = {
   banned: { status: 403, code: 'banned', detail: 'This account has been banned.' },
   limit: {
     status: 403,
     code: 'too-many-sessions',
     detail: 'You are signed in on as many devices as is allowed. Sign out on one of them first.',
   },
+  'credentials-changed': {
+    status: 401,
+    code: 'signed-out',
+    detail: 'Your credentials changed in the meantime. Sign in to continue.',
+  },
+  'impersonator-ended': {
+    status: 403,
+    code: 'administrators-only',
+    detail: 'Only a signed-in administrator can act for another user.',
+  },
 }
+
+/** As Better Auth answers a wrong password. */
+const WRONG_PASSWORD = { code: 'INVALID_EMAIL_OR_PASSWORD', message: 'Invalid email or password' }
 
 const BASE = '/api/auth'
 const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
@@ -63,11 +78,17 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   })
 
   async function serve(request: Request): Promise<Response> {
+    const path = new URL(request.url).pathname
     try {
-      const response = await orOutage(() => auth.handler(withCurrentSignature(request, cookies)))
+      const handle = () => auth.handler(withCurrentSignature(request, cookies))
+      const isRefused = isRefusedToActors(request.method, path)
+      const response = await withCredentials(isRefused, () => orOutage(handle))
       return response.status < 400 ? response : await asProblem(response)
     } catch (error) {
       const refusal = sessionRefusal(error)
+      if (refusal === 'credentials-changed' && SIGNING_IN.test(path)) {
+        return asProblem(Response.json(WRONG_PASSWORD, { status: 401 }))
+      }
       throw refusal ? new ProblemError(REFUSED[refusal]) : error
     }
   }

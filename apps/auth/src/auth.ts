@@ -7,6 +7,8 @@ import { betterAuth } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
+import { relyOnCredentials } from './credentials.ts'
+import { createImpersonation } from './impersonation.ts'
 import { createAccountLimit, createRateLimitStorage } from './limits.ts'
 import { noticeOutages } from './outage.ts'
 import { createPasswords } from './passwords.ts'
@@ -29,6 +31,8 @@ export interface AuthOptions {
 const PER_ADDRESS = { window: 60, max: 3_000 }
 /** What guesses passwords is met by the limit per account. */
 const SIGN_INS = { window: 60, max: 600 }
+/** A column that no request sets and no response shows; see `credentials.ts`. */
+const OWN = { type: 'string', required: false, input: false, returned: false } as const
 
 /**
  * Users, passwords and sessions. PostgreSQL is the only truth: no secondary storage and no cookie
@@ -37,26 +41,38 @@ const SIGN_INS = { window: 60, max: 600 }
 export function createAuth(options: AuthOptions) {
   const { db, log, origin, trustedOrigins = [], secret, onLogin, limiter } = options
   const accounts = createAccountLimit(limiter)
+  const impersonation = createImpersonation(db)
   return betterAuth({
     baseURL: origin,
     basePath: '/api/auth',
     secret,
     trustedOrigins: [origin, ...trustedOrigins.map((each) => new URL(each).origin)],
     // A sign-up that fails half way leaves nothing behind, so it can be repeated.
-    database: noticeOutages(drizzleAdapter(db, { provider: 'pg', schema, transaction: true })),
+    database: noticeOutages(
+      relyOnCredentials(drizzleAdapter(db, { provider: 'pg', schema, transaction: true })),
+    ),
     // To the app, which knows what is an outage; else it prints them with the query's parameters.
     onAPIError: { throw: true },
     emailAndPassword: { enabled: true, password: createPasswords() },
-    session: { cookieCache: { enabled: false } },
+    user: { additionalFields: { credentialVersion: OWN } },
+    account: { additionalFields: { credentialVersions: OWN } },
+    session: {
+      cookieCache: { enabled: false },
+      additionalFields: { credentialVersions: OWN, sourceSessionId: OWN },
+    },
     databaseHooks: { session: { create: { after: async () => onLogin() } } },
     hooks: {
       // The database ends every session with the password; who changes it gets a new one this way.
-      before: createAuthMiddleware(async ({ path, body }) => {
+      before: createAuthMiddleware(async (ctx) => {
+        const { path, body } = ctx
+        if (path === '/sign-out') await impersonation.endSource(ctx)
         if (path === '/sign-in/email') await accounts.take(body?.email)
         if (path !== '/change-password') return undefined
         return { context: { body: { ...body, revokeOtherSessions: true } } }
       }),
-      after: createAuthMiddleware(async ({ path, body, context }) => {
+      after: createAuthMiddleware(async (ctx) => {
+        const { path, body, context } = ctx
+        if (path === '/sign-out') impersonation.forgetSource(ctx)
         if (path === '/sign-in/email' && context.newSession) await accounts.giveBack(body?.email)
       }),
     },

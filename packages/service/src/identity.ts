@@ -12,6 +12,8 @@ const identity = z.object({
   email: z.string(),
   role: z.string(),
   sessionId: z.string(),
+  /** The administrator who acts for the user; absent when the user acts. */
+  actor: z.object({ id: z.string(), name: z.string() }).optional(),
 })
 
 /** Who the caller is, as the gateway found out. */

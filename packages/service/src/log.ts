@@ -34,7 +34,10 @@ export function createLog({
     serializers: { err: describeError },
     mixin() {
       const request = currentRequest()
-      return request ? { request: request.id, trace: request.traceId } : {}
+      if (!request) return {}
+      const { id, traceId, actor } = request
+      const line = { request: id, trace: traceId }
+      return actor ? { ...line, actor: actor.id, user: actor.userId } : line
     },
   }
   return pino(options, destination ?? createLineOutput({ fd: 1 }))

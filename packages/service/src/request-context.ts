@@ -11,6 +11,8 @@ export interface RequestContext {
   traceparent: string
   /** Whether the trace begins here, because no valid one came in. */
   isNewTrace: boolean
+  /** The administrator who acts for a user in this request; each log line from then on names both. */
+  actor?: { id: string; userId: string }
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
