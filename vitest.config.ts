@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -8,8 +9,11 @@ export default defineConfig({
     globalSetup: ['packages/testing/src/global-setup.ts'],
     pool: 'threads',
     isolate: false,
+    // Many tests wait for a store or a process. By default, a machine with two cores gets one worker.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // `pnpm race` runs the same tests for many more rounds.
-    testTimeout: process.env['RACE_ROUNDS'] ? 1_200_000 : 30_000,
-    hookTimeout: 60_000,
+    // The limit ends a test that hangs. It is far above what a busy machine needs.
+    testTimeout: process.env['RACE_ROUNDS'] ? 1_200_000 : 120_000,
+    hookTimeout: 120_000,
   },
 })

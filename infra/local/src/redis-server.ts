@@ -41,6 +41,11 @@ export async function startRedisServer(
   const file = `${dir}/server.conf`
   const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings]
   if (!sentinel) lines.push('save ""', 'maxmemory-policy noeviction')
+  // By default, nodes of a cluster talk on a port 10000 higher, where a client's connection may be.
+  const isNode = settings.includes('cluster-enabled yes')
+  if (isNode && !settings.some((line) => line.startsWith('cluster-port'))) {
+    lines.push(`cluster-port ${await freePort()}`)
+  }
   await writeFile(file, `${lines.join('\n')}\n`)
   const server = await startServer({
     command: async () => [command, file, ...(sentinel ? ['--sentinel'] : [])],

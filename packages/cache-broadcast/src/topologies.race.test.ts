@@ -38,7 +38,7 @@ describe.skipIf(command === '')('on a Redis Cluster of three primaries', () => {
     topology = { url: `redis://${one}`, clusterNodes: [two!] }
     const redis = await connect(topology)
     await expect(redis.call((client) => client.mget('a', 'b'))).rejects.toThrow('CROSSSLOT')
-  }, 30_000)
+  }, 120_000)
 
   describeConformance('Redis Cluster', async () => {
     const redis = await connect(topology)

@@ -10,7 +10,22 @@ import { createRedisStore } from './redis-store.ts'
 import { takingAt } from './take-script.ts'
 
 const CLOCK = `${keys.blocks}:now`
-const takeByClock = takingAt(`local now = tonumber(redis.call('GET', '${CLOCK}'))`)
+/**
+ * Redis expires keys by its own clock, which runs on while the fake one stands still. So the script
+ * asks for much longer lives: a pause of the machine must not end a window that the fake clock holds.
+ */
+const takeByClock = takingAt(/* lua */ `
+local now = tonumber(redis.call('GET', '${CLOCK}'))
+local server = redis
+local redis = {
+  call = function(command, ...)
+    local args = { ... }
+    if command == 'SET' and args[3] == 'PX' then args[4] = args[4] * 1000 end
+    if command == 'PEXPIRE' then args[2] = args[2] * 1000 end
+    return server.call(command, unpack(args))
+  end,
+}
+`)
 
 /** A limiter in an emptied Redis whose time is a key, for tests. */
 export async function openOnRedis(

@@ -73,7 +73,7 @@ export async function endReplicas(replicas: readonly Replica[]): Promise<void> {
 }
 
 async function launch(id: string, options: ReplicaOptions) {
-  const { program, args = [], env = {}, ready = 'message', timeoutMs = 20_000 } = options
+  const { program, args = [], env = {}, ready = 'message', timeoutMs = 60_000 } = options
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const file = program instanceof URL ? fileURLToPath(program) : program

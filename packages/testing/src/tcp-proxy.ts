@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type Socket, connect, createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@repo/local/free-port'
+import { until } from './until.ts'
 
 export interface TcpProxy {
   readonly port: number
@@ -65,8 +66,11 @@ export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpPro
 
   async function listen() {
     if (server.listening) return
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
+    // While the proxy refuses connections, a search for a free port may hold its port for a moment.
+    await until(() => {
+      server.listen(port, '127.0.0.1')
+      return once(server, 'listening')
+    })
   }
 
   async function cut() {

@@ -17,7 +17,7 @@ export interface UntilOptions {
  */
 export async function until<T>(
   probe: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 10, message = 'the awaited fact' }: UntilOptions = {},
+  { timeoutMs = 30_000, everyMs = 10, message = 'the awaited fact' }: UntilOptions = {},
 ): Promise<Truthy<T>> {
   // Not a timer that a test's fake clock could hold.
   const deadline = AbortSignal.timeout(timeoutMs)
