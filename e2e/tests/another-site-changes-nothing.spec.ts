@@ -40,7 +40,10 @@ async function submit(page: Page, path: string, text: string): Promise<number> {
     },
     [`${EDGE}${path}`, text] as const,
   )
-  return (await answered).status()
+  const status = (await answered).status()
+  // The next navigation must not interrupt this one.
+  await page.waitForURL(`${EDGE}${path}`)
+  return status
 }
 
 /** Sends a request by script; whether it was answered at all, the page cannot know. */
