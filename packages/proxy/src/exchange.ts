@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { problem, problemOf, type ProxyProblem } from './problem.ts'
-import { namesToDrop, type RawHeaders, withoutHeaders } from './raw-headers.ts'
+import { problem, problemOf, type ProxyProblem, toError } from './problem.ts'
+import type { RawHeaders } from './raw-headers.ts'
 import { createRequestBody, type RequestBody } from './request-body.ts'
+import { isWritableHead } from './response-head.ts'
+import { ResponseWriter } from './response-writer.ts'
 import type { Target } from './target.ts'
 import type { Upstream } from './upstream.ts'
 
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
-const smallBodyBytes = 16_384
 
 export interface ExchangeOptions {
   req: IncomingMessage
@@ -26,10 +27,14 @@ export interface ExchangeOptions {
 /**
  * One request on its way through the proxy: the handler of undici's events over all its attempts.
  * It is its own handler, and not a closure per event, because this is the hot path.
+ *
+ * Every callback catches what it throws: undici and node:http would leave the client without an
+ * answer, or end the process. Such a fault is our own, so it is no failure of the instance.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
   readonly #body: RequestBody | undefined
+  readonly #writer: ResponseWriter
   readonly #tried: Target[] = []
   #target: Target | undefined
   #controller: Dispatcher.DispatchController | undefined
@@ -37,20 +42,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isDone = false
   #isTooLarge = false
   #isClientGone = false
-  #isFlushed = false
-  #length = -1
+  /** A callback threw, and the client has its answer. */
+  #isBroken = false
+  #isSettled = true
 
   constructor(options: ExchangeOptions) {
     this.#options = options
-    const { req, res, hasBody, maxBodyBytes: maxBytes } = options
+    const { req, res, hasBody, maxBodyBytes: maxBytes, onResponseHeaders } = options
+    const onFault = (error: unknown) => this.#break(error)
+    this.#writer = new ResponseWriter({ res, onResponseHeaders, onFault })
     if (hasBody) {
       const onTooLarge = () => (this.#isTooLarge = true)
       this.#body = createRequestBody(req, { maxBytes, onTooLarge })
     }
+    // Without a listener a write to a closed connection would end the process.
+    res.on('error', () => res.destroy())
     res.once('close', () => {
       if (this.#isDone) return
       this.#isClientGone = true
-      this.#controller?.abort(new Error('the client went away'))
+      this.#abort(new Error('the client went away'))
     })
   }
 
@@ -66,24 +76,23 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#tried.push(target)
     this.#wasSent = false
     this.#isDone = false
+    this.#isSettled = false
     target.inFlight += 1
     const isEventStream = req.headers.accept?.includes('text/event-stream')
-    target.pool.dispatch(
-      {
-        method: req.method ?? 'GET',
-        path,
-        headers,
-        body: this.#body?.stream ?? null,
-        ...(isEventStream && { bodyTimeout: 0 }),
-      },
-      this,
-    )
+    const timeout = isEventStream && { bodyTimeout: 0 }
+    const [method, body] = [req.method ?? 'GET', this.#body?.stream ?? null]
+    try {
+      target.pool.dispatch({ method, path, headers, body, ...timeout }, this)
+    } catch (error) {
+      this.#break(error)
+      this.#settle()
+    }
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#wasSent = true
     this.#controller = controller
-    if (this.#isClientGone) controller.abort(new Error('the client went away'))
+    if (this.#isClientGone) this.#abort(new Error('the client went away'))
   }
 
   onResponseStart(
@@ -92,47 +101,50 @@ export class Exchange implements Dispatcher.DispatchHandler {
     parsed: Record<string, string | string[] | undefined>,
     statusMessage?: string,
   ): void {
-    if (statusCode < 200) return
-    this.#target?.succeeded()
-    const { res, onResponseHeaders } = this.#options
-    const connection = parsed['connection']?.toString()
-    const headers = withoutHeaders(decode(controller.rawHeaders), namesToDrop(connection))
-    onResponseHeaders(headers, statusCode)
-    this.#length = Number(parsed['content-length'] ?? -1)
-    res.writeHead(statusCode, statusMessage, headers)
-    res.on('drain', () => controller.resume())
-    // The parser hands over what it has read before any microtask runs: a head that comes with its
-    // body leaves in one write with it, a head that comes alone leaves now.
-    queueMicrotask(() => {
-      if (!this.#isFlushed && !res.writableEnded) res.flushHeaders()
-      this.#isFlushed = true
-    })
+    if (this.#isBroken || (statusCode >= 100 && statusCode < 200)) return
+    try {
+      this.#target?.succeeded()
+      this.#writer.start(controller, statusCode, parsed, statusMessage)
+    } catch (error) {
+      const isOurs = isWritableHead(statusCode, controller.rawHeaders)
+      this.#break(error, isOurs ? 'internal' : 'bad_response')
+    }
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { res } = this.#options
-    const isFirst = !this.#isFlushed
-    this.#isFlushed = true
-    if (isFirst && chunk.length === this.#length && chunk.length <= smallBodyBytes) {
-      // node:http joins a string to the head, where a Buffer would cost a second write.
-      res.end(chunk.toString('latin1'), 'latin1')
-    } else if (!res.write(chunk)) {
-      controller.pause()
+    if (this.#isBroken) return
+    try {
+      this.#writer.write(controller, chunk)
+    } catch (error) {
+      this.#break(error)
     }
   }
 
   onResponseEnd(): void {
     this.#settle()
-    const { res } = this.#options
-    if (!res.writableEnded) res.end()
+    if (this.#isBroken) return
+    try {
+      this.#writer.end()
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
   onResponseError(_controller: unknown, error: Error): void {
     const target = this.#settle()
-    if (this.#isClientGone) return
+    if (this.#isClientGone || this.#isBroken) return
+    try {
+      this.#retryOrFail(target, error)
+    } catch (thrown) {
+      this.#break(thrown)
+    }
+  }
+
+  #retryOrFail(target: Target | undefined, error: Error): void {
     if (this.#isTooLarge) return this.#fail(problem('body_too_large'))
     const found = problemOf(error, this.#wasSent)
-    if (found.code !== 'bad_request') target?.failed(`${found.code}: ${error.message}`)
+    const isTheirs = found.code !== 'bad_request' && found.code !== 'bad_response'
+    if (isTheirs) target?.failed(`${found.code}: ${error.message}`)
     const { upstream } = this.#options
     const next = this.#mayRetry(found) ? upstream.pick(this.#tried) : undefined
     if (next && upstream.allowRetry()) this.#attempt(next)
@@ -149,7 +161,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   #settle(): Target | undefined {
     this.#isDone = true
-    if (this.#target) this.#target.inFlight -= 1
+    if (this.#target && !this.#isSettled) this.#target.inFlight -= 1
+    this.#isSettled = true
     return this.#target
   }
 
@@ -160,10 +173,21 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (res.headersSent) res.destroy()
     else onProblem(found)
   }
-}
 
-/** undici types the raw headers for all its protocols; over HTTP/1.1 they are Buffers. */
-function decode(raw: Dispatcher.DispatchController['rawHeaders']): RawHeaders {
-  if (!Array.isArray(raw)) return []
-  return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))
+  /** Ends an exchange in which a callback threw: an answer where none has begun, else a broken one. */
+  #break(error: unknown, code: 'internal' | 'bad_response' = 'internal'): void {
+    if (this.#isBroken) return
+    this.#isBroken = true
+    const cause = toError(error)
+    this.#fail(problem(code, cause))
+    this.#abort(cause)
+  }
+
+  #abort(reason: Error): void {
+    try {
+      this.#controller?.abort(reason)
+    } catch {
+      // The connection is closed already, which is what an abort does.
+    }
+  }
 }

@@ -27,6 +27,7 @@ export function watchHealth(
   let missed = 0
   let timer: NodeJS.Timeout | undefined
 
+  // Hooks for events cannot throw (see `notify`), so this never rejects.
   async function check(): Promise<void> {
     try {
       const { statusCode, body } = await client.request({ method: 'GET', path })

@@ -8,6 +8,8 @@ export type ProxyProblemCode =
   | 'connect_failed'
   | 'upstream_reset'
   | 'upstream_timeout'
+  | 'bad_response'
+  | 'internal'
 
 /** Why a request got no answer from an instance. `detail` is safe to show; `cause` is for the log. */
 export interface ProxyProblem {
@@ -48,6 +50,16 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
     code: 'upstream_timeout',
     detail: 'The instance did not answer in time; the request may have run.',
   },
+  bad_response: {
+    status: 502,
+    code: 'bad_response',
+    detail: 'The response of the instance cannot be forwarded; the request may have run.',
+  },
+  internal: {
+    status: 500,
+    code: 'internal',
+    detail: 'The request failed in the proxy; it may have run.',
+  },
 }
 
 export function problem(code: ProxyProblemCode, cause?: Error): ProxyProblem {
@@ -59,11 +71,16 @@ export function problemOf(error: Error, wasSent: boolean): ProxyProblem {
   if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
     return problem('bad_request', error)
   }
+  if (error instanceof errors.HeadersOverflowError) return problem('bad_response', error)
   if (!wasSent) return problem('connect_failed', error)
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
     return problem('upstream_timeout', error)
   }
   return problem('upstream_reset', error)
+}
+
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** The default `onProblem`: RFC 9457 `application/problem+json`; a 503 asks to come back in 1 s. */

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Exchange } from './exchange.ts'
 import { addForwarded, type Forwarded, forwardedNames } from './forwarded.ts'
-import { answerProblem, problem, type ProxyProblem } from './problem.ts'
+import { answerWith, catchRejection } from './hooks.ts'
+import { answerProblem, problem, type ProxyProblem, toError } from './problem.ts'
 import {
+  areWritable,
   hasBody,
   hopByHopAnd,
   namesToDrop,
@@ -66,32 +68,53 @@ export function createProxy<Context = void>({
   return (req, res, context) => {
     function refuse(found: ProxyProblem): void {
       discardRest(req)
-      onProblem(req, res, found)
+      answerWith(onProblem, req, res, found)
     }
 
-    // An absolute-form target (RFC 9112 3.2.2) would name a host that no route was chosen for.
-    const path = req.url
-    if (!path?.startsWith('/')) return refuse(problem('bad_request'))
-    if (Number(req.headers['content-length']) > maxBodyBytes) {
-      return refuse(problem('body_too_large'))
-    }
-    const to = typeof upstream === 'function' ? upstream(req, context) : upstream
-    if (!to) return refuse(problem('no_instance'))
+    // Of a hook that is an async function, which it should not be.
+    const breakOff = () => res.destroy()
 
-    const headers = withoutHeaders(req.rawHeaders, namesToDrop(req.headers.connection, dropped))
-    addForwarded(headers, req, forwarded)
-    requestHeaders?.(headers, req, context)
-    new Exchange({
-      req,
-      res,
-      upstream: to,
-      path,
-      headers,
-      hasBody: hasBody(req),
-      maxBodyBytes,
-      retries,
-      onResponseHeaders: (raw, statusCode) => responseHeaders?.(raw, req, context, statusCode),
-      onProblem: refuse,
-    }).start()
+    function forward(): void {
+      // An absolute-form target (RFC 9112 3.2.2) would name a host that no route was chosen for.
+      const path = req.url
+      if (!path?.startsWith('/')) return refuse(problem('bad_request'))
+      if (Number(req.headers['content-length']) > maxBodyBytes) {
+        return refuse(problem('body_too_large'))
+      }
+      const to = typeof upstream === 'function' ? upstream(req, context) : upstream
+      if (!to) return refuse(problem('no_instance'))
+
+      const headers = withoutHeaders(req.rawHeaders, namesToDrop(req.headers.connection, dropped))
+      addForwarded(headers, req, forwarded)
+      if (requestHeaders) catchRejection(requestHeaders(headers, req, context), breakOff)
+      new Exchange({
+        req,
+        res,
+        upstream: to,
+        path,
+        headers,
+        hasBody: hasBody(req),
+        maxBodyBytes,
+        retries,
+        onResponseHeaders(raw, statusCode) {
+          const result: unknown = responseHeaders?.(raw, req, context, statusCode)
+          catchRejection(result, breakOff)
+        },
+        // The headers of the client passed node's parser: what undici refuses, the hook has added.
+        onProblem: (found) =>
+          refuse(
+            found.code === 'bad_request' && !areWritable(headers)
+              ? problem('internal', found.cause)
+              : found,
+          ),
+      }).start()
+    }
+
+    try {
+      forward()
+    } catch (error) {
+      // A hook threw: that is no fault of the client or of an instance.
+      refuse(problem('internal', toError(error)))
+    }
   }
 }

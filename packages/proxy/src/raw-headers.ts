@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http'
 
 /** Headers as they are on the wire: `[name, value, name, value, ...]`, case and duplicates kept. */
 export type RawHeaders = string[]
@@ -70,4 +70,19 @@ export function setHeader(headers: RawHeaders, name: string, value: string): voi
 /** Whether a request carries a body (RFC 9112 6.3). */
 export function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0
+}
+
+/** Whether node:http and undici accept every name and value. */
+export function areWritable(headers: RawHeaders): boolean {
+  if (headers.length % 2 !== 0) return false
+  try {
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i] ?? ''
+      validateHeaderName(name)
+      validateHeaderValue(name, headers[i + 1] ?? '')
+    }
+    return true
+  } catch {
+    return false
+  }
 }

@@ -1,5 +1,6 @@
 import { leastLoaded, usableTargets } from './choose-target.ts'
 import { type HealthCheck, watchHealth } from './health-check.ts'
+import { notify } from './hooks.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { Target, type TargetEvent, type TargetState } from './target.ts'
 
@@ -73,7 +74,8 @@ export function createUpstream({
         pool,
         failures,
         ejectionMs: durationMs,
-        onEvent: (event, origin, detail) => onEvent?.({ event, upstream: name, origin, detail }),
+        onEvent: (event, origin, detail) =>
+          notify(() => onEvent?.({ event, upstream: name, origin, detail })),
       }),
   )
   const stops = healthCheck
