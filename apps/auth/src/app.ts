@@ -12,9 +12,12 @@ import type { Hono } from 'hono'
 import pLimit from 'p-limit'
 import type { Auth } from './auth.ts'
 import { withCredentials } from './credentials.ts'
+import { createDeviceCookies } from './device-cookie.ts'
 import { findEndpoint } from './endpoints.ts'
+import { withPasswordUse } from './guesses.ts'
 import { checkInput } from './input.ts'
 import { orOutage } from './outage.ts'
+import { passwordUseOf } from './password-use.ts'
 import { HASHED_AT_ONCE } from './passwords.ts'
 import { describeSettlement, SETTLEMENT_HEADER } from './settlement.ts'
 
@@ -52,6 +55,7 @@ const BASE = '/api/auth'
 const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
 
 export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
+  const devices = createDeviceCookies(cookies)
   // Better Auth hashes a new password within its transaction: more would keep connections waiting.
   const signUps = pLimit(HASHED_AT_ONCE)
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
@@ -60,15 +64,22 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
     const { method } = c.req.raw
     const endpoint = findEndpoint(method, c.req.path.slice(BASE.length))
     if (!endpoint) return c.notFound()
-    if (method === 'GET') return serve(await checkInput(c, endpoint))
+    if (method === 'GET') return serve((await checkInput(c, endpoint)).request)
     const isSigningIn = SIGNING_IN.test(c.req.path)
     const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
     // Signing in needs what did not answer: it is not waited for twice.
     if (former?.outcome === 'unavailable') throw new ProblemError(unavailable)
-    const request = await checkInput(c, endpoint)
-    const isSignUp = c.req.path === `${BASE}/sign-up/email`
-    const response = await (isSignUp ? signUps(() => serve(request)) : serve(request))
+    const { request, input } = await checkInput(c, endpoint)
+    const use = await passwordUseOf(endpoint, input, request.headers, { sessions, devices })
+    const serveUse = () => (use ? withPasswordUse(use, () => serve(request)) : serve(request))
+    const isSignUp = endpoint.password === 'new'
+    const response = await (isSignUp ? signUps(serveUse) : serveUse())
     if (response.status >= 400) return response
+    const passwordHash = use?.newHash ?? use?.verifiedHash
+    if (endpoint.trustsDevice && use && passwordHash !== undefined) {
+      const owner = { account: use.account, passwordHash }
+      response.headers.append('set-cookie', devices.issue(c.req.header('cookie'), owner))
+    }
     // A browser that signs in again is done with the session it had: nobody who knows it goes on.
     if (former?.outcome === 'valid') await sessions.revoke({ sessionId: former.session.id })
     // Whatever Better Auth ended, every instance is told before the answer goes out.

@@ -1,4 +1,5 @@
 import { type DatabaseConnection, openDatabase } from '@repo/database'
+import type { RateLimiter } from '@repo/ratelimit'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createLog, type Log } from '@repo/service'
 import { cookieSiteOf, type Sessions } from '@repo/session'
@@ -33,6 +34,7 @@ export interface TestApp extends AsyncDisposable {
   auth: Auth
   database: DatabaseConnection
   sessions: Sessions
+  limiter: RateLimiter
   log: Log
   /** The log, line by line. */
   lines: string[]
@@ -73,6 +75,7 @@ export async function openApp(
     auth,
     database,
     sessions,
+    limiter,
     log,
     lines,
     ask(path, options) {

@@ -8,8 +8,9 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
 import { relyOnCredentials } from './credentials.ts'
+import { limitGuesses } from './guesses.ts'
 import { createImpersonation } from './impersonation.ts'
-import { createAccountLimit, createRateLimitStorage } from './limits.ts'
+import { createGuessLimit, createRateLimitStorage } from './limits.ts'
 import { noticeOutages } from './outage.ts'
 import { createPasswords } from './passwords.ts'
 
@@ -29,7 +30,7 @@ export interface AuthOptions {
 
 /** People behind one address share it, to each path; the gateway has closer limits. */
 const PER_ADDRESS = { window: 60, max: 3_000 }
-/** What guesses passwords is met by the limit per account. */
+/** Guesses of passwords are limited by account: see `limits.ts`. */
 const SIGN_INS = { window: 60, max: 600 }
 /** A column that no request sets and no response shows; see `credentials.ts`. */
 const OWN = { type: 'string', required: false, input: false, returned: false } as const
@@ -40,8 +41,8 @@ const OWN = { type: 'string', required: false, input: false, returned: false } a
  */
 export function createAuth(options: AuthOptions) {
   const { db, log, origin, trustedOrigins = [], secret, onLogin, limiter } = options
-  const accounts = createAccountLimit(limiter)
   const impersonation = createImpersonation(db)
+  const password = limitGuesses(createPasswords(), createGuessLimit(limiter))
   return betterAuth({
     baseURL: origin,
     basePath: '/api/auth',
@@ -53,7 +54,7 @@ export function createAuth(options: AuthOptions) {
     ),
     // To the app, which knows what is an outage; else it prints them with the query's parameters.
     onAPIError: { throw: true },
-    emailAndPassword: { enabled: true, password: createPasswords() },
+    emailAndPassword: { enabled: true, password },
     user: { additionalFields: { credentialVersion: OWN } },
     account: { additionalFields: { credentialVersions: OWN } },
     session: {
@@ -66,14 +67,11 @@ export function createAuth(options: AuthOptions) {
       before: createAuthMiddleware(async (ctx) => {
         const { path, body } = ctx
         if (path === '/sign-out') await impersonation.endSource(ctx)
-        if (path === '/sign-in/email') await accounts.take(body?.email)
         if (path !== '/change-password') return undefined
         return { context: { body: { ...body, revokeOtherSessions: true } } }
       }),
       after: createAuthMiddleware(async (ctx) => {
-        const { path, body, context } = ctx
-        if (path === '/sign-out') impersonation.forgetSource(ctx)
-        if (path === '/sign-in/email' && context.newSession) await accounts.giveBack(body?.email)
+        if (ctx.path === '/sign-out') impersonation.forgetSource(ctx)
       }),
     },
     plugins: [admin()],

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
 
-/** The session cookie of a `Cookie` header, signed anew with another secret. */
-export function signedBy(secret: string, cookie: string): string {
+/** The session cookie of a `Cookie` header alone, signed with another secret. */
+export function signedBy(secret: string, header: string): string {
+  const cookie = header.split('; ').find((each) => each.includes('session_token=')) ?? ''
   const equals = cookie.indexOf('=')
   const value = decodeURIComponent(cookie.slice(equals + 1))
   const token = value.slice(0, value.lastIndexOf('.'))

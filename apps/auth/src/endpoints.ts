@@ -5,6 +5,13 @@ import * as field from './fields.ts'
 export interface Endpoint {
   /** The body of a POST, the query of a GET. Unknown fields are refused. */
   input: z.ZodType
+  /**
+   * Whose password the endpoint checks: of the e-mail address in the input, or of the signed-in user.
+   * `new` sets the first password of the address.
+   */
+  password?: 'of-email' | 'of-session' | 'new'
+  /** Whether a success shows that the device belongs to the account's owner. */
+  trustsDevice?: true
 }
 
 const none = z.strictObject({})
@@ -31,18 +38,27 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
       image: field.image.optional(),
       rememberMe,
     }),
+    password: 'new',
+    trustsDevice: true,
   },
   'POST /sign-in/email': {
     input: z.strictObject({ email: field.email, password: field.password, rememberMe }),
+    password: 'of-email',
+    trustsDevice: true,
   },
   'POST /sign-out': { input: none },
-  'POST /verify-password': { input: z.strictObject({ password: field.password }) },
+  'POST /verify-password': {
+    input: z.strictObject({ password: field.password }),
+    password: 'of-session',
+  },
   'POST /change-password': {
     input: z.strictObject({
       currentPassword: field.password,
       newPassword: field.password,
       revokeOtherSessions: z.boolean().optional(),
     }),
+    password: 'of-session',
+    trustsDevice: true,
   },
   'POST /reset-password': {
     input: z.strictObject({ newPassword: field.password, token: field.token }),

@@ -10,22 +10,27 @@ const NOTHING = z.strictObject({})
  * no byte that the schema has not seen.
  * @throws ProblemError 400 for a body that is not JSON, 422 naming each field at fault
  */
-export async function checkInput(c: Context, { input }: Endpoint): Promise<Request> {
+export async function checkInput(
+  c: Context,
+  { input }: Endpoint,
+): Promise<{ request: Request; input: unknown }> {
   const { url, method, headers, signal } = c.req.raw
   const isGet = method === 'GET'
   const query = checkFields(queryOf(url), isGet ? input : NOTHING, 'query')
-  if (isGet) return new Request(withQuery(url, query), { method, headers, signal })
+  if (isGet) {
+    return {
+      request: new Request(withQuery(url, query), { method, headers, signal }),
+      input: query,
+    }
+  }
   const isEmpty = (await c.req.text()) === ''
   const body = isEmpty ? checkFields({}, input, 'body') : await readJson(c, input)
   const checked = new Headers(headers)
   checked.set('content-type', 'application/json')
   checked.delete('content-length')
-  return new Request(withQuery(url, {}), {
-    method,
-    headers: checked,
-    body: JSON.stringify(body),
-    signal,
-  })
+  const text = JSON.stringify(body)
+  const init = { method, headers: checked, body: text, signal }
+  return { request: new Request(withQuery(url, {}), init), input: body }
 }
 
 /** @throws ProblemError 422 for a parameter that is given twice */

@@ -1,15 +1,31 @@
-import { type PolicyInput, rateLimitHeaders, type RateLimiter } from '@repo/ratelimit'
+import {
+  type Decision,
+  type PolicyInput,
+  rateLimitHeaders,
+  type RateLimiter,
+} from '@repo/ratelimit'
 import type { BetterAuthRateLimitStorage } from 'better-auth'
 import { APIError } from 'better-auth/api'
 
-/** Tries of a password for one account, from wherever; who got it right gets the try back. */
-const ACCOUNT = 'sign-in-account'
+const QUARTER_HOUR_MS = 900_000
+
+/** Wrong passwords for one account from one network: above the quota the pair is blocked. */
+const NETWORK = 'password-network'
+/** Wrong passwords for one account from all networks: above the quota the account is slowed. */
+const ACCOUNT = 'password-account'
+/** Passwords that a slowed account checks. */
+const SLOWED = 'password-slowed'
+/** Wrong passwords from a device that signed in to the account before; nothing else counts there. */
+const DEVICE = 'password-device'
 /** The windows, in seconds, of Better Auth's rules; their quotas come with each request. */
 const WINDOWS = [10, 60] as const
 
-/** Sign-in goes on without Redis, each instance then with its share of the tries. */
+/** Without Redis each instance applies its share of the quotas. */
 export const authPolicies: PolicyInput[] = [
-  { name: ACCOUNT, quota: 10, windowMs: 900_000, by: 'account' },
+  { name: NETWORK, quota: 10, windowMs: QUARTER_HOUR_MS, by: ['account', 'network'] },
+  { name: ACCOUNT, quota: 100, windowMs: QUARTER_HOUR_MS, by: 'account' },
+  { name: SLOWED, quota: 1, windowMs: 2_000, by: 'account' },
+  { name: DEVICE, quota: 10, windowMs: QUARTER_HOUR_MS, by: 'device' },
   ...WINDOWS.map((seconds) => ({
     name: policyOf(seconds),
     quota: 100,
@@ -31,28 +47,57 @@ export function createRateLimitStorage(limiter: RateLimiter): BetterAuthRateLimi
   }
 }
 
-/** Limits tries of a password by the account that they are for, whoever makes them. */
-export function createAccountLimit(limiter: RateLimiter) {
+/** Where a password comes from. */
+export interface Guesser {
+  /** The e-mail address, whether or not an account has it. */
+  account: string
+  network: string
+  /** Undefined unless the device signed in to the account before. */
+  device: string | undefined
+}
+
+/**
+ * Limits wrong passwords. Only an answer counts: right passwords, outages and requests that were
+ * aborted do not. The limit is read before a password is checked and the answer is counted after it,
+ * so each check in flight can exceed the quota by one.
+ */
+export function createGuessLimit(limiter: RateLimiter) {
   return {
-    /** @throws APIError 429 */
-    async take(email: unknown): Promise<void> {
-      const decision = await limiter.take([ACCOUNT], { account: accountOf(email) })
-      if (decision.outcome === 'allowed') return
-      const message = 'Too many tries for this account. Wait a while, or reset the password.'
-      const headers = Object.fromEntries(rateLimitHeaders(decision))
-      throw new APIError('TOO_MANY_REQUESTS', { code: 'TOO_MANY_TRIES', message }, headers)
+    /** @throws APIError 429 unless a password may be checked now */
+    async admit({ account, network, device }: Guesser): Promise<void> {
+      if (device !== undefined) return refuseUnless(await limiter.peek([DEVICE], { device }))
+      // Two calls of one turn are one round trip, and each refusal names its own policy.
+      const [pair, whole] = await Promise.all([
+        limiter.peek([NETWORK], { account, network }),
+        limiter.peek([ACCOUNT], { account }),
+      ])
+      refuseUnless(pair)
+      if (whole.outcome !== 'allowed') refuseUnless(await limiter.take([SLOWED], { account }))
     },
-    /** The password was right. While Redis is away the try stays counted. */
-    async giveBack(email: unknown): Promise<void> {
-      await limiter.reward([ACCOUNT], { account: accountOf(email) }, 1).catch(() => undefined)
+    /** Counts a wrong password. */
+    async count({ account, network, device }: Guesser): Promise<void> {
+      if (device !== undefined) {
+        await limiter.take([DEVICE], { device })
+        return
+      }
+      await Promise.all([
+        limiter.take([NETWORK], { account, network }),
+        limiter.take([ACCOUNT], { account }),
+      ])
     },
   }
 }
 
-function policyOf(seconds: number): string {
-  return `better-auth-${seconds}s`
+export type GuessLimit = ReturnType<typeof createGuessLimit>
+
+function refuseUnless(decision: Decision): void {
+  if (decision.outcome === 'allowed') return
+  const message =
+    'Too many wrong passwords for this account. Try again later, or reset the password.'
+  const headers = Object.fromEntries(rateLimitHeaders(decision))
+  throw new APIError('TOO_MANY_REQUESTS', { code: 'TOO_MANY_TRIES', message }, headers)
 }
 
-function accountOf(email: unknown): string | undefined {
-  return typeof email === 'string' ? email.trim().toLowerCase() : undefined
+function policyOf(seconds: number): string {
+  return `better-auth-${seconds}s`
 }
