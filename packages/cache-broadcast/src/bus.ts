@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { ConnectionLog, RedisConnection } from '@repo/redis'
+import { type ConnectionLog, type RedisConnection, requireDatabase } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
@@ -171,7 +171,7 @@ export function createBus(options: BusOptions): Bus {
 
 /** It speaks RESP3, where a subscriber may ask too; the tail watches it itself. */
 function connectTail(client: Redis, member: string): Redis {
-  return client.duplicate({
+  const tail = client.duplicate({
     connectionName: `${member}-tail`,
     protocol: 3,
     lazyConnect: true,
@@ -182,4 +182,5 @@ function connectTail(client: Redis, member: string): Redis {
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
+  return requireDatabase(tail)
 }

@@ -1,16 +1,145 @@
-/** @throws TypeError for an address without a host */
-export function hostAndPort(address: string, defaultPort: number): { host: string; port: number } {
-  const { hostname, port } = new URL(`redis://${address}`)
-  if (hostname === '') throw new TypeError(`an address is host:port, not "${address}"`)
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || defaultPort) }
+import { isIP, isIPv6 } from 'node:net'
+
+/** What a Redis URL says. */
+export interface RedisUrl {
+  /** Without brackets. Behind sentinels it is the name of the primary. */
+  host: string
+  port: number
+  tls: boolean
+  username?: string
+  password?: string
+  database: number
 }
 
-/** What a URL says besides where the server is. */
-export function credentials(url: string) {
-  const { protocol, username, password } = new URL(url)
-  return {
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' && { tls: {} }),
+export interface Address {
+  host: string
+  port: number
+}
+
+const HOST = /^[A-Za-z0-9._-]+$/
+const MAX_PORT = 65_535
+
+/**
+ * Reads `redis://user:password@host:port/database`. Characters of the password may be
+ * percent-encoded; a `%` that encodes nothing stands for itself.
+ * @throws TypeError that says what is wrong and never repeats a part of the URL
+ */
+export function parseRedisUrl(text: string): RedisUrl {
+  const url = text.trim()
+  if (/^(\/|(redis|valkey)?\+?unix:|(redis|valkey)\+socket:|.*\.sock$)/i.test(url)) {
+    throw new TypeError('is a Unix socket, which is not supported; use redis://host:port')
   }
+  const [, scheme = '', rest = ''] = /^(rediss?|valkeys?):\/\/(.*)$/is.exec(url) ?? []
+  if (scheme === '') throw new TypeError('must begin with redis:// or rediss://')
+  if (/\s/.test(rest)) throw new TypeError('contains white space; encode it as %20 in a password')
+  const at = rest.lastIndexOf('@')
+  const access = parseAccess(rest.slice(0, Math.max(0, at)))
+  const [, hostAndPort = '', path = '', query = ''] =
+    /^([^/?#]*)(\/[^?#]*)?([?#].*)?$/.exec(rest.slice(at + 1)) ?? []
+  if (isAmbiguous(rest.slice(0, Math.max(0, at)))) {
+    throw new TypeError('is ambiguous; encode / ? # in the user and the password as %2F %3F %23')
+  }
+  if (query !== '' && !/^\?family=[046]$/.test(query)) {
+    throw new TypeError('has parameters after ? or #, which are not supported')
+  }
+  return {
+    ...parseAddress(hostAndPort, 6_379),
+    tls: /ss$|ys$/i.test(scheme),
+    ...access,
+    database: parseDatabase(path),
+  }
+}
+
+/**
+ * Reads `host`, `host:port`, `[IPv6]:port`.
+ * @throws TypeError that says what is wrong
+ */
+export function parseAddress(text: string, defaultPort: number): Address {
+  if (text.includes('://')) throw new TypeError('must be host:port, without a scheme')
+  if (text.includes('@')) throw new TypeError('must be host:port, without a user and a password')
+  if (text.includes(',')) {
+    throw new TypeError('names several hosts; use REDIS_SENTINELS or REDIS_CLUSTER_NODES')
+  }
+  if (/^[^[].*:.*:/.test(text) || text.startsWith('::')) {
+    throw new TypeError('has an IPv6 address without brackets, or several ports')
+  }
+  const [, bracketed, name, colon, digits = ''] =
+    /^(?:\[(.*)\]|([^:[\]]*))(:)?(.*)$/s.exec(text) ?? []
+  const host = bracketed ?? name ?? ''
+  if (host === '') throw new TypeError('has no host')
+  if (bracketed !== undefined && !isIPv6(bracketed)) {
+    throw new TypeError('has brackets around what is no IPv6 address')
+  }
+  if (bracketed === undefined && !HOST.test(host)) throw new TypeError('has a malformed host')
+  if (bracketed === undefined && /^[\d.]+$/.test(host) && !isIP(host)) {
+    throw new TypeError('has a malformed IPv4 address')
+  }
+  if (!colon && digits !== '') throw new TypeError('has a malformed port')
+  const port = digits === '' ? defaultPort : Number(digits)
+  if (!/^\d*$/.test(digits) || port < 1 || port > MAX_PORT) {
+    throw new TypeError(`has a port that is not 1 to ${MAX_PORT}`)
+  }
+  return { host, port }
+}
+
+/** The fault of a Redis URL, without any part of it; undefined when there is none. */
+export function findUrlFault(text: string): string | undefined {
+  return faultOf(() => parseRedisUrl(text))
+}
+
+/**
+ * Reads a comma-separated list of addresses; each is listed once.
+ * @returns the addresses, and the faults of all entries by their position
+ */
+export function parseAddresses(list: string): { addresses: string[]; faults: string[] } {
+  const entries = list.split(',').map((entry) => entry.trim())
+  const faults = entries.flatMap((entry, i) => {
+    const fault = entry === '' ? 'is empty' : faultOf(() => parseAddress(entry, 1))
+    return fault === undefined ? [] : [`entry ${i + 1} ${fault}`]
+  })
+  return { addresses: [...new Set(entries)], faults }
+}
+
+function faultOf(parse: () => unknown): string | undefined {
+  try {
+    parse()
+    return undefined
+  } catch (error) {
+    if (error instanceof TypeError) return error.message
+    throw error
+  }
+}
+
+function parseAccess(access: string): Pick<RedisUrl, 'username' | 'password'> {
+  const colon = access.indexOf(':')
+  const username = decode(colon < 0 ? access : access.slice(0, colon))
+  const password = colon < 0 ? '' : decode(access.slice(colon + 1))
+  return { ...(username && { username }), ...(password && { password }) }
+}
+
+/** Whether a reader of URLs would end the host before the `@`: `redis://host/0?x=a@b`. */
+function isAmbiguous(access: string): boolean {
+  const [authority = '', ...others] = access.split(/[/?#]/)
+  if (others.length === 0) return false
+  // After `user:` only digits can be a port; anything else is the beginning of a password.
+  return /^[^:]+(:\d*)?$/.test(authority)
+}
+
+function parseDatabase(path: string): number {
+  const digits = path.slice(1)
+  if (!/^\d{0,5}$/.test(digits)) {
+    throw new TypeError('has a database that is no number, such as redis://host:6379/0')
+  }
+  return Number(digits)
+}
+
+/** Decodes what is percent-encoded and leaves each other `%` as it is. */
+function decode(text: string): string {
+  return text.replace(/(%[\da-f]{2})+/gi, (run) => {
+    try {
+      return decodeURIComponent(run)
+    } catch {
+      return run // no UTF-8, so not encoded: a password may contain anything
+    }
+  })
 }

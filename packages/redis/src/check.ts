@@ -1,9 +1,10 @@
+import { findUrlFault, parseRedisUrl } from './address.ts'
 import { connectRedis } from './connect.ts'
 import { checkEvictionPolicy } from './eviction-policy.ts'
 
 /** `REDIS_URL=… node src/check.ts`: whether the server can be used; one line says why not. */
 const url = process.env['REDIS_URL'] || 'redis://localhost:6379'
-const fault = /^rediss?:/.test(url) && URL.canParse(url) ? await findFault(url) : 'is no Redis URL'
+const fault = findUrlFault(url) ?? (await findFault(url))
 if (fault !== undefined) {
   process.stderr.write(`REDIS_URL: ${fault}\n`)
   process.exitCode = 1
@@ -23,7 +24,8 @@ async function findFault(server: string): Promise<string | undefined> {
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
     const why = cause?.message ? ` (${cause.message.split('\n', 1)[0]})` : ''
-    return `${new URL(server).host} does not answer as a Redis server that lets us in${why}`
+    const { host, port } = parseRedisUrl(server)
+    return `${host}:${port} does not answer as a Redis server that lets us in${why}`
   } finally {
     await redis.close()
   }

@@ -119,7 +119,8 @@ async function untilReady(client: Redis, timeoutMs: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let cause: unknown
   function noteCause(error: unknown) {
-    cause = error
+    // An answer says more than that the connection was closed after it.
+    if (!isAnswer(cause)) cause = error
   }
   function giveUp() {
     const message = `Redis did not answer within ${timeoutMs} ms`

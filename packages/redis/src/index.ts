@@ -1,3 +1,4 @@
+export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './address.ts'
 export { type Breaker, type BreakerState, createBreaker } from './breaker.ts'
 export {
   connectRedis,
@@ -17,4 +18,4 @@ export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { keyspace, SHARED_SLOT } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'
-export { openClient, type Topology } from './topology.ts'
+export { isNoDatabase, openClient, requireDatabase, type Topology } from './topology.ts'

@@ -1,27 +1,38 @@
-import net from 'node:net'
+import net, { isIP } from 'node:net'
 import tls from 'node:tls'
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis'
-import { credentials, hostAndPort } from './address.ts'
+import { type Address, parseAddress, parseRedisUrl } from './address.ts'
+import { tlsFor } from './tls.ts'
 
 /** Of a node that is asked for the owner, in ms: to be connected, and to answer. */
 const ASK_MS = 500
 
-interface Address {
-  host: string
-  port: number
+type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
+
+/** The owner of a slot. */
+interface Owner extends Address {
+  /** The node that was asked, whose host name stands for the one that the owner does not announce. */
+  askedHost: string
 }
 
 /**
  * Asks the nodes (`host:port` each, beside the one of the URL) who owns the slot of a hash tag, at
  * each new connection: after a failover, or when the slot was moved, it is another one. Only that one
  * is spoken to, so ioredis's cluster client, which sends commands again by itself, is not needed.
- * @throws TypeError for a node without a host
+ * @throws TypeError for a malformed URL or node, and for a database, of which a cluster has one
  */
 export function viaCluster(url: string, nodes: readonly string[], hashTag: string) {
-  const access = credentials(url)
-  const known = [new URL(url).host, ...nodes].map((node) => hostAndPort(node, 6_379))
+  const { host, port, tls: isSecure, username, password, database } = parseRedisUrl(url)
+  if (database !== 0) throw new TypeError('a cluster has only database 0')
+  const known = [{ host, port }, ...nodes.map((node) => parseAddress(node, 6_379))]
+  const secure = tlsFor(known.map((node) => node.host))
+  const access: Access = {
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(isSecure && { tls: secure }),
+  }
 
-  async function findOwner(): Promise<Address> {
+  async function findOwner(): Promise<Owner> {
     const errors: unknown[] = []
     for (const node of known.slice()) {
       // The next time it is asked last: a node that was cut off from the others tells what is over.
@@ -40,7 +51,9 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
       this.connecting = true
       const owner = await findOwner()
       if (!this.connecting) throw new Error('Connection is closed.')
-      this.stream = access.tls ? tls.connect(owner) : net.connect(owner)
+      this.stream = isSecure
+        ? tls.connect({ ...owner, ...secure, ...sni(owner) })
+        : net.connect(owner)
       this.stream.once('error', (error) => {
         this.firstError = error
       })
@@ -58,11 +71,12 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
   } satisfies RedisOptions
 }
 
-async function askForOwner(
-  node: Address,
-  hashTag: string,
-  access: ReturnType<typeof credentials>,
-): Promise<Address> {
+/** The name by which a node with an address chooses its certificate. */
+function sni({ host, askedHost }: Owner): { servername?: string } {
+  return isIP(host) && !isIP(askedHost) ? { servername: askedHost } : {}
+}
+
+async function askForOwner(node: Address, hashTag: string, access: Access): Promise<Owner> {
   const client = new Redis({
     ...node,
     ...access,
@@ -80,15 +94,31 @@ async function askForOwner(
     const ranges: unknown = await client.call('CLUSTER', 'SLOTS')
     const range = Array.isArray(ranges) ? ranges.find(isRangeWith(slot)) : undefined
     if (!range) throw new Error(`nobody owns slot ${slot}`)
-    const [host, port] = range[2]
-    return { host: host || node.host, port }
+    const [announced, port, , metadata] = range[2]
+    return { host: hostOf(announced, metadata) ?? node.host, port, askedHost: node.host }
   } finally {
     client.disconnect()
   }
 }
 
 /** The first of the nodes that serve a range is its primary. */
-type SlotRange = [from: number, to: number, primary: [host: string | null, port: number]]
+type SlotRange = [
+  from: number,
+  to: number,
+  primary: [host: string | null, port: number, id: string, metadata: unknown],
+]
+
+/**
+ * Where a node is. It may announce nothing (null: the client uses the endpoint that it asked), or `?`
+ * for a host name that it does not have; its address is then in the metadata.
+ */
+function hostOf(announced: string | null, metadata: unknown): string | undefined {
+  if (announced && announced !== '?') return announced
+  const pairs: unknown[] = Array.isArray(metadata) ? metadata : []
+  const at = pairs.indexOf('ip')
+  const ip = at < 0 ? undefined : pairs[at + 1]
+  return typeof ip === 'string' && isIP(ip) ? ip : undefined
+}
 
 function isRangeWith(slot: number) {
   return (range: unknown): range is SlotRange =>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@repo/testing'
 import { z } from 'zod'
 import { describeSettings, parseEnv, sharedSettings } from './env.ts'
+import { redisSettings } from './redis-settings.ts'
 import { baseSettings, databaseSettings, origins, secret, sourceSettings } from './settings.ts'
 
 const shape = {
@@ -80,6 +81,50 @@ describe('parseEnv', () => {
     expect(faults.join('\n')).not.toContain('hunter')
   })
 
+  test('a store or an address that cannot be used is refused by name, and every fault is listed', () => {
+    const faults = faultsOf({
+      ...good,
+      PORT: '99999',
+      REDIS_URL: 'redis://user:hunter2@host:99999',
+      REDIS_SENTINELS: 'a:26379,,[::1]:0',
+      INSTANCE_URL: 'redis://host',
+      ORIGIN: 'http://localhost:0',
+      URLS: 'http://a/path,http://user@b,c',
+    })
+    expect(
+      faults.map((fault) => fault.split(':', 1)[0] ?? '').toSorted((a, b) => a.localeCompare(b)),
+    ).toEqual(['INSTANCE_URL', 'ORIGIN', 'PORT', 'REDIS_SENTINELS', 'REDIS_URL', 'URLS'])
+    expect(faults.join()).toContain('entry 2 is empty, entry 3 has a port')
+    expect(faults.join()).not.toContain('hunter2')
+  })
+
+  test('white space around a value and entries that are listed twice do not matter', () => {
+    const source = {
+      ...good,
+      PORT: ' 4101 ',
+      ORIGIN: ' http://localhost:8080 ',
+      REDIS_URL: ' redis://[::1]:6379/1\n',
+      REDIS_SENTINELS: '[::1]:26379, b ,b',
+      URLS: 'http://a:1,http://a:1/',
+    }
+    expect(parseEnv(shape, source)).toMatchObject({
+      outcome: 'valid',
+      env: {
+        PORT: 4101,
+        REDIS_URL: 'redis://[::1]:6379/1',
+        REDIS_SENTINELS: ['[::1]:26379', 'b'],
+        URLS: ['http://a:1'],
+      },
+    })
+  })
+
+  test('a database beside a cluster, which has only one, is a fault', () => {
+    const redis = { REDIS_URL: 'redis://a/1', REDIS_CLUSTER_NODES: 'b:6379' }
+    expect(faultsOf({ ...good, ...redis })).toEqual([
+      'REDIS_CLUSTER_NODES: a cluster has only database 0, and REDIS_URL names another one',
+    ])
+  })
+
   test('a cluster beside sentinels is a fault', () => {
     const redis = { REDIS_SENTINELS: 'a:26379', REDIS_CLUSTER_NODES: 'b:6379, c' }
     expect(faultsOf({ ...good, ...redis })).toEqual([
@@ -132,8 +177,7 @@ describe('parseEnv', () => {
 
 describe('sharedSettings', () => {
   test('has the settings on which instances must agree and no others', () => {
-    const redis = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES']
-    const names = ['NODE_ENV', ...redis, 'ORIGIN', 'SECRET', 'URLS']
+    const names = ['NODE_ENV', ...Object.keys(redisSettings), 'ORIGIN', 'SECRET', 'URLS']
     expect(Object.keys(sharedSettings(shape, good))).toEqual(names)
   })
 

@@ -29,6 +29,8 @@ export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Sour
   }
   for (const [name, type] of Object.entries(shape)) {
     const other = metaOf(type)?.excludes
+    const conflict = values[name] && metaOf(type)?.conflict?.(values)
+    if (conflict) faults.push(`${name}: ${conflict}`)
     if (other && values[name] && values[other]) faults.push(`${name}: cannot be beside ${other}`)
   }
   if (values['NODE_ENV'] === 'production') faults.push(...placeholders(shape, values))
@@ -105,7 +107,9 @@ function defaultText(value: unknown, name: string): string | undefined {
 function valueOf(name: string, type: z.core.$ZodType, source: Source, faults: string[]) {
   const file = source[`${name}_FILE`]
   // An empty variable is how compose files and shells spell "not set".
-  if (!file || !metaOf(type)?.secret) return source[name] || undefined
+  const isSecret = metaOf(type)?.secret ?? false
+  if (!isSecret) return source[name]?.trim() || undefined
+  if (!file) return source[name] || undefined
   try {
     return readFileSync(file, 'utf8').trim() || undefined
   } catch {

@@ -44,8 +44,8 @@ export {
   baseSettings,
   databaseSettings,
   origins,
-  redisTopology,
   secret,
   sessionSettings,
   sourceSettings,
 } from './settings.ts'
+export { redisTopology } from './redis-settings.ts'

@@ -1,4 +1,10 @@
-import { checkEvictionPolicy, checkWrites, type RedisConnection, RedisError } from '@repo/redis'
+import {
+  checkEvictionPolicy,
+  checkWrites,
+  isNoDatabase,
+  type RedisConnection,
+  RedisError,
+} from '@repo/redis'
 import { type Check, CheckError } from './health.ts'
 import type { Log } from './log.ts'
 
@@ -9,7 +15,12 @@ import type { Log } from './log.ts'
  * @throws when the eviction policy is unsafe
  */
 export async function requireSafeRedis(redis: RedisConnection, log: Log): Promise<void> {
-  await redis.ready().catch((error: unknown) => log.warn({ err: error }, 'starting without Redis'))
+  await redis.ready().catch((error: unknown) => {
+    if (error instanceof RedisError && isNoDatabase(error.cause)) {
+      throw new Error(`the database of REDIS_URL cannot be used (${error.cause.message})`)
+    }
+    log.warn({ err: error }, 'starting without Redis')
+  })
   const policy = await checkEvictionPolicy(redis)
   if (policy.outcome === 'unsafe') throw new Error(faultOf(policy))
   if (policy.outcome === 'unknown') {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
-import type { Topology } from '@repo/redis'
 import { z } from 'zod'
+import { redisSettings } from './redis-settings.ts'
 
 declare module 'zod' {
   interface GlobalMeta {
@@ -12,15 +12,29 @@ declare module 'zod' {
     example?: string
     /** Another setting that cannot be set beside it. */
     excludes?: string
+    /** What is wrong with the value beside the values of other settings, if anything is. */
+    conflict?: (values: Record<string, string | undefined>) => string | undefined
   }
 }
 
-/** A comma-separated list of http(s) origins. */
+const BE_ORIGIN = 'must be a scheme, a host and a port, such as https://example.com'
+
+/** An http(s) origin. */
+function originSetting() {
+  return z
+    .string()
+    .trim()
+    .refine(isOrigin, BE_ORIGIN)
+    .transform((text) => new URL(text).origin)
+}
+
+/** A comma-separated list of http(s) origins, each of which is listed once. */
 export function origins() {
   return z
     .string()
-    .transform((list) => list.split(',').map((origin) => origin.trim().replace(/\/$/, '')))
-    .pipe(z.array(z.url({ protocol: /^https?$/ })).min(1))
+    .transform((list) => list.split(',').map((each) => each.trim()))
+    .pipe(z.array(z.string().refine(isOrigin, BE_ORIGIN)).min(1))
+    .transform((list) => [...new Set(list.map((each) => new URL(each).origin))])
 }
 
 /** Settings of the apps that check which page made a request. */
@@ -42,7 +56,8 @@ export const sourceSettings = {
 function isOrigin(text: string): boolean {
   const url = URL.parse(text)
   if (!url || !/^https?:$/.test(url.protocol) || url.host.includes('*')) return false
-  return url.href === `${url.origin}/`
+  if (url.port === '0') return false
+  return url.href === `${url.origin}/` && !/[?#]$/.test(text)
 }
 
 /** A secret of at least 32 characters, the same on every instance. */
@@ -69,12 +84,6 @@ export const sessionSettings = {
     }),
 }
 
-/** A comma-separated list of host:port. */
-const addresses = z
-  .string()
-  .transform((list) => list.split(',').map((address) => address.trim()))
-  .pipe(z.array(z.string().regex(/^[^\s/:]+(:\d+)?$/, 'must be host:port, comma-separated')))
-
 /** What every app reads. Each setting says whether all instances must agree on it. */
 export const baseSettings = {
   NODE_ENV: z
@@ -82,7 +91,12 @@ export const baseSettings = {
     .default('development')
     .meta({ description: 'production refuses placeholder secrets', shared: true }),
   HOST: z.string().default('0.0.0.0').meta({ description: 'address to listen on' }),
-  PORT: z.coerce.number().int().min(0).max(65_535).meta({ description: 'port to listen on' }),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a port, 0 to 65535')
+    .transform(Number)
+    .pipe(z.int().max(65_535, 'must be a port, 0 to 65535'))
+    .meta({ description: 'port to listen on' }),
   INSTANCE_ID: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, dots, dashes and underscores only')
@@ -90,8 +104,7 @@ export const baseSettings = {
     .meta({
       description: 'name of this instance, unique in the cluster; the host name by default',
     }),
-  INSTANCE_URL: z
-    .url()
+  INSTANCE_URL: originSetting()
     .optional()
     .meta({ description: 'where others reach this instance; http://HOST:PORT by default' }),
   APP_VERSION: z
@@ -102,29 +115,12 @@ export const baseSettings = {
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .meta({ description: 'least severe level that is logged' }),
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }).meta({
-    description: 'Redis 7+ or Valkey 8+, with maxmemory-policy noeviction',
+  ...redisSettings,
+  ORIGIN: originSetting().meta({
+    description: 'what people type: the public origin of the load balancer',
     shared: true,
-    secret: true,
-    example: 'redis://localhost:6379',
+    example: 'http://localhost:8080',
   }),
-  REDIS_SENTINELS: addresses.optional().meta({
-    description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
-    shared: true,
-  }),
-  REDIS_CLUSTER_NODES: addresses.optional().meta({
-    description: 'host:port of more nodes of the Redis Cluster that REDIS_URL is a node of',
-    shared: true,
-    excludes: 'REDIS_SENTINELS',
-  }),
-  ORIGIN: z
-    .url({ protocol: /^https?$/ })
-    .transform((origin) => origin.replace(/\/$/, ''))
-    .meta({
-      description: 'what people type: the public origin of the load balancer',
-      shared: true,
-      example: 'http://localhost:8080',
-    }),
   DRAIN_MS: z.coerce
     .number()
     .int()
@@ -156,14 +152,4 @@ export const databaseSettings = {
     description:
       'whether an instance brings the schema up to date before it serves; false where a job does',
   }),
-}
-
-/** Where Redis is, for `connectRedis` and its like. */
-export function redisTopology(env: {
-  REDIS_URL: string
-  REDIS_SENTINELS?: string[] | undefined
-  REDIS_CLUSTER_NODES?: string[] | undefined
-}): Topology {
-  const { REDIS_URL: url, REDIS_SENTINELS: sentinels, REDIS_CLUSTER_NODES: clusterNodes } = env
-  return { url, sentinels, clusterNodes }
 }
