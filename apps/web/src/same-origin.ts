@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+import { createSourceCheck, isSafeMethod } from '@repo/service'
 
 interface Sent {
   method?: string | undefined
@@ -8,15 +7,20 @@ interface Sent {
 }
 
 /**
- * Whether a request may change something: it is safe, carries no cookie, or comes from a page of
- * this site. A browser names the page in `Origin`, and its relation to us in `Sec-Fetch-Site`. The
- * page may be on the configured origin or on the address that the request was sent to.
+ * Returns a function that tells whether a request may change something: it comes from a page of
+ * this site, or carries no cookie. The page may be on the configured origin or on the address that
+ * the request was sent to.
  */
-export function isSameOrigin({ method = 'GET', headers }: Sent, origin: string): boolean {
-  if (SAFE.has(method)) return true
-  const site = headers['sec-fetch-site']
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false
-  const page = headers.origin
-  if (page === undefined) return site !== undefined || headers.cookie === undefined
-  return page === origin || (URL.canParse(page) && new URL(page).host === headers.host)
+export function createFormCheck(origin: string): (sent: Sent) => boolean {
+  const sourceOf = createSourceCheck({ origin })
+
+  return ({ method, headers }) => {
+    if (isSafeMethod(method)) return true
+    const source = sourceOf(headers)
+    if (source === 'unknown') return headers.cookie === undefined
+    if (source === 'own') return true
+    // A browser that compares the two addresses itself has sent Sec-Fetch-Site.
+    const hasCompared = headers['sec-fetch-site'] !== undefined
+    return !hasCompared && URL.parse(headers.origin ?? '')?.host === headers.host
+  }
 }

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type ProblemOptions, sendProblem } from '@repo/service'
+import { isSafeMethod, type ProblemOptions, sendProblem } from '@repo/service'
 import { z } from 'zod'
 import { serveBuild } from './env.ts'
 import { instanceHeader } from './headers.ts'
-import { isSameOrigin } from './same-origin.ts'
+import { createFormCheck } from './same-origin.ts'
 
 const dir = join(import.meta.dirname, '..')
 const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
@@ -32,6 +32,7 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
   const app = next({ dev: false, dir, port, hostname: 'localhost', quiet: true })
   await app.prepare()
   const handle = app.getRequestHandler()
+  const isOwnForm = createFormCheck(origin)
 
   return {
     listener(request: IncomingMessage, response: ServerResponse) {
@@ -39,11 +40,12 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
       request.headers[instanceHeader] = instanceId
       // Who names no user agent is served as all others are: `htmlLimitedBots` in next.config.ts.
       request.headers['user-agent'] ||= 'unnamed'
-      if (!isSameOrigin(request, origin))
-        return sendProblem(response, fromElsewhere(request, origin))
-      // Next compares the form's origin with the host. A proxy may have replaced the host.
-      const page = URL.parse(request.headers.origin ?? '')
-      if (page) request.headers['x-forwarded-host'] = page.host
+      if (!isOwnForm(request)) return sendProblem(response, fromElsewhere(request, origin))
+      if (!isSafeMethod(request.method)) {
+        // Next compares these two again, and refuses a form whose Host a proxy has replaced.
+        request.headers.origin = origin
+        request.headers['x-forwarded-host'] = new URL(origin).host
+      }
       void handle(request, response)
     },
     close: () => app.close(),
