@@ -1,10 +1,13 @@
-import { baseSettings, databaseSettings, secret } from '@repo/service'
+import { acceptedSecrets, baseSettings, databaseSettings, secret } from '@repo/service'
 import type { z } from 'zod'
 
 export const paymentsSettings = {
   ...baseSettings,
   ...databaseSettings,
   INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
+  INTERNAL_SECRETS_ACCEPTED: acceptedSecrets(
+    'other secrets whose signatures are valid: the next or the last while it changes',
+  ),
 }
 
 export type PaymentsEnv = z.infer<z.ZodObject<typeof paymentsSettings>>

@@ -12,7 +12,8 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   const { instance, log, redis, registry, metrics } = context
   const database = await openDatabase({ env, name: instance, log })
   const payments = createPayments({ db: database.db })
-  const identities = createIdentities({ secret: env.INTERNAL_SECRET })
+  const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
+  const identities = createIdentities({ secret, acceptedSecrets })
   const bus = createBus({ redis, name: 'platform', instance, log })
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   const limiter = createRateLimiter({

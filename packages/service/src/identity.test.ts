@@ -43,6 +43,15 @@ describe('an identity', () => {
     expect(other.verify(header, request)).toEqual({ outcome: 'forged' })
   })
 
+  test('is valid under a secret that is accepted while it changes, and signed with the current one', () => {
+    const next = `${secret}!`
+    const overlapping = createIdentities({ secret: next, acceptedSecrets: [secret] })
+    expect(overlapping.verify(header, request)).toEqual({ outcome: 'valid', identity: ada })
+    const renewed = overlapping.sign(ada, request)
+    expect(identities.verify(renewed, request)).toEqual({ outcome: 'forged' })
+    expect(createIdentities({ secret: next }).verify(renewed, request).outcome).toBe('valid')
+  })
+
   test('is forged when any character of the payload is changed', () => {
     const [payload = '', mac] = header.split('.')
     for (let at = 0; at < payload.length; at += 7) {

@@ -40,13 +40,25 @@ export type IdentityCheck =
  */
 export function createIdentities({
   secret,
+  acceptedSecrets = [],
   now = Date.now,
 }: {
   secret: string
+  /** Other secrets whose signatures are valid, while the secret changes. Nothing is signed with them. */
+  acceptedSecrets?: readonly string[]
   now?: () => number
 }) {
-  function mac(payload: string, { method, path }: SignedRequest): Buffer {
-    return createHmac('sha256', secret).update(`${payload}\n${method}\n${path}`).digest()
+  const verifying = [secret, ...acceptedSecrets]
+
+  function mac(payload: string, { method, path }: SignedRequest, key = secret): Buffer {
+    return createHmac('sha256', key).update(`${payload}\n${method}\n${path}`).digest()
+  }
+
+  function isSigned(payload: string, request: SignedRequest, given: Buffer): boolean {
+    return verifying.some((key) => {
+      const expected = mac(payload, request, key)
+      return given.length === expected.length && timingSafeEqual(given, expected)
+    })
   }
 
   return {
@@ -59,9 +71,7 @@ export function createIdentities({
       if (header === undefined) return { outcome: 'missing' }
       const [payload = '', signature = '', ...rest] = header.split('.')
       const given = Buffer.from(signature, 'base64url')
-      const expected = mac(payload, request)
-      const ours = given.length === expected.length && timingSafeEqual(given, expected)
-      if (rest.length > 0 || !ours) return { outcome: 'forged' }
+      if (rest.length > 0 || !isSigned(payload, request, given)) return { outcome: 'forged' }
       const signed = read(payload)
       const fresh = signed && Math.abs(now() - signed.issuedAtMs) <= MAX_AGE_MS
       return fresh ? { outcome: 'valid', identity: signed.identity } : { outcome: 'forged' }

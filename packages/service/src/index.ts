@@ -41,6 +41,7 @@ export { currentRequest, type RequestContext } from './request-context.ts'
 export { createSourceCheck, isSafeMethod, type RequestSource } from './request-source.ts'
 export { type Listener } from './server.ts'
 export {
+  acceptedSecrets,
   baseSettings,
   databaseSettings,
   origins,

@@ -68,20 +68,22 @@ export function secret(description: string) {
     .meta({ description, shared: true, secret: true, example: '' })
 }
 
-/** Settings of who checks session cookies. */
-export const sessionSettings = {
-  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
-  AUTH_SECRETS_ACCEPTED: z
+/** A comma-separated list of other secrets that are accepted while a secret changes. */
+export function acceptedSecrets(description: string) {
+  return z
     .string()
     .transform((list) => list.split(',').map((each) => each.trim()))
     .pipe(z.array(z.string().min(32, 'must have at least 32 characters each')))
     .optional()
-    .meta({
-      description: 'other secrets whose cookies are good: the next or the last while it changes',
-      shared: true,
-      secret: true,
-      example: '',
-    }),
+    .meta({ description, shared: true, secret: true, example: '' })
+}
+
+/** Settings of who checks session cookies. */
+export const sessionSettings = {
+  AUTH_SECRET: secret('signs session cookies; auth and gateway'),
+  AUTH_SECRETS_ACCEPTED: acceptedSecrets(
+    'other secrets whose cookies are good: the next or the last while it changes',
+  ),
 }
 
 /** What every app reads. Each setting says whether all instances must agree on it. */
