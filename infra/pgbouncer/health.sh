@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether something that speaks PostgreSQL's protocol listens: an SSLRequest is answered N or S.
-exec 3<>/dev/tcp/127.0.0.1/6432 || exit 1
-printf '\0\0\0\10\4\322\26\57' >&3
-read -r -t 2 -N 1 answer <&3
-[[ $answer == [NS] ]]
+# Whether a query gets through to PostgreSQL, as the role and with the password that the apps use.
+# psql itself: Debian's wrapper would start Perl first.
+PGPASSWORD=$(<"$DATABASE_PASSWORD_FILE") PGCONNECT_TIMEOUT=2 \
+  exec /usr/lib/postgresql/*/bin/psql --no-psqlrc --no-password -qAt -h 127.0.0.1 -p 6432 -U "$DATABASE_USER" \
+  -d "${DATABASE_NAME:-threefold}" -c 'select 1' >/dev/null
