@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh APP: runs the app's own build, if it has one, and takes away what no instance loads.
+# build.sh APP: runs the app's own build, if it has one, and removes what no instance loads.
 set -euo pipefail
 app=$1
 
@@ -16,7 +16,9 @@ build() {
   cd "apps/$app"
   pnpm --filter "@repo/$app..." install --frozen-lockfile --store-dir "$PNPM_STORE"
   NODE_ENV=production NEXT_SERVER_ACTIONS_ENCRYPTION_KEY=$salt pnpm run build
-  rm -rf .next/cache .next/standalone .next/trace* .next/diagnostics
+  node /prune-next.ts "/repo/apps/$app" .next
+  rm -rf .next/cache .next/standalone .next/trace* .next/diagnostics .next/types
+  find .next -name '*.nft.json' -delete
   grep -rlF "$salt" .next | xargs -r sed -i "s|$salt||g"
   cp -a .next "/repo/apps/$app/"
   cd /repo
@@ -25,6 +27,21 @@ build() {
 if grep -q '"build"' "apps/$app/package.json"; then build; fi
 
 # Optional peers that the lockfile knows from elsewhere in the repository, compilers and test tools.
-cd node_modules/.pnpm
-rm -rf {@next+swc,@img+,sharp@,@esbuild,esbuild,drizzle-kit@,playwright,@playwright,@types+,tsx@}*
-grep -q '"next"' "/repo/apps/$app/package.json" || rm -rf {next@,react-dom@,caniuse-lite@}*
+(
+  cd node_modules/.pnpm
+  rm -rf {@next+swc,@img+,sharp@,@esbuild,esbuild,drizzle-kit@,playwright,@playwright,@types+,tsx@}*
+  if grep -q '"next"' "/repo/apps/$app/package.json"; then
+    # The build has put them into its own files.
+    rm -rf {lucide-react,@base-ui+,@floating-ui+,@fontsource,tailwind-}*
+  else
+    rm -rf {next@,react@,react-dom@,caniuse-lite@}*
+  fi
+)
+
+# Only Node.js runs here: no types, no source maps, no tests, no instructions for package managers.
+find . \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.tsbuildinfo' \
+  -o -name '*.test.ts' -o -name '*.test.js' -o -name '*.fixture.ts' \) -type f -delete
+find . -xtype l -delete
+find . \( -name bench -o -name mutants \) -path './packages/*' -prune -exec rm -rf {} +
+rm -rf packages/testing infra e2e pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.json node_modules/.modules.yaml
+find apps packages \( -name tsconfig.json -o -name turbo.json \) -delete

@@ -1,5 +1,5 @@
 import { lookup, resolvePtr } from 'node:dns/promises'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 /**
@@ -18,7 +18,10 @@ if (project && !env['INSTANCE_ID']) {
   }
 }
 
-// Next reads this one itself, and knows of no files.
+// `health.sh` compares the age of the secret files with this one.
+writeFileSync('/tmp/started', '')
+
+// Next reads this one itself, and reads no files.
 const keyFile = env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY_FILE']
 if (keyFile) env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] = readFileSync(keyFile, 'utf8').trim()
 

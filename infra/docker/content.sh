@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# content.sh IMAGE MAX_MB: what an image must not hold, and how large it may be. Exits 1 and names what it finds.
+set -euo pipefail
+image=$1 max=$2
+found=$(docker run --rm --network none --user root --entrypoint bash "$image" -c '
+  for tool in npm npx yarn corepack pnpm turbo git gcc; do command -v "$tool"; done
+  find / -xdev \( -name "*.map" -o -name "*.test.ts" -o -name "*.fixture.ts" -o -name "*.d.ts" -o -name ".env*" \
+    -o -name "pnpm-lock.yaml" -o -name "package-lock.json" \) -not -path "/proc/*" -print
+  ls -d /app/packages/testing /app/e2e /app/infra /usr/local/include/node /usr/local/lib/node_modules \
+    /app/node_modules/.pnpm/{typescript,vitest,turbo,@playwright,drizzle-kit}* 2>/dev/null
+  find /app -path "*/next/dist/compiled/*" \( -name babel -o -name webpack -o -name terser \
+    -o -name "react-dom-experimental" -o -name "*.dev.js" \) -print
+  :' | sed -n 1,20p)
+if [[ -n $found ]]; then
+  printf '%s holds what no instance needs:\n%s\n' "$image" "$found" >&2
+  exit 1
+fi
+user=$(docker image inspect --format '{{.Config.User}}' "$image")
+[[ $user == node ]] || { echo "$image runs as '$user', not as node" >&2; exit 1; }
+size=$(($(docker image inspect --format '{{.Size}}' "$image") / 1000000))
+((size <= max)) || { echo "$image has $size MB, more than $max" >&2; exit 1; }
+echo "$image: $size MB"
