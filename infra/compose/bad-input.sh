@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(mktemp -d)
 good=$work/good
-./secrets.sh "$good"
 export COMPOSE_PROJECT_NAME=threefold-bad COMPOSE_ENV_FILES=$work/none REPLICAS=1 EDGE_PORT=8390
 export AUTH_PORTS=7511-7520 GATEWAY_PORTS=7521-7530 WEB_PORTS=7531-7540 PAYMENTS_PORTS=7541-7550
 touch "$COMPOSE_ENV_FILES"
 export SECRETS_DIR=$good
+./secrets.sh "$good"
 trap 'docker compose down --volumes --timeout 1 >/dev/null 2>&1 || :; rm -rf "$work"' EXIT
 
 # refused CASE SERVICE LINE [SERVICE…]: `up` of the services fails, and the log of SERVICE says LINE;
@@ -21,7 +21,7 @@ refused() {
     echo "BROKEN  $name: up succeeded" >&2
     exit 1
   fi
-  said=$([[ -z $service ]] && cat "$work/up.log" || docker compose logs --no-log-prefix "$service" 2>&1)
+  if [[ -z $service ]]; then said=$(<"$work/up.log"); else said=$(docker compose logs --no-log-prefix "$service" 2>&1); fi
   if ! said=$(grep -m1 -F -- "$line" <<<"$said"); then
     echo "BROKEN  $name: nobody says '$line'" >&2
     tail -3 "$work/up.log" >&2
@@ -55,8 +55,10 @@ docker compose exec -T postgres psql -q -U threefold -c 'delete from drizzle.__d
 refused 'an old schema' auth 'migration(s)' --no-deps auth
 
 REPLICAS=0 refused 'REPLICAS=0' migrate 'REPLICAS: must be 1 to 9' migrate auth
+DEMO=true EDGE_ADDRESS=0.0.0.0 refused 'demo accounts on every network' migrate \
+  'EDGE_ADDRESS must be 127.0.0.1' migrate auth
 
-node -e 'require("net").createServer().listen(8391, "0.0.0.0", () => console.log("busy"))' >"$work/busy" &
+node -e 'require("net").createServer().listen(8391, "127.0.0.1", () => console.log("busy"))' >"$work/busy" &
 squatter=$!
 until [[ -s $work/busy ]]; do sleep 0.1; done
 EDGE_PORT=8391 refused 'a port in use' '' '8391' edge
