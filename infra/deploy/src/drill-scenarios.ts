@@ -1,6 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { App } from './containers.ts'
+import { addresses } from './drill-addresses.ts'
+import { appliesSecret, appliesSetting, rotates } from './drill-apply.ts'
 import type { Releases } from './drill-releases.ts'
+import { restarts } from './drill-restarts.ts'
+import { shortage } from './drill-shortage.ts'
 import { connections, killed, postgresRestarted, redisHangs } from './faults.ts'
 import { finishGreen, shift, startGreen } from './green.ts'
 import { rollTo } from './rolling-change.ts'
@@ -71,4 +75,10 @@ export const scenarios: Record<string, (drill: Drill) => Promise<void>> = {
   'redis-hangs': redisHangs,
   'postgres-restarts': postgresRestarted,
   connections,
+  addresses,
+  apply: appliesSecret,
+  setting: appliesSetting,
+  rotate: rotates,
+  restarts,
+  shortage,
 }

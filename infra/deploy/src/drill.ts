@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { runCommand } from './command.ts'
 import { APPS } from './containers.ts'
 import { makeReleases } from './drill-releases.ts'
 import { scenarios } from './drill-scenarios.ts'
@@ -25,15 +26,17 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const apps = APPS.filter((app) => values.apps.split(',').includes(app))
-const releases = await makeReleases()
-for (const [name, scenario] of Object.entries(scenarios)) {
-  if (!wanted.includes(name)) continue
-  try {
-    await scenario({ requests: Number(values.requests), apps, releases })
-  } catch (error) {
-    verdict(name, false, String(error))
-    say(error instanceof Error ? (error.stack ?? '') : '')
+await runCommand(async () => {
+  const apps = APPS.filter((app) => values.apps.split(',').includes(app))
+  const releases = await makeReleases()
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    if (!wanted.includes(name)) continue
+    try {
+      await scenario({ requests: Number(values.requests), apps, releases })
+    } catch (error) {
+      verdict(name, false, String(error))
+      say(error instanceof Error ? (error.stack ?? '') : '')
+    }
   }
-}
-process.exitCode = summary() ? 0 : 1
+  process.exitCode = summary() ? 0 : 1
+})

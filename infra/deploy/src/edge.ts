@@ -1,7 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { compose, docker } from './docker.ts'
+import { compose, docker, lastLine, tryDocker } from './docker.ts'
+import { HEALTHY_WITHIN_S } from './env.ts'
 
 const MAP = '/var/lib/haproxy/release.map'
+const CONFIG = '/usr/local/etc/haproxy/haproxy.cfg'
 
 /** Says something to HAProxy's runtime interface and returns its answer. */
 async function tell(command: string): Promise<string> {
@@ -24,6 +26,40 @@ async function greenPercent(): Promise<number | undefined> {
   return shown?.[1] === undefined ? undefined : Number(shown[1])
 }
 
+const STATE = '/var/lib/haproxy/servers.state'
+
+/**
+ * Reads the configuration and the certificate again: a new process takes the listening sockets over,
+ * with the instances that are up, and the old one ends when its requests have.
+ * @throws Error when the configuration is refused; the old process goes on then
+ */
+export async function reloadEdge(): Promise<void> {
+  const before = await processId()
+  const check = ['exec', '-T', 'edge', 'haproxy', '-c', '-f', CONFIG]
+  const { code, stderr } = await tryDocker(compose(check))
+  if (code !== 0) throw new Error(`edge: the configuration is refused: ${lastLine(stderr)}`)
+  const save = `exec 3<>/dev/tcp/127.0.0.1/9999; echo 'show servers state' >&3; cat <&3 >${STATE}`
+  await docker(compose(['exec', '-T', 'edge', 'bash', '-c', save]))
+  await docker(compose(['kill', '--signal', 'USR2', 'edge']))
+  const giveUpAt = performance.now() + 10_000
+  while ((await processId().catch(() => before)) === before) {
+    if (performance.now() > giveUpAt) throw new Error('edge: no new process after 10 s')
+    await wait(100)
+  }
+  // A later start must not take over what is up now.
+  await docker(compose(['exec', '-T', 'edge', 'rm', '-f', STATE]))
+}
+
+async function processId(): Promise<string> {
+  return /^Pid: (\d+)$/m.exec(await tell('show info'))?.[1] ?? ''
+}
+
+/** When the process that serves now was started: it has read its files then. */
+export async function edgeStartedAt(): Promise<Date> {
+  const seconds = /^Uptime_sec: (\d+)$/m.exec(await tell('show info'))?.[1]
+  return new Date(Date.now() - Number(seconds ?? 0) * 1_000)
+}
+
 /** How many instances of a backend (`auth-blue`) the edge sends requests to. */
 export async function countUp(backend: string): Promise<number> {
   const rows = (await tell('show stat')).split('\n').map((row) => row.split(','))
@@ -37,9 +73,9 @@ export async function countUp(backend: string): Promise<number> {
   ).length
 }
 
-/** Waits until the edge sends requests to this many. @throws Error when it does not within 20 s */
+/** Waits until the edge sends requests to this many. @throws Error when it does not in time */
 export async function untilUp(backend: string, expected: number): Promise<void> {
-  const giveUpAt = performance.now() + 20_000
+  const giveUpAt = performance.now() + HEALTHY_WITHIN_S * 1_000
   while ((await countUp(backend)) < expected) {
     if (performance.now() > giveUpAt) throw new Error(`the edge does not see ${backend}`)
     await wait(100)

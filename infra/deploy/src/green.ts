@@ -1,9 +1,10 @@
 import { type App, APPS, containersOf } from './containers.ts'
 import { compose, docker } from './docker.ts'
-import { countUp, setGreenPercent, untilUp } from './edge.ts'
-import { GREEN_FILE, HEALTHY_WITHIN_S } from './env.ts'
+import { countUp, setGreenPercent } from './edge.ts'
+import { GREEN_FILE } from './env.ts'
 import { previousVariable, tagVariable, writeRelease } from './release-file.ts'
 import { say, timed } from './say.ts'
+import { startOne } from './start-one.ts'
 
 const greenOf = (app: App) => `${app}-green`
 
@@ -17,8 +18,7 @@ export async function startGreen(tag: string, apps: readonly App[] = APPS): Prom
     const seconds = await timed(async () => {
       for (const app of apps) {
         const { length: count } = await containersOf(app)
-        await startOneByOne(greenOf(app), count, { GREEN_TAG: tag })
-        await untilUp(greenOf(app), count)
+        await startAll(app, count, 'green', tag)
       }
     })
     say(`green: ${apps.join(', ')} at ${tag} are healthy after ${seconds} s`)
@@ -28,15 +28,16 @@ export async function startGreen(tag: string, apps: readonly App[] = APPS): Prom
   }
 }
 
-/** All at once would take the processors away from those that serve. */
-async function startOneByOne(service: string, count: number, env: Record<string, string>) {
-  const up = ['up', '-d', '--no-deps', '--no-build', '--no-recreate']
-  const wait = ['--wait', '--wait-timeout', String(HEALTHY_WITHIN_S)]
-  for (let n = 1; n <= count; n += 1) {
-    await docker(
-      compose([...up, ...wait, '--scale', `${service}=${n}`, service], [GREEN_FILE]),
-      env,
-    )
+/** One by one: all at once would take the processors away from the instances that serve. */
+async function startAll(app: App, count: number, colour: 'blue' | 'green', tag?: string) {
+  const env: Record<string, string> = tag === undefined ? {} : { GREEN_TAG: tag }
+  for (
+    let n = (await containersOf(colour === 'blue' ? app : greenOf(app))).length;
+    n < count;
+    n += 1
+  ) {
+    const added = await startOne(app, env, colour)
+    if (added.outcome === 'failed') throw new Error(`${app}: ${added.reason}`)
   }
 }
 
@@ -54,8 +55,7 @@ export async function finishGreen(tag: string, apps: readonly App[] = APPS): Pro
       const previous = outgoing[0]?.image.split(':').at(-1) ?? ''
       writeRelease({ [tagVariable(app)]: tag, [previousVariable(app)]: previous })
       await remove([app])
-      await startOneByOne(app, outgoing.length, {})
-      await untilUp(`${app}-blue`, outgoing.length)
+      await startAll(app, outgoing.length, 'blue')
     }
   })
   say(`blue: ${apps.join(', ')} at ${tag} are healthy after ${seconds} s`)

@@ -1,4 +1,4 @@
-import { containersOf } from './containers.ts'
+import { type Container, containersOf } from './containers.ts'
 import { docker } from './docker.ts'
 
 const PSQL = ['psql', '-U', 'threefold', '-d', 'threefold', '-At', '-F', ' ', '-c']
@@ -22,10 +22,13 @@ export async function countConnections(): Promise<number> {
 
 /**
  * A planned restart: PgBouncer lets transactions end and holds what comes after, PostgreSQL starts
- * again, PgBouncer goes on. Nobody's statement is cut off; all wait as long as it takes.
+ * again, PgBouncer goes on. No statement is cut off; all wait as long as it takes.
+ * @param restart what ends PostgreSQL and starts it again
  * @returns how long queries were held, in ms
  */
-export async function restartPostgres(): Promise<number> {
+export async function restartPostgres(
+  restart: (server: Container) => Promise<unknown> = ({ id }) => docker(['restart', id]),
+): Promise<number> {
   const [pooler] = await containersOf('pgbouncer')
   const [server] = await containersOf('postgres')
   if (!pooler || !server) throw new Error('pgbouncer and postgres must run')
@@ -36,10 +39,19 @@ export async function restartPostgres(): Promise<number> {
   await docker(['kill', '--signal', 'USR1', pooler.id])
   try {
     await docker(['exec', server.id, 'timeout', '10', 'sh', '-c', UNTIL_UNUSED])
-    await docker(['restart', server.id])
-    await docker(['exec', server.id, 'timeout', '30', 'sh', '-c', UNTIL_READY])
+    await restart(server)
+    const [restarted] = await containersOf('postgres')
+    const { id } = restarted ?? server
+    await docker(['exec', id, 'timeout', '30', 'sh', '-c', UNTIL_READY])
+    // Another container has another address: PgBouncer must know it before it goes on.
+    if (id !== server.id) await untilFollowed(pooler, restarted?.addresses[0]?.address ?? '')
   } finally {
     await docker(['kill', '--signal', 'USR2', pooler.id])
   }
   return Math.round(performance.now() - began)
+}
+
+async function untilFollowed({ id }: Container, address: string): Promise<void> {
+  const until = `until grep -qF 'host=${address} ' /tmp/pgbouncer.ini; do sleep 0.02; done; sleep 0.1`
+  await docker(['exec', id, 'timeout', '10', 'sh', '-c', until])
 }

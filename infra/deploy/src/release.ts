@@ -1,3 +1,4 @@
+import { runCommand } from './command.ts'
 import { APPS } from './containers.ts'
 import { finishGreen, serves, shift, startGreen, stopGreen } from './green.ts'
 
@@ -13,10 +14,11 @@ const named = APPS.filter((app) => rest.includes(app))
 const apps = named.length > 0 ? named : APPS
 const value = rest.find((each) => !named.some((app) => app === each))
 
-if (command === 'start' && value) await startGreen(value, apps)
-else if (command === 'finish' && value) await finish(value)
-else if (command === 'shift' && value && /^\d+$/.test(value)) await shift(Number(value))
-else if (command === 'abort') await stopGreen(apps)
+if (command === 'start' && value) await runCommand(() => startGreen(value, apps))
+else if (command === 'finish' && value) await runCommand(() => finish(value))
+else if (command === 'shift' && value && /^\d+$/.test(value))
+  await runCommand(() => shift(Number(value)))
+else if (command === 'abort') await runCommand(() => stopGreen(apps))
 else {
   process.stderr.write(USAGE)
   process.exitCode = 2

@@ -1,4 +1,7 @@
+import { runCommand } from './command.ts'
 import { restartPostgres } from './postgres.ts'
 import { say } from './say.ts'
 
-say(`postgres: restarted; queries were held for ${await restartPostgres()} ms`)
+await runCommand(async () =>
+  say(`postgres: restarted; queries were held for ${await restartPostgres()} ms`),
+)

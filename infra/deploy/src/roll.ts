@@ -1,3 +1,4 @@
+import { runCommand } from './command.ts'
 import { APPS, type App } from './containers.ts'
 import { previousVariable, readRelease } from './release-file.ts'
 import { rollTo } from './rolling-change.ts'
@@ -8,9 +9,11 @@ const [name, wanted] = process.argv.slice(2)
 const app = APPS.find((each) => each === name)
 const tag = app && wanted === '--back' ? previousOf(app) : wanted
 if (app && tag) {
-  const result = await rollTo(app, tag)
-  if (result.outcome === 'aborted') process.exitCode = 1
-  else say(`${app}: ${result.replaced} instances run ${tag}`)
+  await runCommand(async () => {
+    const result = await rollTo(app, tag)
+    if (result.outcome === 'aborted') process.exitCode = 1
+    else say(`${app}: ${result.replaced} instances run ${tag}`)
+  })
 } else {
   process.stderr.write(`usage: roll.ts ${APPS.join('|')} TAG | --back\n`)
   process.exitCode = 2
