@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The stack in containers, from images to procedures, as CI runs it: builds, starts from empty volumes,
-# runs the browser specs and a short drill, and leaves nothing. Where containers cannot run it says so in
-# one line and exits 0.
+# runs the browser specs and short drills, and leaves nothing. With CI=true it fails where containers cannot
+# run, since an engine is expected there; elsewhere it prints one line and exits 0. CONTAINERS=off leaves it out.
 # OFFLINE_IMAGES names a folder whose docker28.sh and offline-images.sh bring an engine and stand-in
 # images where there is no registry; by default an `offline-images` in a folder beside this checkout.
 set -euo pipefail
@@ -13,7 +13,15 @@ export PATH=$root/node_modules/.bin:$PATH
 work=$(mktemp -d)
 summary=()
 
-skip() { printf 'containers: SKIPPED: %s\n' "$1"; exit 0; }
+skip() {
+  rm -rf "$work"
+  if [[ ${CI:-} == true ]]; then
+    printf 'containers: FAILED: %s; CONTAINERS=off leaves this stage out\n' "$1" >&2
+    exit 1
+  fi
+  printf 'containers: SKIPPED: %s\n' "$1"
+  exit 0
+}
 note() { summary+=("$1"); printf 'containers %4ds: %s\n' "$SECONDS" "$1"; }
 
 engine() {
@@ -41,6 +49,31 @@ stand_ins() {
     "$offline/offline-images.sh" >"$work/images.log" 2>&1
 }
 
+# For a moment an edge of its own, with TLS: whatever Host a client sends, it is redirected to ORIGIN.
+redirects_to_origin() {
+  local edge location
+  ../compose/certificate.sh "$work/tls"
+  edge=$(docker run --detach --rm --env EDGE_TLS=true --env ORIGIN=https://shop.test \
+    --volume "$root/infra/edge:/usr/local/etc/haproxy:ro" --publish 127.0.0.1::8080 \
+    --volume "$work/tls/edge_certificate:/run/secrets/edge_certificate:ro" haproxy:3.2)
+  location=$(curl --silent --retry 20 --retry-delay 1 --retry-all-errors --output /dev/null \
+    --header 'Host: attacker.test' --write-out '%{redirect_url}' \
+    "http://$(docker port "$edge" 8080/tcp)/pay?id=1" || :)
+  docker rm --force "$edge" >/dev/null
+  [[ $location == 'https://shop.test/pay?id=1' ]] || { echo "the edge redirects to $location" >&2; return 1; }
+}
+
+# A copy of the scripts elsewhere, with the name of this stack: they refuse to touch it.
+refuses_other_checkout() {
+  local said code
+  mkdir "$work/other" && cp -r "$root"/infra/{compose,deploy} "$work/other"
+  for script in "$work/other/compose/secrets.sh $work/other-secrets" "node $work/other/deploy/src/apply.ts"; do
+    said=$($script 2>&1) && code=0 || code=$?
+    [[ $code == 78 && $said == *'belongs to the checkout in'* && $(wc -l <<<"$said") == 1 ]] \
+      || { echo "$script: exit code $code: $said" >&2; return 1; }
+  done
+}
+
 finish() {
   local code=$?
   set +e
@@ -57,6 +90,7 @@ finish() {
   printf '  %s\n' "${summary[@]}"
 }
 
+[[ ${CONTAINERS:-on} == off ]] && { rm -rf "$work"; echo 'containers: left out by CONTAINERS=off'; exit 0; }
 engine || skip 'no Docker engine, and none can be started here'
 images || stand_ins || skip 'the base images cannot be had: no registry, and no stand-ins'
 trap finish EXIT
@@ -76,13 +110,20 @@ for overlay in compose.dev.yaml compose.blue-green.yaml compose.tls.yaml compose
   docker compose -f compose.yaml -f "$overlay" config --quiet
 done
 note 'every overlay is valid'
+docker compose -f compose.yaml config --format json >"$work/rendered.json"
+(cd "$root" && unset DEMO && COMPOSE_RENDERED=$work/rendered.json vitest run infra/deploy --reporter dot >"$work/rendered.log" 2>&1) \
+  || { tail -40 "$work/rendered.log"; exit 1; }
+note "the rendered configuration is as reviewed"
+redirects_to_origin
+note 'http is redirected to ORIGIN only'
 
 docker build --quiet --tag threefold/pgbouncer:ci ../pgbouncer >/dev/null
 for app in auth gateway payments web; do
   docker build --quiet --build-arg "APP=$app" --build-arg VERSION=ci --tag "threefold/$app:ci" \
     --file ../docker/Dockerfile "$root" >/dev/null
+  ../docker/content.sh "threefold/$app:ci" 300
 done
-note 'images built'
+note 'images built, with what they need and no more'
 
 ./bad-input.sh
 note 'bad input is refused'
@@ -93,6 +134,8 @@ up=yes
 began=$SECONDS
 docker compose up --detach --wait --no-build >"$work/up.log" 2>&1 || { tail -5 "$work/up.log"; exit 1; }
 note "up from empty volumes in $((SECONDS - began)) s"
+refuses_other_checkout
+note 'another checkout is refused'
 
 state=$work/cluster
 node ../deploy/src/describe.ts "$state/cluster.json" --watch &
@@ -103,5 +146,5 @@ kill "$describer"
 note 'browser specs passed'
 
 node ../deploy/src/drill.ts --requests "$requests" --apps gateway,payments \
-  rolling bad-release redis-hangs connections
-note 'drill passed'
+  rolling bad-release killed redis-hangs postgres-restarts connections addresses apply
+note 'drills passed'
