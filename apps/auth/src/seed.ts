@@ -1,5 +1,5 @@
 import { demo, migrateDatabase, openDatabase, seedDemo } from '@repo/database'
-import { createLog, databaseSettings, readEnv } from '@repo/service'
+import { createLog, databaseHost, databaseSettings, readEnv } from '@repo/service'
 import { hashPassword } from 'better-auth/crypto'
 import { z } from 'zod'
 
@@ -14,7 +14,7 @@ try {
   log.info({ event: 'migrated', applied }, `applied ${applied} migration(s)`)
   if (env.DEMO) await makeDemoUsers()
 } catch (error) {
-  const { host } = new URL(env.DATABASE_URL)
+  const host = databaseHost(env.DATABASE_URL)
   const reason = error instanceof Error ? error.message || error.name : String(error)
   process.stderr.write(`DATABASE_URL: PostgreSQL at ${host} cannot be used: ${reason}\n`)
   process.exitCode = 1

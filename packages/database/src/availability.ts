@@ -1,3 +1,24 @@
+import { DatabaseError } from 'pg'
+
+/**
+ * SQLSTATE classes of errors that a statement or its data causes: another attempt fails in the same
+ * way. `TF` is the class of the triggers in `migrations`. Every other class is an outage.
+ */
+const DEFECT_CLASSES = new Set([
+  ...['02', '03', '09', '0A', '0B', '0F', '0L', '0P', '0Z', '10', '20', '21', '22', '23', '24'],
+  ...['27', '2B', '2D', '2F', '36', '38', '39', '3B', '3F', '42', '44', 'P0', 'TF'],
+])
+/** Statements beyond a limit of PostgreSQL; the rest of class 54 is about the server. */
+const DEFECTS = new Set(['54001', '54011', '54023'])
+/** 42501: a right that the role lacks, for example during a migration. 42P05: a pooler's leftover. */
+const OUTAGES = new Set(['42501', '42P05'])
+/** Errors after which the connection does its work as before: conflicts, locks and cancellation. */
+const HARMLESS = /^(40|55|57014|42501)/
+/** The server refuses the role or the database: class 28, 3D000, and 42501 for CONNECT. */
+const REFUSAL = /^(28|3D000|42501)/
+/** The server shuts down, or became read-only: its other connections are of no use either. */
+const ROLE_LOST = /^(25006|57P0[123])/
+
 const NETWORK = new Set([
   'ECONNABORTED',
   'ECONNREFUSED',
@@ -9,26 +30,75 @@ const NETWORK = new Set([
   'EPIPE',
   'ETIMEDOUT',
 ])
-/**
- * Classes 08 (connection) and 53 (resources), and of 57 what ends a statement or a session from
- * outside: statement_timeout, a stopping or starting server, idle_session_timeout.
- */
-const SQLSTATE = /^(08|53)|^57(014|P0[1235])$/
-/** What pg 8 and its pool say in errors without a code. */
+/** Messages of pg 8 and its pool in errors without a code. */
 const MESSAGE =
   /^(Query read timeout|timeout expired|timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed and is not queryable|Cannot use a pool after calling end)/
 
+const storeErrors = new WeakSet<Error>()
+
+/** PostgreSQL cannot do its work within the deadline. `cause` is the last failure to connect. */
+export class DatabaseUnavailableError extends Error {
+  override name = 'DatabaseUnavailableError'
+  readonly code: 'no-connection' | 'no-answer'
+
+  constructor(code: 'no-connection' | 'no-answer', message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
 /**
- * Whether an error means that the database is away (refused, reset, restarting, full or silent
- * past its deadline), as opposed to a statement that it refused. Looks through `cause`. Whether the
- * statement was executed is unknown.
+ * Marks an error that a connection raised: TLS, authentication, DNS or protocol. Such errors have no
+ * common form; their origin decides.
+ */
+export function markStoreError(error: Error): void {
+  if (!(error instanceof DatabaseError)) storeErrors.add(error)
+}
+
+/**
+ * Whether an error means that PostgreSQL could not do its work, as opposed to a statement that it
+ * refused for a reason in the statement or its data. Looks through `cause`. It is unknown whether
+ * the statement was executed.
  */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (error instanceof DatabaseUnavailableError || storeErrors.has(error)) return true
+  if (isServerError(error)) return isServerOutage(error)
   if (error instanceof AggregateError && error.errors.some(isDatabaseUnavailable)) return true
-  const code = 'code' in error ? String(error.code) : undefined
-  if (code === undefined ? MESSAGE.test(error.message) : NETWORK.has(code) || SQLSTATE.test(code)) {
-    return true
-  }
+  const code = codeOf(error)
+  if (code === undefined ? MESSAGE.test(error.message) : NETWORK.has(code)) return true
   return isDatabaseUnavailable(error.cause)
+}
+
+/** Whether the server refuses this role or database: an attempt a second later fails as well. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return (isServerError(error) && REFUSAL.test(codeOf(error) ?? '')) || isRefusal(error.cause)
+}
+
+/** Whether a connection must not be used again after the server sent this error. */
+export function breaksConnection(error: Error): boolean {
+  return isDatabaseUnavailable(error) && !HARMLESS.test(codeOf(error) ?? '')
+}
+
+/** Whether every connection that is open now leads to a server that cannot do the work. */
+export function breaksAllConnections(error: Error): boolean {
+  return ROLE_LOST.test(codeOf(error) ?? '')
+}
+
+function isServerOutage(error: Error): boolean {
+  const code = codeOf(error)
+  if (code === undefined || OUTAGES.has(code)) return true
+  // "cached plan must not change result type": a prepared statement that a migration outdated.
+  if ('routine' in error && error.routine === 'RevalidateCachedQuery') return true
+  return !DEFECTS.has(code) && !DEFECT_CLASSES.has(code.slice(0, 2))
+}
+
+function isServerError(error: Error): boolean {
+  if (error instanceof DatabaseError) return true
+  return 'severity' in error && /^[0-9A-Z]{5}$/.test(codeOf(error) ?? '')
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -70,7 +70,7 @@ describe('a PostgreSQL that hangs', () => {
       await tx.execute('select 1')
     })
     await failsInTime(() => inTransaction)
-    expect(performance.now() - pausedMs).toBeLessThan(800)
+    expect(performance.now() - pausedMs).toBeLessThan(2 * 1_000)
   })
 
   // Drizzle never gave back a connection whose BEGIN failed: a pool of n was dead after n of them.
@@ -96,7 +96,7 @@ describe('a PostgreSQL that hangs', () => {
 })
 
 describe('a PostgreSQL that is killed', () => {
-  test('is unavailable at once, also in a transaction, and in use again after its restart', async ({
+  test('is unavailable within 2 s, also in a transaction, and in use again after its restart', async ({
     ownPostgres,
   }) => {
     await using database = connect(ownPostgres.url)
@@ -108,7 +108,7 @@ describe('a PostgreSQL that is killed', () => {
       await tx.execute(`insert into written values ('other half')`)
     })
     await expect(inTransaction).rejects.toSatisfy(isDatabaseUnavailable)
-    expect(await failsInTime(database.ping)).toBeLessThan(500)
+    await failsInTime(database.ping)
     await ownPostgres.restart()
     await database.pool.query(`insert into written values ('later')`)
     const { rows } = await database.pool.query('select what from written')

@@ -1,5 +1,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
-import { Pool, type PoolClient } from 'pg'
+import type { Pool, PoolClient } from 'pg'
+import { createNamedStatements } from './named-statements.ts'
+import { QueuedPool } from './queued-pool.ts'
 import * as schema from './schema.ts'
 import { createTransaction } from './transaction.ts'
 
@@ -8,10 +10,22 @@ export type Database = NodePgDatabase<typeof schema>
 export interface DatabaseConnection {
   readonly db: Database
   readonly pool: Pool
-  /** Answers when the server does. @throws what `isDatabaseUnavailable` recognises */
+  /** Resolves when the server answers. @throws an error that `isDatabaseUnavailable` recognises */
   readonly ping: () => Promise<void>
-  /** Waits for queries in progress, at most the deadline; then cuts them off. */
+  /**
+   * Opens the minimum of connections before the first call needs them, and prepares statements on
+   * each. Says whether named statements are sent by name.
+   */
+  readonly warm: (statements?: readonly WarmStatement[]) => Promise<{ isNamed: boolean }>
+  /** Waits for queries in progress, at most the deadline; then closes their connections. */
   readonly close: () => Promise<void>
+}
+
+/** A query without an effect, which prepares its statement. */
+export interface WarmStatement {
+  name: string
+  text: string
+  values: unknown[]
 }
 
 export interface DatabaseOptions {
@@ -19,38 +33,52 @@ export interface DatabaseOptions {
   /** Shown by pg_stat_activity: the instance's id. */
   name: string
   poolSize: number
-  /** How long a caller waits for a connection and an answer together, in ms. */
+  /** Connections that stay open while they are idle, at most `poolSize`. */
+  minConnections?: number
+  /** How long opening one connection may take, in ms. A call does not wait that long for it. */
+  connectTimeoutMs?: number
+  /**
+   * How long a call waits for a connection and the answer together, in ms, while the server answers
+   * no call of this pool: it is unreachable or hangs.
+   */
   deadlineMs?: number
+  /** How long a call waits at most while the server answers other calls: it is busy. */
+  busyDeadlineMs?: number
+  /** Whether the server may be behind a pooler: `warm` finds out whether it keeps named statements. */
+  isPooled?: boolean
 }
 
-/**
- * A pool on which no call waits longer than its deadline: a quarter of it for a connection, the rest for
- * the answer, so that a database that is away is a 503 and never a queue.
- */
-export function connectDatabase({ url, name, poolSize, deadlineMs = 1_800 }: DatabaseOptions) {
-  const pool = new Pool({
+/** A pool on which every call ends within its deadline, whatever the state of the server. */
+export function connectDatabase({
+  url,
+  name,
+  poolSize,
+  minConnections = 0,
+  connectTimeoutMs = 5_000,
+  deadlineMs = 1_500,
+  busyDeadlineMs = 5_000,
+  isPooled = false,
+}: DatabaseOptions): DatabaseConnection {
+  const named = createNamedStatements({ isDetected: isPooled })
+  const pool = new QueuedPool({
     connectionString: url,
     application_name: name,
     max: poolSize,
-    connectionTimeoutMillis: deadlineMs / 4,
-    query_timeout: (deadlineMs * 3) / 4,
+    min: Math.min(minConnections, poolSize),
+    connectionTimeoutMillis: connectTimeoutMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
+    deadlineMs,
+    busyDeadlineMs,
+    named,
   })
   const clients = new Set<PoolClient>()
-  // An idle connection that the server closed is dropped from the pool; the next query opens one.
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => {
-    clients.add(client)
-    // One that breaks while a transaction holds it: the next statement reports it. Unheard, the
-    // event would end the process.
-    client.on('error', () => undefined)
-  })
-  const gone = Promise.withResolvers<void>()
+  pool.on('connect', (client) => void clients.add(client))
+  const closed = Promise.withResolvers<void>()
   pool.on('remove', (client) => {
     clients.delete(client)
-    if (pool.ending && clients.size === 0) gone.resolve()
+    if (pool.ending && clients.size === 0) closed.resolve()
   })
 
   return {
@@ -59,14 +87,22 @@ export function connectDatabase({ url, name, poolSize, deadlineMs = 1_800 }: Dat
     async ping() {
       await pool.query('select 1')
     },
+    async warm(statements = []) {
+      await pool.warm(async (client) => {
+        await named.detect(client)
+        if (!named.isSupported()) return
+        for (const statement of statements) await client.query({ ...statement })
+      })
+      return { isNamed: named.isSupported() }
+    },
     async close() {
       const { promise: late, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, deadlineMs)
-      if (clients.size === 0) gone.resolve()
-      // The pool ends when it has said goodbye: a server that hangs keeps the connection.
-      await Promise.race([Promise.all([pool.end(), gone.promise]), late])
+      if (clients.size === 0) closed.resolve()
+      // `pool.end()` does not wait until a server that hangs has closed its side.
+      await Promise.race([Promise.all([pool.end(), closed.promise]), late])
       clearTimeout(timer)
       for (const client of clients) client.connection.stream.destroy()
     },
-  } satisfies DatabaseConnection as DatabaseConnection
+  }
 }

@@ -1,5 +1,6 @@
 import { createDatabase, describe, expect, test } from '@repo/testing'
 import { Client } from 'pg'
+import { createTestLog } from './log.fixture.ts'
 import { migrateDatabase } from './migrate.ts'
 import { writeMigrations } from './migrations.fixture.ts'
 import { openDatabase } from './open.ts'
@@ -95,11 +96,10 @@ describe('openDatabase', () => {
   test('migrates, says so once, and opens the share of one instance', async ({ databaseUrl }) => {
     await using empty = await emptyDatabase(databaseUrl)
     const env = { ...settings, DATABASE_URL: empty.url, MIGRATE_ON_BOOT: true }
-    const lines: object[] = []
-    const log = { info: (fields: object) => void lines.push(fields) }
+    const log = createTestLog()
     const first = await openDatabase({ env, name: 'auth-1', log })
     const second = await openDatabase({ env, name: 'auth-2', log })
-    expect(lines).toEqual([{ event: 'migrated', applied: expect.any(Number) }])
+    expect(log.lines).toMatchObject([{ level: 'info', event: 'migrated' }])
     expect(first.pool.options.max).toBe(2)
     await Promise.all([first.close(), second.close()])
   })
@@ -109,7 +109,7 @@ describe('openDatabase', () => {
   }) => {
     await using empty = await emptyDatabase(databaseUrl)
     const env = { ...settings, DATABASE_URL: empty.url, MIGRATE_ON_BOOT: false }
-    const open = () => openDatabase({ env, name: 'auth-1', log: { info: () => undefined } })
+    const open = () => openDatabase({ env, name: 'auth-1', log: createTestLog() })
     await expect(open()).rejects.toThrow(/the schema lacks \d+ migration\(s\): migrate first/)
     expect(await query(empty.url, `select to_regclass('session') as found`)).toEqual([
       { found: null },

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
-import { drizzle } from 'drizzle-orm/node-postgres'
-import { migrate } from 'drizzle-orm/node-postgres/migrator'
-import type { ClientBase, Pool } from 'pg'
-import { connectWhenUp } from './connect-when-up.ts'
+import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
+import { Client, type ClientBase, type Pool } from 'pg'
+import { markStoreError } from './availability.ts'
+import { createHistory, readHistory, recordMigration } from './history.ts'
+import { untilAvailable } from './until-available.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
-/** The advisory lock's number: any constant that nothing else in the database uses. */
+/** The number of the advisory lock: any constant that nothing else in the database uses. */
 const LOCK = 3_333_333
 const LOCK_TIMEOUT_MS = 60_000
 /** Longer than any one statement of a migration should take while instances wait for it. */
@@ -19,53 +19,97 @@ export interface Migration {
 
 /**
  * Brings the schema up to date. However many instances call it at once, each migration is applied
- * exactly once and every caller returns with the schema current; a migration that fails leaves
- * nothing behind.
+ * exactly once and every caller returns with the schema current. A migration that fails leaves
+ * nothing behind. When nothing is missing it takes no lock and needs no right to create.
  *
- * @param waitMs how long to wait for a server that is not up yet
+ * @param waitMs how long to repeat it while the server is unavailable or a connection is lost
+ * @param connectTimeoutMs how long opening the connection may take
  * @param folder of the migrations that drizzle-kit generated
- * @throws when the server refuses us, is not there within `waitMs`, a migration fails, or one is
- * older than those applied, which drizzle would pass over in silence
+ * @throws when the server refuses the role, is unavailable for longer than `waitMs`, a migration
+ * fails, or one is older than those applied
  */
 export async function migrateDatabase({
   url,
   waitMs = 15_000,
+  connectTimeoutMs = 5_000,
   folder = MIGRATIONS,
 }: {
   url: string
   waitMs?: number
+  connectTimeoutMs?: number
   folder?: string
 }): Promise<Migration> {
   const wanted = readMigrationFiles({ migrationsFolder: folder })
-  const timing = { waitMs, queryTimeoutMs: QUERY_TIMEOUT_MS }
-  const client = await connectWhenUp({ url, name: 'migrate', ...timing })
-  try {
-    await lock(client)
-    const before = await appliedMigrations(client)
-    // Its own BEGIN does nothing inside the lock's transaction; its COMMIT, or ROLLBACK, ends it.
-    await migrate(drizzle({ client }), { migrationsFolder: folder })
-    const after = await appliedMigrations(client)
-    const missed = wanted.filter(({ folderMillis }) => !after.has(folderMillis))
-    if (missed.length > 0) {
-      const times = missed.map(({ folderMillis }) => folderMillis).join(', ')
-      throw new Error(`migrations older than those applied (${times}): generate them again`)
-    }
-    return { applied: after.size - before.size }
-  } finally {
-    await client.end()
-  }
+  return untilAvailable(() => migrateOnce(url, connectTimeoutMs, wanted), { timeoutMs: waitMs })
 }
 
-/** How many of this release's migrations the database lacks, for instances that do not migrate. */
+/** How many of this release's migrations the database lacks. */
 export async function missingMigrations(pool: Pool): Promise<number> {
   const wanted = readMigrationFiles({ migrationsFolder: MIGRATIONS })
-  const applied = await appliedMigrations(pool)
+  const { applied } = await readHistory(pool)
   return wanted.filter(({ folderMillis }) => !applied.has(folderMillis)).length
 }
 
+async function migrateOnce(url: string, connectTimeoutMs: number, wanted: MigrationMeta[]) {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'migrate',
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  })
+  // A connection that is lost between two statements: the next statement reports it.
+  client.on('error', markStoreError)
+  try {
+    await client.connect().catch((error: Error) => {
+      markStoreError(error)
+      throw error
+    })
+    return { applied: await applyMissing(client, wanted) }
+  } finally {
+    // A server that hangs does not close its side.
+    void client.end().catch(() => undefined)
+  }
+}
+
+async function applyMissing(client: ClientBase, wanted: MigrationMeta[]): Promise<number> {
+  if (missingOf(wanted, (await readHistory(client)).applied).length === 0) return 0
+  await lock(client)
+  const history = await readHistory(client)
+  const missing = missingOf(wanted, history.applied)
+  const newest = Math.max(-1, ...history.applied)
+  const older = missing.filter(({ folderMillis }) => folderMillis < newest)
+  if (older.length > 0) {
+    const times = older.map(({ folderMillis }) => folderMillis).join(', ')
+    throw new Error(`migrations older than those applied (${times}): generate them again`)
+  }
+  const table = history.table ?? (await createHistory(client, history.schema))
+  for (const migration of missing) {
+    await apply(client, migration, history.schema)
+    await recordMigration(client, table, migration)
+  }
+  await client.query('commit')
+  return missing.length
+}
+
+function missingOf(wanted: MigrationMeta[], applied: Set<number>): MigrationMeta[] {
+  return wanted.filter(({ folderMillis }) => !applied.has(folderMillis))
+}
+
+async function apply(client: ClientBase, { sql, folderMillis }: MigrationMeta, schema: string) {
+  for (const statement of sql) {
+    // drizzle-kit qualifies what a foreign key refers to, and nothing else.
+    const text = schema === 'public' ? statement : statement.replaceAll('"public".', '')
+    await client.query(text).catch((cause: Error) => {
+      throw new Error(`migration ${folderMillis} failed: ${cause.message}`, { cause })
+    })
+  }
+}
+
 /**
- * Drizzle's `migrate` takes no lock. This one belongs to the transaction and not to the session, so
- * that it holds behind a pooler in transaction mode too, and ends with whatever ends the transaction.
+ * The lock belongs to the transaction and not to the session: so it holds behind a pooler in
+ * transaction mode too, and ends with the transaction, for whatever reason that ends.
  */
 async function lock(client: ClientBase): Promise<void> {
   // READ COMMITTED: what is read after the wait must not be older than the wait.
@@ -73,16 +117,4 @@ async function lock(client: ClientBase): Promise<void> {
   await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   await client.query('set local statement_timeout = 0')
   await client.query('select pg_advisory_xact_lock($1)', [LOCK])
-}
-
-/** By the time in the journal, which is what drizzle goes by. */
-async function appliedMigrations(client: ClientBase | Pool): Promise<Set<number>> {
-  const { rows } = await client.query<{ present: boolean }>(
-    `select to_regclass('drizzle.__drizzle_migrations') is not null as present`,
-  )
-  if (!rows[0]?.present) return new Set()
-  const applied = await client.query<{ created_at: string }>(
-    'select created_at from drizzle.__drizzle_migrations',
-  )
-  return new Set(applied.rows.map(({ created_at }) => Number(created_at)))
 }

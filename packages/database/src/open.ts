@@ -1,7 +1,8 @@
-import { isDatabaseUnavailable } from './availability.ts'
-import { connectDatabase, type DatabaseConnection } from './connect.ts'
+import { isDatabaseUnavailable, isRefusal } from './availability.ts'
+import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
 import { migrateDatabase, missingMigrations } from './migrate.ts'
 import { poolSize } from './pool-size.ts'
+import { untilAvailable } from './until-available.ts'
 
 export interface OpenOptions {
   /** The settings as `databaseSettings` of `@repo/service` reads them. */
@@ -9,44 +10,122 @@ export interface OpenOptions {
     DATABASE_URL: string
     DATABASE_CONNECTIONS: number
     DATABASE_INSTANCES: number
+    DATABASE_MIN_CONNECTIONS?: number
+    DATABASE_CONNECT_TIMEOUT_MS?: number
+    DATABASE_TIMEOUT_MS?: number
+    DATABASE_BUSY_TIMEOUT_MS?: number
+    DATABASE_BOOT_TIMEOUT_MS?: number
     MIGRATE_ON_BOOT: boolean
   }
   /** The instance's id. */
   name: string
-  log: { info(fields: object, message: string): void }
+  log: {
+    info(fields: object, message: string): void
+    warn(fields: object, message: string): void
+    error(fields: object, message: string): void
+  }
+}
+
+export interface OpenDatabase extends DatabaseConnection {
+  /**
+   * Runs a part of the start that needs PostgreSQL, again while PostgreSQL is unavailable. After the
+   * boot timeout it resolves, and the attempts go on until they succeed or the database is closed.
+   *
+   * @param what names the part in log lines
+   * @throws before the boot timeout, every error that is no outage
+   */
+  readonly during: (what: string, work: () => Promise<void>) => Promise<void>
 }
 
 /**
- * What an instance does before it serves: brings the schema up to date, whoever of the instances
- * comes first, and opens its share of the connections.
+ * Prepares an instance's use of PostgreSQL before it is ready: the schema is current, the minimum of
+ * connections is open, and it is known whether statements can be prepared by name. If PostgreSQL is
+ * unavailable for longer than the boot timeout, this goes on while the instance serves.
  *
- * @throws when the server refuses us, is not there within 15 s, a migration fails, or the schema is
- * older than this release and others are to migrate it
+ * @throws when the server refuses the role, a migration fails, or the schema is older than this
+ * release and `MIGRATE_ON_BOOT` is false
  */
-export async function openDatabase({ env, name, log }: OpenOptions): Promise<DatabaseConnection> {
-  if (env.MIGRATE_ON_BOOT) {
-    const { applied } = await migrateDatabase({ url: env.DATABASE_URL })
+export async function openDatabase({ env, name, log }: OpenOptions): Promise<OpenDatabase> {
+  const { DATABASE_BOOT_TIMEOUT_MS: bootTimeoutMs = 15_000 } = env
+  const giveUpAtMs = performance.now() + bootTimeoutMs
+  const database = connectDatabase(connectionOf(env, name))
+  const closing = new AbortController()
+  const { signal } = closing
+
+  async function during(what: string, work: () => Promise<void>): Promise<void> {
+    const timeoutMs = Math.max(0, giveUpAtMs - performance.now())
+    let failures = 0
+    function onFailure(error: unknown) {
+      failures += 1
+      if (failures > 1) return
+      log.warn({ event: 'database.retry', err: error }, `${what}: PostgreSQL is unavailable`)
+    }
+    try {
+      await untilAvailable(work, { timeoutMs, onFailure, signal })
+    } catch (error) {
+      if (isRefusal(error) || !isDatabaseUnavailable(error)) throw error
+      const message = `${what}: PostgreSQL is unavailable; the instance starts all the same`
+      log.error({ event: 'database.late', err: error }, message)
+      void finishLater(what, work)
+    }
+  }
+
+  async function finishLater(what: string, work: () => Promise<void>): Promise<void> {
+    const forever = { timeoutMs: Infinity, retriesRefusals: true, signal }
+    try {
+      await untilAvailable(work, forever)
+      log.info({ event: 'database.done' }, `${what}: done`)
+    } catch (error) {
+      if (signal.aborted) return
+      log.error({ event: 'database.failed', err: error }, `${what}: failed, is not tried again`)
+    }
+  }
+
+  async function requireSchema(): Promise<void> {
+    const missing = await missingMigrations(database.pool)
+    if (missing === 0) return
+    if (!env.MIGRATE_ON_BOOT) {
+      throw new Error(`the schema lacks ${missing} migration(s): migrate first`)
+    }
+    const { DATABASE_URL: url, DATABASE_CONNECT_TIMEOUT_MS: connectTimeoutMs = 5_000 } = env
+    const { applied } = await migrateDatabase({ url, waitMs: 0, connectTimeoutMs })
     if (applied > 0) log.info({ event: 'migrated', applied }, `applied ${applied} migration(s)`)
   }
+
+  async function close(): Promise<void> {
+    closing.abort()
+    await database.close()
+  }
+
+  try {
+    await during('the schema of the database', requireSchema)
+    await during('the connections to the database', async () => {
+      const { isNamed } = await database.warm()
+      if (isNamed) return
+      const fix = 'set max_prepared_statements = 200 in pgbouncer.ini'
+      const message = `the pooler does not keep named statements: they are sent unnamed; ${fix}`
+      log.warn({ event: 'database.unnamed' }, message)
+    })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { ...database, during, close }
+}
+
+function connectionOf(env: OpenOptions['env'], name: string): DatabaseOptions {
   const size = poolSize({
     connections: env.DATABASE_CONNECTIONS,
     instances: env.DATABASE_INSTANCES,
   })
-  const database = connectDatabase({ url: env.DATABASE_URL, name, poolSize: size })
-  try {
-    if (!env.MIGRATE_ON_BOOT) await requireSchema(database)
-  } catch (error) {
-    await database.close()
-    throw error
+  return {
+    url: env.DATABASE_URL,
+    name,
+    poolSize: size,
+    minConnections: env.DATABASE_MIN_CONNECTIONS ?? 4,
+    connectTimeoutMs: env.DATABASE_CONNECT_TIMEOUT_MS ?? 5_000,
+    deadlineMs: env.DATABASE_TIMEOUT_MS ?? 1_500,
+    busyDeadlineMs: env.DATABASE_BUSY_TIMEOUT_MS ?? 5_000,
+    isPooled: true,
   }
-  return database
-}
-
-/** A database that is away is no reason not to start: it is asked again with every request. */
-async function requireSchema({ pool }: DatabaseConnection): Promise<void> {
-  const missing = await missingMigrations(pool).catch((error: unknown) => {
-    if (isDatabaseUnavailable(error)) return 0
-    throw error
-  })
-  if (missing > 0) throw new Error(`the schema lacks ${missing} migration(s): migrate first`)
 }

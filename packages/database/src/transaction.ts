@@ -1,13 +1,12 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Pool } from 'pg'
-import { isDatabaseUnavailable } from './availability.ts'
 import type { Database } from './connect.ts'
 import * as schema from './schema.ts'
 
 /**
- * Transactions that survive an outage. Drizzle's own never gives a connection back whose BEGIN
- * failed, and gives one back that still waits for an answer: the next query would then run inside
- * the transaction that nobody ended, and its write would be lost.
+ * Transactions that survive an outage. Drizzle's own `transaction` never releases a connection whose
+ * BEGIN failed, and releases one with its transaction open: the next query runs inside that
+ * transaction, and its write is lost.
  */
 export function createTransaction(pool: Pool): Database['transaction'] {
   return async (run, config) => {
@@ -19,18 +18,14 @@ export function createTransaction(pool: Pool): Database['transaction'] {
           return await run(tx)
         } catch (error) {
           reason = error
-          // Who does not answer a statement will not answer ROLLBACK either; the server rolls back
-          // when it sees that we are gone.
-          if (isDatabaseUnavailable(error)) void client.end()
           throw error
         }
       }, config)
     } catch (error) {
-      reason ??= error
-      // Not the ROLLBACK's own failure, which would hide why.
-      throw reason
+      // The reason, and not the failure of the ROLLBACK that followed it.
+      throw reason ?? error
     } finally {
-      client.release(client.getTransactionStatus() !== 'I' || isDatabaseUnavailable(reason))
+      client.release(client.getTransactionStatus() !== 'I')
     }
   }
 }

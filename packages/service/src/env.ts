@@ -33,6 +33,7 @@ export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Sour
     if (conflict) faults.push(`${name}: ${conflict}`)
     if (other && values[name] && values[other]) faults.push(`${name}: cannot be beside ${other}`)
   }
+  if (parsed.success) faults.push(...tooSmall(shape, parsed.data))
   if (values['NODE_ENV'] === 'production') faults.push(...placeholders(shape, values))
   return parsed.success && faults.length === 0
     ? { outcome: 'valid', env: parsed.data }
@@ -116,6 +117,14 @@ function valueOf(name: string, type: z.core.$ZodType, source: Source, faults: st
     faults.push(`${name}: ${name}_FILE names a file that cannot be read`)
     return undefined
   }
+}
+
+function tooSmall(shape: z.ZodRawShape, env: Record<string, unknown>): string[] {
+  return Object.entries(shape).flatMap(([name, type]) => {
+    const other = metaOf(type)?.atLeast
+    if (other === undefined || !(Number(env[name]) < Number(env[other]))) return []
+    return [`${name}: must be at least ${other}, ${String(env[other])}`]
+  })
 }
 
 const PLACEHOLDER = /change.?me|place.?holder|your.?secret|example|insecure|^(.)\1*$/i

@@ -1,4 +1,5 @@
 export { boot, type BootOptions, type Context, type Started } from './boot.ts'
+export { databaseHost } from './database-url.ts'
 export {
   describeSettings,
   type Env,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
+import { databaseUrl } from './database-url.ts'
 import { redisSettings } from './redis-settings.ts'
 
 declare module 'zod' {
@@ -14,6 +15,8 @@ declare module 'zod' {
     excludes?: string
     /** What is wrong with the value beside the values of other settings, if anything is. */
     conflict?: (values: Record<string, string | undefined>) => string | undefined
+    /** Another setting, whose number this one must not be smaller than. */
+    atLeast?: string
   }
 }
 
@@ -86,6 +89,11 @@ export const sessionSettings = {
   ),
 }
 
+/** A duration of up to ten minutes. */
+function milliseconds(byDefault: number, description: string) {
+  return z.coerce.number().int().min(50).max(600_000).default(byDefault).meta({ description })
+}
+
 /** What every app reads. Each setting says whether all instances must agree on it. */
 export const baseSettings = {
   NODE_ENV: z
@@ -134,22 +142,39 @@ export const baseSettings = {
 
 /** What apps with a database read. */
 export const databaseSettings = {
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).meta({
+  DATABASE_URL: databaseUrl().meta({
     description: 'PostgreSQL 15+; may lead through PgBouncer in transaction mode',
     shared: true,
     secret: true,
     example: 'postgresql://postgres:postgres@localhost:5432/threefold',
   }),
-  DATABASE_CONNECTIONS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .default(80)
-    .meta({ description: 'connections the server grants to all instances together', shared: true }),
+  DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(80).meta({
+    description:
+      'connections the server grants to all instances together, at least DATABASE_INSTANCES',
+    shared: true,
+    atLeast: 'DATABASE_INSTANCES',
+  }),
   DATABASE_INSTANCES: z.coerce.number().int().min(1).default(12).meta({
     description: 'instances that share them, the extra ones of a rolling change included',
     shared: true,
   }),
+  DATABASE_MIN_CONNECTIONS: z.coerce.number().int().min(1).default(4).meta({
+    description:
+      'connections that an instance opens before it is ready, and keeps while they are idle',
+  }),
+  DATABASE_CONNECT_TIMEOUT_MS: milliseconds(5_000, 'how long opening one connection may take'),
+  DATABASE_TIMEOUT_MS: milliseconds(
+    1_500,
+    'how long a query waits, for a connection included, while PostgreSQL answers no query',
+  ),
+  DATABASE_BUSY_TIMEOUT_MS: milliseconds(
+    5_000,
+    'how long a query waits at most while PostgreSQL answers other queries',
+  ),
+  DATABASE_BOOT_TIMEOUT_MS: milliseconds(
+    15_000,
+    'how long a start waits for PostgreSQL before the instance is ready without it',
+  ),
   MIGRATE_ON_BOOT: z.stringbool().default(true).meta({
     description:
       'whether an instance brings the schema up to date before it serves; false where a job does',

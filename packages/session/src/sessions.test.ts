@@ -176,7 +176,7 @@ test('a PostgreSQL that hangs makes checks unavailable within 2 s, never none; w
   await until(async () => (await sessions.validate(cookieOf('ada-token'))).outcome === 'valid')
 })
 
-test('a PostgreSQL that is killed makes checks unavailable at once, and valid again after its restart', async ({
+test('a PostgreSQL that is killed makes checks unavailable, and valid again after its restart', async ({
   ownPostgres,
 }) => {
   const { sessions } = await fixture(ownPostgres.url)

@@ -16,6 +16,8 @@ export interface TcpProxy {
   halfOpen(): void
   /** Forwards again, without delay; connections that may have lost bytes are closed. */
   heal(): Promise<void>
+  /** New connections lead to another server; those that are open stay where they are. */
+  retarget(target: string): void
   /** How many clients are connected. */
   connections(): number
   close(): Promise<void>
@@ -28,7 +30,7 @@ export interface TcpProxyOptions {
 /** A TCP proxy in front of a server: the network between it and its clients, to be broken. */
 export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpProxy> {
   const url = new URL(typeof target === 'string' ? target : `tcp://${target.host}:${target.port}`)
-  const origin = { host: url.hostname, port: Number(url.port) }
+  let origin = { host: url.hostname, port: Number(url.port) }
   const port = await freePort()
   url.host = `127.0.0.1:${port}`
   const clients = new Set<Socket>()
@@ -98,6 +100,10 @@ export async function startTcpProxy({ target }: TcpProxyOptions): Promise<TcpPro
       dropping = false
       delayMs = 0
       await listen()
+    },
+    retarget(other) {
+      const { hostname: host, port: otherPort } = new URL(other)
+      origin = { host, port: Number(otherPort) }
     },
     connections: () => clients.size,
   }

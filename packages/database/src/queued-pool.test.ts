@@ -1,0 +1,194 @@
+import { describe, expect, test, until } from '@repo/testing'
+import type { Pool } from 'pg'
+import { isDatabaseUnavailable } from './availability.ts'
+import { connectDatabase, type DatabaseOptions } from './connect.ts'
+
+/** So long that no machine misses it. */
+const PATIENT_MS = 30_000
+
+function connect(url: string, options: Partial<DatabaseOptions> = {}) {
+  const defaults = { name: 'test-1', poolSize: 2, deadlineMs: PATIENT_MS }
+  const database = connectDatabase({ url, ...defaults, ...options })
+  return { ...database, [Symbol.asyncDispose]: database.close }
+}
+
+async function postmasterOf(url: string): Promise<number> {
+  await using database = connect(url, { poolSize: 1 })
+  const { rows } = await database.pool.query<{ file: string }>(
+    `select pg_read_file('postmaster.pid') as file`,
+  )
+  return Number(rows[0]?.file.split('\n')[0])
+}
+
+/** The error of the call. */
+async function failureOf(call: PromiseLike<unknown>): Promise<unknown> {
+  return Promise.resolve(call).then(
+    () => expect.unreachable('it did not fail'),
+    (error: unknown) => error,
+  )
+}
+
+/** Queries one after the other until the call has ended. */
+async function queryDuring(call: Promise<unknown>, { pool }: { pool: Pool }): Promise<void> {
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  void call.then(end, end)
+  while (!ended.signal.aborted) await pool.query('select pg_sleep(0.02)').catch(() => undefined)
+}
+
+describe('a call whose attempt to connect fails', () => {
+  test('is served by the next attempt', async ({ databaseUrl, tcpProxy }) => {
+    const proxy = await tcpProxy({ target: databaseUrl })
+    await using database = connect(proxy.url)
+    await proxy.cut()
+    const calls = Array.from({ length: 10 }, () => database.pool.query('select 1 as n'))
+    await until(() => database.pool.waitingCount === 10)
+    await proxy.heal()
+    const results = await Promise.all(calls)
+    expect(results.map(({ rows }) => rows)).toEqual(Array.from({ length: 10 }, () => [{ n: 1 }]))
+  })
+
+  test('is served when the attempt is cut in the middle of its handshake', async ({
+    databaseUrl,
+    tcpProxy,
+  }) => {
+    const proxy = await tcpProxy({ target: databaseUrl })
+    await using database = connect(proxy.url)
+    proxy.halfOpen()
+    const call = database.pool.query('select 1 as n')
+    await until(() => proxy.connections() > 0)
+    await proxy.heal()
+    expect((await call).rows).toEqual([{ n: 1 }])
+  })
+
+  test('fails with the reason when there is no connection within its deadline', async ({
+    databaseUrl,
+    tcpProxy,
+  }) => {
+    const proxy = await tcpProxy({ target: databaseUrl })
+    await using database = connect(proxy.url, { deadlineMs: 500 })
+    await proxy.cut()
+    const failing = database.ping()
+    await expect(failing).rejects.toMatchObject({
+      code: 'no-connection',
+      message: expect.stringContaining('500 ms (DATABASE_TIMEOUT_MS): connect ECONNREFUSED'),
+    })
+  })
+})
+
+describe('opening a connection', () => {
+  // It was cut after a quarter of the deadline of a call, and the call failed.
+  test('may take longer than the deadline of a call, which another connection serves', async ({
+    ownPostgres,
+  }) => {
+    const postmaster = await postmasterOf(ownPostgres.url)
+    await using database = connect(ownPostgres.url)
+    const first = await database.pool.connect()
+    // The server answers on connections that are open and takes no new ones.
+    process.kill(postmaster, 'SIGSTOP')
+    const second = database.pool.query('select pg_backend_pid() as pid')
+    await until(() => database.pool.totalCount === 2)
+    const { rows } = await first.query('select pg_backend_pid() as pid')
+    first.release()
+    expect((await second).rows).toEqual(rows)
+    process.kill(postmaster, 'SIGCONT')
+    await until(() => database.pool.idleCount === 2)
+  })
+
+  test('goes on when its call has missed the deadline, and serves the next one', async ({
+    databaseUrl,
+    tcpProxy,
+  }) => {
+    const proxy = await tcpProxy({ target: databaseUrl })
+    await using database = connect(proxy.url, { deadlineMs: 200, connectTimeoutMs: PATIENT_MS })
+    proxy.delay(150)
+    await expect(database.ping()).rejects.toMatchObject({ code: 'no-connection' })
+    await until(() => database.pool.idleCount === 1)
+    proxy.delay(0)
+    await until(() => database.ping().then(() => true))
+    expect(database.pool.totalCount).toBe(1)
+  })
+})
+
+test('a burst of 200 calls on a new pool, over a slow network, is answered in full', async ({
+  databaseUrl,
+  tcpProxy,
+}) => {
+  const proxy = await tcpProxy({ target: databaseUrl })
+  await using database = connect(proxy.url, { poolSize: 6 })
+  proxy.delay(20)
+  const calls = Array.from({ length: 200 }, (_, n) =>
+    database.pool.query('select $1::int as n', [n]),
+  )
+  const results = await Promise.all(calls)
+  expect(results.map(({ rows }) => rows[0].n)).toEqual(results.map((_, n) => n))
+  expect(database.pool.totalCount).toBeLessThanOrEqual(6)
+})
+
+describe('a call that is slow', () => {
+  test('is waited for while the server answers others, up to the busy deadline', async ({
+    databaseUrl,
+  }) => {
+    const deadlines = { deadlineMs: 400, busyDeadlineMs: PATIENT_MS }
+    await using database = connect(databaseUrl, deadlines)
+    const slow = database.pool.query('select pg_sleep(1.5), 1 as n')
+    await queryDuring(slow, database)
+    expect((await slow).rows).toMatchObject([{ n: 1 }])
+  })
+
+  test('fails after the busy deadline although the server answers others', async ({
+    databaseUrl,
+  }) => {
+    await using database = connect(databaseUrl, { deadlineMs: 100, busyDeadlineMs: 600 })
+    const slow = failureOf(database.pool.query('select pg_sleep(30)'))
+    await queryDuring(slow, database)
+    const failure = await slow
+    expect(failure).toMatchObject({ code: 'no-answer', message: expect.stringContaining('600 ms') })
+    expect(failure).toSatisfy(isDatabaseUnavailable)
+  })
+
+  test('is answered, although the deadline passed while this process had no processor', async ({
+    databaseUrl,
+  }) => {
+    await using database = connect(databaseUrl, { deadlineMs: 300 })
+    await database.ping()
+    const call = database.pool.query('select 1 as n')
+    await new Promise(setImmediate)
+    const untilMs = performance.now() + 1_000
+    while (performance.now() < untilMs) continue
+    expect((await call).rows).toEqual([{ n: 1 }])
+  })
+})
+
+test('while the server hangs, a second call waits for a part of the deadline only', async ({
+  ownPostgres,
+}) => {
+  await using database = connect(ownPostgres.url, { deadlineMs: 1_500 })
+  await database.ping()
+  await ownPostgres.pause()
+  const startedMs = performance.now()
+  for (let call = 0; call < 2; call += 1) {
+    expect(await failureOf(database.ping())).toSatisfy(isDatabaseUnavailable)
+  }
+  // Twice the deadline for two calls would keep a request for 3 s.
+  expect(performance.now() - startedMs).toBeLessThan(2 * 1_500)
+  ownPostgres.resume()
+  await until(() => database.ping().then(() => true))
+})
+
+test('connections that were lost are opened again before a call needs them', async ({
+  databaseUrl,
+}) => {
+  await using database = connect(databaseUrl, { poolSize: 5, minConnections: 3, name: 'kept' })
+  await database.warm()
+  expect(database.pool.idleCount).toBe(3)
+  await using other = connect(databaseUrl, { poolSize: 1 })
+  const pids = `select pid from pg_stat_activity where application_name = 'kept'`
+  const { rows: before } = await other.pool.query(pids)
+  expect(before).toHaveLength(3)
+  await other.pool.query(`select pg_terminate_backend(pid) from (${pids}) as lost`)
+  await until(() => database.pool.totalCount < 3)
+  await until(() => database.pool.idleCount === 3)
+  const { rows: after } = await other.pool.query(pids)
+  expect(after.filter(({ pid }) => before.some((lost) => lost.pid === pid))).toEqual([])
+})

@@ -1,0 +1,54 @@
+import type { PoolClient } from 'pg'
+
+export type Release = (reason?: Error | boolean) => void
+export type Acquired = (
+  error: Error | undefined,
+  client: PoolClient | undefined,
+  release: Release,
+) => void
+
+export interface WaitingCall {
+  sinceMs: number
+  acquired: Acquired
+}
+
+/** The calls that wait for a connection, in their order. After `close` it takes no more. */
+export function createWaitingCalls() {
+  const calls: WaitingCall[] = []
+  const empty = Promise.withResolvers<void>()
+  let isClosed = false
+
+  function next(): WaitingCall | undefined {
+    const call = calls.shift()
+    if (isClosed && calls.length === 0) empty.resolve()
+    return call
+  }
+
+  return {
+    next,
+    count: () => calls.length,
+    add(acquired: Acquired): void {
+      if (!isClosed) calls.push({ sinceMs: performance.now(), acquired })
+      else acquired(new Error('Cannot use a pool after calling end on the pool'), undefined, noop)
+    },
+    /** Rejects calls up to the first that has no reason: those after it began later. */
+    rejectWhile(reasonOf: (call: WaitingCall) => Error | undefined): void {
+      for (let call = calls[0]; call; call = calls[0]) {
+        const reason = reasonOf(call)
+        if (!reason) return
+        next()
+        call.acquired(reason, undefined, noop)
+      }
+    },
+    /** Resolves when no call waits. */
+    close(): Promise<void> {
+      isClosed = true
+      if (calls.length === 0) empty.resolve()
+      return empty.promise
+    },
+  }
+}
+
+function noop(): void {
+  // There is no connection to release.
+}
