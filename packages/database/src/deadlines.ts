@@ -11,11 +11,6 @@ export interface DeadlineOptions {
 }
 
 const TICK_MS = 50
-/**
- * The part of the deadline that a call waits for a server that is silent: a request that needs
- * several calls, one after the other, must not wait the deadline for each.
- */
-const SILENT_SHARE = 1 / 4
 
 /**
  * The deadlines of all calls of a pool. One timer checks them, after the event loop has read what
@@ -26,17 +21,13 @@ export function createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting }: D
   /** Connections in use, and since when their caller waits for the server, where that is known. */
   const inUse = new Map<PoolClient, number | undefined>()
   let lastAnswerMs = -Infinity
-  /** A call missed its deadline, and none was answered since. */
-  let isSilent = false
   let ticks: NodeJS.Timeout | undefined
 
   /** The deadline that a call has missed, as text for its error. */
   function missed(sinceMs: number): string | undefined {
     const nowMs = performance.now()
-    const waitMs = isSilent ? deadlineMs * SILENT_SHARE : deadlineMs
-    if (nowMs - Math.max(sinceMs, lastAnswerMs) > waitMs) {
-      isSilent = true
-      return `${waitMs} ms (DATABASE_TIMEOUT_MS)`
+    if (nowMs - Math.max(sinceMs, lastAnswerMs) > deadlineMs) {
+      return `${deadlineMs} ms (DATABASE_TIMEOUT_MS)`
     }
     const isOverdue = nowMs - sinceMs > Math.max(deadlineMs, busyDeadlineMs)
     return isOverdue ? `${busyDeadlineMs} ms (DATABASE_BUSY_TIMEOUT_MS)` : undefined
@@ -68,7 +59,6 @@ export function createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting }: D
       // A pooler answers a handshake by itself: only a completed command proves that PostgreSQL works.
       client.connection.on('commandComplete', () => {
         lastAnswerMs = performance.now()
-        isSilent = false
       })
     },
     /** @param sinceMs since when the caller waits, for the connection included */

@@ -1,4 +1,4 @@
-export { isDatabaseUnavailable } from './availability.ts'
+export { DatabaseUnavailableError, isDatabaseUnavailable } from './availability.ts'
 export {
   connectDatabase,
   type Database,
@@ -6,7 +6,7 @@ export {
   type DatabaseOptions,
 } from './connect.ts'
 export { migrateDatabase, type Migration } from './migrate.ts'
-export { openDatabase, type OpenDatabase, type OpenOptions } from './open.ts'
+export { openDatabase, type OpenOptions } from './open.ts'
 export { poolSize } from './pool-size.ts'
 export * as schema from './schema.ts'
 export { demo, seedDemo } from './seed.ts'

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import { Client, type ClientBase, type Pool } from 'pg'
@@ -68,8 +69,8 @@ async function migrateOnce(url: string, connectTimeoutMs: number, wanted: Migrat
     })
     return { applied: await applyMissing(client, wanted) }
   } finally {
-    // A server that hangs does not close its side.
-    void client.end().catch(() => undefined)
+    // The server has released the lock when it closes the connection. One that hangs never does.
+    await Promise.race([client.end(), wait(connectTimeoutMs, undefined, { ref: false })])
   }
 }
 

@@ -26,17 +26,6 @@ export interface OpenOptions {
   }
 }
 
-export interface OpenDatabase extends DatabaseConnection {
-  /**
-   * Runs a part of the start that needs PostgreSQL, again while PostgreSQL is unavailable. After the
-   * boot timeout it resolves, and the attempts go on until they succeed or the database is closed.
-   *
-   * @param what names the part in log lines
-   * @throws before the boot timeout, every error that is no outage
-   */
-  readonly during: (what: string, work: () => Promise<void>) => Promise<void>
-}
-
 /**
  * Prepares an instance's use of PostgreSQL before it is ready: the schema is current, the minimum of
  * connections is open, and it is known whether statements can be prepared by name. If PostgreSQL is
@@ -45,14 +34,15 @@ export interface OpenDatabase extends DatabaseConnection {
  * @throws when the server refuses the role, a migration fails, or the schema is older than this
  * release and `MIGRATE_ON_BOOT` is false
  */
-export async function openDatabase({ env, name, log }: OpenOptions): Promise<OpenDatabase> {
+export async function openDatabase({ env, name, log }: OpenOptions): Promise<DatabaseConnection> {
   const { DATABASE_BOOT_TIMEOUT_MS: bootTimeoutMs = 15_000 } = env
   const giveUpAtMs = performance.now() + bootTimeoutMs
   const database = connectDatabase(connectionOf(env, name))
   const closing = new AbortController()
   const { signal } = closing
 
-  async function during(what: string, work: () => Promise<void>): Promise<void> {
+  /** After the boot timeout it resolves, and the attempts go on until they succeed. */
+  async function beforeReady(what: string, work: () => Promise<void>): Promise<void> {
     const timeoutMs = Math.max(0, giveUpAtMs - performance.now())
     let failures = 0
     function onFailure(error: unknown) {
@@ -98,8 +88,8 @@ export async function openDatabase({ env, name, log }: OpenOptions): Promise<Ope
   }
 
   try {
-    await during('the schema of the database', requireSchema)
-    await during('the connections to the database', async () => {
+    await beforeReady('the schema of the database', requireSchema)
+    await beforeReady('the connections to the database', async () => {
       const { isNamed } = await database.warm()
       if (isNamed) return
       const fix = 'set max_prepared_statements = 200 in pgbouncer.ini'
@@ -110,7 +100,7 @@ export async function openDatabase({ env, name, log }: OpenOptions): Promise<Ope
     await close()
     throw error
   }
-  return { ...database, during, close }
+  return { ...database, close }
 }
 
 function connectionOf(env: OpenOptions['env'], name: string): DatabaseOptions {

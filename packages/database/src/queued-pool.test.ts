@@ -160,22 +160,6 @@ describe('a call that is slow', () => {
   })
 })
 
-test('while the server hangs, a second call waits for a part of the deadline only', async ({
-  ownPostgres,
-}) => {
-  await using database = connect(ownPostgres.url, { deadlineMs: 1_500 })
-  await database.ping()
-  await ownPostgres.pause()
-  const startedMs = performance.now()
-  for (let call = 0; call < 2; call += 1) {
-    expect(await failureOf(database.ping())).toSatisfy(isDatabaseUnavailable)
-  }
-  // Twice the deadline for two calls would keep a request for 3 s.
-  expect(performance.now() - startedMs).toBeLessThan(2 * 1_500)
-  ownPostgres.resume()
-  await until(() => database.ping().then(() => true))
-})
-
 test('connections that were lost are opened again before a call needs them', async ({
   databaseUrl,
 }) => {
