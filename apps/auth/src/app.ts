@@ -46,6 +46,11 @@ const REFUSED: Record<SessionRefusal, ProblemOptions> = {
     code: 'administrators-only',
     detail: 'Only a signed-in administrator can act for another user.',
   },
+  'last-administrator': {
+    status: 409,
+    code: 'last-administrator',
+    detail: 'The last administrator cannot be demoted, banned or removed. Name another one first.',
+  },
 }
 
 /** As Better Auth answers a wrong password. */

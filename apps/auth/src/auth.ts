@@ -3,7 +3,7 @@ import { schema } from '@repo/database'
 import type { RateLimiter } from '@repo/ratelimit'
 import { type Log, reasonOf } from '@repo/service'
 import { cookiePrefix, cookieSiteOf } from '@repo/session'
-import { betterAuth } from 'better-auth'
+import { betterAuth, type GenericEndpointContext } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
@@ -61,7 +61,13 @@ export function createAuth(options: AuthOptions) {
       cookieCache: { enabled: false },
       additionalFields: { credentialVersions: OWN, sourceSessionId: OWN },
     },
-    databaseHooks: { session: { create: { after: async () => onLogin() } } },
+    databaseHooks: {
+      session: {
+        create: { after: async () => onLogin() },
+        delete: { before: isDeletedByItself },
+      },
+      account: { delete: { before: isDeletedByItself } },
+    },
     hooks: {
       // The database ends every session with the password; who changes it gets a new one this way.
       before: createAuthMiddleware(async (ctx) => {
@@ -96,6 +102,17 @@ export function createAuth(options: AuthOptions) {
       },
     },
   })
+}
+
+/**
+ * Better Auth deletes the sessions, the accounts and the user in three transactions. Where the database
+ * refuses the last, the user would be left without a password. Its foreign keys delete all in one.
+ */
+async function isDeletedByItself(
+  _row: unknown,
+  context: GenericEndpointContext | null,
+): Promise<boolean> {
+  return context?.path !== '/admin/remove-user'
 }
 
 export type Auth = ReturnType<typeof createAuth>

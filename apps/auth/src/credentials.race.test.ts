@@ -231,7 +231,11 @@ describe('a new password', () => {
     const body = { userId: target.id, newPassword: NEW_PASSWORD }
     const setting = post(target, '/admin/set-user-password', body, target.admin)
     await gate.untilHeld(1)
-    await app.database.pool.query(`update "user" set role = 'user' where role = 'admin'`)
+    const demote = `update "user" set role = 'user' where role = 'admin' and name <> 'another'`
+    await app.database.pool.query(
+      `insert into "user" (id, name, email, role) values ('another', 'another', 'a@x', 'admin')`,
+    )
+    await app.database.pool.query(demote)
     gate.release()
     expect((await setting).status).toBe(401)
     expect(await passwordOf(target)).toBe(password)

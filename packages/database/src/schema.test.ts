@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { expect, test } from '@repo/testing'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { connectDatabase } from './connect.ts'
@@ -19,6 +21,37 @@ test('the committed migrations are all of the schema: drizzle-kit would generate
     generateDrizzleJson(schema),
   )
   expect(statements).toEqual([])
+})
+
+/** The migrations before one of them; deleted on disposal. */
+async function migrationsBefore(tag: string) {
+  const folder = await mkdtemp(path.join(tmpdir(), 'threefold-migrations-'))
+  await cp(new URL('../', META), folder, { recursive: true })
+  const { entries, ...journal } = await json('_journal.json')
+  const end = entries.findIndex((entry: { tag: string }) => entry.tag.endsWith(tag))
+  const before = JSON.stringify({ ...journal, entries: entries.slice(0, end) })
+  await writeFile(path.join(folder, 'meta/_journal.json'), before)
+  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
+}
+
+test('roles that an earlier release stored become what Better Auth read in them', async ({
+  databaseUrl,
+}) => {
+  await using earlier = await migrationsBefore('_administrators')
+  await migrateDatabase({ url: databaseUrl, folder: earlier.folder })
+  const { pool, close } = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
+  const roles = ['admin', 'user', 'admin,user', 'user,admin', 'Admin', 'moderator', '']
+  await pool.query(
+    `insert into "user" (id, name, email, role)
+     select 'u' || n, role, 'u' || n, role from unnest($1::text[]) with ordinality as t (role, n)`,
+    [roles],
+  )
+  expect(await migrateDatabase({ url: databaseUrl })).toMatchObject({ applied: expect.any(Number) })
+  const { rows } = await pool.query<{ role: string }>('select role from "user" order by id')
+  const read = ['admin', 'user', 'admin', 'admin', 'user', 'user', 'user']
+  expect(rows.map(({ role }) => role)).toEqual(read)
+  await pool.query('truncate "user" cascade')
+  await close()
 })
 
 test('a second account of one provider account is refused, whoever makes it', async ({

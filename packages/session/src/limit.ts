@@ -59,6 +59,7 @@ const REFUSALS = {
   TF002: 'limit',
   TF003: 'credentials-changed',
   TF004: 'impersonator-ended',
+  TF005: 'last-administrator',
 } as const
 
 export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS]
@@ -66,7 +67,8 @@ export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS]
 /**
  * Why PostgreSQL refused a session or a password, through any wrapping of the error: the user is
  * banned; has as many sessions as are allowed; a credential changed after it was verified; or the
- * impersonator is not a signed-in administrator any more. Undefined for every other error.
+ * impersonator is not a signed-in administrator any more; or the change would leave no administrator.
+ * Undefined for every other error.
  */
 export function sessionRefusal(error: unknown): SessionRefusal | undefined {
   if (!(error instanceof Error)) return undefined

@@ -44,9 +44,13 @@ export async function closeInstance({ sessions, bus, redis, database }: Joined):
   await Promise.all([redis.close(), database.close()])
 }
 
-/** A user of their own. */
+/** A user of their own; an administrator is never the last one, whom the database would keep. */
 export async function makeUser({ pool }: DatabaseConnection, role = 'user'): Promise<string> {
   const id = randomUUID()
+  if (role === 'admin') {
+    await pool.query(`insert into "user" (id, name, email, role)
+      values ('root', 'Root', 'root@x', 'admin') on conflict do nothing`)
+  }
   await pool.query(`insert into "user" (id, name, email, role) values ($1, 'Ada', $2, $3)`, [
     id,
     `${id}@x`,

@@ -20,7 +20,8 @@ async function fixture(url: string) {
   const { pool } = database
   await pool.query('truncate "user" cascade')
   await pool.query(
-    `insert into "user" (id, name, email, role) values ('ada', 'Ada', 'a@x', 'admin')`,
+    `insert into "user" (id, name, email, role)
+     values ('ada', 'Ada', 'a@x', 'admin'), ('root', 'Root', 'r@x', 'admin')`,
   )
   await pool.query(
     `insert into session (id, token, user_id, expires_at)
@@ -91,7 +92,7 @@ describe('a session', () => {
     databaseUrl,
   }) => {
     const { sessions, pool } = await fixture(databaseUrl)
-    await pool.query('update "user" set banned = true')
+    await pool.query(`update "user" set banned = true where id = 'ada'`)
     expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
     await pool.query('update "user" set banned = false')
     expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
@@ -99,13 +100,13 @@ describe('a session', () => {
 
   test('of a deleted user is revoked', async ({ databaseUrl }) => {
     const { sessions, pool } = await fixture(databaseUrl)
-    await pool.query('delete from "user"')
+    await pool.query(`delete from "user" where id = 'ada'`)
     expect(await sessions.validate(cookieOf('ada-token'))).toEqual({ outcome: 'revoked' })
   })
 
   test('has the role that its user has now', async ({ databaseUrl }) => {
     const { sessions, pool } = await fixture(databaseUrl)
-    await pool.query(`update "user" set role = 'user'`)
+    await pool.query(`update "user" set role = 'user' where id = 'ada'`)
     const check = await sessions.validate(cookieOf('ada-token'))
     expect(check).toMatchObject({ outcome: 'valid', user: { role: 'user' } })
   })

@@ -22,24 +22,29 @@ const updatedAt = at('updated_at').notNull().defaultNow()
  */
 const credentialVersions = () => text('credential_versions')
 
-export const user = pgTable('user', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull(),
-  email: text('email').notNull().unique(),
-  emailVerified: boolean('email_verified').notNull().default(false),
-  image: text('image'),
-  role: text('role').notNull().default('user'),
-  banned: boolean('banned').notNull().default(false),
-  banReason: text('ban_reason'),
-  banExpires: at('ban_expires'),
-  /**
-   * Triggers renew it with each change that must end a sign-in in flight: the password, the e-mail,
-   * the role, a ban, an unlinked account.
-   */
-  credentialVersion: uuid('credential_version').notNull().defaultRandom(),
-  createdAt,
-  updatedAt,
-})
+export const user = pgTable(
+  'user',
+  {
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    email: text('email').notNull().unique(),
+    emailVerified: boolean('email_verified').notNull().default(false),
+    image: text('image'),
+    role: text('role').notNull().default('user'),
+    banned: boolean('banned').notNull().default(false),
+    banReason: text('ban_reason'),
+    banExpires: at('ban_expires'),
+    /**
+     * Triggers renew it with each change that must end a sign-in in flight: the password, the e-mail,
+     * the role, a ban, an unlinked account.
+     */
+    credentialVersion: uuid('credential_version').notNull().defaultRandom(),
+    createdAt,
+    updatedAt,
+  },
+  // Better Auth reads a list of roles, other services compare the whole text.
+  (table) => [check('user_role', sql`${table.role} in ('user', 'admin')`)],
+)
 
 export const session = pgTable(
   'session',
