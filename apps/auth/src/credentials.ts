@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { currentRequest, refusedToActors } from '@repo/service'
+import { noteActor, refusedToActors } from '@repo/service'
 import { ProblemError } from '@repo/service/hono'
 import type { DBAdapterInstance, DBTransactionAdapter } from 'better-auth'
 import { z } from 'zod'
@@ -102,8 +102,7 @@ function observeSession(row: unknown): void {
   observeUser(data.user)
   observed.actor ??= { userId: data.userId, sessionId: data.id }
   if (!data.impersonatedBy) return
-  const request = currentRequest()
-  if (request) request.actor = { id: data.impersonatedBy, userId: data.userId }
+  noteActor({ id: data.impersonatedBy }, data.userId)
   if (!observed.isRefusedToActors) return
   observed.isRefused = true
   throw new ProblemError(refusedToActors)

@@ -28,13 +28,13 @@ export function createApp(deps: AppDeps): Hono<Own> {
   const app = createHono<Own>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
-    const { user, session } = callerOf(c)
+    const { user, session, actor } = callerOf(c)
     const profile = await findProfile(user.id).catch((error: unknown) => {
       // Who is signed in is known all the same.
       if (isUnavailable(error)) return undefined
       throw error
     })
-    return c.json({ user: { ...profile, ...user }, session, via: 'session' })
+    return c.json({ user: { ...profile, ...user }, session, actor, via: 'session' })
   })
 
   app.get('/api/cluster', async (c) => {

@@ -200,11 +200,15 @@ export async function signedIn(databaseUrl: string, role = 'user'): Promise<Sign
   return { cookie, identity: { userId, email, role, sessionId } }
 }
 
-/** One more session of a user. */
-export async function addSession({ db }: DatabaseConnection, userId: string) {
+/** One more session of a user, or one in which an administrator acts for the user. */
+export async function addSession(
+  { db }: DatabaseConnection,
+  userId: string,
+  actor: { impersonatedBy?: string; sourceSessionId?: string } = {},
+) {
   const [sessionId, token] = [randomUUID(), randomUUID()]
   const expiresAt = new Date(Date.now() + 3_600_000)
-  await db.insert(schema.session).values({ id: sessionId, token, userId, expiresAt })
+  await db.insert(schema.session).values({ id: sessionId, token, userId, expiresAt, ...actor })
   const signature = createHmac('sha256', SECRET).update(token).digest('base64')
   const cookie = `better-auth.session_token=${encodeURIComponent(`${token}.${signature}`)}`
   return { cookie, sessionId }

@@ -1,7 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
-import { type Listener, type Log, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
+import {
+  isRefusedToActors,
+  type Listener,
+  type Log,
+  noteActor,
+  pathOf,
+  type ProblemOptions,
+  refusedToActors,
+  sendProblem,
+} from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
 import { dimensionsOf } from './dimensions.ts'
@@ -64,9 +73,14 @@ export function createGateway(options: GatewayOptions): Listener {
     // Before limits: another site must not use up the quota of a user or of an address.
     if (isForgeable(req, path)) return sendProblem(res, crossOrigin)
     const forAuth = under('/api/auth', path) || under('/.well-known', path)
-    // Auth reads sessions itself: nothing is asked twice, and an outage is not waited for twice.
-    const check = forAuth ? UNASKED : await sessions.validate(req.headers.cookie)
-    const user = isSignedIn(check) ? check.user.id : undefined
+    // Auth reads sessions itself. Here they are read for what an impersonator must not write.
+    const isRefused = isRefusedToActors(req.method ?? 'GET', path)
+    const isAsked = !forAuth || isRefused
+    const check = isAsked ? await sessions.validate(req.headers.cookie) : UNASKED
+    if (isSignedIn(check)) noteActor(check.actor, check.user.id)
+    if (isRefused && isSignedIn(check) && check.actor) return sendProblem(res, refusedToActors)
+    if (forAuth && check.outcome === 'unavailable') return sendProblem(res, unavailable)
+    const user = isSignedIn(check) && !forAuth ? check.user.id : undefined
     const dimensions = dimensionsOf(req, { path, user, hops: trustedHops })
     const guarded = await limits.limit(req.method ?? 'GET', path, dimensions)
     if (res.destroyed) return void guarded?.decision.release()
@@ -87,7 +101,10 @@ export function createGateway(options: GatewayOptions): Listener {
     const { id: userId, email, role } = check.user
     const cookies = check.setCookie ? [['Set-Cookie', check.setCookie] as const] : []
     payments(req, res, {
-      identity: { userId, email, role, sessionId: check.session.id },
+      identity: {
+        ...{ userId, email, role, sessionId: check.session.id },
+        ...(check.actor && { actor: check.actor }),
+      },
       headers: [...headers, ...cookies],
     })
     return undefined

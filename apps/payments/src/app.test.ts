@@ -137,6 +137,21 @@ describe('GET /api/payments', () => {
   })
 })
 
+test('an administrator who acts for the payer reads, and gets 403 for a payment', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const ada = payer()
+  const { body: made } = await app.ask(ada, '/api/payments', { body: order })
+  const impersonated = { ...ada, actor: { id: randomUUID(), name: 'Grace' } }
+  expect((await app.ask(impersonated, '/api/payments')).body).toEqual({ payments: [made] })
+  expect(await app.ask(impersonated, '/api/payments', { body: order })).toMatchObject({
+    status: 403,
+    body: { type: 'urn:threefold:problem:impersonating' },
+  })
+  expect(await app.countOf(ada)).toBe(1)
+})
+
 describe('without an identity that the gateway made for this very request', () => {
   const path = '/api/payments'
 

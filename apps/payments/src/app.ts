@@ -1,7 +1,15 @@
 import { isDatabaseUnavailable } from '@repo/database'
 import type { RateLimiter } from '@repo/ratelimit'
 import { rateLimit } from '@repo/ratelimit/hono'
-import { type Identities, type Identity, IDENTITY_HEADER, type Log } from '@repo/service'
+import {
+  type Identities,
+  type Identity,
+  IDENTITY_HEADER,
+  isRefusedToActors,
+  type Log,
+  noteActor,
+  refusedToActors,
+} from '@repo/service'
 import { createHono, ProblemError, problemResponse, readJson } from '@repo/service/hono'
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -19,12 +27,21 @@ export interface AppDeps {
 export function createApp({ payments, identities, limiter, log }: AppDeps): Hono {
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
-  /** @throws ProblemError 401 unless the gateway vouches for the caller */
+  /**
+   * @throws ProblemError 401 unless the gateway vouches for the caller; 403 for a write by an
+   * administrator who acts for the payer
+   */
   function caller(c: Context): Identity {
     const { pathname, search } = new URL(c.req.url)
     const request = { method: c.req.method, path: pathname + search }
     const check = identities.verify(c.req.header(IDENTITY_HEADER), request)
-    if (check.outcome === 'valid') return check.identity
+    if (check.outcome === 'valid') {
+      const { userId, actor } = check.identity
+      noteActor(actor, userId)
+      if (actor && isRefusedToActors(c.req.method, pathname))
+        throw new ProblemError(refusedToActors)
+      return check.identity
+    }
     if (check.outcome === 'forged') log.warn({ event: 'identity.forged' }, 'refused an identity')
     throw new ProblemError({ status: 401, code: 'signed-out', detail: 'Sign in to continue.' })
   }

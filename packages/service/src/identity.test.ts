@@ -23,6 +23,17 @@ describe('an identity', () => {
     expect(identities.verify(header, request)).toEqual({ outcome: 'valid', identity: ada })
   })
 
+  test('names the administrator who acts for the user', () => {
+    const impersonated = { ...ada, actor: { id: 'u2', name: 'Grace' } }
+    const check = identities.verify(identities.sign(impersonated, request), request)
+    expect(check).toEqual({ outcome: 'valid', identity: impersonated })
+  })
+
+  test('of a later release is valid, without the fields that are not known here', () => {
+    const later = signed(JSON.stringify({ identity: { ...ada, later: 1 }, issuedAtMs: Date.now() }))
+    expect(identities.verify(later, request)).toEqual({ outcome: 'valid', identity: ada })
+  })
+
   test('is missing without a header', () => {
     expect(identities.verify(undefined, request)).toEqual({ outcome: 'missing' })
   })

@@ -1,18 +1,13 @@
 import type { ProblemOptions } from './problem.ts'
-
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+import { currentRequest } from './request-context.ts'
+import { isSafeMethod } from './request-source.ts'
 
 /** The routes that an administrator may write to while acting for another user. */
 const WRITABLE = new Set(['POST /api/auth/admin/stop-impersonating', 'POST /api/auth/sign-out'])
 
-/** RFC 9110 9.2.1: whether a request asks for a change. */
-export function isWrite(method: string): boolean {
-  return !SAFE.has(method)
-}
-
 /** Whether a request is refused when an administrator sends it while acting for another user. */
 export function isRefusedToActors(method: string, path: string): boolean {
-  return isWrite(method) && !WRITABLE.has(`${method} ${path}`)
+  return !isSafeMethod(method) && !WRITABLE.has(`${method} ${path}`)
 }
 
 /** The answer to such a request. */
@@ -20,4 +15,10 @@ export const refusedToActors: ProblemOptions = {
   status: 403,
   code: 'impersonating',
   detail: 'You act for another user and can only read. Stop impersonating to make changes.',
+}
+
+/** From now on each log line of the current request names the administrator and the user. */
+export function noteActor(actor: { id: string } | undefined, userId: string): void {
+  const request = currentRequest()
+  if (actor && request) request.actor = { id: actor.id, userId }
 }

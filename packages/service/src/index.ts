@@ -25,7 +25,7 @@ export {
   type IdentityCheck,
   type SignedRequest,
 } from './identity.ts'
-export { isRefusedToActors, isWrite, refusedToActors } from './impersonation.ts'
+export { isRefusedToActors, noteActor, refusedToActors } from './impersonation.ts'
 export { createLog, type Log } from './log.ts'
 export { type Figure, type Metrics } from './metrics.ts'
 export { pathOf } from './ops.ts'

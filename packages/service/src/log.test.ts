@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@repo/testing'
+import { noteActor } from './impersonation.ts'
 import { createLog } from './log.ts'
 import { inRequest, readRequestContext } from './request-context.ts'
 
@@ -27,6 +28,20 @@ describe('a log line', () => {
     const context = readRequestContext({ headers: { 'x-request-id': 'request-1' } })
     inRequest(context, () => log.warn('served'))
     expect(last()).toMatchObject({ request: 'request-1', trace: context.traceId })
+  })
+
+  test('names the administrator who acts for a user, and the user, from then on', () => {
+    const { log, last } = capture()
+    inRequest(readRequestContext({ headers: {} }), () => {
+      noteActor(undefined, 'ada')
+      log.info('before')
+      expect(last()).not.toHaveProperty('actor')
+      noteActor({ id: 'grace' }, 'ada')
+      log.info('after')
+      expect(last()).toMatchObject({ actor: 'grace', user: 'ada' })
+    })
+    log.info('another request')
+    expect(last()).not.toHaveProperty('actor')
   })
 
   test('has no cookie, password or token, wherever they were put', () => {

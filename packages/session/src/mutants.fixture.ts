@@ -25,6 +25,7 @@ const FUNCTIONS = {
     'DELETE FROM session WHERE user_id = NEW.id OR impersonated_by = NEW.id',
     'NULL',
   ],
+  'a demotion that ends nothing': ['session_user_changed', 'NEW.role <> OLD.role', 'false'],
   'a sign-out that nobody is told of': ['session_ended', 'HAVING count(*) > 0', 'HAVING false'],
 } satisfies Record<string, [name: string, find: string, put: string]>
 
