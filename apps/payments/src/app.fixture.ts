@@ -62,7 +62,11 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
       const began = performance.now()
       const response = await app.request(ORIGIN + path, {
         method,
-        headers: { ...(who && identityFor(who, method, path)), ...headers },
+        headers: {
+          'content-type': 'application/json',
+          ...(who && identityFor(who, method, path)),
+          ...headers,
+        },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       })
       const text = await response.text()

@@ -20,7 +20,10 @@ test('what one instance took another one lists, and both leave in good order', a
   const ada = payer()
   const made = await fetch(`${one!.url}/api/payments`, {
     method: 'POST',
-    headers: identityFor(ada, 'POST', '/api/payments'),
+    headers: {
+      'content-type': 'application/json',
+      ...identityFor(ada, 'POST', '/api/payments'),
+    },
     body: JSON.stringify(order),
   })
   expect(made.status).toBe(201)
