@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
-import { contend, describe, expect } from '@repo/testing'
+import { contend, describe, expect, until } from '@repo/testing'
 import { sessionRefusal } from './index.ts'
 import { test } from './join.fixture.ts'
 import { parseKnown } from './known.ts'
@@ -75,7 +75,10 @@ describe('an impersonation', () => {
           })
         }
         await a.database.pool.query(statement, [made[parameter]])
-        expect(await a.sessions.settle({ confirm: 'all' })).toMatchObject({ acked: 2, lapsed: 0 })
+        // A machine that is busy may leave Redis without a turn.
+        await until(
+          async () => (await a.sessions.settle({ confirm: 'all' })).outcome === 'confirmed',
+        )
         for (const { sessions } of [a, b]) {
           expect(await sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
         }
