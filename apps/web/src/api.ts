@@ -105,9 +105,11 @@ export const revokeSession = (id: string) =>
 export const revokeOtherSessions = () =>
   call('/api/sessions', { schema: schemas.revocation, remove: true })
 export const administer = (
-  deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions',
+  deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions' | 'impersonate-user',
   userId: string,
 ) => call(`/api/auth/admin/${deed}`, { schema: anything, post: { userId } })
+export const stopImpersonating = () =>
+  call('/api/auth/admin/stop-impersonating', { schema: anything, post: {} })
 
 export const block = (policy: string, id: string, forMs: number) =>
   call('/api/limits/blocks', { schema: anything, post: { policy, id, forMs } })

@@ -14,6 +14,8 @@ export const me = z.object({
     role: z.optional(z.nullable(z.string())),
   }),
   session: z.object({ id: z.string(), createdAt: date, expiresAt: date }),
+  /** The administrator who acts for the user. */
+  actor: z.optional(z.object({ id: z.string(), name: z.string() })),
 })
 export type Me = z.infer<typeof me>
 

@@ -4,6 +4,7 @@ import './globals.css'
 import type { Metadata, Viewport } from 'next'
 import type { ReactNode } from 'react'
 import { readTheme } from '../theme.ts'
+import { ImpersonationBanner } from '../ui/impersonation-banner.tsx'
 import { SiteHeader } from '../ui/site-header.tsx'
 
 export const metadata: Metadata = {
@@ -37,6 +38,7 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
         >
           Skip to content
         </a>
+        <ImpersonationBanner />
         <SiteHeader />
         {children}
       </body>

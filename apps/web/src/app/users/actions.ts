@@ -18,6 +18,15 @@ async function administer(
   redirect(`/users?offset=${offset}&notice=${done}${settledQuery(answer.settled)}`)
 }
 
+/** From now on the administrator sees the pages of this user, and can only read. */
+export async function viewAs(form: FormData): Promise<never> {
+  const answer = await api.administer('impersonate-user', textOf(form, 'user'))
+  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/users')
+  if (answer.outcome !== 'ok') redirect(`/users?notice=failed`)
+  await api.passCookies(answer.setCookie)
+  redirect('/account')
+}
+
 export const ban = async (form: FormData) => administer(form, 'ban-user', 'banned')
 export const unban = async (form: FormData) => administer(form, 'unban-user', 'unbanned')
 export const signOutEverywhere = async (form: FormData) =>

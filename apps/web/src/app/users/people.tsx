@@ -2,7 +2,7 @@ import type { Person } from '../../schemas.ts'
 import { inUtc } from '../../time.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
-import { ban, signOutEverywhere, unban } from './actions.ts'
+import { ban, signOutEverywhere, unban, viewAs } from './actions.ts'
 
 interface PeopleProps {
   people: Person[]
@@ -43,9 +43,20 @@ function State({ person }: { person: Person }) {
 
 function Deeds({ person, offset }: { person: Person; offset: number }) {
   return (
-    <form action={person.banned ? unban : ban} className="flex gap-3">
+    <form action={person.banned ? unban : ban} className="flex flex-wrap gap-3">
       <input type="hidden" name="user" value={person.id} />
       <input type="hidden" name="offset" value={offset} />
+      {!person.banned && person.role !== 'admin' && (
+        <SubmitButton
+          look="outline"
+          size="small"
+          formAction={viewAs}
+          pendingText="Opening…"
+          aria-label={`View as ${person.name}`}
+        >
+          View as
+        </SubmitButton>
+      )}
       {!person.banned && (
         <SubmitButton
           look="outline"
