@@ -4,10 +4,10 @@ import { hashPassword } from 'better-auth/crypto'
 import { z } from 'zod'
 
 /**
- * `node src/seed.ts`: brings the schema up to date and, unless `DEMO=false`, makes the demo users, as
- * often as you like.
+ * `node src/seed.ts`: brings the schema up to date and, with `DEMO=true`, makes the demo users, as often
+ * as you like. One of them is an administrator with a public password, so the default is to make none.
  */
-const env = readEnv({ ...databaseSettings, DEMO: z.stringbool().default(true) })
+const env = readEnv({ ...databaseSettings, DEMO: z.stringbool().default(false) })
 const log = createLog({ app: 'seed', instance: 'seed', version: '' })
 try {
   const { applied } = await migrateDatabase({ url: env.DATABASE_URL, waitMs: 5_000 })
