@@ -1,15 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
+const STATE = '.threefold/e2e-start'
 export const PORT = 8280
+const INSTANCE_PORTS = [6101, 6201, 6301, 6401]
+/** For a start on a machine that does other work too. */
+export const START_WITHIN_MS = 240_000
 
 /** Node warns when both this and NO_COLOR are set; Playwright sets it. */
 const { FORCE_COLOR: _, ...inherited } = process.env
+const environment = { ...inherited, THREEFOLD_STATE: STATE, NO_COLOR: '1' }
 
 export interface Launcher {
   pid: number
-  /** What it wrote, so far. */
+  /** All output so far. */
   stdout(): string
   stderr(): string
   signal(name: NodeJS.Signals): void
@@ -18,12 +24,28 @@ export interface Launcher {
 
 /** `pnpm start` for a cluster of one instance of each app, with data and ports of its own. */
 export function start(env: Record<string, string> = {}, args: string[] = []): Launcher {
-  const main = join(ROOT, 'infra/local/src/main.ts')
-  const options = ['--replicas', '1', '--port', String(PORT), '--ports', '6000', ...args]
-  const child = spawn('node', [main, ...options], {
-    cwd: ROOT,
-    env: { ...inherited, THREEFOLD_STATE: '.threefold/e2e-start', NO_COLOR: '1', ...env },
-  })
+  return run('infra/local/src/main.ts', [...OPTIONS, ...args], env)
+}
+
+/** The same command line with a runner in front, such as `npx pnpm exec`. */
+export function startThrough(runner: string[]): Launcher {
+  const [file = '', ...args] = runner
+  return observe(file, [...args, 'node', 'infra/local/src/main.ts', ...OPTIONS], {})
+}
+
+/** `pnpm stop` for that cluster. */
+export function stop(): Launcher {
+  return run('infra/local/src/stop.ts', [], {})
+}
+
+const OPTIONS = ['--replicas', '1', '--port', String(PORT), '--ports', '6000']
+
+function run(program: string, args: string[], env: Record<string, string>): Launcher {
+  return observe('node', [join(ROOT, program), ...args], env)
+}
+
+function observe(file: string, args: string[], env: Record<string, string>): Launcher {
+  const child = spawn(file, args, { cwd: ROOT, env: { ...environment, ...env } })
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   return {
@@ -35,19 +57,35 @@ export function start(env: Record<string, string> = {}, args: string[] = []): La
   }
 }
 
-/** The processes of that cluster that still run, by their command lines. */
+/** The processes and ports of that cluster that are still there. */
 export async function leftovers(): Promise<string[]> {
+  const ours = /e2e-start\/postgres|--ports 6000/
+  const listening = await Promise.all([PORT, ...INSTANCE_PORTS].map(answers))
+  return [
+    ...(await commandLines()).filter((line) => ours.test(line)),
+    ...listening.flatMap((line) => line ?? []),
+  ]
+}
+
+/** The command line of every process, from /proc where there is one. */
+async function commandLines(): Promise<string[]> {
+  if (process.platform === 'linux') {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(commandLine)
+  }
   const ps = spawn('ps', ['-A', '-ww', '-o', 'args='])
   const stdout = collect(ps.stdout)
   await new Promise((resolve) => ps.once('close', resolve))
-  const ours = /e2e-start\/postgres|--ports 6000/
-  const listening = await Promise.all([PORT, 6101, 6201, 6301, 6401].map(answers))
-  return [
-    ...stdout()
-      .split('\n')
-      .filter((line) => ours.test(line)),
-    ...listening.flatMap((line) => line ?? []),
-  ]
+  return stdout().split('\n')
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return '' // It ended meanwhile.
+  }
 }
 
 async function answers(port: number): Promise<string | undefined> {

@@ -1,11 +1,15 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { expect, test } from '@playwright/test'
+import { Client } from 'pg'
 import { readCluster } from '../cluster.ts'
-import { leftovers, PORT, start } from '../launcher.ts'
+import { leftovers, PORT, start, START_WITHIN_MS } from '../launcher.ts'
+
+test.describe.configure({ timeout: START_WITHIN_MS })
 
 /** Each fault: one line on stderr, an exit code, and nothing left running. */
-async function expectRefusal(env: Record<string, string>, line: RegExp) {
-  const launcher = start(env)
+async function expectRefusal(env: Record<string, string>, line: RegExp, args: string[] = []) {
+  const launcher = start(env, args)
   expect(await launcher.exited).toBe(1)
   expect(launcher.stderr().trim().split('\n')).toHaveLength(1)
   expect(launcher.stderr()).toMatch(line)
@@ -14,11 +18,59 @@ async function expectRefusal(env: Record<string, string>, line: RegExp) {
 
 test('a busy port: the port and the option that chooses another', async () => {
   const squatter = createServer().listen(PORT, '127.0.0.1')
+  await once(squatter, 'listening')
   const launcher = start()
   expect(await launcher.exited).toBe(1)
   squatter.close()
   expect(launcher.stderr()).toMatch(/^fault: port 8280 is in use: .*--port 8281\n$/)
   expect(await leftovers()).toEqual([])
+})
+
+test('busy ports of the edge and of an instance, both options at once', async () => {
+  const squatters = [PORT, 6201].map((port) => createServer().listen(port, '127.0.0.1'))
+  await Promise.all(squatters.map((squatter) => once(squatter, 'listening')))
+  const launcher = start()
+  expect(await launcher.exited).toBe(1)
+  for (const squatter of squatters) squatter.close()
+  expect(launcher.stderr()).toMatch(
+    /^fault: port 8280 is in use, and port 6201, which gateway-1 needs, is in use: .*--port 8281 --ports 7000\n$/,
+  )
+  expect(await leftovers()).toEqual([])
+})
+
+test('--fresh with a DATABASE_URL: refused, with the server and without its password', async () => {
+  await expectRefusal(
+    { DATABASE_URL: 'postgres://me:hunter2@db.example.com:6432/shop' },
+    /^fault: --fresh .* database "shop" on db\.example\.com:6432 as user "me": (?!.*hunter2)/,
+    ['--fresh'],
+  )
+})
+
+test('a DATABASE_URL gets no demo accounts without --seed-demo, and the start says which server it uses', async () => {
+  const { databaseUrl } = readCluster()
+  const admin = new Client(databaseUrl)
+  await admin.connect()
+  await admin.query('create database external_without_demo')
+  try {
+    const url = new URL(databaseUrl)
+    url.pathname = '/external_without_demo'
+    const launcher = start({ DATABASE_URL: url.href, DEMO: 'true' })
+    await expect
+      .poll(() => launcher.stdout(), { timeout: START_WITHIN_MS })
+      .toContain('no demo accounts (--seed-demo makes them)')
+    launcher.signal('SIGINT')
+    expect(await launcher.exited).toBe(0)
+    expect(launcher.stdout()).toContain(`external: database "external_without_demo" on ${url.host}`)
+    expect(launcher.stdout()).not.toContain(url.password)
+    const external = new Client(url.href)
+    await external.connect()
+    const { rows } = await external.query('select email from "user"')
+    await external.end()
+    expect(rows).toEqual([])
+  } finally {
+    await admin.query('drop database external_without_demo with (force)')
+    await admin.end()
+  }
 })
 
 test('an unreachable REDIS_URL', async () => {

@@ -1,11 +1,13 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { LAYERS, layerOf } from './cluster-guard.ts'
 import { instanceEnvironment } from './environment.ts'
+import type { ProcessTable } from './processes.ts'
 import type { Progress } from './progress.ts'
 import { CLUSTER_FILE, ROOT, writeState } from './state.ts'
 import type { Stores } from './stores.ts'
 import { supervise, type Supervised } from './supervise.ts'
-import type { InstancePlan } from './topology.ts'
+import { type InstancePlan, publicHost } from './topology.ts'
 
 /** On a machine with much memory V8 collects late: a busy web instance would take 500 MB for 75. */
 const HEAP_LIMIT = '--max-old-space-size=256'
@@ -26,16 +28,18 @@ export function createCluster({
   edgePort,
   env,
   stores,
+  processes,
   progress,
 }: {
   plans: readonly InstancePlan[]
   edgePort: number
   env: Record<string, string>
   stores: Stores
+  processes: ProcessTable
   progress: Progress
 }): Cluster {
   const running = new Map<string, Supervised>()
-  const edgeUrl = `http://localhost:${edgePort}`
+  const edgeUrl = `http://${publicHost}:${edgePort}`
 
   function describe() {
     return plans.flatMap(({ app, id, url }) => {
@@ -46,22 +50,26 @@ export function createCluster({
 
   function publish() {
     const { databaseUrl, redisUrl } = stores
-    writeState(CLUSTER_FILE, {
-      edge: edgeUrl,
-      databaseUrl,
-      redisUrl,
-      pid: process.pid,
-      stores: stores.processes(),
-      instances: describe(),
-    })
+    try {
+      writeState(CLUSTER_FILE, {
+        edge: edgeUrl,
+        databaseUrl,
+        redisUrl,
+        pid: process.pid,
+        stores: stores.processes(),
+        instances: describe(),
+      })
+    } catch (error) {
+      // A full disk does not end the cluster.
+      progress.event(`${CLUSTER_FILE} cannot be written: ${String(error)}`)
+    }
   }
 
   async function run(name: string, args: string[], own: Record<string, string>, readyUrl: string) {
     const program = { name, args, env: { ...env, ...own }, readyUrl }
-    const supervised = await supervise(program, ({ reason, pid }) => {
-      progress.event(`${name} died (${reason}): started again as process ${pid}`, {
-        instance: name,
-      })
+    const supervised = await supervise(program, processes, ({ reason, pid }) => {
+      const next = pid === undefined ? 'cannot be started yet' : `started again as process ${pid}`
+      progress.event(`${name} ended (${reason}): ${next}`, { instance: name })
       publish()
     })
     running.set(name, supervised)
@@ -70,7 +78,7 @@ export function createCluster({
   function startInstance(plan: InstancePlan) {
     const main = join(ROOT, 'apps', plan.app, 'src/main.ts')
     const args = [HEAP_LIMIT, main]
-    return run(plan.id, args, instanceEnvironment(plan), `${plan.url}/readyz`)
+    return run(plan.id, args, instanceEnvironment(plan), `${plan.internalUrl}/readyz`)
   }
 
   return {
@@ -84,7 +92,7 @@ export function createCluster({
       }
       await progress.step('edge', async () => {
         const edge = join(ROOT, 'infra/local/src/edge.ts')
-        await run('edge', [edge], {}, `${edgeUrl}/.edge/readyz`)
+        await run('edge', [edge], {}, `http://127.0.0.1:${edgePort}/.edge/readyz`)
         return { note: edgeUrl, value: undefined }
       })
       publish()
@@ -93,8 +101,8 @@ export function createCluster({
     instances: describe,
     async stop() {
       rmSync(CLUSTER_FILE, { force: true })
-      for (const layer of ['edge', 'web', 'gateway', 'auth', 'payments']) {
-        const members = [...running.values()].filter(({ name }) => name.split('-', 1)[0] === layer)
+      for (const layer of LAYERS) {
+        const members = [...running.values()].filter(({ name }) => layerOf(name) === layer)
         await Promise.all(members.map((member) => member.stop()))
       }
     },

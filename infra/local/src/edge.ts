@@ -7,7 +7,8 @@ import { createProxy, createUpstream } from '@repo/proxy'
  * in production HAProxy, or whatever you have, stands in its place.
  */
 const {
-  EDGE_HOST = '127.0.0.1',
+  // Both addresses of `localhost`: some machines know only one of them.
+  EDGE_HOST = '127.0.0.1,::1',
   EDGE_PORT = '8080',
   GATEWAY_URLS = '',
   WEB_URLS = '',
@@ -32,16 +33,27 @@ const forward = createProxy({
   forwarded: 'set',
 })
 
-const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
-  if (req.url === EDGE_READY) res.end('ready')
-  else if (isPrivate(req)) res.writeHead(404).end()
-  else forward(req, res)
+const servers = EDGE_HOST.split(',').map((host) => {
+  const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
+    if (req.url === EDGE_READY) res.end('ready')
+    else if (isPrivate(req)) res.writeHead(404).end()
+    else forward(req, res)
+  })
+  server.on('error', (error) => {
+    // A machine without IPv6 has no `::1`.
+    const code = 'code' in error ? error.code : undefined
+    if (host.includes(':') && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) return
+    process.stderr.write(`EDGE_HOST, EDGE_PORT: ${error.message}\n`)
+    process.exit(1)
+  })
+  return server.listen(Number(EDGE_PORT), host)
 })
 
-server.listen(Number(EDGE_PORT), EDGE_HOST)
-
 process.on('SIGTERM', () => {
-  server.close(() => process.exit(0))
-  const sweep = setInterval(() => server.closeIdleConnections(), 50)
+  const closed = servers.map(
+    (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
+  )
+  void Promise.all(closed).then(() => process.exit(0))
+  const sweep = setInterval(() => servers.forEach((server) => server.closeIdleConnections()), 50)
   sweep.unref()
 })

@@ -16,10 +16,13 @@ export interface Guard {
 export function createGuard({
   signal,
   remove = '',
+  after,
 }: {
   signal: NodeJS.Signals
-  /** A folder that goes with the process. */
+  /** A folder that is deleted with the process. */
   remove?: string | undefined
+  /** The pid of a process that must end first; at most 60 s. */
+  after?: number | undefined
 }): Guard {
   const shell = spawn('sh', [SCRIPT, signal.replace('SIG', ''), remove], {
     detached: true, // Ctrl-C goes to a whole foreground group, and the guard has to survive it.
@@ -31,6 +34,9 @@ export function createGuard({
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
   // A guard that was killed guards nothing; that is no reason to end what it guarded.
   stdin.on('error', () => undefined)
+  // Without `sh` there is no guard; the server itself works.
+  shell.on('error', () => undefined)
+  if (after !== undefined) stdin.write(`after ${after}\n`)
   return {
     watch: (pids) => void stdin.write(`watch ${pids.join(' ')}\n`),
     release: () => void (stdin.writable && stdin.end('release\n')),

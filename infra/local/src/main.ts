@@ -1,6 +1,9 @@
 import { launch } from './launch.ts'
 import { parseOptions, USAGE } from './options.ts'
 
+// A terminal that was closed takes no more output; that does not end the launcher before its cluster.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
 const parsed = parseOptions(process.argv.slice(2))
 if (parsed.outcome === 'help') {
   process.stdout.write(USAGE)

@@ -8,6 +8,8 @@ export interface Options {
   port: number
   instancePorts: number
   fresh: boolean
+  /** Demo accounts also in a database that is not the embedded one. */
+  seedDemo: boolean
   json: boolean
 }
 
@@ -24,14 +26,17 @@ Starts three instances of each app behind one load balancer.
   --app auth=5     instances of one app; may be repeated
   --port 8080      port of the load balancer
   --ports 4000     instances listen on 4101, 4201, … above this
-  --fresh          start with an empty database
+  --fresh          start with an empty database (the embedded one only)
+  --seed-demo      make the demo accounts also in the database that DATABASE_URL names;
+                   one of them is an administrator with a public password
   --json           one JSON object per line, for programs
   --help           this text
 
 DATABASE_URL and REDIS_URL, in the environment or in .env, replace the embedded servers.
+\`pnpm stop\` stops the cluster of this checkout.
 `
 
-/** Reads the command line; a fault is told in one line. */
+/** Reads the command line; a fault is one line. */
 export function parseOptions(argv: string[]): ParsedOptions {
   try {
     const { values } = parseArgs({
@@ -42,6 +47,7 @@ export function parseOptions(argv: string[]): ParsedOptions {
         port: { type: 'string', default: '8080' },
         ports: { type: 'string', default: '4000' },
         fresh: { type: 'boolean', default: false },
+        'seed-demo': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -55,10 +61,11 @@ export function parseOptions(argv: string[]): ParsedOptions {
       if (!app) throw new Error(`--app ${choice}: there is ${APPS.join(', ')}`)
       replicas[app] = count(`--app ${app}`, number ?? '')
     }
-    const { fresh, json } = values
+    const { fresh, json, 'seed-demo': seedDemo } = values
     const port = portNumber('--port', values.port)
     const instancePorts = portNumber('--ports', values.ports)
-    return { outcome: 'run', options: { replicas, port, instancePorts, fresh, json } }
+    const options = { replicas, port, instancePorts, fresh, seedDemo, json }
+    return { outcome: 'run', options }
   } catch (error) {
     return { outcome: 'invalid', reason: error instanceof Error ? error.message : String(error) }
   }

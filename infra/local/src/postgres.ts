@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { freePort } from './free-port.ts'
-import { asUser, openCluster } from './postgres-cluster.ts'
+import { openCluster } from './postgres-cluster.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import { createTemporaryDir } from './temporary-dir.ts'
 
@@ -17,6 +17,8 @@ export interface PostgresOptions {
   /** Of a new data folder; one that exists keeps the password that it has. */
   password?: string
   maxConnections?: number
+  /** The server ends after this process when its own launcher is killed. */
+  endAfter?: number
   log?: (line: string) => void
 }
 
@@ -25,7 +27,7 @@ export interface PostgresOptions {
  * process. A commit survives `kill`; on a temporary data folder it would not survive a power cut.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { maxConnections = 100, log } = options
+  const { maxConnections = 100, endAfter, log } = options
   const port = options.port ?? (await freePort())
   const isTemporary = !options.dataDir
   const dataDir = options.dataDir
@@ -37,7 +39,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     const cluster = await openCluster({ dataDir, password: options.password })
     password = cluster.password
     const settings = { ...SETTINGS, ...(isTemporary ? TEMPORARY : {}) }
-    return asUser(cluster.postgres, [
+    return cluster.command([
       ...['-D', cluster.dir, '-h', '127.0.0.1', '-p', String(port), '-k', ''],
       ...['-N', String(maxConnections)],
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
@@ -50,6 +52,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     stopSignal: 'SIGINT', // "fast": sessions are ended, everything is written
     orphanSignal: 'SIGQUIT', // "immediate": bounded by 5 s, the next start recovers
     temporaryDir: isTemporary ? dataDir : undefined,
+    endAfter,
     log,
   })
   return Object.assign(server, {

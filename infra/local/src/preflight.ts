@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { Options } from './options.ts'
+import { checkPort } from './ports.ts'
 import { ROOT } from './state.ts'
-import type { InstancePlan } from './topology.ts'
+import { type InstancePlan, planInstances } from './topology.ts'
 
 const NODE_MAJOR = 26
 
@@ -25,23 +26,48 @@ export function checkTools(): string {
   return process.versions.node
 }
 
-/** @throws PreflightError naming the first port that something else listens on */
-export async function checkPorts(edgePort: number, plans: readonly InstancePlan[]): Promise<void> {
-  if (!(await isFree(edgePort))) {
+/** @throws PreflightError that names the ports in use and the options that avoid them */
+export async function checkPorts(options: Options, plans: readonly InstancePlan[]): Promise<void> {
+  const forbidden = (await checkPort(options.port)) === 'forbidden'
+  if (forbidden) {
     throw new PreflightError(
-      `port ${edgePort} is in use: stop what listens there, or choose another with --port ${edgePort + 1}`,
+      `this user may not listen on port ${options.port}: choose one above 1023 with --port 8080`,
     )
   }
-  for (const { id, port } of plans) {
-    if (await isFree(port)) continue
-    throw new PreflightError(`port ${port}, which ${id} needs, is in use: stop what listens there`)
-  }
+  const isEdgeFree = (await checkPort(options.port)) === 'free'
+  const used = await usedPorts(plans)
+  const faults = [
+    ...(isEdgeFree ? [] : [`port ${options.port} is in use`]),
+    ...used.slice(0, 1).map(({ id, port }) => `port ${port}, which ${id} needs, is in use`),
+  ]
+  if (faults.length === 0) return
+  const fix = [
+    ...(isEdgeFree ? [] : ['--port', await freeEdgePort(options.port)]),
+    ...(used.length === 0 ? [] : ['--ports', await freeInstancePorts(options)]),
+  ]
+  throw new PreflightError(
+    `${faults.join(', and ')}: stop what listens there, or choose another with ${fix.join(' ')}`,
+  )
 }
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
+async function usedPorts(plans: readonly InstancePlan[]): Promise<InstancePlan[]> {
+  const states = await Promise.all(plans.map(({ port }) => checkPort(port)))
+  return plans.filter((_, index) => states[index] !== 'free')
+}
+
+async function freeEdgePort(from: number): Promise<number> {
+  for (let port = from + 1; port < from + 100; port += 1) {
+    if ((await checkPort(port)) === 'free') return port
+  }
+  return from + 100
+}
+
+/** A base whose ports are all free. */
+async function freeInstancePorts(options: Options): Promise<number> {
+  const last = 31_000 // Below the ports that Linux gives to clients.
+  for (let base = options.instancePorts + 1_000; base <= last; base += 1_000) {
+    const plans = planInstances({ ...options, instancePorts: base })
+    if ((await usedPorts(plans)).length === 0) return base
+  }
+  return last
 }

@@ -1,83 +1,110 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { ClusterGuard } from './cluster-guard.ts'
+import {
+  identify,
+  isCertainlyRunning,
+  isRunning,
+  type ProcessIdentity,
+} from './process-identity.ts'
 import { signal } from './process-tree.ts'
 import { readState, STATE, writeState } from './state.ts'
 
-const NAME = 'processes.json'
-const FILE = join(STATE, NAME)
-const GRACE_MS = 3_000
+const FILE = join(STATE, 'processes.json')
+/** An instance that drains ends within a second or two when it has nothing in flight. */
+const GRACE_MS = 10_000
 
-/** A process that a cluster started. The start time tells it from a later one with the same pid. */
-interface Known {
+interface Entry extends ProcessIdentity {
   name: string
-  pid: number
-  startedAt: string
 }
 
-let known: Known[] = []
-
-/** Notes a process of ours, so that the next start can end it if this launcher is killed. */
-export function remember(name: string, pid: number): void {
-  const startedAt = startTimeOf(pid)
-  if (startedAt === undefined) return
-  known = [...known.filter((other) => other.name !== name), { name, pid, startedAt }]
-  writeState(FILE, known)
+/** The processes of the running cluster, in `.threefold/processes.json` and in its guard. */
+export interface ProcessTable {
+  add(name: string, pid: number): void
+  remove(name: string, pid: number): void
+  /** Ends the processes that still run, for example instances that were starting. */
+  endAll(): Promise<void>
 }
 
-/** The launcher that runs a cluster, if one does, by pid and start time. */
-export function runningLauncher(state = STATE): number | undefined {
-  const launcher = readKnown(join(state, NAME)).find(({ name }) => name === 'launcher')
-  return launcher && isSame(launcher) ? launcher.pid : undefined
+/** Only the launcher that holds the lock of the state creates a table: it writes the file. */
+export function createProcessTable(guard: Pick<ClusterGuard, 'watch'>): ProcessTable {
+  let entries: Entry[] = []
+
+  function update(changed: Entry[]) {
+    entries = changed
+    guard.watch(entries)
+    try {
+      writeState(FILE, entries)
+    } catch (error) {
+      // The guard has the list as well: a full disk does not end the cluster.
+      process.stderr.write(`${FILE} cannot be written: ${String(error)}\n`)
+    }
+  }
+
+  return {
+    add(name, pid) {
+      const identity = identify(pid)
+      if (!identity) return
+      update([...entries.filter((entry) => entry.name !== name), { name, ...identity }])
+    },
+    remove(name, pid) {
+      update(entries.filter((entry) => entry.name !== name || entry.pid !== pid))
+    },
+    async endAll() {
+      await end(entries.filter(({ pid }) => pid !== process.pid))
+      update([])
+    },
+  }
 }
 
-/** Ends what a killed launcher left behind: by pid and start time, never by name. */
-export async function endOrphans(): Promise<string[]> {
-  const orphans = readKnown().filter(isSame)
-  await end(orphans)
+/** The launcher that wrote the table last, if it still runs. */
+export function findLauncher(): ProcessIdentity | undefined {
+  const launcher = readEntries().find(({ name }) => name === 'launcher')
+  return launcher && isRunning(launcher) ? launcher : undefined
+}
+
+/**
+ * Ends the processes that a killed launcher left, by pid and start time: instances first, then the
+ * stores that they use. The caller holds the lock of the state.
+ */
+export async function endOrphans(
+  describe: (activity: string) => void = () => undefined,
+): Promise<string[]> {
+  const orphans = readEntries().filter(
+    (entry) => entry.name !== 'launcher' && isCertainlyRunning(entry),
+  )
+  if (orphans.length > 0) describe(`ending ${orphans.length} processes of a killed start`)
+  await end(orphans.filter(({ name }) => !STORES.has(name)))
+  await end(orphans.filter(({ name }) => STORES.has(name)))
   return orphans.map(({ name }) => name)
 }
 
-/** Ends what still runs, such as instances that were starting when Ctrl-C came. */
-export async function endRemaining(): Promise<void> {
-  await end(known.filter((each) => each.pid !== process.pid && isSame(each)))
+/** Forgets the processes of a killed launcher. The caller holds the lock of the state. */
+export function clearTable(): void {
+  writeState(FILE, [])
 }
 
-async function end(processes: readonly Known[]) {
-  for (const { pid } of processes) signal([pid], 'SIGTERM')
+export const STORES = new Set(['postgres', 'valkey'])
+
+async function end(entries: readonly Entry[]) {
+  const running = entries.filter(isCertainlyRunning)
+  // SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients.
+  for (const { name, pid } of running) signal([pid], name === 'postgres' ? 'SIGINT' : 'SIGTERM')
   const giveUpAt = performance.now() + GRACE_MS
-  while (processes.some(isSame) && performance.now() < giveUpAt) await wait(50)
-  for (const { pid } of processes.filter(isSame)) signal([pid], 'SIGKILL')
-  known = []
-  writeState(FILE, known)
+  while (running.some(isCertainlyRunning) && performance.now() < giveUpAt) await wait(50)
+  for (const { pid } of running.filter(isCertainlyRunning)) signal([pid], 'SIGKILL')
+  while (running.some(isCertainlyRunning)) await wait(20)
 }
 
-function readKnown(file = FILE): Known[] {
-  const list = readState(file)
-  return Array.isArray(list) ? list.filter(isKnown) : []
+function readEntries(): Entry[] {
+  const list = readState(FILE)
+  return Array.isArray(list) ? list.filter(isEntry) : []
 }
 
-function isKnown(value: unknown): value is Known {
-  return typeof value === 'object' && value !== null && 'pid' in value && 'startedAt' in value
-}
-
-function isSame({ pid, startedAt }: Known): boolean {
-  return startTimeOf(pid) === startedAt
-}
-
-/** When a process started, in whatever unit the system has; undefined when it is gone. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    if (process.platform !== 'linux') {
-      const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
-      return text.trim() || undefined
-    }
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The command in parentheses may hold spaces; the fields after it are 3 (state), 4, …, 22 (start).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
+function isEntry(value: unknown): value is Entry {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['name', 'pid', 'startedAt'].every((field) => field in value)
+  )
 }

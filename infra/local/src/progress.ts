@@ -1,8 +1,14 @@
 import { styleText } from 'node:util'
 
 export interface Progress {
-  /** Runs one step and prints a line with its result and time. */
-  step<T>(title: string, run: () => Promise<{ note: string; value: T }>): Promise<T>
+  /**
+   * Runs one step and prints a line with its result and time. `describe` says what a long step does
+   * at the moment.
+   */
+  step<T>(
+    title: string,
+    run: (describe: (activity: string) => void) => Promise<{ note: string; value: T }>,
+  ): Promise<T>
   /** Something that happened while the cluster runs. */
   event(message: string, fields?: Record<string, unknown>): void
   /** Text for people; nothing with `--json`. */
@@ -13,6 +19,10 @@ export interface Progress {
   fault(message: string): void
 }
 
+/** On a terminal the line of a long step is renewed each second; elsewhere each line stays. */
+const TERMINAL_EVERY_MS = 1_000
+const FILE_EVERY_MS = 10_000
+
 /** Prints what happens: a line per step for people, or a JSON object per line with `--json`. */
 export function createProgress({
   json,
@@ -22,28 +32,41 @@ export function createProgress({
   out?: NodeJS.WriteStream
 }): Progress {
   const began = performance.now()
+  const isTerminal = !json && out.isTTY
   const data = (fields: Record<string, unknown>) => {
     if (json) out.write(`${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`)
   }
   const text = (lines: string) => {
-    if (!json) out.write(`${lines}\n`)
+    if (!json) out.write(`${isTerminal ? CLEAR : ''}${lines}\n`)
   }
 
   return {
     async step(title, run) {
       const since = performance.now()
-      if (!json && out.isTTY) out.write(`  ${styleText('dim', '…')} ${title}`)
+      let activity = ''
+      const tick = () => {
+        const elapsed = Math.round((performance.now() - since) / 1_000)
+        const time = elapsed === 0 ? '' : styleText('dim', `${elapsed} s so far`)
+        const line = `  ${styleText('dim', '…')} ${title.padEnd(12)} ${activity} ${time}`.trimEnd()
+        if (isTerminal) out.write(`${CLEAR}${line}`)
+        else text(line)
+      }
+      if (isTerminal) tick()
+      const ticking = setInterval(tick, isTerminal ? TERMINAL_EVERY_MS : FILE_EVERY_MS)
       try {
-        const { note, value } = await run()
+        const { note, value } = await run((now) => {
+          activity = now
+          tick()
+        })
         const time = styleText('dim', `${seconds(since).padStart(6)} s`)
-        text(
-          `${clear(json, out)}  ${styleText('green', '✓')} ${title.padEnd(12)} ${note.padEnd(52)} ${time}`,
-        )
+        text(`  ${styleText('green', '✓')} ${title.padEnd(12)} ${note.padEnd(52)} ${time}`)
         data({ step: title, note, ms: Math.round(performance.now() - since) })
         return value
       } catch (error) {
-        text(`${clear(json, out)}  ${styleText('red', '✗')} ${title}`)
+        text(`  ${styleText('red', '✗')} ${title}`)
         throw error
+      } finally {
+        clearInterval(ticking)
       }
     },
     event(message, fields = {}) {
@@ -61,9 +84,7 @@ export function createProgress({
   }
 }
 
-function clear(json: boolean, out: NodeJS.WriteStream): string {
-  return !json && out.isTTY ? '\r\u001B[2K' : ''
-}
+const CLEAR = '\r\u001B[2K'
 
 function seconds(since: number): string {
   return ((performance.now() - since) / 1_000).toFixed(1)

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { createGuard } from './guard.ts'
 import { processTree, signal } from './process-tree.ts'
+import { serverEnvironment } from './server-environment.ts'
 
 const PATIENCE_MS = 10_000
 
@@ -33,27 +34,37 @@ interface ServerOptions {
   orphanSignal: NodeJS.Signals
   /** A folder that goes with the server. */
   temporaryDir?: string | undefined
+  /** When this process has ended: the pid of a process that must end before the server does. */
+  endAfter?: number | undefined
   log?: ((line: string) => void) | undefined
 }
 
 /** Starts a server that can be ended, hung and restarted, and that never outlives this process. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const { stopSignal, orphanSignal, temporaryDir, log = () => undefined } = options
-  const guard = createGuard({ signal: orphanSignal, remove: temporaryDir })
+  const { stopSignal, orphanSignal, temporaryDir, endAfter, log = () => undefined } = options
+  const guard = createGuard({ signal: orphanSignal, remove: temporaryDir, after: endAfter })
   let child: ChildProcess | undefined
   let pid = 0
   let closed = Promise.resolve()
   let paused: number[] = []
+  let stopped = false
 
   async function start() {
     const [file, ...args] = await options.command()
-    // A group of its own: Ctrl-C is for this process, which then ends its servers in its order.
-    const started = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    await once(started, 'spawn')
-    child = started
-    pid = started.pid ?? 0
-    guard.watch([pid])
-    closed = noteEnd(started)
+    if (stopped) throw new Error(`${file} was stopped before it started`)
+    const started = spawn(file, args, {
+      // A process group of its own: Ctrl-C goes to this process, which ends its servers in order.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: serverEnvironment(),
+    })
+    if (started.pid !== undefined) {
+      child = started
+      pid = started.pid
+      guard.watch([pid])
+      closed = noteEnd(started)
+    }
+    await once(started, 'spawn') // Rejects when the program cannot be executed.
     await untilReady(started, options.readyLine, log)
   }
 
@@ -104,6 +115,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
       await start()
     },
     async stop() {
+      stopped = true
       await endInOrder()
       guard.release()
       if (temporaryDir) await rm(temporaryDir, { recursive: true, force: true })

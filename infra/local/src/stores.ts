@@ -1,5 +1,8 @@
 import { join } from 'node:path'
+import { describeDatabase, describeRedis } from './describe-url.ts'
+import { keepRunning, type StoreEvent } from './keep-running.ts'
 import { startPostgres } from './postgres.ts'
+import type { ProcessTable } from './processes.ts'
 import type { Progress } from './progress.ts'
 import type { ServerProcess } from './server-process.ts'
 import { STATE } from './state.ts'
@@ -8,60 +11,89 @@ import { startValkey } from './valkey.ts'
 export interface Stores {
   databaseUrl: string
   redisUrl: string
-  /** The embedded ones, by name; their processes, for whoever wants to break them. */
+  /** Whether the database is the embedded one of this checkout. */
+  isDatabaseEmbedded: boolean
+  /** The embedded ones, by name; their processes, for tests that break them. */
   processes(): { name: string; pid: number }[]
   stop(): Promise<void>
 }
-
-const WATCH_EVERY_MS = 250
 
 /** PostgreSQL and Valkey: embedded, unless the environment names others. */
 export async function startStores({
   password,
   progress,
+  processes,
+  endAfter,
   onRestart,
 }: {
   password: string
   progress: Progress
-  /** A store died and is back, as another process. */
+  processes: Pick<ProcessTable, 'add'>
+  /** The stores end after this process when the launcher is killed. */
+  endAfter: number
+  /** A store ended and runs again, as another process. */
   onRestart: () => void
 }): Promise<Stores> {
   const embedded = new Map<string, ServerProcess>()
-  const databaseUrl = await progress.step('PostgreSQL', async () => {
-    const given = process.env['DATABASE_URL']
-    if (given) return { note: 'DATABASE_URL is used', value: given }
-    const server = await startPostgres({ dataDir: join(STATE, 'postgres'), password })
-    embedded.set('postgres', server)
-    return { note: `embedded, on port ${server.port}`, value: server.url }
-  })
-  const redisUrl = await progress.step('Valkey', async () => {
-    const given = process.env['REDIS_URL']
-    if (given) return { note: 'REDIS_URL is used', value: given }
-    const server = await startValkey()
-    embedded.set('valkey', server)
-    return { note: `embedded (${server.kind}), on port ${server.port}`, value: server.url }
-  })
+  const ending = new AbortController()
+  const watches: Promise<void>[] = []
 
-  let stopping = false
-  const watch = setInterval(() => void reviveTheDead(), WATCH_EVERY_MS)
+  function watch(name: string, server: ServerProcess) {
+    embedded.set(name, server)
+    processes.add(name, server.pid)
+    watches.push(keepRunning(name, server, { signal: ending.signal, onEvent: report }))
+  }
 
-  async function reviveTheDead() {
-    for (const [name, server] of embedded) {
-      if (server.running || stopping) continue
-      progress.event(`${name} died: started again on the same port`, { instance: name })
-      await server.restart()
-      onRestart()
+  function report(event: StoreEvent) {
+    progress.event(textOf(event), { instance: event.name })
+    if (event.kind === 'failed') return
+    processes.add(event.name, event.pid)
+    onRestart()
+  }
+
+  async function stop() {
+    ending.abort()
+    await Promise.all([...watches, ...[...embedded.values()].map((server) => server.stop())])
+  }
+
+  const { DATABASE_URL: givenDatabase, REDIS_URL: givenRedis } = process.env
+  try {
+    const databaseUrl = await progress.step('PostgreSQL', async () => {
+      if (givenDatabase)
+        return { note: external('DATABASE_URL', givenDatabase), value: givenDatabase }
+      const dataDir = join(STATE, 'postgres')
+      const server = await startPostgres({ dataDir, password, endAfter })
+      watch('postgres', server)
+      return { note: `embedded, on port ${server.port}`, value: server.url }
+    })
+    const redisUrl = await progress.step('Valkey', async () => {
+      if (givenRedis) return { note: external('REDIS_URL', givenRedis), value: givenRedis }
+      const server = await startValkey({ endAfter })
+      watch('valkey', server)
+      return { note: `embedded (${server.kind}), on port ${server.port}`, value: server.url }
+    })
+    return {
+      databaseUrl,
+      redisUrl,
+      isDatabaseEmbedded: !givenDatabase,
+      processes: () => [...embedded].map(([name, { pid }]) => ({ name, pid })),
+      stop,
     }
+  } catch (error) {
+    await stop()
+    throw error
   }
+}
 
-  return {
-    databaseUrl,
-    redisUrl,
-    processes: () => [...embedded].map(([name, { pid }]) => ({ name, pid })),
-    async stop() {
-      stopping = true
-      clearInterval(watch)
-      await Promise.all([...embedded.values()].map((server) => server.stop()))
-    },
+function external(setting: 'DATABASE_URL' | 'REDIS_URL', url: string): string {
+  const server = setting === 'DATABASE_URL' ? describeDatabase(url) : describeRedis(url)
+  return `external: ${server} (${setting} is set)`
+}
+
+function textOf(event: StoreEvent): string {
+  if (event.kind === 'restarted') {
+    return `${event.name} ended: started again on the same port as process ${event.pid}`
   }
+  const reason = event.reason.trim().replaceAll(/\s*\n\s*/g, ' | ')
+  return `${event.name} ended and could not be started: ${reason}. Next attempt in ${event.retryInMs / 1_000} s`
 }

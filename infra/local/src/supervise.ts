@@ -1,24 +1,24 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { remember } from './processes.ts'
-import { ROOT, STATE } from './state.ts'
+import { isReady } from './http-ready.ts'
+import type { ProcessTable } from './processes.ts'
+import {
+  BootError,
+  endProgram,
+  hasEnded,
+  launchProgram,
+  type Program,
+  whatItSaid,
+} from './program.ts'
 
-const READY_WITHIN_MS = 60_000
-/** Doubled each time, up to the longest, while a program dies young. */
+/** Twelve instances that start on two busy cores need far less than this. */
+const READY_WITHIN_MS = 180_000
+/** Doubled each time, up to the longest, while a program ends soon after its start. */
 const RESTART_DELAY_MS = 500
 const LONGEST_DELAY_MS = 16_000
 const YOUNG_MS = 10_000
-/** Longer than an instance's own drain deadline. */
-const STOP_WITHIN_MS = 28_000
 
-export interface Program {
-  name: string
-  args: string[]
-  env: Record<string, string>
-  cwd?: string
-  /** Answers 200 when it is ready. */
+export interface ServedProgram extends Program {
+  /** Answers 200 when the program is ready. */
   readyUrl: string
 }
 
@@ -29,120 +29,74 @@ export interface Supervised {
   stop(): Promise<void>
 }
 
-/** A process that ended instead of becoming ready. */
-export class BootError extends Error {
-  override name = 'BootError'
-}
+/** `pid` is undefined when the program could not be started; another attempt follows. */
+export type OnRestart = (event: { name: string; reason: string; pid: number | undefined }) => void
 
 /**
- * Runs a program until it is stopped: resolves when it is ready, and starts it again when it dies.
+ * Runs a program until it is stopped: resolves when it is ready, and starts it again when it ends.
  * Its output goes to a file of its own under `.threefold/logs`.
  *
- * @throws BootError when its first start fails, with what it said on stderr
+ * @throws BootError when its first start fails, with what it wrote to stderr
  */
 export async function supervise(
-  program: Program,
-  onRestart: (died: { name: string; reason: string; pid: number }) => void,
+  program: ServedProgram,
+  processes: ProcessTable,
+  onRestart: OnRestart,
 ): Promise<Supervised> {
-  let stopping = false
+  const stopping = new AbortController()
   let delayMs = RESTART_DELAY_MS
-  let child = launch(program)
-  await untilReady(program, child)
-  watch(child)
+  let child = launchProgram(program, processes)
+  await untilReady()
+  watch()
 
-  function watch(current: ChildProcess) {
-    const began = performance.now()
-    current.once('exit', (code, killer) => {
-      const young = performance.now() - began < YOUNG_MS
-      delayMs = young ? Math.min(delayMs * 2, LONGEST_DELAY_MS) : RESTART_DELAY_MS
-      void revive(killer ?? `exit code ${code}`)
-    })
+  async function untilReady(): Promise<void> {
+    const giveUpAt = performance.now() + READY_WITHIN_MS
+    while (performance.now() < giveUpAt) {
+      if (hasEnded(child)) throw new BootError(whatItSaid(program.name))
+      if (await isReady(program.readyUrl)) return
+      await wait(50)
+    }
+    await endProgram(child)
+    throw new BootError(
+      `${program.name} was not ready within ${READY_WITHIN_MS / 1_000} s: ${whatItSaid(program.name)}`,
+    )
   }
 
-  async function revive(reason: string) {
-    if (stopping) return
-    await wait(delayMs)
-    if (stopping) return
-    child = launch(program)
-    watch(child)
-    onRestart({ name: program.name, reason, pid: pidOf(child) })
+  function watch() {
+    const began = performance.now()
+    const onExit = () => {
+      const young = performance.now() - began < YOUNG_MS
+      delayMs = young ? Math.min(delayMs * 2, LONGEST_DELAY_MS) : RESTART_DELAY_MS
+      void restart(child.signalCode ?? `exit code ${child.exitCode}`)
+    }
+    if (hasEnded(child)) onExit()
+    else child.once('exit', onExit)
+  }
+
+  /** Never rejects: a machine that has no process or descriptor to spare is tried again. */
+  async function restart(reason: string): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await wait(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined)
+      if (stopping.signal.aborted) return
+      try {
+        child = launchProgram(program, processes)
+        watch()
+        return onRestart({ name: program.name, reason, pid: child.pid })
+      } catch (error) {
+        onRestart({ name: program.name, reason: `${reason}; ${String(error)}`, pid: undefined })
+        delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)
+      }
+    }
   }
 
   return {
     name: program.name,
     get pid() {
-      return pidOf(child)
+      return child.pid ?? 0
     },
     async stop() {
-      stopping = true
-      await end(child)
+      stopping.abort()
+      await endProgram(child)
     },
   }
-}
-
-/** Runs a program to its end. @throws BootError with the last line it wrote, unless it exits 0 */
-export async function runOnce(program: Omit<Program, 'readyUrl'>): Promise<void> {
-  const { name } = program
-  const child = launch(program)
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
-  if (code !== 0) throw new BootError(lastWords(name))
-}
-
-function launch({ name, args, env, cwd = ROOT }: Omit<Program, 'readyUrl'>): ChildProcess {
-  const log = openSync(logOf(name), 'a')
-  const errors = openSync(errorsOf(name), 'w')
-  // A group of its own: Ctrl-C must reach the launcher alone, which then stops all in order.
-  const child = spawn(process.execPath, args, {
-    cwd,
-    env,
-    detached: true,
-    stdio: ['ignore', log, errors],
-  })
-  closeSync(log)
-  closeSync(errors)
-  remember(name, pidOf(child))
-  return child
-}
-
-async function untilReady({ name, readyUrl }: Program, child: ChildProcess): Promise<void> {
-  const giveUpAt = performance.now() + READY_WITHIN_MS
-  while (performance.now() < giveUpAt) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new BootError(lastWords(name))
-    const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(2_000) }).catch(
-      () => undefined,
-    )
-    if (answer?.ok) return
-    await wait(50)
-  }
-  await end(child)
-  throw new BootError(
-    `${name} was not ready within ${READY_WITHIN_MS / 1_000} s; see ${logOf(name)}`,
-  )
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGTERM')
-  const killer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
-  await exited
-  clearTimeout(killer)
-}
-
-function lastWords(name: string): string {
-  const said = readFileSync(errorsOf(name), 'utf8').trim()
-  return said || `${name} ended without a word; see ${logOf(name)}`
-}
-
-function logOf(name: string) {
-  return join(STATE, 'logs', `${name}.log`)
-}
-
-function errorsOf(name: string) {
-  return join(STATE, 'logs', `${name}.err`)
-}
-
-function pidOf(child: ChildProcess): number {
-  if (child.pid === undefined) throw new BootError('the process could not be started')
-  return child.pid
 }

@@ -6,9 +6,24 @@ const MEMORY = '/dev/shm'
 /** Containers often have 64 MB there, which is one cluster. */
 const ROOM_BYTES = 2 ** 30
 
-/** A new folder, in memory where there is room: a cluster is a thousand small files. */
+/**
+ * A new folder, in memory where there is room (a cluster is a thousand small files), else where TMPDIR
+ * names one, else in /tmp.
+ */
 export async function createTemporaryDir(prefix: string): Promise<string> {
-  return mkdtemp(path.join((await hasRoom()) ? MEMORY : tmpdir(), prefix))
+  const parents = [...((await hasRoom()) ? [MEMORY] : []), tmpdir(), '/tmp']
+  const faults: unknown[] = []
+  for (const parent of parents) {
+    try {
+      return await mkdtemp(path.join(parent, prefix))
+    } catch (error) {
+      faults.push(error) // Read-only, full, or not there.
+    }
+  }
+  throw new AggregateError(
+    faults,
+    `no temporary folder can be made: ${faults.map(String).join('; ')}`,
+  )
 }
 
 async function hasRoom(): Promise<boolean> {
@@ -16,6 +31,6 @@ async function hasRoom(): Promise<boolean> {
     const { bavail, bsize } = await statfs(MEMORY)
     return bavail * bsize >= ROOM_BYTES
   } catch {
-    return false // not Linux
+    return false // Not Linux.
   }
 }

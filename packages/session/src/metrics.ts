@@ -1,4 +1,3 @@
-import { type BackgroundLog, repeat } from '@repo/concurrency'
 import { type RedisConnection, RedisError, runScript } from '@repo/redis'
 import { COUNTERS, createCounters } from './counters.ts'
 import { type Figures, toFigures } from './figures.ts'
@@ -12,11 +11,9 @@ const MAX_USERS = 1_000
 export function createMetrics({
   redis,
   everyMs = 5_000,
-  log,
 }: {
   redis: RedisConnection | undefined
   everyMs?: number
-  log?: BackgroundLog | undefined
 }) {
   const counters = createCounters()
   const sinceMs = Date.now()
@@ -40,13 +37,14 @@ export function createMetrics({
     try {
       await redis.call((client) => runScript(client, report, Object.values(sessionKeys), args))
     } catch (error) {
+      if (!(error instanceof RedisError)) throw error
       // Surely not counted: with the next report. Else it may have been, and is not repeated.
-      if (error instanceof RedisError && error.code === 'unavailable') reported = since
-      throw error
+      if (error.code === 'unavailable') reported = since
     }
   }
 
-  const flushing = repeat({ task: 'session.metrics', work: flush, everyMs, log })
+  const timer = setInterval(() => void flush(), everyMs)
+  timer.unref()
 
   function own(): Figures {
     const nowMs = Date.now()
@@ -69,11 +67,11 @@ export function createMetrics({
       if (users.size < 100_000) users.set(id, Date.now())
       if (seen.size < MAX_USERS * 10) seen.add(id)
     },
-    flush: () => flushing.run(),
+    flush,
     /** Undefined: Redis is away, or there is none. */
     async cluster(): Promise<Figures | undefined> {
       if (!redis) return undefined
-      await flushing.run()
+      await flush()
       try {
         const keys = Object.values(sessionKeys)
         const read = await redis.call((client) => runScript(client, readReport, keys))
@@ -84,8 +82,8 @@ export function createMetrics({
       }
     },
     async close(): Promise<void> {
-      await flushing.close()
-      await flushing.run()
+      clearInterval(timer)
+      await flush()
     },
   }
 }

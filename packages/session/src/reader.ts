@@ -1,5 +1,4 @@
-import { type Bus, type Cache, createCache } from '@repo/cache-broadcast'
-import { type BackgroundLog, runInBackground } from '@repo/concurrency'
+import { type Bus, type Cache, CacheError, createCache } from '@repo/cache-broadcast'
 import { type Known, parseKnown, userTag } from './known.ts'
 import { createLaterFlights } from './later-flight.ts'
 
@@ -12,7 +11,6 @@ export interface ReaderOptions {
   find: (key: string, token: string) => Promise<Known | undefined>
   ttlMs: number
   maxEntries: number
-  log?: BackgroundLog | undefined
 }
 
 export interface Reading {
@@ -28,7 +26,7 @@ interface Asked {
 }
 
 /** What is known of a token: in memory, in Redis, or in PostgreSQL. */
-export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOptions) {
+export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
   const asked = new Map<string, Asked>()
   const direct = createLaterFlights(find)
   const cache: Cache<Known> | undefined =
@@ -74,7 +72,7 @@ export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOption
     /** What is kept is over by now, or was prolonged meanwhile: only PostgreSQL can say. */
     async reread(key: string, token: string): Promise<Reading> {
       // Without Redis what is kept there stays over, and is read anew each time.
-      runInBackground('session.reread', () => cache?.invalidate(key), log)
+      cache?.invalidate(key).catch(ignoreAway)
       return readDirect(key, token)
     },
     close: () => cache?.close(),
@@ -87,4 +85,8 @@ function tagsOf(known: Known): string[] {
   if (known.state !== 'live') return []
   const { user, actor } = known
   return actor ? [userTag(user.id), userTag(actor.id)] : [userTag(user.id)]
+}
+
+function ignoreAway(error: unknown) {
+  if (!(error instanceof CacheError)) throw error
 }

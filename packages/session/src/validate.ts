@@ -1,5 +1,4 @@
 import { CacheError } from '@repo/cache-broadcast'
-import { type BackgroundLog, runInBackground } from '@repo/concurrency'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Caller, Callers } from './callers.ts'
 import { claimCookieName, type Claims } from './claims.ts'
@@ -44,7 +43,6 @@ export interface ValidateOptions extends CookieSite {
   counters: Counters
   cookieMs: number
   onSeen: (live: Live) => void
-  log?: BackgroundLog | undefined
 }
 
 const NONE: Validation = { outcome: 'none' }
@@ -131,7 +129,8 @@ export function createValidate(options: ValidateOptions) {
       const live = kept ? undefined : fromClaim(caller)
       if (live) return valid(caller, live, 'cookie')
     } else if (heard) {
-      runInBackground('session.trust', () => heard.trust.regain(), options.log)
+      // What it throws is PostgreSQL's absence, which this check meets itself.
+      heard.trust.regain().catch(() => undefined)
     }
     return await ask(caller, trusted)
   }

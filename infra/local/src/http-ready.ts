@@ -1,0 +1,20 @@
+import { Agent, get } from 'node:http'
+
+/**
+ * Whether a local server answers a URL with 200. It uses a connection of its own, and no proxy: with
+ * `NODE_USE_ENV_PROXY` set, `fetch` would send the request to the proxy.
+ */
+export function isReady(url: string, timeoutMs = 2_000): Promise<boolean> {
+  return new Promise((resolve) => {
+    const agent = new Agent()
+    const settle = (answer: boolean) => {
+      agent.destroy()
+      resolve(answer)
+    }
+    const request = get(url, { agent, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      response.on('error', () => undefined).resume()
+      response.once('close', () => settle(response.statusCode === 200))
+    })
+    request.once('error', () => settle(false))
+  })
+}

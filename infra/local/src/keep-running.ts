@@ -1,0 +1,53 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ServerProcess } from './server-process.ts'
+
+const FIRST_DELAY_MS = 500
+const LONGEST_DELAY_MS = 16_000
+const CHECK_EVERY_MS = 100
+
+export type StoreEvent =
+  | { kind: 'restarted'; name: string; pid: number }
+  | { kind: 'failed'; name: string; reason: string; retryInMs: number }
+
+/**
+ * Restarts a server each time that it ends, until `signal` aborts. There is one restart at a time; one
+ * that fails is repeated after 0.5, 1, 2 … 16 s. Never rejects.
+ */
+export async function keepRunning(
+  name: string,
+  server: ServerProcess,
+  { signal, onEvent }: { signal: AbortSignal; onEvent: (event: StoreEvent) => void },
+): Promise<void> {
+  let delayMs = FIRST_DELAY_MS
+  while (!signal.aborted) {
+    if (server.running) {
+      await pause(CHECK_EVERY_MS, signal)
+      continue
+    }
+    const fault = await tryRestart(server)
+    if (signal.aborted) return
+    if (fault === undefined) {
+      delayMs = FIRST_DELAY_MS
+      onEvent({ kind: 'restarted', name, pid: server.pid })
+      continue
+    }
+    onEvent({ kind: 'failed', name, reason: fault, retryInMs: delayMs })
+    await pause(delayMs, signal)
+    delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)
+  }
+}
+
+/** @returns why it failed */
+async function tryRestart(server: ServerProcess): Promise<string | undefined> {
+  try {
+    await server.restart()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Ends early when the signal aborts. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal }).catch(() => undefined)
+}

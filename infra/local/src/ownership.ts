@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { type Lock, tryLock } from './lock.ts'
+import { PreflightError } from './preflight.ts'
+import { findLauncher } from './processes.ts'
+import { CLUSTER_FILE, createStateDirs, readState, STATE } from './state.ts'
+
+export const LOCK_FILE = join(STATE, 'launcher.lock')
+
+/**
+ * Takes the right to write and delete in the state's folder. The right lasts until the lock is
+ * released or this process ends.
+ *
+ * @throws PreflightError that names the launcher that has it
+ */
+export function claimState(): Lock {
+  createStateDirs()
+  const lock = tryLock(LOCK_FILE)
+  // The recorded launcher still runs although its lock is free: somebody deleted the lock's file.
+  if (lock && !findLauncher()) return lock
+  lock?.release()
+  throw new PreflightError(describeOwner())
+}
+
+function describeOwner(): string {
+  const launcher = findLauncher()
+  const who = launcher ? `process ${launcher.pid}` : 'another process'
+  const edge = edgeOf(readState(CLUSTER_FILE))
+  const where = edge === undefined ? ', which is starting or stopping' : ` at ${edge}`
+  return `a cluster runs here already (${who})${where}: stop it with \`npx -y pnpm@12 stop\`, or with Ctrl-C in its terminal`
+}
+
+function edgeOf(cluster: unknown): string | undefined {
+  return typeof cluster === 'object' && cluster !== null && 'edge' in cluster
+    ? String(cluster.edge)
+    : undefined
+}
