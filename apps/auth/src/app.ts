@@ -1,9 +1,8 @@
 import { isDatabaseUnavailable } from '@repo/database'
 import { createProblem, isRefusedToActors, type Log, type ProblemOptions } from '@repo/service'
-import { createHono, ProblemError, unavailable } from '@repo/service/hono'
+import { createHono, ProblemError } from '@repo/service/hono'
 import {
   type CookieOptions,
-  resignSessionCookie,
   type SessionRefusal,
   type Sessions,
   sessionRefusal,
@@ -19,6 +18,7 @@ import { checkInput } from './input.ts'
 import { orOutage } from './outage.ts'
 import { passwordUseOf } from './password-use.ts'
 import { HASHED_AT_ONCE } from './passwords.ts'
+import { createSentSessions, withChosenCookies } from './sent-sessions.ts'
 import { describeSettlement, SETTLEMENT_HEADER } from './settlement.ts'
 
 export interface AppDeps {
@@ -63,6 +63,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   const devices = createDeviceCookies(cookies)
   // Better Auth hashes a new password within its transaction: more would keep connections waiting.
   const signUps = pLimit(HASHED_AT_ONCE)
+  const sent = createSentSessions({ sessions, cookies })
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
   app.on(['GET', 'POST'], `${BASE}/*`, async (c) => {
@@ -71,9 +72,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
     if (!endpoint) return c.notFound()
     if (method === 'GET') return serve((await checkInput(c, endpoint)).request)
     const isSigningIn = SIGNING_IN.test(c.req.path)
-    const former = isSigningIn ? await sessions.validate(c.req.header('cookie')) : undefined
-    // Signing in needs what did not answer: it is not waited for twice.
-    if (former?.outcome === 'unavailable') throw new ProblemError(unavailable)
+    const former = await sent.find(c.req.raw)
     const { request, input } = await checkInput(c, endpoint)
     const use = await passwordUseOf(endpoint, input, request.headers, { sessions, devices })
     const serveUse = () => (use ? withPasswordUse(use, () => serve(request)) : serve(request))
@@ -85,8 +84,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
       const owner = { account: use.account, passwordHash }
       response.headers.append('set-cookie', devices.issue(c.req.header('cookie'), owner))
     }
-    // A browser that signs in again is done with the session it had: nobody who knows it goes on.
-    if (former?.outcome === 'valid') await sessions.revoke({ sessionId: former.session.id })
+    await sent.end(c.req.raw, former, response)
     // Whatever Better Auth ended, every instance is told before the answer goes out.
     const settlement = await sessions.settle(isSigningIn ? {} : { confirm: 'all' })
     response.headers.set(SETTLEMENT_HEADER, describeSettlement(settlement))
@@ -96,7 +94,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   async function serve(request: Request): Promise<Response> {
     const path = new URL(request.url).pathname
     try {
-      const handle = () => auth.handler(withCurrentSignature(request, cookies))
+      const handle = () => auth.handler(withChosenCookies(request, cookies))
       const isRefused = isRefusedToActors(request.method, path)
       const response = await withCredentials(isRefused, () => orOutage(handle))
       return response.status < 400 ? response : await asProblem(response)
@@ -110,17 +108,6 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   }
 
   return app
-}
-
-/** Better Auth knows one secret only. */
-function withCurrentSignature(request: Request, cookies: CookieOptions): Request {
-  const given = request.headers.get('cookie') ?? ''
-  const resigned = resignSessionCookie(given, cookies)
-  if (resigned === given) return request
-  const { method, url, body, signal } = request
-  const headers = new Headers(request.headers)
-  headers.set('cookie', resigned)
-  return new Request(url, { method, headers, body, signal, duplex: 'half' })
 }
 
 /** A Better Auth error as a problem document; its own `code` and `message` stay, for its clients. */

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from '@repo/testing'
+import { chosenCookies } from './chosen-cookie.ts'
 import {
   cookiePrefix,
   cookieSiteOf,
@@ -7,7 +8,6 @@ import {
   sessionCookieNames,
   signSessionValue as signedValue,
 } from './cookie.ts'
-import { resignSessionCookie } from './resign.ts'
 
 const secret = 'a secret of at least thirty-two characters'
 const token = 'Zm9yIHRlc3RzIG9ubHksIDMyIGNoYXJz'
@@ -160,11 +160,11 @@ describe('over http on a port', () => {
 
   test('Better Auth receives cookies of earlier releases under the current names', () => {
     const header = `theme=better-auth.x; ${name}=${value}; better-auth.dont_remember=true.s`
-    expect(resignSessionCookie(header, options)).toBe(
+    expect(chosenCookies(header, options)).toBe(
       `theme=better-auth.x; ${own}=${value}; better-auth-8081.dont_remember=true.s`,
     )
     const both = `${own}=${value}; ${name}=${signedValue('former', secret)}`
-    expect(resignSessionCookie(both, options)).toBe(both)
+    expect(chosenCookies(both, options)).toBe(`${own}=${value}`)
   })
 })
 
@@ -175,18 +175,24 @@ describe('a secret that is replaced', () => {
   test('is still accepted, and its cookie rewritten for who knows the new one only', () => {
     const header = `theme=dark; ${name}=${value}; lang=en`
     expect(readSessionCookie(header, options)).toMatchObject({ outcome: 'signed', token, secret })
-    const rewritten = resignSessionCookie(header, options)
+    const rewritten = chosenCookies(header, options)
     expect(rewritten).toBe(`theme=dark; ${name}=${signedValue(token, next)}; lang=en`)
     expect(readSessionCookie(rewritten, { secret: next })).toMatchObject({ token })
   })
 
-  test.for([
-    '',
-    'theme=dark',
-    `${name}=${signedValue(token, next)}`,
-    `${name}=${signedValue(token, 'a secret that nobody knows of here')}`,
-    `${name}=${value}; ${name}=${value}`,
-  ])('leaves alone what is not an old one: %s', (header) => {
-    expect(resignSessionCookie(header, options)).toBe(header)
+  test.for(['', 'theme=dark', `${name}=${signedValue(token, next)}`])(
+    'leaves alone what is not an old one: %s',
+    (header) => {
+      expect(chosenCookies(header, options)).toBe(header)
+    },
+  )
+
+  test('is not renewed in a cookie that nobody accepts: Better Auth does not see it', () => {
+    for (const header of [
+      `${name}=${signedValue(token, 'a secret that nobody knows of here')}`,
+      `${name}=${value}; ${name}=${value}`,
+    ]) {
+      expect(chosenCookies(header, options)).toBe('')
+    }
   })
 })

@@ -1,7 +1,13 @@
-import { allSessionCookieNames, type CookieSite, isOneOf } from './cookie.ts'
+import {
+  allSessionCookieNames,
+  checkSessionValue,
+  type CookieOptions,
+  type CookieSite,
+  isOneOf,
+} from './cookie.ts'
 
 /** A cookie of a `Cookie` header, without the white space around its name and its value. */
-interface SentCookie {
+export interface SentCookie {
   name: string
   value: string
 }
@@ -11,16 +17,28 @@ export function carriesSessionCookie(header: string | undefined, site: CookieSit
   return header !== undefined && sentSessionCookies(header, site).length > 0
 }
 
-/** The session cookies of a header, with their names decoded. */
-function sentSessionCookies(header: string, site: CookieSite): SentCookie[] {
+/**
+ * Returns the token of each session cookie with a valid signature, once. It accepts more than
+ * `readSessionCookie`: several cookies, former names, percent-encoded names and quoted values.
+ */
+export function sentTokens(header: string, options: CookieOptions): string[] {
+  const checks = sentSessionCookies(header, options).map(({ value }) =>
+    checkSessionValue(value, options),
+  )
+  const tokens = checks.flatMap((check) => (check.outcome === 'signed' ? [check.token] : []))
+  return [...new Set(tokens)]
+}
+
+/** The session cookies of a header in their order, with decoded names and without quotes. */
+export function sentSessionCookies(header: string, site: CookieSite): SentCookie[] {
   const names = allSessionCookieNames(site)
   return parseCookies(header)
-    .map(({ name, value }) => ({ name: decodeName(name), value }))
+    .map(({ name, value }) => ({ name: decodeName(name), value: withoutQuotes(value) }))
     .filter(({ name }) => isOneOf(name, names))
 }
 
 /** All cookies of a header in their order; a part without `=` is none. */
-function parseCookies(header: string): SentCookie[] {
+export function parseCookies(header: string): SentCookie[] {
   return header.split(';').flatMap((part) => {
     const equals = part.indexOf('=')
     if (equals < 0) return []
@@ -28,8 +46,8 @@ function parseCookies(header: string): SentCookie[] {
   })
 }
 
-/** Some parsers decode names, and some remove quotes. */
-function decodeName(name: string): string {
+/** The name as a parser may read it that removes quotes and decodes percent-encoding. */
+export function decodeName(name: string): string {
   const plain = withoutQuotes(name)
   if (!plain.includes('%')) return plain
   try {

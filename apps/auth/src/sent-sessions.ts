@@ -1,0 +1,75 @@
+import { ProblemError, unavailable } from '@repo/service/hono'
+import {
+  chosenCookies,
+  type CookieOptions,
+  removedCookies,
+  sessionCookieHeader,
+  type Sessions,
+  sentTokens,
+} from '@repo/session'
+
+/** The endpoints after which no session that the request carried is left. */
+const REPLACING = /^\/api\/auth\/sign-(?:in\/|up\/|out$)/
+
+/**
+ * Decides about the session cookies of a request, for Better Auth as for the gateway: one cookie or
+ * none counts. A sign-in and a sign-out end every session whose cookie was sent, however many there
+ * are and however they are spelled, and remove these cookies.
+ */
+export function createSentSessions({
+  sessions,
+  cookies,
+}: {
+  sessions: Pick<Sessions, 'validate' | 'revoke'>
+  cookies: CookieOptions
+}) {
+  async function check(header: string | undefined): Promise<string | undefined> {
+    const found = await sessions.validate(header)
+    // Both need the store that did not answer: it is not waited for twice.
+    if (found.outcome === 'unavailable') throw new ProblemError(unavailable)
+    return found.outcome === 'valid' ? found.session.id : undefined
+  }
+
+  return {
+    /**
+     * Returns the ids of the sessions that the request replaces.
+     * @throws ProblemError 503 when no store can tell
+     */
+    async find(request: Request): Promise<string[]> {
+      if (!REPLACING.test(new URL(request.url).pathname)) return []
+      const header = request.headers.get('cookie') ?? undefined
+      const chosen = await check(header)
+      const tokens = sentTokens(header ?? '', cookies)
+      if (chosen !== undefined && tokens.length === 1) return [chosen]
+      const ids = await Promise.all(
+        tokens.map((token) => check(sessionCookieHeader(token, cookies))),
+      )
+      return ids.filter((id) => id !== undefined)
+    },
+
+    /** Ends them, and removes their cookies in the response. */
+    async end(request: Request, ids: readonly string[], response: Response): Promise<void> {
+      const { pathname, hostname } = new URL(request.url)
+      if (!REPLACING.test(pathname)) return
+      for (const sessionId of new Set(ids)) await sessions.revoke({ sessionId })
+      const own = response.headers.getSetCookie()
+      const removed = removedCookies(request.headers.get('cookie') ?? '', cookies, hostname)
+      response.headers.delete('set-cookie')
+      // The last line of a name decides, and that is the one of Better Auth.
+      for (const line of [...removed, ...own]) response.headers.append('set-cookie', line)
+    },
+  }
+}
+
+/** The request as Better Auth gets it: with the session cookie that counts, or with none. */
+export function withChosenCookies(request: Request, cookies: CookieOptions): Request {
+  const given = request.headers.get('cookie')
+  if (given === null) return request
+  const chosen = chosenCookies(given, cookies)
+  if (chosen === given) return request
+  const { method, url, body, signal } = request
+  const headers = new Headers(request.headers)
+  if (chosen === '') headers.delete('cookie')
+  else headers.set('cookie', chosen)
+  return new Request(url, { method, headers, body, signal, duplex: 'half' })
+}

@@ -1,0 +1,96 @@
+import { claimCookieName } from './claims.ts'
+import {
+  allSessionCookieNames,
+  checkSessionValue,
+  cookiePrefix,
+  type CookieOptions,
+  type CookieSite,
+  countCookies,
+  isOneOf,
+  readSessionCookie,
+  sessionCookieNames,
+  signSessionValue,
+} from './cookie.ts'
+import { decodeName, parseCookies, sentSessionCookies } from './sent-cookies.ts'
+
+const SECURE_PREFIX = '__Secure-'
+const FORMER_PREFIX = 'better-auth.'
+// RFC 6265 4.1.1: what a cookie's name and value consist of.
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
+const OCTETS = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
+
+/** Returns the name under which Better Auth sets and reads the session cookie of a site. */
+export function sessionCookieName(site: CookieSite): string {
+  return `${site.secure === true ? SECURE_PREFIX : ''}${cookiePrefix(site)}.session_token`
+}
+
+/** Returns a `Cookie` header with the session cookie of a token and nothing else. */
+export function sessionCookieHeader(token: string, options: CookieOptions): string {
+  return `${sessionCookieName(options)}=${signSessionValue(token, options.secret)}`
+}
+
+/**
+ * Returns the `Cookie` header for Better Auth, which parses cookies by rules of its own. It has the
+ * session cookie that `readSessionCookie` accepts, under the current name and signed by the current
+ * secret, or no session cookie. Cookies that two parsers may read differently are left out.
+ */
+export function chosenCookies(header: string, options: CookieOptions): string {
+  const check = readSessionCookie(header, options)
+  const names = allSessionCookieNames(options)
+  const prefix = `${cookiePrefix(options)}.`
+  const isFormer = check.outcome === 'signed' && isFormerName(header, options)
+
+  const chosen = parseCookies(header).flatMap(({ name, value }) => {
+    if (isOneOf(decodeName(name), names)) {
+      const isChosen = check.outcome === 'signed' && value === check.value
+      return isChosen ? [sessionCookieHeader(check.token, options)] : []
+    }
+    if (!TOKEN.test(name) || !OCTETS.test(value)) return []
+    // A session of a former release keeps its other cookies, such as the one not to remember it.
+    const isRenamed = isFormer && name.startsWith(FORMER_PREFIX)
+    return [`${isRenamed ? prefix + name.slice(FORMER_PREFIX.length) : name}=${value}`]
+  })
+  return [...new Set(chosen)].join('; ')
+}
+
+function isFormerName(header: string, site: CookieSite): boolean {
+  const { current, former } = sessionCookieNames(site)
+  return former !== undefined && countCookies(header, current) === 0
+}
+
+/**
+ * Returns `Set-Cookie` lines that remove the cookies of the sessions of a request, but for the one
+ * that Better Auth sets or removes itself. A name that was sent several times has copies that belong
+ * to a parent domain or to a path, so they are removed there. Cookies of former names that this site
+ * has not signed belong to another site of the host.
+ *
+ * @param host the host of the site
+ */
+export function removedCookies(header: string, options: CookieOptions, host: string): string[] {
+  const own = sessionCookieName(options)
+  const sent = sentSessionCookies(header, options).filter(
+    ({ name, value }) => name === own || checkSessionValue(value, options).outcome === 'signed',
+  )
+  const secondName = claimCookieName(options)
+  const hasSecond = countCookies(header, [secondName]) > 0
+  const names = [...new Set([...sent.map(({ name }) => name), ...(hasSecond ? [secondName] : [])])]
+  return names.flatMap((name) => {
+    const isCopied = sent.filter((each) => each.name === name).length > 1
+    const scopes = isCopied ? scopesOf(host) : ['; Path=/']
+    const others = name === own ? scopes.filter((scope) => scope !== '; Path=/') : scopes
+    const isSecure = options.secure === true || name.startsWith(SECURE_PREFIX)
+    const attributes = `; Max-Age=0; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+    return others.map((scope) => `${name}=${scope}${attributes}`)
+  })
+}
+
+/** Where a cookie that a request to `/api/auth` carries may be stored. */
+function scopesOf(host: string): string[] {
+  const labels = host.split('.')
+  // An address, and a host without a domain, has no parent that could set a cookie.
+  const isDomain = labels.length > 1 && !/^\d+$/.test(labels.at(-1) ?? '') && !host.includes(':')
+  if (!isDomain) return ['; Path=/']
+  const domains = labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'))
+  const of = ['', ...domains.map((domain) => `; Domain=${domain}`)]
+  return ['/', '/api', '/api/auth'].flatMap((path) => of.map((domain) => `; Path=${path}${domain}`))
+}
