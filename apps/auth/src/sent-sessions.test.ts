@@ -61,7 +61,7 @@ function oddHeaders(a: string, b: string): Record<string, string> {
     'with white space': `  ${OWN} = ${a}  ;x=y`,
     'with tabs': `\t${OWN}\t=\t${a}\t`,
     'without encoding': `${OWN}=${raw}`,
-    'encoded in full': `${OWN}=${[...raw].map(encodeByte).join('')}`,
+    'encoded in full': `${OWN}=${Array.from(raw, encodeByte).join('')}`,
     'encoded in lower case': `${OWN}=${a.replace(/%../g, (each) => each.toLowerCase())}`,
     'encoded twice': `${OWN}=${encodeURIComponent(a)}`,
     'in quotes': `${OWN}="${a}"`,
