@@ -1,0 +1,57 @@
+/** A task that keeps failing is logged once in this time. */
+const LOG_EVERY_MS = 60_000
+
+/** The part of a logger that background work uses; pino fits. */
+export interface BackgroundLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+}
+
+interface Failures {
+  count: number
+  loggedAtMs: number
+}
+
+const failures = new Map<string, Failures>()
+
+/**
+ * Starts work that no caller waits for. An error of any kind is counted and logged, at most once a
+ * minute for each task. It never becomes an unhandled rejection, so it never ends the process.
+ *
+ * @param task the name in the log and in the metric, such as `session.touch`
+ */
+export function runInBackground(task: string, work: () => unknown, log?: BackgroundLog): void {
+  Promise.try(work).catch((error: unknown) => noteFailure(task, error, log))
+}
+
+/** Counts a failure of a background task, and logs it unless it was logged in the last minute. */
+export function noteFailure(
+  task: string,
+  error: unknown,
+  log?: BackgroundLog,
+  nowMs = performance.now(),
+): void {
+  const known = failures.get(task) ?? { count: 0, loggedAtMs: Number.NEGATIVE_INFINITY }
+  failures.set(task, known)
+  known.count += 1
+  if (!log || nowMs - known.loggedAtMs < LOG_EVERY_MS) return
+  known.loggedAtMs = nowMs
+  const fields = { event: 'background.failed', task, failures: known.count, err: error }
+  try {
+    log.warn(fields, `${task} failed and is repeated or dropped`)
+  } catch {
+    // The failure is counted; a log that throws must not end the process either.
+  }
+}
+
+/** The failure after a success is logged at once. */
+export function noteSuccess(task: string, log: BackgroundLog | undefined): void {
+  const known = failures.get(task)
+  if (known) known.loggedAtMs = Number.NEGATIVE_INFINITY
+  log?.info({ event: 'background.recovered', task }, `${task} works again`)
+}
+
+/** The failures of each background task since the start of the process. */
+export function failuresByTask(): Map<string, number> {
+  return new Map(Array.from(failures, ([task, { count }]) => [task, count]))
+}

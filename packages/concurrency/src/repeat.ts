@@ -1,0 +1,67 @@
+import { type BackgroundLog, noteFailure, noteSuccess } from './background.ts'
+
+export interface RepeatOptions {
+  /** The name in the log and in the metric, such as `session.touch`. */
+  task: string
+  work: () => unknown
+  everyMs: number
+  /** The longest pause: it doubles with each failure in a row. By default it stays the same. */
+  slowestMs?: number
+  log?: BackgroundLog | undefined
+}
+
+export interface Repeated {
+  /** Runs the work now, after a turn in progress. Never rejects. */
+  run(): Promise<void>
+  /** Stops the turns, and waits for the one in progress. */
+  close(): Promise<void>
+}
+
+/**
+ * Repeats work until it is closed, whatever error it throws: a failure is counted and logged, and
+ * the next turn comes. Turns never overlap. The timer does not keep the process alive.
+ */
+export function repeat({ task, work, everyMs, slowestMs = everyMs, log }: RepeatOptions): Repeated {
+  let timer: NodeJS.Timeout | undefined
+  let turn: Promise<void> = Promise.resolve()
+  let pauseMs = everyMs
+  let isFailing = false
+  let isClosed = false
+
+  async function takeTurn(): Promise<void> {
+    try {
+      await work()
+      pauseMs = everyMs
+      if (isFailing) noteSuccess(task, log)
+      isFailing = false
+    } catch (error) {
+      pauseMs = Math.min(pauseMs * 2, slowestMs)
+      isFailing = true
+      noteFailure(task, error, log)
+    }
+  }
+
+  function run(): Promise<void> {
+    turn = turn.then(takeTurn)
+    return turn
+  }
+
+  async function beat(): Promise<void> {
+    await run()
+    schedule()
+  }
+
+  function schedule() {
+    if (!isClosed) timer = setTimeout(() => void beat(), pauseMs).unref()
+  }
+
+  schedule()
+  return {
+    run,
+    async close() {
+      isClosed = true
+      clearTimeout(timer)
+      await turn
+    },
+  }
+}

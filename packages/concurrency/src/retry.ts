@@ -1,0 +1,46 @@
+import { type BackgroundLog, noteFailure, noteSuccess } from './background.ts'
+
+export interface RetryOptions {
+  /** The name in the log and in the metric. */
+  task: string
+  work: () => unknown
+  /** The pause after the first failure; it doubles with each failure, up to `lastMs`. */
+  firstMs?: number
+  lastMs?: number
+  log?: BackgroundLog | undefined
+}
+
+/**
+ * Runs work in the background until it succeeds once, whatever error it throws meanwhile.
+ *
+ * @returns how to stop
+ */
+export function retryInBackground({
+  task,
+  work,
+  firstMs = 200,
+  lastMs = 10_000,
+  log,
+}: RetryOptions): () => void {
+  let timer: NodeJS.Timeout | undefined
+  let pauseMs = firstMs
+  let isClosed = false
+
+  async function attempt(): Promise<void> {
+    try {
+      await work()
+      if (pauseMs > firstMs) noteSuccess(task, log)
+    } catch (error) {
+      noteFailure(task, error, log)
+      if (isClosed) return
+      timer = setTimeout(() => void attempt(), pauseMs).unref()
+      pauseMs = Math.min(pauseMs * 2, lastMs)
+    }
+  }
+
+  void attempt()
+  return () => {
+    isClosed = true
+    clearTimeout(timer)
+  }
+}
