@@ -3,7 +3,7 @@ import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { cookieSiteOf, createSessions, setSessionLimit } from '@repo/session'
+import { applySessionLimit, cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AuthEnv } from './env.ts'
@@ -18,7 +18,8 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
-  await setSessionLimit(database, max === undefined ? undefined : { max, onExceeded })
+  const limit = max === undefined ? undefined : { max, onExceeded }
+  const stopApplying = await applySessionLimit({ database, limit, log })
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   const limiter = createRateLimiter({
     redis: limiterRedis,
@@ -37,6 +38,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
     listener: listenerOf(createApp({ auth, sessions, cookies, log })),
     checks: { database: database.ping },
     async close() {
+      stopApplying()
       await Promise.all([sessions.close(), limiter.close()])
       await Promise.all([limiterRedis.close(), bus.close()])
       await database.close()

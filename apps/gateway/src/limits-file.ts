@@ -1,5 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { retryInBackground } from '@repo/concurrency'
 import type { Log } from '@repo/service'
 import type { LimitsInForce } from './limits-in-force.ts'
 import { type Limits, parseLimits } from './limits.ts'
@@ -13,26 +14,33 @@ export async function readLimits(path: string): Promise<{ text: string; limits: 
 }
 
 /**
- * Publishes the file whenever it changes: all instances follow within two seconds. One with a fault
+ * Publishes the file at once and whenever it changes: all instances follow within two seconds. One with a fault
  * is said to have it, all at once, and changes nothing. Returns how to stop.
  */
 export function followLimits(path: string, limits: LimitsInForce, log: Log): () => void {
   async function publish() {
-    try {
-      const published = await limits.publish(await readFile(path, 'utf8'))
-      if (published.outcome === 'invalid') {
-        log.error({ event: 'limits.invalid', faults: published.faults }, 'the limits have faults')
-      } else if (published.outcome === 'set') {
-        log.info({ event: 'limits.published', ...published.delivery }, 'limits of the file hold')
-      }
-    } catch (error) {
-      log.warn({ event: 'limits.unpublished', err: error }, 'limits of the file do not hold yet')
+    const published = await limits.publish(await readFile(path, 'utf8'))
+    if (published.outcome === 'invalid') {
+      log.error({ event: 'limits.invalid', faults: published.faults }, 'the limits have faults')
+    } else if (published.outcome === 'set') {
+      log.info({ event: 'limits.published', ...published.delivery }, 'limits of the file hold')
     }
   }
 
+  /** A file that cannot be read, or a database that refuses it, is tried again until it works. */
+  function publishUntilDone() {
+    stopRetry?.()
+    stopRetry = retryInBackground({ task: 'limits.publish', work: publish, log })
+  }
+
+  let stopRetry: (() => void) | undefined
+  publishUntilDone()
   // By asking: mounted files and editors that replace a file are not noticed otherwise.
-  watchFile(path, { interval: 1_000, persistent: false }, () => void publish())
-  return () => unwatchFile(path)
+  watchFile(path, { interval: 1_000, persistent: false }, publishUntilDone)
+  return () => {
+    stopRetry?.()
+    unwatchFile(path)
+  }
 }
 
 function list(faults: string[]): string {

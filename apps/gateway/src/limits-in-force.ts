@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Bus } from '@repo/cache-broadcast'
 import type { Outbox } from '@repo/cache-broadcast/outbox'
+import { retryInBackground } from '@repo/concurrency'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { RateLimiter } from '@repo/ratelimit'
 import type { Log } from '@repo/service'
@@ -17,7 +18,6 @@ import { type Told, tell } from './tell.ts'
 
 const NAME = 'limits'
 const CHANGED = 'limits.changed'
-const RETRY_MS = 1_000
 
 export interface LimitsInForce {
   readonly limit: LimitRequest
@@ -58,16 +58,26 @@ export async function createLimitsInForce({
   let limits = initial
   let limit = enforce(limiter, initial)
   let file: unknown
+  let stopRetry: (() => void) | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
   /** One after the other: what was read earlier is never put in force later. */
-  function reload(): Promise<void> {
+  function readInTurn(): Promise<void> {
     const read = turn.then(readNow)
-    turn = read.catch(() => {
-      // An instance that was told and could not read goes by the old limits until it can.
-      setTimeout(() => void reload().catch(() => undefined), RETRY_MS).unref()
-    })
+    turn = read.catch(() => 'reported to the caller')
     return read
+  }
+
+  /** An instance that could not read goes by the old limits until it can. */
+  async function reload(): Promise<void> {
+    stopRetry?.()
+    try {
+      await readInTurn()
+    } catch (error) {
+      stopRetry?.()
+      stopRetry = retryInBackground({ task: 'limits.read', work: readInTurn, firstMs: 1_000, log })
+      throw error
+    }
   }
 
   async function readNow(): Promise<void> {

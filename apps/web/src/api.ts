@@ -52,7 +52,7 @@ async function call<T>(
     })
     return toAnswer(response, readJson(await response.text()), schema)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'api_no_answer', path, error: String(error) }))
+    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
     return noAnswer
   }
 }

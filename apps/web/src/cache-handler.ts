@@ -6,5 +6,6 @@ import { sharedBus } from './bus.ts'
 export default createNextHandler({
   bus: sharedBus,
   onError: (error) =>
-    console.warn(JSON.stringify({ event: 'shared_cache_missed', error: String(error) })),
+    // In an instance `console` is the log, whose lines have fields.
+    console.warn({ event: 'shared_cache_missed', error: String(error) }, 'the cache was not used'),
 })

@@ -39,7 +39,7 @@ async function askForSettings(): Promise<Answer<schemas.PublicSettings>> {
     })
     return toAnswer(response, await response.json(), schemas.publicSettings)
   } catch (error) {
-    console.warn(JSON.stringify({ event: 'api_no_answer', path, error: String(error) }))
+    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
     return noAnswer
   }
 }

@@ -46,7 +46,8 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
         request.headers.origin = origin
         request.headers['x-forwarded-host'] = new URL(origin).host
       }
-      void handle(request, response)
+      // What it throws is this request's 500 and not an unhandled rejection.
+      return handle(request, response)
     },
     close: () => app.close(),
   }

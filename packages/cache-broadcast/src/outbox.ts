@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { repeat } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max } from 'drizzle-orm'
@@ -48,8 +49,6 @@ export interface OutboxOptions {
  * point: the row is there still, and sending again changes nothing but that an event comes twice.
  */
 export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): Outbox {
-  let turn: Promise<unknown> = Promise.resolve()
-
   async function add(tx: OutboxTransaction, message: Message) {
     await tx.insert(cacheOutbox).values({ bus: bus.name, message })
   }
@@ -99,15 +98,10 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
   }
 
   async function takeTurn() {
-    try {
-      while ((await relay()).relayed === 100) continue
-    } catch (error) {
-      log?.warn({ event: 'outbox.error', err: error }, 'the outbox was not relayed, and will be')
-    }
+    while ((await relay()).relayed === 100) continue
   }
 
-  const timer = setInterval(() => void (turn = turn.then(takeTurn)), everyMs)
-  timer.unref()
+  const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
 
   return {
     async invalidate(tx, cache, only) {
@@ -128,10 +122,7 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
     },
     relay,
     drain,
-    async close() {
-      clearInterval(timer)
-      await turn
-    },
+    close: () => turns.close(),
   }
 }
 

@@ -1,3 +1,4 @@
+import { runInBackground } from '@repo/concurrency'
 import type { Settings } from './cache-options.ts'
 import type { CacheError } from './errors.ts'
 import type { Keeper } from './keeper.ts'
@@ -83,7 +84,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
     },
     /** Loads a value anew behind those who are served what is there. */
     refresh(key: string): void {
-      if (!refreshing.has(key)) void refreshNow(key)
+      if (!refreshing.has(key)) runInBackground('cache.refresh', () => refreshNow(key))
     },
   }
 }

@@ -1,31 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
-import type { BusKeys } from './keys.ts'
-import type { Lease } from './lease.ts'
 import { type LogEntry, readHead, readLog, readNews, sha1, tell } from './log-reads.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
+import type { TailOptions } from './tail-options.ts'
 import { watch } from './watch.ts'
-
-export interface TailOptions {
-  /** A new connection that nobody else uses, not connected yet. */
-  connect: () => Redis
-  keys: BusKeys
-  /** As it is listed among the members. */
-  registration: string
-  /** The channel on which members say that they applied what this one sent. */
-  answers: string
-  maxStaleMs: number
-  registrationMs: number
-  lease: Lease
-  now: () => number
-  onEntry: (n: number, text: string) => void
-  onAnswer: (text: string) => void
-  /** Entries up to `n` may have been missed. */
-  onGap: (n: number) => void
-  onError: (error: unknown) => void
-}
 
 /**
  * Follows the log from where this process joined, on a connection of its own, for ever. An entry is
@@ -45,6 +25,8 @@ export function createTail(options: TailOptions) {
   /** Which list of members this one is on. */
   let born = ''
   let renewedAtMs = 0
+  /** An entry was applied in part: nothing older than the next join may be trusted. */
+  let isInDoubt = false
   let seen = 0
   const life = { closed: false }
   let client: Redis | undefined
@@ -53,8 +35,9 @@ export function createTail(options: TailOptions) {
 
   async function follow(): Promise<void> {
     for (let failures = 0; !life.closed; failures += 1) {
-      const redis = open()
+      let redis: Redis | undefined
       try {
+        redis = open()
         await watched(redis, redis.connect())
         await watched(redis, redis.ssubscribe(keys.log, options.answers))
         await joinAt(redis)
@@ -68,7 +51,7 @@ export function createTail(options: TailOptions) {
         // Said when it is lost, and not with each try to get it back.
         if (!life.closed && failures === 0) options.onError(error)
       }
-      redis.disconnect()
+      redis?.disconnect()
       if (!life.closed) await pause(Math.min(20 * 2 ** failures, 500))
     }
   }
@@ -84,8 +67,14 @@ export function createTail(options: TailOptions) {
     })
     redis.on('error', () => undefined) // said by the rejected call
     redis.on('smessage', (channel: string, text: string) => {
-      if (channel !== keys.log) options.onAnswer(text)
-      else if (redis === joined) hear(readNews(text))
+      try {
+        if (channel !== keys.log) options.onAnswer(text)
+        else if (redis === joined) hear(readNews(text))
+      } catch (error) {
+        // Thrown in the callback of a socket, it would end the process.
+        options.onError(error)
+        rejoin()
+      }
     })
     return redis
   }
@@ -106,15 +95,16 @@ export function createTail(options: TailOptions) {
 
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
-    const anchor = last === 0 ? '' : String(last)
+    const anchor = last === 0 || isInDoubt ? '' : String(last)
     const args = [options.registration, registrationMs, anchor, shaOfLast()]
     const [state, n, sha, listBorn] = list(await watched(redis, runBatch(redis, join, names, args)))
     if (anchor === '' || state !== 'ok') {
-      const missed = anchor !== ''
+      const missed = anchor !== '' || isInDoubt
       last = Number(n)
       lastText = undefined
       lastSha = String(sha)
       if (missed) options.onGap(last)
+      isInDoubt = false
     }
     born = String(listBorn)
     registered(sentAtMs, n)
@@ -147,11 +137,13 @@ export function createTail(options: TailOptions) {
   }
 
   function apply(n: number, text: string) {
+    isInDoubt = true
     if (n !== last + 1) options.onGap(n)
     last = n
     lastText = text
     seen = Math.max(seen, n)
     options.onEntry(n, text)
+    isInDoubt = false
   }
 
   function shaOfLast(): string {

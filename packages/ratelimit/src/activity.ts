@@ -1,3 +1,4 @@
+import { noteFailure } from '@repo/concurrency'
 import type { Store } from './check.ts'
 import type { Rules } from './plan.ts'
 
@@ -34,7 +35,9 @@ export function createActivity({
     }
     if (totals.size === 0) return
     // What could not be told is lost: these are figures for people, and no limit depends on them.
-    await store.note({ totals, limited: told }).catch(() => 'lost')
+    await store.note({ totals, limited: told }).catch((error: unknown) => {
+      noteFailure('ratelimit.activity', error)
+    })
   }
 
   return {

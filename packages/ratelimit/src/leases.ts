@@ -1,3 +1,4 @@
+import { noteFailure, runInBackground } from '@repo/concurrency'
 import type { Need, Store } from './check.ts'
 
 /** The leases that this instance holds: renewed while it lives, and given back. */
@@ -22,12 +23,16 @@ export function createLeases(store: Store) {
       held.delete(windowMs)
     }
     // Unheard, a lease ends at its time: the count is then too low, never stuck.
-    for (const [lease, keys] of leases) void store.renew(keys, lease, windowMs).catch(() => 'lost')
+    for (const [lease, keys] of leases) {
+      runInBackground('ratelimit.renew', () => store.renew(keys, lease, windowMs))
+    }
   }
 
   async function giveBack(keys: string[], lease: string) {
     // Unheard, the lease ends by itself.
-    await store.release(keys, lease).catch(() => 'lost')
+    await store.release(keys, lease).catch((error: unknown) => {
+      noteFailure('ratelimit.release', error)
+    })
   }
 
   return {

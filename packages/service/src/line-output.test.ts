@@ -18,7 +18,7 @@ function temporary(name: string): string {
 /** Both ends of a named pipe. */
 function namedPipe() {
   const path = temporary('stdout')
-  execFileSync('mkfifo', [path])
+  execFileSync('sh', ['-c', 'mkfifo "$0"', path])
   const reading = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return { writing: openSync(path, constants.O_WRONLY), reading }
 }

@@ -54,5 +54,3 @@ export function createLineQueue(maxBytes: number) {
     },
   }
 }
-
-export type LineQueue = ReturnType<typeof createLineQueue>

@@ -1,3 +1,4 @@
+import { failuresByTask } from '@repo/concurrency'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** A number that a part of the instance keeps anyway, read when Prometheus asks. */
@@ -32,6 +33,16 @@ export function createMetrics({ app, instance }: { app: string; instance: string
     help: 'Errors that no code handled',
     labelNames: ['kind'],
     registers: [registry],
+  })
+  const background = new Counter({
+    name: 'threefold_background_failures_total',
+    help: 'Failures of work that no request waits for, by task',
+    labelNames: ['task'],
+    registers: [registry],
+    collect() {
+      background.reset()
+      for (const [task, count] of failuresByTask()) background.inc({ task }, count)
+    },
   })
   return { registry, inFlight, duration, unhandled, observe: createObserve(registry) }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { repeat } from '@repo/concurrency'
 import { keyspace, type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
 import { findDrift, fingerprintOf } from './fingerprint.ts'
@@ -105,11 +106,7 @@ export function createRegistry({
     return announced
   }
 
-  const timer = setInterval(() => {
-    // Redis being away is logged by the connection; the next turn announces again.
-    announceInTurn().catch((error: unknown) => log.debug({ err: error }, 'not announced'))
-  }, everyMs)
-  timer.unref()
+  const announcing = repeat({ task: 'registry.announce', work: announceInTurn, everyMs, log })
 
   return {
     announce: announceInTurn,
@@ -124,9 +121,8 @@ export function createRegistry({
     drift: () => drift,
     async close() {
       closed = true
-      clearInterval(timer)
       // An announcement on its way would list this instance again.
-      await turn
+      await Promise.all([announcing.close(), turn])
       await redis
         .call((client) => runScript(client, withdraw, [LEASES, INSTANCES], [describe().id]))
         .catch((error: unknown) => log.debug({ err: error }, 'the lease will end by itself'))
@@ -136,6 +132,10 @@ export function createRegistry({
 
 /** None for what another release announced in a way that this one cannot read. */
 function parseInstance(text: string): Instance[] {
-  const parsed = instanceSchema.safeParse(JSON.parse(text))
-  return parsed.success ? [parsed.data] : []
+  try {
+    const parsed = instanceSchema.safeParse(JSON.parse(text))
+    return parsed.success ? [parsed.data] : []
+  } catch {
+    return [] // no JSON
+  }
 }

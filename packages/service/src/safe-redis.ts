@@ -1,3 +1,4 @@
+import { runInBackground } from '@repo/concurrency'
 import {
   checkEvictionPolicy,
   checkWrites,
@@ -26,7 +27,7 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
   if (policy.outcome === 'unknown') {
     log.warn({ event: 'redis.policy', reason: policy.reason }, 'cannot see the eviction policy')
   }
-  redis.client.on('ready', () => void report())
+  redis.client.on('ready', () => runInBackground('redis.policy', report, log))
 
   async function report() {
     const now = await checkEvictionPolicy(redis)

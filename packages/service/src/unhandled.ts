@@ -39,7 +39,7 @@ export function handleUnhandled({
  * Whether an error stems from outside the program: it has the code of a system error, of a store or
  * of Node.js, or it was created in a dependency. Looks through causes.
  */
-export function isEnvironmental(error: unknown): boolean {
+function isEnvironmental(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('code' in error && error.code !== undefined && error.code !== 'ERR_ASSERTION') return true
   if (error instanceof AggregateError && error.errors.some(isEnvironmental)) return true

@@ -3,7 +3,13 @@ export { type CookieOptions, cookiePrefix, type CookieSite, cookieSiteOf } from 
 export { type Device } from './devices.ts'
 export { SessionError, type SessionErrorCode } from './errors.ts'
 export { type Actor, type Session, type SessionUser } from './known.ts'
-export { type SessionLimit, type SessionRefusal, sessionRefusal, setSessionLimit } from './limit.ts'
+export {
+  applySessionLimit,
+  type SessionLimit,
+  type SessionRefusal,
+  sessionRefusal,
+  setSessionLimit,
+} from './limit.ts'
 export { type Observability } from './observability.ts'
 export { type Revocation, type RevokeTarget } from './revoke.ts'
 export { type Rotation } from './rotate.ts'

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { failuresByTask } from '@repo/concurrency'
 import { serveReplica } from '@repo/testing/replica'
 import type { createSessions, SessionsOptions } from './index.ts'
 import type { RevokeTarget, SettleOptions } from './index.ts'
@@ -71,6 +72,8 @@ serveReplica({
     hammering.abort()
     return hammered
   },
+  /** Failures of background work, by task. */
+  failures: async () => Object.fromEntries(failuresByTask()),
   ready: () => the().sessions.ready(),
   async figures() {
     return (await the().sessions.observability({ scope: 'instance' })).validationCache.tiers

@@ -1,5 +1,5 @@
+import { type BackgroundLog, retryInBackground } from '@repo/concurrency'
 import { type DatabaseConnection, schema } from '@repo/database'
-import { sql } from 'drizzle-orm'
 
 /** How many sessions a user may have at once, and what the next sign-in does. */
 export interface SessionLimit {
@@ -9,13 +9,16 @@ export interface SessionLimit {
 
 /**
  * Sets the limit for the whole cluster, or takes it away. It is kept in PostgreSQL and exact under
- * any number of sign-ins at once, whoever makes them.
+ * any number of sign-ins at once, whoever makes them. A limit that is already set is not written, so
+ * that an instance can start on a database that is read-only.
  */
 export async function setSessionLimit(
   { db }: DatabaseConnection,
   limit: SessionLimit | undefined,
 ): Promise<void> {
   const { sessionPolicy } = schema
+  const [current] = await db.select().from(sessionPolicy)
+  if (current?.maxSessions === limit?.max && current?.onExceeded === limit?.onExceeded) return
   if (!limit) {
     await db.delete(sessionPolicy)
     return
@@ -24,11 +27,31 @@ export async function setSessionLimit(
   await db
     .insert(sessionPolicy)
     .values(policy)
-    .onConflictDoUpdate({
-      target: sessionPolicy.only,
-      set: policy,
-      setWhere: sql`(session_policy.max_sessions, session_policy.on_exceeded) is distinct from (excluded.max_sessions, excluded.on_exceeded)`,
-    })
+    .onConflictDoUpdate({ target: sessionPolicy.only, set: policy })
+}
+
+/**
+ * Sets the limit of an instance that starts: at once, else in the background until the database
+ * accepts it. Until then the limit before holds.
+ *
+ * @returns how to stop
+ */
+export async function applySessionLimit({
+  database,
+  limit,
+  log,
+}: {
+  database: DatabaseConnection
+  limit: SessionLimit | undefined
+  log: BackgroundLog
+}): Promise<() => void> {
+  const work = () => setSessionLimit(database, limit)
+  try {
+    await work()
+    return () => undefined
+  } catch {
+    return retryInBackground({ task: 'session.limit', work, log })
+  }
 }
 
 const REFUSALS = {

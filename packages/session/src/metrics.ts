@@ -1,3 +1,4 @@
+import { type BackgroundLog, repeat } from '@repo/concurrency'
 import { type RedisConnection, RedisError, runScript } from '@repo/redis'
 import { COUNTERS, createCounters } from './counters.ts'
 import { type Figures, toFigures } from './figures.ts'
@@ -11,9 +12,11 @@ const MAX_USERS = 1_000
 export function createMetrics({
   redis,
   everyMs = 5_000,
+  log,
 }: {
   redis: RedisConnection | undefined
   everyMs?: number
+  log?: BackgroundLog | undefined
 }) {
   const counters = createCounters()
   const sinceMs = Date.now()
@@ -37,14 +40,13 @@ export function createMetrics({
     try {
       await redis.call((client) => runScript(client, report, Object.values(sessionKeys), args))
     } catch (error) {
-      if (!(error instanceof RedisError)) throw error
       // Surely not counted: with the next report. Else it may have been, and is not repeated.
-      if (error.code === 'unavailable') reported = since
+      if (error instanceof RedisError && error.code === 'unavailable') reported = since
+      throw error
     }
   }
 
-  const timer = setInterval(() => void flush(), everyMs)
-  timer.unref()
+  const flushing = repeat({ task: 'session.metrics', work: flush, everyMs, log })
 
   function own(): Figures {
     const nowMs = Date.now()
@@ -67,11 +69,11 @@ export function createMetrics({
       if (users.size < 100_000) users.set(id, Date.now())
       if (seen.size < MAX_USERS * 10) seen.add(id)
     },
-    flush,
+    flush: () => flushing.run(),
     /** Undefined: Redis is away, or there is none. */
     async cluster(): Promise<Figures | undefined> {
       if (!redis) return undefined
-      await flush()
+      await flushing.run()
       try {
         const keys = Object.values(sessionKeys)
         const read = await redis.call((client) => runScript(client, readReport, keys))
@@ -82,8 +84,8 @@ export function createMetrics({
       }
     },
     async close(): Promise<void> {
-      clearInterval(timer)
-      await flush()
+      await flushing.close()
+      await flushing.run()
     },
   }
 }

@@ -1,4 +1,5 @@
-import { type Bus, type Cache, CacheError, createCache } from '@repo/cache-broadcast'
+import { type Bus, type Cache, createCache } from '@repo/cache-broadcast'
+import { type BackgroundLog, runInBackground } from '@repo/concurrency'
 import { type Known, parseKnown, userTag } from './known.ts'
 import { createLaterFlights } from './later-flight.ts'
 
@@ -11,6 +12,7 @@ export interface ReaderOptions {
   find: (key: string, token: string) => Promise<Known | undefined>
   ttlMs: number
   maxEntries: number
+  log?: BackgroundLog | undefined
 }
 
 export interface Reading {
@@ -26,7 +28,7 @@ interface Asked {
 }
 
 /** What is known of a token: in memory, in Redis, or in PostgreSQL. */
-export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
+export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOptions) {
   const asked = new Map<string, Asked>()
   const direct = createLaterFlights(find)
   const cache: Cache<Known> | undefined =
@@ -72,7 +74,7 @@ export function createReader({ bus, find, ttlMs, maxEntries }: ReaderOptions) {
     /** What is kept is over by now, or was prolonged meanwhile: only PostgreSQL can say. */
     async reread(key: string, token: string): Promise<Reading> {
       // Without Redis what is kept there stays over, and is read anew each time.
-      cache?.invalidate(key).catch(ignoreAway)
+      runInBackground('session.reread', () => cache?.invalidate(key), log)
       return readDirect(key, token)
     },
     close: () => cache?.close(),
@@ -85,8 +87,4 @@ function tagsOf(known: Known): string[] {
   if (known.state !== 'live') return []
   const { user, actor } = known
   return actor ? [userTag(user.id), userTag(actor.id)] : [userTag(user.id)]
-}
-
-function ignoreAway(error: unknown) {
-  if (!(error instanceof CacheError)) throw error
 }

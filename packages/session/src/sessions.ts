@@ -58,7 +58,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const { idleMs = 7 * DAY_MS, lifetimeMs = 30 * DAY_MS, relayMs = 500, touchMs = 30_000 } = options
   const link = bus?.link
   const clock = createDatabaseClock(link ? () => link.clock.turn() : () => performance.now())
-  const metrics = createMetrics({ redis })
+  const metrics = createMetrics({ redis, log })
   const { counters } = metrics
   const outbox =
     bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
@@ -71,7 +71,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       await revoke({ sessionId })
     },
   })
-  const reader = createReader({ bus, find, ttlMs, maxEntries })
+  const reader = createReader({ bus, find, ttlMs, maxEntries, log })
   const claims = createClaims([secret, ...acceptedSecrets])
   const callers = createCallers({ secret, acceptedSecrets, ...site, claims, cookieMs, maxEntries })
   const revocations =
@@ -85,6 +85,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     validate: createValidate({
       ...{ callers, claims, reader, heard, clock, counters, cookieMs, ...site },
       onSeen: (live) => touches.note(live),
+      log,
     }),
     settle,
     revoke,

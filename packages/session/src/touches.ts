@@ -1,4 +1,5 @@
-import { type DatabaseConnection, isDatabaseUnavailable } from '@repo/database'
+import { repeat } from '@repo/concurrency'
+import type { DatabaseConnection } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import type { Live } from './known.ts'
 
@@ -52,6 +53,7 @@ export function createTouches(options: TouchesOptions) {
              limit 10000 for update skip locked)`,
   }
 
+  /** @throws what PostgreSQL answers; the sessions are then written with the next turn */
   async function flush(): Promise<void> {
     const nowMs = performance.now()
     const ids = due
@@ -62,21 +64,16 @@ export function createTouches(options: TouchesOptions) {
     }
     try {
       if (ids.length > 0) await database.pool.query({ ...touch, values: [ids] })
-      if (nowMs < pruneAtMs) return
-      pruneAtMs = nowMs + 3_600_000
-      await database.pool.query(prune)
     } catch (error) {
-      // Whoever is still there is noted again.
-      if (!isDatabaseUnavailable(error)) throw error
-      log?.warn(
-        { event: 'session.touch', err: error },
-        'when sessions were last seen is not written',
-      )
+      due = [...ids, ...due].slice(0, MAX_NOTED)
+      throw error
     }
+    if (nowMs < pruneAtMs) return
+    pruneAtMs = nowMs + 3_600_000
+    await database.pool.query(prune)
   }
 
-  const timer = setInterval(() => void flush(), everyMs)
-  timer.unref()
+  const flushing = repeat({ task: 'session.touch', work: flush, everyMs, log })
 
   return {
     note({ session, user }: Live): void {
@@ -85,10 +82,10 @@ export function createTouches(options: TouchesOptions) {
       due.push(session.id)
       onSeen(user.id)
     },
-    flush,
+    flush: () => flushing.run(),
     async close(): Promise<void> {
-      clearInterval(timer)
-      await flush()
+      await flushing.close()
+      await flushing.run()
     },
   }
 }

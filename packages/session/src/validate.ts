@@ -1,4 +1,5 @@
 import { CacheError } from '@repo/cache-broadcast'
+import { type BackgroundLog, runInBackground } from '@repo/concurrency'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Caller, Callers } from './callers.ts'
 import { claimCookieName, type Claims } from './claims.ts'
@@ -43,6 +44,7 @@ export interface ValidateOptions extends CookieSite {
   counters: Counters
   cookieMs: number
   onSeen: (live: Live) => void
+  log?: BackgroundLog | undefined
 }
 
 const NONE: Validation = { outcome: 'none' }
@@ -129,8 +131,7 @@ export function createValidate(options: ValidateOptions) {
       const live = kept ? undefined : fromClaim(caller)
       if (live) return valid(caller, live, 'cookie')
     } else if (heard) {
-      // What it throws is PostgreSQL's absence, which this check meets itself.
-      heard.trust.regain().catch(() => undefined)
+      runInBackground('session.trust', () => heard.trust.regain(), options.log)
     }
     return await ask(caller, trusted)
   }

@@ -3,6 +3,7 @@ export { freePort } from '@repo/local/free-port'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './database.ts'
 export { copyMutant, type Edit, replaceOnce } from './mutant.ts'
+export { makeReadOnly } from './read-only.ts'
 export {
   type Exit,
   type Replica,

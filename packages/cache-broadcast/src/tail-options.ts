@@ -1,0 +1,22 @@
+import type { Redis } from 'ioredis'
+import type { BusKeys } from './keys.ts'
+import type { Lease } from './lease.ts'
+
+export interface TailOptions {
+  /** A new connection that nobody else uses, not connected yet. */
+  connect: () => Redis
+  keys: BusKeys
+  /** As it is listed among the members. */
+  registration: string
+  /** The channel on which members say that they applied what this one sent. */
+  answers: string
+  maxStaleMs: number
+  registrationMs: number
+  lease: Lease
+  now: () => number
+  onEntry: (n: number, text: string) => void
+  onAnswer: (text: string) => void
+  /** Entries up to `n` may have been missed. */
+  onGap: (n: number) => void
+  onError: (error: unknown) => void
+}
