@@ -10,23 +10,29 @@ import type { AuthEnv } from './env.ts'
 import { authPolicies } from './limits.ts'
 
 export async function start(env: AuthEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry, metrics } = context
+  const { instance, log, redis, registry, metrics, resources } = context
   const bus = createBus({ redis, name: 'platform', instance, log })
+  resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
+  resources.defer(() => database.close())
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  resources.defer(() => sessions.close())
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   const limit = max === undefined ? undefined : { max, onExceeded }
   const stopApplying = await applySessionLimit({ database, limit, log })
+  resources.defer(stopApplying)
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  resources.defer(() => limiterRedis.close())
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: authPolicies,
     bus,
     replicas: () => registry.count('auth'),
   })
+  resources.defer(() => limiter.close())
   metrics.observe(limiterFigures(limiter))
   const onLogin = () => sessions.noteLogin()
   const { TRUSTED_ORIGINS: trustedOrigins } = env

@@ -1,6 +1,7 @@
 import { boot, readEnv } from '@repo/service'
 import { gatewaySettings } from './env.ts'
 import { start } from './start.ts'
+import { isUnavailable } from './unavailable.ts'
 
 const env = readEnv(gatewaySettings)
 await boot({
@@ -8,4 +9,5 @@ await boot({
   settings: gatewaySettings,
   env,
   start: (context) => start(env, context),
+  isUnavailable,
 })

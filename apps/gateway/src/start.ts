@@ -17,27 +17,33 @@ import { createLimitsInForce } from './limits-in-force.ts'
 import { createProfiles } from './profiles.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry, metrics } = context
+  const { instance, log, redis, registry, metrics, resources } = context
   const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins, TRUSTED_HOPS: trustedHops } = env
   const file = await readLimits(env.LIMITS_FILE)
   const bus = createBus({ redis, name: 'platform', instance, log })
+  resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
+  resources.defer(() => database.close())
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  resources.defer(() => sessions.close())
   const outbox = createOutbox({ bus, db: database.db, log })
+  resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
   const instances = createInstanceTable({ bus, registry, metrics })
 
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  resources.defer(() => limiterRedis.close())
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: file.limits.policies,
     bus,
     replicas: () => registry.count('gateway'),
   })
+  resources.defer(() => limiter.close())
   metrics.observe(limiterFigures(limiter))
   const initial = file.limits
   const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
@@ -45,6 +51,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     log.warn({ event: 'limits.unpublished', err: error }, 'limits of the file do not hold yet')
   })
   const unfollow = followLimits(env.LIMITS_FILE, limits, log)
+  resources.defer(unfollow)
 
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const auth = upstreamOf('auth', env.AUTH_URLS, log)

@@ -1,3 +1,4 @@
+import { isDatabaseUnavailable } from '@repo/database'
 import { boot, readEnv } from '@repo/service'
 import { paymentsSettings } from './env.ts'
 import { start } from './start.ts'
@@ -8,4 +9,5 @@ await boot({
   settings: paymentsSettings,
   env,
   start: (context) => start(env, context),
+  isUnavailable: isDatabaseUnavailable,
 })

@@ -9,19 +9,23 @@ import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
 export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry, metrics } = context
+  const { instance, log, redis, registry, metrics, resources } = context
   const database = await openDatabase({ env, name: instance, log })
+  resources.defer(() => database.close())
   const payments = createPayments({ db: database.db })
   const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const identities = createIdentities({ secret, acceptedSecrets })
   const bus = createBus({ redis, name: 'platform', instance, log })
+  resources.defer(() => bus.close())
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  resources.defer(() => limiterRedis.close())
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: paymentPolicies,
     bus,
     replicas: () => registry.count('payments'),
   })
+  resources.defer(() => limiter.close())
   metrics.observe([...busFigures(bus), ...limiterFigures(limiter)])
   return {
     listener: listenerOf(createApp({ payments, identities, limiter, log })),

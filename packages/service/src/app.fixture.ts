@@ -15,7 +15,7 @@ const settings = {
   APP: z.string().default('fixture').meta({ description: 'name of the app' }),
   SECRET: secret('a secret'),
   START: z
-    .enum(['at once', 'when released', 'never'])
+    .enum(['at once', 'when released', 'never', 'third time'])
     .default('at once')
     .meta({ description: 'when start() ends' }),
   CLOSE: z.enum(['at once', 'never']).default('at once').meta({ description: 'when close() ends' }),
@@ -23,6 +23,7 @@ const settings = {
 
 const gates = { start: Promise.withResolvers<void>(), slow: Promise.withResolvers<void>() }
 let slow = 0
+let starts = 0
 
 function fail(message: string, code?: string) {
   throw Object.assign(new Error(message), code && { code })
@@ -43,7 +44,11 @@ await boot({
   app: env.APP,
   settings,
   env,
-  async start({ registry, redis, log }) {
+  isUnavailable: (error) => error instanceof Error && error.message === 'terminating connection',
+  async start({ registry, redis, log, resources }) {
+    starts += 1
+    resources.defer(() => log.info({ event: 'released', starts }, 'released'))
+    if (env.START === 'third time' && starts < 3) fail('terminating connection', '57P01')
     if (env.START === 'never') throw new Error('wrapped', { cause: new Error('no such table') })
     if (env.START === 'when released') await gates.start.promise
     const app = createHono({ log })

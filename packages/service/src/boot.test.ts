@@ -68,6 +68,24 @@ describe.concurrent('an instance that starts', () => {
     expect(replica!.output()).not.toContain('"event":"ready"')
   })
 
+  test('repeats a start() that a store ended, after what it opened is closed', async ({
+    replicas,
+    redisUrl,
+  }) => {
+    const env = { ...settingsFor(redisUrl), START: 'third time' }
+    const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+    const lines = replica!.lines().map((line): Record<string, unknown> => JSON.parse(line))
+    const events = lines.map(({ event }) => event)
+    expect(events.filter((event) => event === 'start.failed' || event === 'released')).toEqual([
+      'start.failed',
+      'released',
+      'start.failed',
+      'released',
+    ])
+    expect(await replica!.terminate()).toBe(0)
+    expect(replica!.output().match(/"event":"released"/g)).toHaveLength(2)
+  })
+
   test('boots while Redis is away, degraded, and registers when it is back', async ({
     replicas,
     ownValkey,

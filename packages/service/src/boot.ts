@@ -15,6 +15,7 @@ import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { createInstanceServer, type Listener } from './server.ts'
 import type { baseSettings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
+import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
 
 type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>>
@@ -25,6 +26,8 @@ export interface Context {
   redis: RedisConnection
   registry: Registry
   metrics: Metrics
+  /** What is on it is closed, in reverse order, if the start fails and is repeated. */
+  resources: AsyncDisposableStack
 }
 
 export interface Started {
@@ -39,8 +42,13 @@ export interface BootOptions<Settings extends z.ZodRawShape> {
   app: string
   settings: Settings
   env: BaseEnv
-  /** Migrates, connects, warms: the instance is ready when it resolves. */
+  /**
+   * Migrates, connects, warms: the instance is ready when it resolves. It runs again when it fails
+   * because a store is unavailable.
+   */
   start: (context: Context) => Promise<Started>
+  /** Whether an error means that a store is unavailable, beside Redis. */
+  isUnavailable?: (error: unknown) => boolean
 }
 
 /**
@@ -54,6 +62,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   settings,
   env,
   start,
+  isUnavailable = () => false,
 }: BootOptions<Settings>): Promise<void> {
   const began = performance.now()
   const instance = env.INSTANCE_ID
@@ -155,7 +164,13 @@ export async function boot<Settings extends z.ZodRawShape>({
   await listen(http.server, env).catch((error: unknown) => fail(error, 'cannot listen'))
   await requireSafeRedis(redis, log).catch((error: unknown) => fail(error, 'Redis cannot be used'))
   try {
-    state.started = await start({ instance, log, redis, registry, metrics })
+    const context = { instance, log, redis, registry, metrics }
+    state.started = await startAgain({
+      start: (resources) => start({ ...context, resources }),
+      isUnavailable,
+      isDraining: () => state.phase === 'draining',
+      log,
+    })
   } catch (error) {
     // What a drain took away from under it is no failure.
     if (state.phase === 'draining') return
