@@ -35,17 +35,24 @@ export function write(payload: string): string {
   return `redis.call('XADD', KEYS[2], 'MAXLEN', '~', ${LOG_LENGTH}, n .. '-0', 'd', ${payload})`
 }
 
-/** Tells those who follow the log of entry `n`, on the channel of its name; see `readNews`. */
-export function tell(payload: string): string {
-  return `redis.call('SPUBLISH', KEYS[2], n .. ' ' .. ${payload})`
+/**
+ * Publishes entry `n` to those who follow the log; see `readNews`. Where `flags` say so, also on the
+ * channel of the release before.
+ */
+export function tell(payload: string, flags: string): string {
+  return `
+    redis.call('SPUBLISH', KEYS[4], n .. ' ' .. ${payload})
+    if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], n .. ' ' .. ${payload}) end
+  `
 }
 
 /**
  * A script that appends ARGV[1] to the log, does `effect` with the number `n` in the same step, and
  * tells everybody.
- * KEYS: 1 meta · 2 log · 3 members · 4... for the effect
- * ARGV: 1 payload · 2 '1' if the sender waits for everybody · 3... for the effect
- * Returns n; with '1' also the age of the list of members in ms, then every member whose
+ * KEYS: 1 meta · 2 log · 3 members · 4 news · 5... for the effect
+ * ARGV: 1 payload · 2 flags: '1' the sender waits for everybody, '2' old names too, '3' both, '0'
+ * neither · 3... for the effect
+ * Returns n; with '1' or '3' also the age of the list of members in ms, then every member whose
  * registration is not over.
  *
  * What is seldom needed is defined only then: a function costs more than a command.
@@ -61,11 +68,11 @@ export function publishing(effect: string): Script {
     end
     ${write('ARGV[1]')}
     ${effect}
-    ${tell('ARGV[1]')}
-    if ARGV[2] ~= '1' then return n end
+    ${tell('ARGV[1]', 'ARGV[2]')}
+    if ARGV[2] ~= '1' and ARGV[2] ~= '3' then return n end
     ${NOW}
     redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs)
     local members = redis.call('ZRANGE', KEYS[3], 0, -1)
     return { n, tostring(nowMs - (redis.call('HGET', KEYS[1], 'born') or nowMs)), unpack(members) }`
-  return script({ keys: 3, lua })
+  return script({ keys: 4, lua })
 }

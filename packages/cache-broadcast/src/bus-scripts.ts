@@ -15,13 +15,14 @@ const REGISTER = /* lua */ `
  * Registers a member that starts to read the log after the entry it knows, and says whether it can.
  * When Redis came back with less than the member knows (an old snapshot, a failover), values may be
  * there again whose invalidation was lost: all that is older than now is made invalid.
- * KEYS: 1 meta · 2 log · 3 members
- * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it
+ * KEYS: 1 meta · 2 log · 3 members · 4 news
+ * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it ·
+ * 5 flags, as `publishing`
  * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', when the list of
  * members was started }.
  */
 export const join = script({
-  keys: 3,
+  keys: 4,
   lua: /* lua */ `${RESTART}
     local n = redis.call('HGET', KEYS[1], 'n') or restart()
     ${REGISTER}
@@ -41,7 +42,7 @@ export const join = script({
     if state == 'regressed' then
       n = restart(ARGV[3])
       ${write(FLOOR)}
-      ${tell(FLOOR)}
+      ${tell(FLOOR, 'ARGV[5]')}
     end
     local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
     return { state, n, shaOf(newest), redis.call('HGET', KEYS[1], 'born') }
@@ -50,11 +51,11 @@ export const join = script({
 
 /**
  * Prolongs a member's registration.
- * KEYS: 1 meta · 2 log · 3 members   ARGV: 1 member · 2 registration in ms
+ * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 member · 2 registration in ms
  * Returns the last number.
  */
 export const renew = script({
-  keys: 3,
+  keys: 4,
   lua: /* lua */ `${RESTART}
     ${REGISTER}
     return redis.call('HGET', KEYS[1], 'n') or restart()
@@ -63,7 +64,7 @@ export const renew = script({
 
 /**
  * Takes a member off the list and says so, so that nobody waits for it.
- * KEYS: 1 meta · 2 log · 3 members   ARGV: 1 payload · 2 '0' · 3 member
+ * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 payload · 2 flags · 3 member
  * Returns n.
  */
 export const leave = publishing(`redis.call('ZREM', KEYS[3], ARGV[3])`)

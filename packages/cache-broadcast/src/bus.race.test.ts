@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { busKeys } from './keys.ts'
 import { test } from './open.fixture.ts'
 
-const { log: LOG, meta: META } = busKeys('test')
+const { log: LOG, meta: META, news: NEWS } = busKeys('test')
 
 /** An entry as another instance would write it. */
 function event(data: number): string {
@@ -196,8 +196,8 @@ test('I4: what is told counts only as the next entry; what nobody told of is rea
   const admin = new Redis(ownValkey.url)
   const at = bus.health().lastN
   // From ahead, from the past, and another one of the same number.
-  for (const n of [at + 2, at - 1, at]) await admin.spublish(LOG, `${n} ${event(n)}`)
-  for (const text of ['', 'no number', '{']) await admin.spublish(LOG, text)
+  for (const n of [at + 2, at - 1, at]) await admin.spublish(NEWS, `${n} ${event(n)}`)
+  for (const text of ['', 'no number', '{']) await admin.spublish(NEWS, text)
   await until(() => bus.health().leaseMsLeft > 0)
   const n = await admin.hincrby(META, 'n', 1)
   await admin.xadd(LOG, `${n}-0`, 'd', event(2))

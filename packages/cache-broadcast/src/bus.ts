@@ -13,7 +13,7 @@ import { busKeys } from './keys.ts'
 import { createLease } from './lease.ts'
 import type { Sink } from './link.ts'
 import { decodeMessage, encodeMessage, type Envelope, type Message } from './message.ts'
-import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
+import { createPublish, senderOf, toFlags, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
 import { runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
@@ -44,7 +44,7 @@ export function createBus(options: BusOptions): Bus {
   const { redis, instance, maxStaleMs = 1_000, claimMs = 300, log } = options
   checkName('bus', options.name)
   if (!(maxStaleMs >= 100)) throw new CacheError('bad-option', 'maxStaleMs must be 100 or more')
-  const keys = busKeys(options.name)
+  const keys = busKeys(options.name, redis)
   const clock = createClock()
   const lease = createLease()
   const member = toMember(instance, randomUUID().slice(0, 8))
@@ -146,8 +146,8 @@ export function createBus(options: BusOptions): Bus {
     async close() {
       if (health.closed) return
       const payload = encodeMessage(`${member}.0`, false, { kind: 'left', member })
-      const names = [keys.meta, keys.log, keys.members]
-      const args = [payload, '0', toRegistration(member, maxStaleMs)]
+      const names = [keys.meta, keys.log, keys.members, keys.news]
+      const args = [payload, toFlags(keys, false), toRegistration(member, maxStaleMs)]
       await tail.close()
       // Unsaid, others wait for this instance until its registration is over.
       await call((client) => runBatch(client, leave, names, args)).catch(onError)

@@ -107,11 +107,11 @@ export const extend = script({
 
 /**
  * Invalidates keys: no stored value is left, and no load under way can store one.
- * KEYS, ARGV, answer: as `publishing`; KEYS 4... values; ARGV: 3 ms for which nothing may be stored
+ * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3 ms for which nothing may be stored
  */
 export const drop = publishing(/* lua */ `
     local gone = {}
-    for i = 4, #KEYS do
+    for i = 5, #KEYS do
       gone[#gone + 1] = KEYS[i]
       gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'
     end
@@ -123,12 +123,12 @@ export const drop = publishing(/* lua */ `
 
 /**
  * Ends the freshness of keys; what is stored may bridge the gap for a while.
- * KEYS, ARGV, answer: as `publishing`; KEYS 4... values; ARGV: 3 ms that it may
+ * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3 ms that it may
  */
 export const expire = publishing(/* lua */ `
     ${NOW}
     local now = string.format('%013.0f', nowMs)
-    for i = 4, #KEYS do
+    for i = 5, #KEYS do
       redis.call('DEL', string.sub(KEYS[i], 1, -2) .. 'l')
       if redis.call('GETRANGE', KEYS[i], 17, 29) > now then
         redis.call('SETRANGE', KEYS[i], 17, now)
@@ -139,32 +139,32 @@ export const expire = publishing(/* lua */ `
 
 /**
  * Stores a value that a caller gave; no load under way can replace it.
- * KEYS, ARGV, answer: as `publishing`; KEYS 4 value; ARGV: 3 kind · 4 fresh for ms · 5 life in ms ·
+ * KEYS, ARGV, answer: as `publishing`; KEYS 5 value; ARGV: 3 kind · 4 fresh for ms · 5 life in ms ·
  * 6 the value after its header
  */
 export const put = publishing(/* lua */ `
     ${NOW}
     local fresh = string.format('%013.0f', nowMs + ARGV[4])
-    redis.call('SET', KEYS[4], ARGV[3] .. n .. fresh .. ARGV[6], 'PX', ARGV[5])
-    redis.call('DEL', string.sub(KEYS[4], 1, -2) .. 'l')
+    redis.call('SET', KEYS[5], ARGV[3] .. n .. fresh .. ARGV[6], 'PX', ARGV[5])
+    redis.call('DEL', string.sub(KEYS[5], 1, -2) .. 'l')
 `)
 
 /** Makes every value of a cache invalid. As `publishing`; ARGV: 3 the cache's clear field. */
 export const clear = publishing(`redis.call('HSET', KEYS[1], ARGV[3], n)`)
 
-/** Makes every value with one of the tags invalid. As `publishing`; KEYS 4... tags; ARGV: 3 life in ms. */
+/** Makes every value with one of the tags invalid. As `publishing`; KEYS 5... tags; ARGV: 3 life in ms. */
 export const dropTags = publishing(/* lua */ `
-    for i = 4, #KEYS do redis.call('SET', KEYS[i], n, 'PX', ARGV[3]) end
+    for i = 5, #KEYS do redis.call('SET', KEYS[i], n, 'PX', ARGV[3]) end
 `)
 
 /**
- * Ends the freshness of every value with one of the tags. As `publishing`; KEYS 4... tags;
+ * Ends the freshness of every value with one of the tags. As `publishing`; KEYS 5... tags;
  * ARGV: 3 life in ms · 4 ms for which older values may bridge a refresh, or ''
  */
 export const softenTags = publishing(/* lua */ `
     ${NOW}
     local untilMs = ARGV[4] == '' and '' or string.format('%.0f', nowMs + ARGV[4])
-    for i = 4, #KEYS do
+    for i = 5, #KEYS do
       local hard = redis.call('GETRANGE', KEYS[i], 0, 15)
       if hard == '' then hard = '0000000000000000' end
       redis.call('SET', KEYS[i], hard .. n .. untilMs, 'PX', ARGV[3])

@@ -38,11 +38,11 @@ export function createPublish({ keys, member, ...options }: PublishOptions): Pub
     const origin = `${member}.${sent}`
     const startedAtMs = options.now()
     const payload = encodeMessage(origin, wait !== undefined, message)
-    const names = [keys.meta, keys.log, keys.members, ...own]
+    const names = [keys.meta, keys.log, keys.members, keys.news, ...own]
     const barrier = wait && options.barriers.open(origin)
     try {
       const reply = await options.call((client) =>
-        runBatch(client, script, names, [payload, barrier ? '1' : '0', ...args]),
+        runBatch(client, script, names, [payload, toFlags(keys, barrier !== undefined), ...args]),
       )
       if (!barrier) return { outcome: 'sent', n: Number(reply) }
       const [n, ageMs, ...registrations] = list(reply).map(String)
@@ -68,6 +68,12 @@ export function createPublish({ keys, member, ...options }: PublishOptions): Pub
       if (barrier) barrier.close()
     }
   }
+}
+
+/** What a script that appends does beside: 1 the sender waits for everybody, 2 it serves old names. */
+export function toFlags({ legacyNews }: BusKeys, waits: boolean): string {
+  if (legacyNews) return waits ? '3' : '2'
+  return waits ? '1' : '0'
 }
 
 /** As a member is listed in Redis. */

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
 import { type LogEntry, readHead, readLog, readNews, sha1, tell } from './log-reads.ts'
+import { toFlags } from './publish.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
 import type { TailOptions } from './tail-options.ts'
@@ -15,7 +16,8 @@ import { watch } from './watch.ts'
  */
 export function createTail(options: TailOptions) {
   const { keys, lease, now, maxStaleMs, registrationMs } = options
-  const names = [keys.meta, keys.log, keys.members]
+  const names = [keys.meta, keys.log, keys.members, keys.news]
+  const channels = [keys.news, options.answers, ...(keys.legacyNews ? [keys.legacyNews] : [])]
   const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
   const rest = createRest()
@@ -39,7 +41,7 @@ export function createTail(options: TailOptions) {
       try {
         redis = open()
         await watched(redis, redis.connect())
-        await watched(redis, redis.ssubscribe(keys.log, options.answers))
+        await watched(redis, redis.ssubscribe(...channels))
         await joinAt(redis)
         failures = 0
         while (!life.closed) {
@@ -66,10 +68,14 @@ export function createTail(options: TailOptions) {
       rest.end()
     })
     redis.on('error', () => undefined) // said by the rejected call
+    // The channel of the release before is shared by all databases: what is published there is only a
+    // reason to read the log.
     redis.on('smessage', (channel: string, text: string) => {
       try {
-        if (channel !== keys.log) options.onAnswer(text)
-        else if (redis === joined) hear(readNews(text))
+        if (channel === options.answers) options.onAnswer(text)
+        else if (redis !== joined) return
+        else if (channel === keys.news) hear(readNews(text))
+        else if (readNews(text).n > last) rest.end()
       } catch (error) {
         // Thrown in the callback of a socket, it would end the process.
         options.onError(error)
@@ -96,7 +102,7 @@ export function createTail(options: TailOptions) {
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
     const anchor = last === 0 || isInDoubt ? '' : String(last)
-    const args = [options.registration, registrationMs, anchor, shaOfLast()]
+    const args = [options.registration, registrationMs, anchor, shaOfLast(), toFlags(keys, false)]
     const [state, n, sha, listBorn] = list(await watched(redis, runBatch(redis, join, names, args)))
     if (anchor === '' || state !== 'ok') {
       const missed = anchor !== '' || isInDoubt

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis'
 import type { RateLimiter } from '../src/index.ts'
-import { keys as names } from '../src/keys.ts'
+import { limiterKeys } from '../src/keys.ts'
 
 const COUNT = 10_000
+const names = limiterKeys()
 const key = (i: number) => `${names.countPrefix('api-user')}${String(i).padStart(32, 'u')}`
 const userOf = (i: number) => ({ user: String(i).padStart(32, 'u') })
 

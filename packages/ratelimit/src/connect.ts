@@ -8,7 +8,7 @@ import {
 } from '@repo/redis'
 import type { RedisOptions } from 'ioredis'
 import { RateLimitError } from './errors.ts'
-import { LIMITER_SLOT } from './keys.ts'
+import { LIMITER_SLOT, type LimiterKeys, limiterKeys } from './keys.ts'
 import { addArgument } from './resp.ts'
 import { ScriptCommand } from './script-command.ts'
 
@@ -18,6 +18,8 @@ const PROBE_MS = 100
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
+  /** How the keys of this deployment are named. */
+  readonly keys: LimiterKeys
   /** Whether a script may be sent now: connected, and answering. */
   available(): boolean
   /**
@@ -148,6 +150,7 @@ export function connectLimiterRedis({
   client.on('ready', answered)
 
   return {
+    keys: limiterKeys(topology.prefix),
     available: () => client.status === 'ready' && probing === undefined,
     run,
     runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),

@@ -1,9 +1,9 @@
-import { keyspace } from '@repo/redis'
+import { DEFAULT_PREFIX, keyspace } from '@repo/redis'
 
 /** The hash tag of all counts; short, for it stands in every count's name. */
 export const LIMITER_SLOT = 'rl'
 
-const key = keyspace(LIMITER_SLOT, { ownSlot: true })
+export type LimiterKeys = ReturnType<typeof limiterKeys>
 
 /**
  * Every key of the limiter, all in the slot of one hash tag, so that one script counts all
@@ -13,19 +13,20 @@ const key = keyspace(LIMITER_SLOT, { ownSlot: true })
  * - `blocks` zset: the name of a count -> until when it is blocked (ms)
  * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset count -> refusals
  */
-export const keys = {
-  /** An identifier follows, which is the last part: whatever is in it, no two counts share a name. */
-  countPrefix: (policy: string) => key(policy, ''),
-  blocks: key('.blocks'),
-  activityPrefix: key('.activity', ''),
-  limitedPrefix: key('.limited', ''),
-}
-
-const PREFIX = key('')
-
-/** The policy and the identifier that a count is named for. */
-export function parseCountKey(name: string): { policy: string; id: string } {
-  const rest = name.slice(PREFIX.length)
-  const colon = rest.indexOf(':')
-  return { policy: rest.slice(0, colon), id: rest.slice(colon + 1) }
+export function limiterKeys(prefix = DEFAULT_PREFIX) {
+  const key = keyspace(LIMITER_SLOT, { ownSlot: true, prefix })
+  const { length } = key('')
+  return {
+    /** An identifier follows, which is the last part: whatever is in it, no two counts share a name. */
+    countPrefix: (policy: string) => key(policy, ''),
+    blocks: key('.blocks'),
+    activityPrefix: key('.activity', ''),
+    limitedPrefix: key('.limited', ''),
+    /** The policy and the identifier that a count is named for. */
+    parseCount: (name: string): { policy: string; id: string } => {
+      const rest = name.slice(length)
+      const colon = rest.indexOf(':')
+      return { policy: rest.slice(0, colon), id: rest.slice(colon + 1) }
+    },
+  }
 }

@@ -5,6 +5,7 @@ import type { Check, Store } from './check.ts'
 import { count } from './decision.ts'
 import { createDenials } from './denials.ts'
 import { RateLimitError, unavailable } from './errors.ts'
+import { type LimiterKeys, limiterKeys } from './keys.ts'
 import { createLeases } from './leases.ts'
 import type { Decision, RateLimiter, Subject, TakeOptions } from './limiter-api.ts'
 import { checkCost, createRules } from './plan.ts'
@@ -27,6 +28,8 @@ interface LimiterParts {
   ipv6Prefix: 48 | 56 | 64
   /** Called with every decision of `take`. */
   observe: ((decision: Decision) => void) | undefined
+  /** How counts are named. */
+  keys?: LimiterKeys
   /** How time passes for leases of a quota, in ms. */
   now?: () => number
 }
@@ -34,9 +37,10 @@ interface LimiterParts {
 /** @throws RateLimitError `bad-policy` */
 export function createLimiter(parts: LimiterParts): RateLimiter {
   const { store, source, available, decideWithout, bus, ipv6Prefix, observe } = parts
+  const { keys: keyNames = limiterKeys() } = parts
   const parsed = parsePolicies(parts.policies)
   if (parsed.outcome === 'invalid') throw new RateLimitError('bad-policy', parsed.faults.join('\n'))
-  let rules = createRules(parsed.policies, ipv6Prefix)
+  let rules = createRules(parsed.policies, ipv6Prefix, keyNames)
   let closed = false
   const quotaLeases = createQuotaLeases({ store, now: parts.now ?? (() => performance.now()) })
   const denials = createDenials({
@@ -128,7 +132,7 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
       const next = parsePolicies(source_)
       if (next.outcome === 'invalid') return next
       void activity.flush()
-      rules = createRules(next.policies, ipv6Prefix)
+      rules = createRules(next.policies, ipv6Prefix, keyNames)
       denials.forgetAll()
       return next
     },

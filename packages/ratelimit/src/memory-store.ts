@@ -1,7 +1,7 @@
 import type { Check, Limit, Need, Store, Verdict } from './check.ts'
 import type { Counter } from './counter.ts'
 import { createCounter, isLeases } from './counters.ts'
-import { parseCountKey } from './keys.ts'
+import { type LimiterKeys, limiterKeys } from './keys.ts'
 import { countedMs } from './policy.ts'
 
 /** A store that answers at once. */
@@ -23,7 +23,8 @@ interface Counted {
 export function createMemoryStore({
   now = () => performance.now(),
   maxKeys = 100_000,
-}: { now?: () => number; maxKeys?: number } = {}): MemoryStore {
+  keys: keyNames = limiterKeys(),
+}: { now?: () => number; maxKeys?: number; keys?: LimiterKeys } = {}): MemoryStore {
   const counts = new Map<string, Counted>()
   const blocks = new Map<string, number>()
   let totals = new Map<string, number>()
@@ -130,9 +131,9 @@ export function createMemoryStore({
           limited: count(policy, 'limited'),
           unavailable: count(policy, 'unavailable'),
         })),
-        limited: most.map(([key, n]) => ({ ...parseCountKey(key), count: n })),
+        limited: most.map(([key, n]) => ({ ...keyNames.parseCount(key), count: n })),
         blocked: blocked.map(([key, untilMs]) => ({
-          ...parseCountKey(key),
+          ...keyNames.parseCount(key),
           endsInMs: Math.ceil(untilMs - nowMs),
         })),
       }

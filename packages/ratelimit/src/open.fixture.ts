@@ -1,7 +1,7 @@
 import type { Bus } from '@repo/cache-broadcast'
 import { Redis } from 'ioredis'
 import { connectLimiterRedis } from './connect.ts'
-import { keys } from './keys.ts'
+import { limiterKeys } from './keys.ts'
 import { createLimiter } from './limiter.ts'
 import { createMemoryStore } from './memory-store.ts'
 import { createOutage } from './outage.ts'
@@ -9,7 +9,7 @@ import type { PolicyInput } from './policy.ts'
 import { createRedisStore } from './redis-store.ts'
 import { takingAt } from './take-script.ts'
 
-const CLOCK = `${keys.blocks}:now`
+const CLOCK = `${limiterKeys().blocks}:now`
 /**
  * Redis expires keys by its own clock, which runs on while the fake one stands still. So the script
  * asks for much longer lives: a pause of the machine must not end a window that the fake clock holds.

@@ -1,7 +1,7 @@
 import type { Check, Counts, Limit, Need } from './check.ts'
 import { RateLimitError } from './errors.ts'
 import { identify, keyPart } from './identify.ts'
-import { keys } from './keys.ts'
+import type { LimiterKeys } from './keys.ts'
 import type { Subject, TakeOptions } from './limiter-api.ts'
 import { MAX_QUOTA, type Policy } from './policy.ts'
 
@@ -33,8 +33,12 @@ const MAX_POLICIES = 100
 const ONCE: TakeOptions = {}
 
 /** The policies in force. */
-export function createRules(policies: readonly Policy[], ipv6Prefix: 48 | 56 | 64) {
-  const rules = new Map(policies.map((policy) => [policy.name, toRule(policy)]))
+export function createRules(
+  policies: readonly Policy[],
+  ipv6Prefix: 48 | 56 | 64,
+  keys: LimiterKeys,
+) {
+  const rules = new Map(policies.map((policy) => [policy.name, toRule(policy, keys)]))
 
   function find(name: string): Rule {
     const rule = rules.get(name)
@@ -111,7 +115,7 @@ function toNeed({ prefix, policy, counts, cost }: Rule, id: string): Need {
   return { key: prefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
 }
 
-function toRule(policy: Policy): Rule {
+function toRule(policy: Policy, keys: LimiterKeys): Rule {
   return {
     policy,
     prefix: keys.countPrefix(policy.name),

@@ -41,10 +41,11 @@ export function createRateLimiter({
 }: RateLimiterOptions): RateLimiter {
   return createLimiter({
     store: createRedisStore(redis),
+    keys: redis.keys,
     source: 'redis',
     policies,
     available: () => redis.available(),
-    decideWithout: createOutage({ local: createMemoryStore(), replicas }),
+    decideWithout: createOutage({ local: createMemoryStore({ keys: redis.keys }), replicas }),
     bus,
     denyCacheKeys,
     ipv6Prefix,

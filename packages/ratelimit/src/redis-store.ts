@@ -2,7 +2,7 @@ import { createBatch } from './batch.ts'
 import type { Report, Store } from './check.ts'
 import type { LimiterRedis } from './connect.ts'
 import { createGatherer } from './entries.ts'
-import { keys as names, parseCountKey } from './keys.ts'
+import type { LimiterKeys } from './keys.ts'
 import { addArgument } from './resp.ts'
 import { block, note, release, renew, report, reset } from './store-scripts.ts'
 import { take } from './take-script.ts'
@@ -11,6 +11,7 @@ import { encode } from './wire.ts'
 
 /** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
 export function createRedisStore(redis: LimiterRedis, script = take): Store {
+  const { keys: names } = redis
   const gather = createGatherer()
   const ask = createBatch(async (batch, onAnswer) => {
     const entries = gather(batch)
@@ -51,12 +52,12 @@ export function createRedisStore(redis: LimiterRedis, script = take): Store {
     },
     async report(minutes, top) {
       const args = [names.activityPrefix, names.limitedPrefix, String(minutes), String(top)]
-      return parseReport(await redis.runText(report, [names.blocks], args))
+      return parseReport(await redis.runText(report, [names.blocks], args), names)
     },
   }
 }
 
-function parseReport(reply: unknown): Report {
+function parseReport(reply: unknown, { parseCount }: LimiterKeys): Report {
   const [activity, limited, blocked] = Array.isArray(reply) ? reply.map(pairs) : []
   const policies = new Map<string, Report['policies'][number]>()
   for (const [field, n] of activity ?? []) {
@@ -67,8 +68,8 @@ function parseReport(reply: unknown): Report {
   }
   return {
     policies: [...policies.values()],
-    limited: (limited ?? []).toReversed().map(([key, count]) => ({ ...parseCountKey(key), count })),
-    blocked: (blocked ?? []).map(([key, endsInMs]) => ({ ...parseCountKey(key), endsInMs })),
+    limited: (limited ?? []).toReversed().map(([key, count]) => ({ ...parseCount(key), count })),
+    blocked: (blocked ?? []).map(([key, endsInMs]) => ({ ...parseCount(key), endsInMs })),
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Redis, RedisOptions } from 'ioredis'
+import { parseRedisUrl } from './address.ts'
 import { createAnswerLog } from './answer-log.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
 import { isAnswer, isSomebodyElses, RedisError, toRedisError } from './errors.ts'
-import { SHARED_SLOT } from './keys.ts'
+import { DEFAULT_PREFIX, keyspace, SHARED_SLOT } from './keys.ts'
 import { openClient, type Topology } from './topology.ts'
 
 /** The part of a logger that a connection speaks to; pino fits. */
@@ -16,6 +17,14 @@ export interface RedisConnection {
   /** The ioredis client itself, for what `call` does not cover. */
   readonly client: Redis
   readonly breaker: Breaker
+  /** What names of this deployment begin with. */
+  readonly prefix: string
+  /** The database number: channels, which are the same in all databases, contain it. */
+  readonly database: number
+  /** Whether channels are also served under the names of the release before. */
+  readonly legacyNames: boolean
+  /** `keyspace` with the prefix of this deployment. */
+  keyspace(concern: string): ReturnType<typeof keyspace>
   /**
    * Runs a command on the request path: answers or fails within the deadline, never queues while
    * disconnected, never resends. Not for commands that block or subscribe.
@@ -63,6 +72,7 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
   logTransitions(client, log)
   const breaker = createBreaker()
   const logAnswer = createAnswerLog(log)
+  const { prefix = DEFAULT_PREFIX, legacyNames = true } = topology
 
   async function attempt<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     if (client.status === 'end') throw new RedisError('unavailable', 'the connection was closed')
@@ -85,6 +95,10 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
   return {
     client,
     breaker,
+    prefix,
+    database: parseRedisUrl(topology.url).database,
+    legacyNames,
+    keyspace: (concern) => keyspace(concern, { prefix }),
     call: (command) => breaker.run(() => attempt(command)),
     ready: (timeoutMs = 2_000) => untilReady(client, timeoutMs),
     async close() {

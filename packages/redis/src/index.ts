@@ -16,6 +16,6 @@ export {
 export { createAnswerLog } from './answer-log.ts'
 export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
-export { keyspace, SHARED_SLOT } from './keys.ts'
+export { DEFAULT_PREFIX, isPrefix, keyspace, SHARED_SLOT } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'
 export { isNoDatabase, openClient, requireDatabase, type Topology } from './topology.ts'

@@ -1,10 +1,11 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { parseRedisUrl } from './address.ts'
+import type { Naming } from './keys.ts'
 import { viaCluster } from './via-cluster.ts'
 import { type SentinelAccess, viaSentinels } from './via-sentinels.ts'
 
 /** Where Redis is: one server, one behind sentinels, or a cluster. */
-export interface Topology extends SentinelAccess {
+export interface Topology extends SentinelAccess, Naming {
   url: string
   /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
   sentinels?: readonly string[] | undefined

@@ -1,5 +1,4 @@
 import type { RedisConnection } from './connect.ts'
-import { keyspace } from './keys.ts'
 import { runScript, script } from './script.ts'
 
 /** How long the keys of a check live, in ms. */
@@ -25,14 +24,13 @@ const writeAll = script({
   `,
 })
 
-const key = keyspace('health')
-const KEYS = ['string', 'hash', 'zset', 'stream'].map((type) => key(type))
-
 /**
  * Checks that the server does the work that instances need, with a small write in the shared slot:
  * one that only answers may be out of memory, read-only, or have taken a permission away.
  * @throws RedisError with the server's answer
  */
 export async function checkWrites(redis: RedisConnection): Promise<void> {
-  await redis.call((client) => runScript(client, writeAll, KEYS, [LIFE_MS]))
+  const key = redis.keyspace('health')
+  const keys = ['string', 'hash', 'zset', 'stream'].map((type) => key(type))
+  await redis.call((client) => runScript(client, writeAll, keys, [LIFE_MS]))
 }

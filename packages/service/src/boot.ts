@@ -87,6 +87,7 @@ export async function boot<Settings extends z.ZodRawShape>({
       phase: () => state.phase,
       checks,
       drift: () => registry.drift(),
+      problems: () => registry.problems(),
       metrics,
       log,
     }),

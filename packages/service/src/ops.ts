@@ -9,6 +9,7 @@ export interface OpsOptions {
   phase: () => Phase
   checks: Record<string, Check>
   drift: () => string[]
+  problems: () => string[]
   metrics: Metrics
   log: Log
 }
@@ -20,9 +21,12 @@ export interface OpsOptions {
  *
  * @returns whether the request was one of them
  */
-export function createOps({ instance, version, phase, checks, drift, metrics, log }: OpsOptions) {
+export function createOps(options: OpsOptions) {
+  const { instance, version, phase, checks, drift, problems, metrics, log } = options
+
   async function health(res: ServerResponse) {
-    const report = await readHealth({ phase: phase(), instance, version, checks, drift: drift() })
+    const own = { drift: drift(), problems: problems() }
+    const report = await readHealth({ phase: phase(), instance, version, checks, ...own })
     sendJson(res, report.status === 'unhealthy' ? 503 : 200, report)
   }
 

@@ -1,4 +1,11 @@
-import { findUrlFault, parseAddresses, parseRedisUrl, type Topology } from '@repo/redis'
+import {
+  DEFAULT_PREFIX,
+  findUrlFault,
+  isPrefix,
+  parseAddresses,
+  parseRedisUrl,
+  type Topology,
+} from '@repo/redis'
 import { z } from 'zod'
 
 /** A comma-separated list of host:port; each address is listed once. */
@@ -25,6 +32,24 @@ export const redisSettings = {
     secret: true,
     example: 'redis://localhost:6379',
   }),
+  REDIS_PREFIX: z
+    .string()
+    .refine(isPrefix, 'must be 1 to 64 letters, digits, dots, dashes and underscores')
+    .default(DEFAULT_PREFIX)
+    .meta({
+      description:
+        'what keys and channels begin with; deployments on one Redis need different ones',
+      shared: true,
+    }),
+  REDIS_LEGACY_NAMES: z
+    .stringbool()
+    .default(true)
+    .meta({
+      description:
+        'whether channels are also served under their names without a database number; false when no ' +
+        'instance of a release before REDIS_PREFIX runs any more',
+      shared: true,
+    }),
   REDIS_SENTINELS: addresses.optional().meta({
     description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
     shared: true,
@@ -62,6 +87,8 @@ export function redisTopology(env: {
   REDIS_SENTINEL_PASSWORD?: string | undefined
   REDIS_SENTINEL_TLS?: boolean | undefined
   REDIS_CLUSTER_NODES?: string[] | undefined
+  REDIS_PREFIX: string
+  REDIS_LEGACY_NAMES: boolean
 }): Topology {
   return {
     url: env.REDIS_URL,
@@ -70,5 +97,7 @@ export function redisTopology(env: {
     sentinelPassword: env.REDIS_SENTINEL_PASSWORD,
     sentinelTls: env.REDIS_SENTINEL_TLS,
     clusterNodes: env.REDIS_CLUSTER_NODES,
+    prefix: env.REDIS_PREFIX,
+    legacyNames: env.REDIS_LEGACY_NAMES,
   }
 }

@@ -8,25 +8,36 @@ export interface Member extends AsyncDisposable {
   registry: Registry
   /** Each drift that it was told of, in order. */
   told: string[][]
+  /** The names of all events that it logged. */
+  events: string[]
 }
 
 export interface MemberOptions extends Partial<RegistryOptions> {
   id: string
   redisUrl: string
+  prefix?: string
   /** Changes what it says to Redis: for mutants. */
   through?: (redis: RedisConnection) => RedisConnection
 }
 
 /** An instance that does nothing but register, on a connection of its own. */
-export async function join({ id, redisUrl, through, ...options }: MemberOptions): Promise<Member> {
+export async function join({
+  id,
+  redisUrl,
+  prefix,
+  through,
+  ...options
+}: MemberOptions): Promise<Member> {
   const told: string[][] = []
+  const events: string[] = []
   const destination = {
     write(line: string) {
       const { event, settings }: { event?: string; settings?: string[] } = JSON.parse(line)
+      if (event) events.push(event)
       if (event === 'config.drift' && settings) told.push(settings)
     },
   }
-  const redis = connectRedis({ url: redisUrl, name: id, deadlineMs: 5_000 })
+  const redis = connectRedis({ url: redisUrl, prefix, name: id, deadlineMs: 5_000 })
   await redis.ready(10_000)
   const registry = createRegistry({
     redis: through?.(redis) ?? redis,
@@ -50,6 +61,7 @@ export async function join({ id, redisUrl, through, ...options }: MemberOptions)
     redis,
     registry,
     told,
+    events,
     async [Symbol.asyncDispose]() {
       await registry.close()
       await redis.close()

@@ -1,15 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { repeat } from '@repo/concurrency'
-import { keyspace, type RedisConnection, runScript } from '@repo/redis'
+import { type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
 import { findDrift, fingerprintOf } from './fingerprint.ts'
 import type { Log } from './log.ts'
+import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './registry-scripts.ts'
-
-const cluster = keyspace('cluster')
-const LEASES = cluster('leases')
-const INSTANCES = cluster('instances')
-const KEY = cluster('fingerprint-key')
 
 /** An announced instance, read from where others wrote it. */
 export const instanceSchema = z.object({
@@ -35,6 +31,8 @@ export interface Registry {
   count(app: string): number
   /** The settings in which this instance differed from the others the last two times it looked. */
   drift(): string[]
+  /** Faults of this deployment that `/health` shows: another process has the name of this instance. */
+  problems(): string[]
   /** Stops announcing and takes this instance off the list. */
   close(): Promise<void>
 }
@@ -63,6 +61,9 @@ export function createRegistry({
   everyMs = 1_000,
   leaseMs = 5_000,
 }: RegistryOptions): Registry {
+  const name = redis.keyspace('cluster')
+  const [leases, records, keyName] = [name('leases'), name('instances'), name('fingerprint-key')]
+  const neighbours = createNeighbours({ log, prefix: redis.prefix })
   let key = randomBytes(32).toString('base64url')
   let lastSeen: string[] = []
   let drift: string[] = []
@@ -75,15 +76,17 @@ export function createRegistry({
     if (closed) return
     const self = describe()
     const used = key
-    const text = JSON.stringify({ ...self, fingerprint: fingerprintOf(settings, used) })
+    const fingerprint = fingerprintOf(settings, used)
+    const text = JSON.stringify({ ...self, fingerprint, process: neighbours.process })
     const reply = await redis.call((client) =>
-      runScript(client, announce, [LEASES, INSTANCES, KEY], [self.id, text, leaseMs, used]),
+      runScript(client, announce, [leases, records, keyName], [self.id, text, leaseMs, used]),
     )
-    const [agreed = used, ...listed] = z.array(z.string()).parse(reply)
+    const [agreed = used, replaced = '', ...listed] = z.array(z.string()).parse(reply)
     key = agreed
     if (agreed !== used) return announceNow()
     known = listed.flatMap(parseInstance)
     noteDrift(known)
+    neighbours.note(self.id, replaced, known, fingerprint)
   }
 
   function noteDrift(instances: Instance[]) {
@@ -111,7 +114,7 @@ export function createRegistry({
   return {
     announce: announceInTurn,
     async instances() {
-      const reply = await redis.call((client) => runScript(client, live, [LEASES, INSTANCES]))
+      const reply = await redis.call((client) => runScript(client, live, [leases, records]))
       const listed = z.array(z.string().nullable()).parse(reply)
       return listed
         .flatMap((text) => (text === null ? [] : parseInstance(text)))
@@ -119,12 +122,16 @@ export function createRegistry({
     },
     count: (app) => Math.max(1, known.filter((each) => each.app === app).length),
     drift: () => drift,
+    problems: () => neighbours.problems(),
     async close() {
       closed = true
       // An announcement on its way would list this instance again.
       await Promise.all([announcing.close(), turn])
       await redis
-        .call((client) => runScript(client, withdraw, [LEASES, INSTANCES], [describe().id]))
+        .call((client) => {
+          const args = [describe().id, neighbours.process.nonce]
+          return runScript(client, withdraw, [leases, records], args)
+        })
         .catch((error: unknown) => log.debug({ err: error }, 'the lease will end by itself'))
     },
   }

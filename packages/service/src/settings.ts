@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { databaseUrl } from './database-url.ts'
@@ -94,6 +95,14 @@ function milliseconds(byDefault: number, description: string) {
   return z.coerce.number().int().min(50).max(600_000).default(byDefault).meta({ description })
 }
 
+/** Two processes on one host, or on two hosts of one name, have different names. */
+const DEFAULT_INSTANCE_ID = [
+  hostname()
+    .replace(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 59),
+  randomBytes(2).toString('hex'),
+].join('-')
+
 /** What every app reads. Each setting says whether all instances must agree on it. */
 export const baseSettings = {
   NODE_ENV: z
@@ -110,9 +119,10 @@ export const baseSettings = {
   INSTANCE_ID: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, dots, dashes and underscores only')
-    .default(() => hostname())
+    .default(() => DEFAULT_INSTANCE_ID)
     .meta({
-      description: 'name of this instance, unique in the cluster; the host name by default',
+      description:
+        'name of this process, unique in the cluster; by default the host name and four random digits',
     }),
   INSTANCE_URL: originSetting()
     .optional()

@@ -1,9 +1,10 @@
-import { keyspace } from '@repo/redis'
-
-const key = keyspace('session')
+import type { RedisConnection } from '@repo/redis'
 
 /**
  * - `metrics` hash: `since` and `login` (ms), `total:<counter>`, `<hour>:<counter>` for a day
  * - `users` HyperLogLog of the users that were seen, one for each hour, which is appended
  */
-export const sessionKeys = { metrics: key('metrics'), users: key('users', '') }
+export function sessionKeys(redis: RedisConnection): [metrics: string, users: string] {
+  const key = redis.keyspace('session')
+  return [key('metrics'), key('users', '')]
+}

@@ -18,6 +18,7 @@ export function createMetrics({
   everyMs?: number
   log?: BackgroundLog | undefined
 }) {
+  const keys = redis ? sessionKeys(redis) : []
   const counters = createCounters()
   const sinceMs = Date.now()
   let reported = createCounters()
@@ -38,7 +39,7 @@ export function createMetrics({
     for (const id of who) seen.delete(id)
     const args = [some.length, ...some.flat(), ...who]
     try {
-      await redis.call((client) => runScript(client, report, Object.values(sessionKeys), args))
+      await redis.call((client) => runScript(client, report, keys, args))
     } catch (error) {
       // Surely not counted: with the next report. Else it may have been, and is not repeated.
       if (error instanceof RedisError && error.code === 'unavailable') reported = since
@@ -75,7 +76,6 @@ export function createMetrics({
       if (!redis) return undefined
       await flushing.run()
       try {
-        const keys = Object.values(sessionKeys)
         const read = await redis.call((client) => runScript(client, readReport, keys))
         return Array.isArray(read) ? toFigures(read) : undefined
       } catch (error) {
