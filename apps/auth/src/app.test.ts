@@ -132,6 +132,15 @@ describe('signing up and in', () => {
     expect(body).toMatchObject({ session: { ipAddress: '203.0.113.7' } })
   })
 
+  test('records at most 256 characters of the user agent', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const headers = { 'user-agent': `kettle/${'1'.repeat(8_000)}` }
+    const { cookie } = await app.ask('/sign-up/email', { body: person('finn'), headers })
+    const { body } = await app.ask('/get-session', { headers: { cookie } })
+    const { userAgent } = Object(body['session'])
+    expect(userAgent).toMatch(/^kettle\/1{249}$/)
+  })
+
   test('up that fails half way leaves no user, and can be repeated', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const before = await count(app.database, 'user')

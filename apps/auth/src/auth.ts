@@ -32,6 +32,8 @@ export interface AuthOptions {
 const PER_ADDRESS = { window: 60, max: 3_000 }
 /** Guesses of passwords are limited by account: see `limits.ts`. */
 const SIGN_INS = { window: 60, max: 600 }
+/** In characters; a header may have 16 KB. */
+const MAX_USER_AGENT = 256
 /** A column that no request sets and no response shows; see `credentials.ts`. */
 const OWN = { type: 'string', required: false, input: false, returned: false } as const
 
@@ -63,7 +65,12 @@ export function createAuth(options: AuthOptions) {
     },
     databaseHooks: {
       session: {
-        create: { after: async () => onLogin() },
+        create: {
+          before: async ({ userAgent }) => ({
+            data: { userAgent: userAgent?.slice(0, MAX_USER_AGENT) },
+          }),
+          after: async () => onLogin(),
+        },
         delete: { before: isDeletedByItself },
       },
       account: { delete: { before: isDeletedByItself } },

@@ -105,6 +105,30 @@ describe('an identity', () => {
     expect(payments.seen[0]!.headers['x-client-ip']).toBe('127.0.0.1')
   })
 
+  test('fits into a header, whatever an earlier release stored of its user', async ({
+    databaseUrl,
+  }) => {
+    await using all = await set(databaseUrl)
+    const { gateway, payments, ada } = all
+    const { userId } = ada.identity
+    await gateway.database.pool.query(
+      `update "user" set email = $2, name = $3, image = 'javascript:alert(1)' where id = $1`,
+      [userId, `${'x'.repeat(60_000)}@threefold.test`, 'x'.repeat(900_000)],
+    )
+    const headers = { cookie: ada.cookie }
+    expect((await ask(gateway.origin, '/api/payments', { headers })).status).toBe(200)
+    const header = String(payments.seen.at(-1)?.headers['x-identity'])
+    expect(header.length).toBeLessThan(1_024)
+    expect(identities.verify(header, { method: 'GET', path: '/api/payments' })).toMatchObject({
+      outcome: 'valid',
+      identity: { userId, email: expect.stringMatching(/^x{253}…$/) },
+    })
+    const me = await ask(gateway.origin, '/api/me', { headers })
+    expect(me.status).toBe(200)
+    expect(JSON.stringify(me.body).length).toBeLessThan(1_024)
+    expect(me.body).toMatchObject({ user: { id: userId, image: null } })
+  })
+
   test('is looked for before anything is forwarded to payments', async ({ databaseUrl }) => {
     await using all = await set(databaseUrl)
     const { gateway, payments, ada } = all

@@ -1,18 +1,29 @@
 import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { Metrics } from '@repo/service'
+import { boundEmail, boundName } from '@repo/session'
 import { eq } from 'drizzle-orm'
 import { z } from 'zod'
 
+const MAX_IMAGE = 2_048
+
+// The release before this one stores texts of any length, and images with any scheme.
 const profile = z.object({
   id: z.string(),
-  name: z.string(),
-  email: z.string(),
+  name: z.string().transform(boundName),
+  email: z.string().transform(boundEmail),
   emailVerified: z.boolean(),
-  image: z.string().nullable(),
+  image: z
+    .string()
+    .nullable()
+    .transform((image) => (image !== null && isImage(image) ? image : null)),
   role: z.string(),
   createdAt: z.string(),
 })
+
+function isImage(image: string): boolean {
+  return image.length <= MAX_IMAGE && /^(?:https:\/\/|\/(?!\/))[^\s\\]*$/i.test(image)
+}
 
 /** What a person's pages show of them. */
 type Profile = z.infer<typeof profile>

@@ -18,7 +18,8 @@ export async function listDevices({ db }: DatabaseConnection, userId: string): P
   return db
     .select({
       id: session.id,
-      agent: session.userAgent,
+      // Sign-ins of earlier releases stored it whole.
+      agent: sql<string | null>`left(${session.userAgent}, 256)`,
       address: session.ipAddress,
       createdAt: session.createdAt,
       lastSeenAt: session.lastSeenAt,

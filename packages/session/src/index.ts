@@ -1,3 +1,4 @@
+export { boundEmail, boundName } from './bounds.ts'
 export { chosenCookies, removedCookies, sessionCookieHeader } from './chosen-cookie.ts'
 export { type CookieOptions, cookiePrefix, type CookieSite, cookieSiteOf } from './cookie.ts'
 export { type Device } from './devices.ts'

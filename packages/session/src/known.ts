@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { boundEmail, boundName } from './bounds.ts'
 
 export interface SessionUser {
   id: string
@@ -28,6 +29,9 @@ export type Known =
 
 export type Live = Extract<Known, { state: 'live' }>
 
+// The release before this one stores names and addresses of any length.
+const name = z.string().transform(boundName)
+
 // Read-only from the start: what is frozen already, the cache does not walk through.
 const known: z.ZodType<Known> = z.discriminatedUnion('state', [
   z
@@ -37,10 +41,10 @@ const known: z.ZodType<Known> = z.discriminatedUnion('state', [
         .object({ id: z.string(), createdAt: z.coerce.date(), expiresAt: z.coerce.date() })
         .readonly(),
       user: z
-        .object({ id: z.string(), name: z.string(), email: z.string(), role: z.string() })
+        .object({ id: z.string(), name, email: z.string().transform(boundEmail), role: z.string() })
         .readonly(),
       // Absent in every other session, and in what the release before impersonation wrote.
-      actor: z.object({ id: z.string(), name: z.string() }).readonly().optional(),
+      actor: z.object({ id: z.string(), name }).readonly().optional(),
       until: z.coerce.date(),
     })
     .readonly(),

@@ -1,4 +1,5 @@
 import type { DatabaseConnection } from '@repo/database'
+import { boundEmail, boundName } from './bounds.ts'
 import { createBulkhead } from './bulkhead.ts'
 import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
@@ -95,11 +96,11 @@ export function createSource(options: SourceOptions) {
 function toKnown(row: LiveRow, goodUntilMs: number): Known {
   const untilMs = Math.min(goodUntilMs, row.expires_ms)
   if (untilMs <= row.now_ms) return { state: 'expired' }
-  const { id, name, email, role } = row
+  const { id, role } = row
   const session = { id, createdAt: new Date(row.created_ms), expiresAt: new Date(row.expires_ms) }
-  const user = { id: row.user_id, name, email, role }
+  const user = { id: row.user_id, name: boundName(row.name), email: boundEmail(row.email), role }
   const until = new Date(untilMs)
   if (row.actor_id === null) return { state: 'live', session, user, until }
-  const actor = { id: row.actor_id, name: row.actor_name ?? '' }
+  const actor = { id: row.actor_id, name: boundName(row.actor_name ?? '') }
   return { state: 'live', session, user, actor, until }
 }
