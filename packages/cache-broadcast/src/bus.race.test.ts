@@ -5,6 +5,8 @@ import { test } from './open.fixture.ts'
 
 const { log: LOG, meta: META, news: NEWS } = busKeys('test')
 
+const nothing = () => undefined
+
 /** An entry as another instance would write it. */
 function event(data: number): string {
   return JSON.stringify(['z~1.1', 0, { kind: 'event', event: 'count', data }])
@@ -150,6 +152,28 @@ test.for([
     expect(heard).toEqual([3])
   },
 )
+
+test('an entry that a cache cannot apply ends no process: the instance forgets everything and continues', async ({
+  ownValkey,
+  join,
+}) => {
+  const [a, b] = await Promise.all(['a', 'b'].map((id) => join(ownValkey.url, id)))
+  const seen: string[] = []
+  b!.bus.link.attach({
+    cache: 'broken',
+    drop([key]) {
+      seen.push(`drop ${key}`)
+      if (key === 'first') throw new TypeError('a defect of the cache')
+    },
+    clear: () => void seen.push('clear'),
+    ...{ soften: nothing, dropTags: nothing, softenTags: nothing },
+  })
+  await a!.bus.invalidate('broken', 'first')
+  await until(() => b!.bus.health().resyncs === 1 && b!.bus.health().leaseMsLeft > 0)
+  await a!.bus.invalidate('broken', 'second')
+  await until(() => seen.includes('drop second'))
+  expect(seen).toEqual(['drop first', 'clear', 'drop second'])
+})
 
 test('I9: while Redis hangs every call ends within its deadline, and all heals by itself', async ({
   ownValkey,
