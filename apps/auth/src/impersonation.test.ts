@@ -82,6 +82,18 @@ describe('an impersonation', () => {
     expect(await app.sessions.validate(admin.cookie)).toEqual({ outcome: 'revoked' })
   })
 
+  test('ends with that session also when the browser sends a second session cookie', async ({
+    databaseUrl,
+  }) => {
+    const { app, admin, post, impersonated } = await open(databaseUrl)
+    await using _ = app
+    const twice = `${impersonated}; better-auth-8080.session_token=x.y`
+    expect((await post('/sign-out', {}, twice)).status).toBe(200)
+    for (const cookie of [impersonated, admin.cookie]) {
+      expect(await app.sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
+    }
+  })
+
   const ENDS: [end: string, make: (opened: Opened) => Promise<Answer>][] = [
     ['signs out', ({ post, admin }) => post('/sign-out', {}, admin.cookie)],
     ['signs out everywhere', ({ post, admin }) => post('/revoke-sessions', {}, admin.cookie)],

@@ -51,7 +51,9 @@ export function createSentSessions({
     async end(request: Request, ids: readonly string[], response: Response): Promise<void> {
       const { pathname, hostname } = new URL(request.url)
       if (!REPLACING.test(pathname)) return
-      for (const sessionId of new Set(ids)) await sessions.revoke({ sessionId })
+      // Signed out while impersonating, the administrator is signed out too.
+      const withSource = pathname.endsWith('/sign-out')
+      for (const sessionId of new Set(ids)) await sessions.revoke({ sessionId, withSource })
       const own = response.headers.getSetCookie()
       const removed = removedCookies(request.headers.get('cookie') ?? '', cookies, hostname)
       response.headers.delete('set-cookie')

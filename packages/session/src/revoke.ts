@@ -1,12 +1,15 @@
 import { type DatabaseConnection, schema } from '@repo/database'
-import { and, eq, ne } from 'drizzle-orm'
+import { and, eq, inArray, ne, or } from 'drizzle-orm'
 import type { Settle, Settlement, SettleOptions } from './settle.ts'
 
 const { session, user } = schema
 
-/** One session, if need be only if it is this user's; or all of a user but the one that asks. */
+/**
+ * One session, if need be only if it is this user's, or with the administrator's own session from
+ * which it impersonates; or all of a user but the one that asks.
+ */
 export type RevokeTarget =
-  | { sessionId: string; of?: string | undefined }
+  | { sessionId: string; of?: string | undefined; withSource?: boolean }
   | { userId: string; except?: string | undefined }
 
 export type Revocation = Settlement & {
@@ -20,11 +23,17 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
 
   async function end(target: RevokeTarget): Promise<number> {
     if ('sessionId' in target) {
+      const { sessionId, withSource } = target
+      const source = db
+        .select({ id: session.sourceSessionId })
+        .from(session)
+        .where(eq(session.id, sessionId))
+      const isTarget = eq(session.id, sessionId)
       const gone = await db
         .delete(session)
         .where(
           and(
-            eq(session.id, target.sessionId),
+            withSource ? or(isTarget, inArray(session.id, source)) : isTarget,
             target.of ? eq(session.userId, target.of) : undefined,
           ),
         )
