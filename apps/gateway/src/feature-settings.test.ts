@@ -34,6 +34,20 @@ describe('a setting', () => {
     expect(await listed()).toMatchObject({ settings: [setting, { name: 'payments' }] })
   })
 
+  test('with a text that PostgreSQL refuses is 422 and names the field', async ({
+    databaseUrl,
+  }) => {
+    const { cookie } = await signedIn(databaseUrl, 'admin')
+    await using gateway = await serveGateway({ databaseUrl, ...nowhere })
+    for (const value of ['a\0b', '\u0007', '\uD800', 'x'.repeat(201), { text: 'x' }, ['x'], null]) {
+      const answer = await put(gateway.origin, 'announcement', { value }, cookie)
+      expect(answer, JSON.stringify(value)).toMatchObject({
+        status: 422,
+        body: { errors: [{ field: 'value' }] },
+      })
+    }
+  })
+
   test('that a later release wrote in another form counts as not set', async ({ databaseUrl }) => {
     await signedIn(databaseUrl, 'admin')
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })

@@ -15,6 +15,9 @@ export const featureSettings = {
     .string()
     .trim()
     .max(200, 'must have at most 200 characters')
+    .refine((text) => text.isWellFormed() && /^\P{Cc}*$/u.test(text), {
+      error: 'must not contain control characters',
+    })
     .default('')
     .meta({ description: 'shown on top of every page; empty: nothing is' }),
   payments: z

@@ -28,6 +28,9 @@ describe('a person’s sessions', () => {
     })
     const notOurs = await asked(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
     expect(notOurs.status).toBe(404)
+    for (const id of ['%00', 'a%00b', '%20', '%ED%A0%80', 'x'.repeat(5_000)]) {
+      expect((await asked(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
+    }
     expect((await asked('/api/me', 'GET', stranger.cookie)).status).toBe(200)
 
     expect(await asked(`/api/sessions/${other.sessionId}`, 'DELETE')).toMatchObject({

@@ -3,6 +3,9 @@ import type { Sessions } from '@repo/session'
 import { Hono } from 'hono'
 import { callerOf, type Own } from './who.ts'
 
+// PostgreSQL refuses other text, such as a NUL, with an error.
+const SESSION_ID = /^[\w-]{1,128}$/
+
 /** A person's own sessions: where they are signed in, and signing out of there. */
 export function createSessionRoutes({
   sessions,
@@ -28,9 +31,12 @@ export function createSessionRoutes({
 
   app.delete('/:id', async (c) => {
     const { user } = callerOf(c)
-    const target = { sessionId: c.req.param('id'), of: user.id }
-    const revocation = await sessions.revoke(target, { confirm: 'all' })
-    if (revocation.revoked > 0) return c.json(revocation)
+    const sessionId = c.req.param('id')
+    if (SESSION_ID.test(sessionId)) {
+      const target = { sessionId, of: user.id }
+      const revocation = await sessions.revoke(target, { confirm: 'all' })
+      if (revocation.revoked > 0) return c.json(revocation)
+    }
     const detail = 'There is no such session of yours.'
     throw new ProblemError({ status: 404, code: 'not-found', detail })
   })

@@ -46,6 +46,22 @@ describe('a policy file', () => {
     expect(parsePolicies(text)).toMatchObject({ outcome: 'invalid', faults: [expect.any(String)] })
   })
 
+  test.each(['a\0b', '\uD800'])(
+    'with a text that PostgreSQL does not store (%j) is refused',
+    (text) => {
+      const policy = { name: 'p', quota: 1, windowMs: 1_000, by: 'ip' }
+      for (const part of [
+        { allow: [text] },
+        { deny: [text] },
+        { by: text },
+        { by: ['ip', text] },
+      ]) {
+        expect(parsePolicies([{ ...policy, ...part }])).toMatchObject({ outcome: 'invalid' })
+      }
+      expect(parsePolicies([{ ...policy, name: `p${text}` }])).toMatchObject({ outcome: 'invalid' })
+    },
+  )
+
   test('may not name two policies the same', () => {
     const twice = { name: 'p', quota: 1, windowMs: 1_000, by: 'ip' }
     const faults = ['policies[1] "p", name: "p" is the name of an earlier policy']
