@@ -9,11 +9,11 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, {
   error: 'must be 1-64 lower case letters, digits, _ . or -, and begin with a letter or digit',
 })
 /** Policies are stored as JSON in PostgreSQL, which keeps neither NUL nor a lone surrogate. */
-const text = z.string().refine((value) => value.isWellFormed() && !value.includes('\0'), {
+const storable = z.string().refine((value) => value.isWellFormed() && !value.includes('\0'), {
   error: 'must not contain a NUL or a lone surrogate',
 })
-const dimension = text.min(1).max(64)
-const identifiers = z.array(text).max(10_000).default([])
+const dimension = storable.min(1).max(64)
+const identifiers = z.array(storable).max(10_000).default([])
 
 const fields = z.strictObject({
   name,
