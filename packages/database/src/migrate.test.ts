@@ -1,9 +1,7 @@
 import { createDatabase, describe, expect, test } from '@repo/testing'
 import { Client } from 'pg'
-import { createTestLog } from './log.fixture.ts'
 import { migrateDatabase } from './migrate.ts'
 import { writeMigrations } from './migrations.fixture.ts'
-import { openDatabase } from './open.ts'
 
 async function emptyDatabase(serverUrl: string) {
   const database = await createDatabase(serverUrl)
@@ -88,35 +86,4 @@ test('a wrong password fails at once, not after the time to wait', async ({ data
   const startedMs = performance.now()
   await expect(migrateDatabase({ url: url.href })).rejects.toMatchObject({ code: '28P01' })
   expect(performance.now() - startedMs).toBeLessThan(1_000)
-})
-
-describe('openDatabase', () => {
-  const settings = { DATABASE_CONNECTIONS: 20, DATABASE_INSTANCES: 9 }
-
-  test('migrates, says so once, and opens the share of one instance', async ({ databaseUrl }) => {
-    await using empty = await emptyDatabase(databaseUrl)
-    const env = { ...settings, DATABASE_URL: empty.url, MIGRATE_ON_BOOT: true }
-    const log = createTestLog()
-    const first = await openDatabase({ env, name: 'auth-1', log })
-    const second = await openDatabase({ env, name: 'auth-2', log })
-    expect(log.lines).toMatchObject([{ level: 'info', event: 'migrated' }])
-    expect(first.pool.options.max).toBe(2)
-    await Promise.all([first.close(), second.close()])
-  })
-
-  test('refuses an older schema where a job migrates it, and leaves it alone', async ({
-    databaseUrl,
-  }) => {
-    await using empty = await emptyDatabase(databaseUrl)
-    const env = { ...settings, DATABASE_URL: empty.url, MIGRATE_ON_BOOT: false }
-    const open = () => openDatabase({ env, name: 'auth-1', log: createTestLog() })
-    await expect(open()).rejects.toThrow(/the schema lacks \d+ migration\(s\): migrate first/)
-    expect(await query(empty.url, `select to_regclass('session') as found`)).toEqual([
-      { found: null },
-    ])
-    await migrateDatabase({ url: empty.url })
-    const database = await open()
-    await database.ping()
-    await database.close()
-  })
 })
