@@ -47,7 +47,7 @@ export async function migrateDatabase({
 /** How many of this release's migrations the database lacks. */
 export async function missingMigrations(pool: Pool): Promise<number> {
   const wanted = readMigrationFiles({ migrationsFolder: MIGRATIONS })
-  const { applied } = await readHistory(pool)
+  const { applied } = await readHistory(pool).catch(explainRights)
   return wanted.filter(({ folderMillis }) => !applied.has(folderMillis)).length
 }
 
@@ -67,11 +67,17 @@ async function migrateOnce(url: string, connectTimeoutMs: number, wanted: Migrat
       markStoreError(error)
       throw error
     })
-    return { applied: await applyMissing(client, wanted) }
+    return { applied: await applyMissing(client, wanted).catch(explainRights) }
   } finally {
     // The server has released the lock when it closes the connection. One that hangs never does.
     await Promise.race([client.end(), wait(connectTimeoutMs, undefined, { ref: false })])
   }
+}
+
+function explainRights(error: unknown): never {
+  if (!(error instanceof Error && 'code' in error && error.code === '42501')) throw error
+  const message = `${error.message}; docs/operations.md, "Roles", lists the rights of each role`
+  throw new Error(message, { cause: error })
 }
 
 async function applyMissing(client: ClientBase, wanted: MigrationMeta[]): Promise<number> {
