@@ -40,9 +40,10 @@ function readDatabaseUrl(text: string): Read {
   return fault === undefined ? { url } : { fault }
 }
 
-/** `pg` also takes credentials without a host, which is no URL. */
+/** `pg` also takes credentials without a host, which is no URL, for the host of a parameter. */
 function parse(url: string): URL | undefined {
-  return URL.parse(url) ?? URL.parse(url.replace('@/', '@localhost/')) ?? undefined
+  const named = /[?&]host=/.test(url) ? url.replace('@/', '@localhost/') : url
+  return URL.parse(url) ?? URL.parse(named) ?? undefined
 }
 
 function faultOf({ hostname, port, pathname, hash, searchParams }: URL): string | undefined {
