@@ -111,9 +111,11 @@ export function createGateway(options: GatewayOptions): Listener {
   }
 
   return function gateway(req, res) {
-    serve(req, res).catch((error: unknown) => {
+    // Awaited by the server, which cuts the connection if the problem cannot be sent either.
+    return serve(req, res).catch((error: unknown) => {
       log.error({ event: 'error', err: error }, 'an error on the way through')
-      sendProblem(res, isUnavailable(error) ? unavailable : broken)
+      if (res.headersSent) res.destroy()
+      else sendProblem(res, isUnavailable(error) ? unavailable : broken)
     })
   }
 }
