@@ -18,7 +18,6 @@ test('an instance starts on a database that is read-only, and applies its sessio
     ORIGIN,
     AUTH_SECRET: SECRET,
     MAX_SESSIONS: '3',
-    MIGRATE_ON_BOOT: 'false',
     DRAIN_MS: '0',
   }
   const [replica] = await replicas(1, { program, env, ready: '/readyz' })

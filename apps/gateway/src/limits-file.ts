@@ -30,7 +30,7 @@ export function followLimits(path: string, limits: LimitsInForce, log: Log): () 
   /** A file that cannot be read, or a database that refuses it, is tried again until it works. */
   function publishUntilDone() {
     stopRetry?.()
-    stopRetry = retryInBackground({ task: 'limits.publish', work: publish, log })
+    stopRetry = retryInBackground({ task: 'limits.publish', work: publish, lastMs: 2_000, log })
   }
 
   let stopRetry: (() => void) | undefined

@@ -75,7 +75,13 @@ export async function createLimitsInForce({
       await readInTurn()
     } catch (error) {
       stopRetry?.()
-      stopRetry = retryInBackground({ task: 'limits.read', work: readInTurn, firstMs: 1_000, log })
+      stopRetry = retryInBackground({
+        task: 'limits.read',
+        work: readInTurn,
+        firstMs: 1_000,
+        lastMs: 2_000,
+        log,
+      })
       throw error
     }
   }
