@@ -36,9 +36,14 @@ export async function launch(options: Options): Promise<void> {
     stopping = true
     if (locks.length > 0) {
       progress.text('\n  Stopping: draining every instance, then the stores …')
-      await cluster?.stop()
-      await stores?.stop()
-      await processes.endAll()
+      // One part that cannot be stopped does not keep the others.
+      for (const part of [() => cluster?.stop(), () => stores?.stop(), () => processes.endAll()]) {
+        try {
+          await part()
+        } catch (error) {
+          progress.fault(`stopping: ${String(error)}`)
+        }
+      }
       progress.text('  Stopped.')
       progress.data({ event: 'stopped' })
     }

@@ -78,7 +78,9 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 
   async function end(name: NodeJS.Signals) {
     if (!child) return
-    signal(name === 'SIGKILL' ? await processTree(pid) : [pid], name)
+    // Without its children it ends as well; they notice that.
+    const tree = name === 'SIGKILL' ? await processTree(pid).catch(() => [pid]) : [pid]
+    signal(tree, name)
     await closed
   }
 
