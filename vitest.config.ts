@@ -1,6 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+// The stores are local: no proxy leads to them, and settings of another PostgreSQL are not theirs.
+for (const name of Object.keys(process.env)) {
+  if (name === 'NODE_USE_ENV_PROXY' || /^PG[A-Z]+$/.test(name)) delete process.env[name]
+}
+
 export default defineConfig({
   test: {
     include: ['{apps,packages,infra}/**/*.test.ts'],

@@ -45,6 +45,8 @@ async function stopLauncher(launcher: ProcessIdentity): Promise<number> {
   say(`Stopping the cluster of process ${launcher.pid}: draining every instance, then the stores …`)
   try {
     process.kill(launcher.pid, 'SIGTERM')
+    // Ctrl-Z stopped it, perhaps: then it receives the first signal after this one.
+    process.kill(launcher.pid, 'SIGCONT')
   } catch (error) {
     if (hasCode(error, 'EPERM')) {
       throw new Error(`process ${launcher.pid} belongs to another user: stop it as that user`, {

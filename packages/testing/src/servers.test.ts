@@ -11,7 +11,7 @@ describe('a Valkey of its own', () => {
 
   test('hangs while paused and answers once resumed', async ({ ownValkey }) => {
     earlier = ownValkey.pid
-    const redis = redisOnce(ownValkey.url, { commandTimeout: 100 })
+    const redis = redisOnce(ownValkey.url, { commandTimeout: 1_000 })
     await redis.ping()
     await ownValkey.pause()
     await expect(redis.ping()).rejects.toThrow('timed out')
@@ -53,10 +53,10 @@ describe('a PostgreSQL of its own', () => {
   })
 
   test('hangs while paused, on open connections and on new ones', async ({ ownPostgres }) => {
-    const client = await connectPostgres(ownPostgres.url, { query_timeout: 100 })
+    const client = await connectPostgres(ownPostgres.url, { query_timeout: 1_000 })
     await ownPostgres.pause()
     await expect(client.query('select 1')).rejects.toThrow('timeout')
-    const impatient = { connectionTimeoutMillis: 100 }
+    const impatient = { connectionTimeoutMillis: 1_000 }
     await expect(connectPostgres(ownPostgres.url, impatient)).rejects.toThrow('timeout')
     ownPostgres.resume()
     const after = await connectPostgres(ownPostgres.url)
