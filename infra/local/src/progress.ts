@@ -46,7 +46,7 @@ export function createProgress({
       let activity = ''
       const tick = () => {
         const elapsed = Math.round((performance.now() - since) / 1_000)
-        const time = elapsed === 0 ? '' : styleText('dim', `${elapsed} s so far`)
+        const time = elapsed === 0 ? '' : styleText('dim', `(${elapsed} s so far)`)
         const line = `  ${styleText('dim', '…')} ${title.padEnd(12)} ${activity} ${time}`.trimEnd()
         if (isTerminal) out.write(`${CLEAR}${line}`)
         else text(line)
