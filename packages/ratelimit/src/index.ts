@@ -5,7 +5,7 @@ export { limiterFigures } from './figures.ts'
 export { createGuard, type Guarded } from './guard.ts'
 export { rateLimitHeaders } from './headers.ts'
 export { type Dimensions } from './identify.ts'
-export { groupIp } from './ip.ts'
+export { canonicalIp, groupIp, type IpAddress, parseIp } from './ip.ts'
 export {
   type Decision,
   type LimiterStats,

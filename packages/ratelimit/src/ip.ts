@@ -1,4 +1,33 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+/** The longest address with brackets, a zone and a port. */
+const MAX_LENGTH = 100
+const IPV4_WITH_PORT = /^([\d.]{7,15}):\d{1,5}$/
+const IPV6_IN_BRACKETS = /^\[([^\]]+)\](?::\d{1,5})?$/
+
+export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
+
+/**
+ * Reads an address as proxies write it: with a port, in brackets, in quotes, with a zone, or IPv4
+ * mapped into IPv6. The result has no port and no zone, and a mapped address is IPv4.
+ */
+export function parseIp(text: string): IpAddress | undefined {
+  if (text.length > MAX_LENGTH) return undefined
+  const plain = withoutPort(text.trim().replace(/^"(.*)"$/, '$1'))
+  const zone = plain.indexOf('%')
+  const address = zone === -1 ? plain : plain.slice(0, zone)
+  // ipaddr.js also reads octal, hexadecimal and shortened forms of IPv4; node does not.
+  return isIPv4(address) || isIPv6(address) ? ipaddr.process(address) : undefined
+}
+
+/**
+ * The one spelling of an address: IPv4 in dotted decimal, IPv6 as in RFC 5952. Undefined for all
+ * that is not an address.
+ */
+export function canonicalIp(text: string): string | undefined {
+  return isIPv4(text) ? text : parseIp(text)?.toString()
+}
 
 /**
  * The part of a client's address that it cannot change at will: an IPv4 address (mapped into IPv6 or
@@ -6,37 +35,15 @@ import { isIPv4, isIPv6 } from 'node:net'
  */
 export function groupIp(address: string, prefix: 48 | 56 | 64 = 56): string {
   if (!address.includes(':')) return address
-  const zone = address.indexOf('%')
-  const plain = zone === -1 ? address : address.slice(0, zone)
-  if (!isIPv6(plain)) return address
-  const groups = expand(plain)
-  const [, , , , , mapped, high = 0, low = 0] = groups
-  if (mapped === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {
-    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
-  }
-  const [a = 0, b = 0, c = 0, d = 0] = groups
+  const parsed = parseIp(address)
+  if (!parsed) return address
+  if (!('parts' in parsed)) return parsed.toString()
+  const [a = 0, b = 0, c = 0, d = 0] = parsed.parts
   const fourth = prefix === 64 ? d : prefix === 56 ? d & 0xff00 : 0
   return `${[a, b, c, fourth].map((group) => group.toString(16)).join(':')}::/${prefix}`
 }
 
-/** The eight groups of a valid address. */
-function expand(address: string): number[] {
-  const dot = address.lastIndexOf(':') + 1
-  const tail = address.slice(dot)
-  const text = isIPv4(tail) ? address.slice(0, dot) + toGroups(tail) : address
-  const [head = '', rest] = text.split('::')
-  const before = parse(head)
-  if (rest === undefined) return before
-  const after = parse(rest)
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => 0)
-  return [...before, ...zeros, ...after]
-}
-
-function parse(groups: string): number[] {
-  return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16))
-}
-
-function toGroups(ipv4: string): string {
-  const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number)
-  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+function withoutPort(text: string): string {
+  const match = IPV4_WITH_PORT.exec(text) ?? IPV6_IN_BRACKETS.exec(text)
+  return match?.[1] ?? text
 }
