@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Dimensions } from '@repo/ratelimit'
-import { ipOf } from './forward.ts'
 
 /**
  * Who a request is from, as limits may count it: `ip`, `user` (signed in), `client` (the OAuth client
@@ -9,10 +8,10 @@ import { ipOf } from './forward.ts'
  */
 export function dimensionsOf(
   req: IncomingMessage,
-  { path, user, hops }: { path: string; user: string | undefined; hops: number },
+  { path, user, ip }: { path: string; user: string | undefined; ip: string },
 ): Dimensions {
   return {
-    ip: ipOf(req, hops),
+    ip,
     user,
     client: clientOf(req.headers.authorization),
     fingerprint: fingerprintOf(req),

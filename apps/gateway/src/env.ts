@@ -8,6 +8,7 @@ import {
   sourceSettings,
 } from '@repo/service'
 import { z } from 'zod'
+import { type AddressRange, parseRange } from './client-ip.ts'
 
 export const gatewaySettings = {
   ...baseSettings,
@@ -36,6 +37,22 @@ export const gatewaySettings = {
     description: 'proxies of ours in front of the gateway, whose X-Forwarded-For is believed',
     shared: true,
   }),
+  TRUSTED_PROXIES: z.string().transform(toRanges).optional().meta({
+    description:
+      'instead of TRUSTED_HOPS: addresses and networks of our proxies and of web, comma-separated',
+    shared: true,
+    example: '',
+    excludes: 'TRUSTED_HOPS',
+  }),
+}
+
+function toRanges(list: string, context: z.RefinementCtx): AddressRange[] {
+  const ranges = list.split(',').map(parseRange)
+  if (ranges.some((range) => range === undefined)) {
+    const message = 'must be addresses or networks such as 10.0.0.0/8, comma-separated; not /0'
+    context.addIssue({ code: 'custom', message })
+  }
+  return ranges.filter((range) => range !== undefined)
 }
 
 export type GatewayEnv = z.infer<z.ZodObject<typeof gatewaySettings>>

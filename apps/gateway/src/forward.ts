@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import {
   createProxy,
   createUpstream,
@@ -14,7 +13,6 @@ import {
   type Log,
   sendProblem,
 } from '@repo/service'
-import { clientIp } from './client-ip.ts'
 
 const CLIENT_IP_HEADER = 'x-client-ip'
 const MAX_BODY_BYTES = 1_048_576
@@ -22,6 +20,8 @@ const MAX_BODY_BYTES = 1_048_576
 /** Who is forwarded: nobody known, or the caller that the session says. */
 export interface Caller {
   identity?: Identity
+  /** The address of the caller. */
+  ip: string
   /** Go out with the answer. */
   headers: readonly (readonly [name: string, value: string])[]
 }
@@ -47,21 +47,19 @@ export function createForwarder({
   identities,
   instance,
   log,
-  trustedHops,
 }: {
   upstream: Upstream
   identities: Identities
   instance: string
   log: Log
-  trustedHops: number
 }) {
   return createProxy<Caller>({
     upstream,
     forwarded: 'append',
     maxBodyBytes: MAX_BODY_BYTES,
     dropRequestHeaders: [IDENTITY_HEADER, CLIENT_IP_HEADER],
-    requestHeaders(headers, req, { identity }) {
-      headers.push(CLIENT_IP_HEADER, ipOf(req, trustedHops))
+    requestHeaders(headers, req, { identity, ip }) {
+      headers.push(CLIENT_IP_HEADER, ip)
       if (!identity) return
       const { pathname, search } = new URL(req.url ?? '/', 'http://gateway')
       const request = { method: req.method ?? 'GET', path: pathname + search }
@@ -82,10 +80,4 @@ export function createForwarder({
       })
     },
   })
-}
-
-/** The address of whoever calls, past as many proxies of ours. */
-export function ipOf(req: IncomingMessage, hops: number): string {
-  const forwardedFor = req.headers['x-forwarded-for']?.toString()
-  return clientIp({ forwardedFor, socketAddress: req.socket.remoteAddress, hops })
 }

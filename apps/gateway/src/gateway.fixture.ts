@@ -19,6 +19,7 @@ import { createIdentities, createLog, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createMemorySessions } from '@repo/session/memory'
 import { createApp } from './app.ts'
+import { createIpOf, parseRange } from './client-ip.ts'
 import { createFeatureSettings } from './feature-settings.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createForwarder } from './forward.ts'
@@ -138,13 +139,15 @@ export interface GatewayOptions {
   auth: string[]
   payments: string[]
   trustedHops?: number
+  trustedProxies?: string[]
   instances?: Registry['instances']
   limits?: Limits
 }
 
 /** A gateway in this process, over a real database, in front of these upstreams. */
 export async function serveGateway(options: GatewayOptions): Promise<TestGateway> {
-  const { databaseUrl, trustedHops = 1, instances = async () => [] } = options
+  const { databaseUrl, trustedHops: hops = 1, instances = async () => [] } = options
+  const ranges = options.trustedProxies?.flatMap((each) => parseRange(each) ?? [])
   const { limits: initial = { policies: [], routes: [] } } = options
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
@@ -157,7 +160,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const findProfile = createProfiles({ bus, database, metrics })
   const limiter = createMemoryRateLimiter({ policies: initial.policies })
   const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
-  const forwarder = { identities, instance: 'gateway-2', log, trustedHops }
+  const forwarder = { identities, instance: 'gateway-2', log }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
   const gateway = createGateway({
@@ -167,7 +170,8 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     auth: createForwarder({ ...forwarder, upstream: auth }),
     payments: createForwarder({ ...forwarder, upstream: payments }),
     isForgeable: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
-    ...{ sessions, settings, limits, trustedHops, log },
+    ipOf: createIpOf({ hops, ranges }),
+    ...{ sessions, settings, limits, log },
   })
   const server = await listen((req, res) => void gateway(req, res))
   return {

@@ -13,6 +13,7 @@ import {
 } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
+import type { IpOf } from './client-ip.ts'
 import { dimensionsOf } from './dimensions.ts'
 import type { FeatureSettings } from './feature-settings.ts'
 import { crossOrigin, type IsForgeable } from './forgery.ts'
@@ -33,7 +34,7 @@ export interface GatewayOptions {
   limits: Pick<LimitsInForce, 'limit'>
   /** Whether a page of another site may have made a request. */
   isForgeable: IsForgeable
-  trustedHops: number
+  ipOf: IpOf
   log: Log
 }
 
@@ -65,7 +66,7 @@ const closed: ProblemOptions = {
  * limited and signed for what it says.
  */
 export function createGateway(options: GatewayOptions): Listener {
-  const { own, auth, payments, sessions, settings, limits, isForgeable, trustedHops, log } = options
+  const { own, auth, payments, sessions, settings, limits, isForgeable, ipOf, log } = options
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
     const path = pathOf(req)
@@ -81,14 +82,15 @@ export function createGateway(options: GatewayOptions): Listener {
     if (isRefused && isSignedIn(check) && check.actor) return sendProblem(res, refusedToActors)
     if (forAuth && check.outcome === 'unavailable') return sendProblem(res, unavailable)
     const user = isSignedIn(check) && !forAuth ? check.user.id : undefined
-    const dimensions = dimensionsOf(req, { path, user, hops: trustedHops })
+    const ip = ipOf(req)
+    const dimensions = dimensionsOf(req, { path, user, ip })
     const guarded = await limits.limit(req.method ?? 'GET', path, dimensions)
     if (res.destroyed) return void guarded?.decision.release()
     res.once('close', () => void guarded?.decision.release())
     if (guarded?.refusal) return refuse(res, guarded.refusal)
     const headers = guarded?.headers ?? []
 
-    if (forAuth) return auth(req, res, { headers })
+    if (forAuth) return auth(req, res, { headers, ip })
     if (!under('/api/payments', path)) {
       rememberCheck(req, check)
       for (const [name, value] of headers) res.setHeader(name, value)
@@ -106,6 +108,7 @@ export function createGateway(options: GatewayOptions): Listener {
         ...(check.actor && { actor: check.actor }),
       },
       headers: [...headers, ...cookies],
+      ip,
     })
     return undefined
   }

@@ -6,6 +6,7 @@ import { type Context, createIdentities, redisTopology, type Started } from '@re
 import { listenerOf } from '@repo/service/hono'
 import { cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
+import { createIpOf } from './client-ip.ts'
 import type { GatewayEnv } from './env.ts'
 import { createFeatureSettings } from './feature-settings.ts'
 import { createForgeryCheck } from './forgery.ts'
@@ -18,7 +19,8 @@ import { createProfiles } from './profiles.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context
-  const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins, TRUSTED_HOPS: trustedHops } = env
+  const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins } = env
+  const ipOf = createIpOf({ hops: env.TRUSTED_HOPS, ranges: env.TRUSTED_PROXIES })
   const file = await readLimits(env.LIMITS_FILE)
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
@@ -56,7 +58,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const auth = upstreamOf('auth', env.AUTH_URLS, log)
   const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)
-  const forwarder = { identities, instance, log, trustedHops }
+  const forwarder = { identities, instance, log }
   const own = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
   // What is away is asked again with each request.
   await sessions
@@ -69,7 +71,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       auth: createForwarder({ ...forwarder, upstream: auth }),
       payments: createForwarder({ ...forwarder, upstream: payments }),
       isForgeable: createForgeryCheck({ origin, trustedOrigins }),
-      ...{ sessions, settings, limits, trustedHops, log },
+      ...{ sessions, settings, limits, ipOf, log },
     }),
     checks: { database: database.ping },
     async close() {
