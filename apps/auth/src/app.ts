@@ -97,11 +97,11 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
       const handle = () => auth.handler(withChosenCookies(request, cookies))
       const isRefused = isRefusedToActors(request.method, path)
       const response = await withCredentials(isRefused, () => orOutage(handle))
-      return response.status < 400 ? response : await asProblem(response)
+      return response.status < 400 ? response : await asProblem(response, path)
     } catch (error) {
       const refusal = sessionRefusal(error)
       if (refusal === 'credentials-changed' && SIGNING_IN.test(path)) {
-        return asProblem(Response.json(WRONG_PASSWORD, { status: 401 }))
+        return asProblem(Response.json(WRONG_PASSWORD, { status: 401 }), path)
       }
       throw refusal ? new ProblemError(REFUSED[refusal]) : error
     }
@@ -111,7 +111,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
 }
 
 /** A Better Auth error as a problem document; its own `code` and `message` stay, for its clients. */
-async function asProblem(response: Response): Promise<Response> {
+async function asProblem(response: Response, path: string): Promise<Response> {
   const headers = new Headers(response.headers)
   const body: unknown = await response.json().catch(() => ({}))
   const own = typeof body === 'object' && body !== null ? body : {}
@@ -121,7 +121,8 @@ async function asProblem(response: Response): Promise<Response> {
   const retryAfter = headers.get('x-retry-after')
   if (retryAfter) headers.set('retry-after', retryAfter)
   const isPassword = 'code' in own && String(own.code).startsWith('PASSWORD_TOO_')
-  const errors = [{ field: 'password', message: detail }]
+  const field = SIGNING_IN.test(path) ? 'password' : 'newPassword'
+  const errors = [{ field, message: detail }]
   const options = { status: response.status, detail, ...(isPassword && { errors }) }
   const problem = { ...own, ...createProblem(options) }
   return new Response(JSON.stringify(problem), { status: response.status, headers })

@@ -210,6 +210,39 @@ describe('an input that the schema of its endpoint refuses', () => {
 })
 
 describe('an input that the schema accepts', () => {
+  test('is accepted by Better Auth and PostgreSQL too', async ({ databaseUrl }) => {
+    await using app = await openApp(databaseUrl)
+    const { headers } = await administrator(app, 'tess')
+    const queries = [
+      ...['name', 'email', 'role', 'banned', 'createdAt', 'updatedAt'].flatMap((sortBy) =>
+        ['asc', 'desc'].map((direction) => `sortBy=${sortBy}&sortDirection=${direction}`),
+      ),
+      ...['contains', 'starts_with', 'ends_with'].map(
+        (operator) => `searchField=name&searchOperator=${operator}&searchValue=%25_'"é`,
+      ),
+      ...['limit=1&offset=1000000', 'limit=100', 'offset=0', 'searchValue=x'],
+    ]
+    for (const query of queries) {
+      const { status } = await app.ask(`/admin/list-users?${query}`, { headers })
+      expect(status, query).toBe(200)
+    }
+    const { body } = await app.ask('/sign-up/email', {
+      body: { ...anyone, name: 'x'.repeat(100), email: `${'y'.repeat(64)}@threefold.test` },
+    })
+    const userId: unknown = Object(body['user']).id
+    const ban = { userId, banReason: 'x'.repeat(500), banExpiresIn: 315_360_000 }
+    const short = { userId, newPassword: 'x' }
+    expect((await app.ask('/admin/ban-user', { body: ban, headers })).status).toBe(200)
+    expect(await app.ask('/admin/set-user-password', { body: short, headers })).toMatchObject({
+      status: 400,
+      body: { code: 'PASSWORD_TOO_SHORT', errors: [{ field: 'newPassword' }] },
+    })
+    const unknown = { userId: 'nobody.of-this_id' }
+    for (const path of ['/admin/unban-user', '/admin/remove-user', '/admin/impersonate-user']) {
+      expect((await app.ask(path, { body: unknown, headers })).status, path).toBe(404)
+    }
+  })
+
   test('is stored in its canonical form', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const name = '  Zoë 👩‍🔬 Ng  '
