@@ -80,6 +80,19 @@ describe('repeated work', () => {
     expect(unhandled).toEqual([])
   })
 
+  test('starts its turns at an even pace, however long they take', async () => {
+    const atMs: number[] = []
+    const startMs = Date.now()
+    const work = () => {
+      atMs.push(Date.now() - startMs)
+      return new Promise((resolve) => setTimeout(resolve, 60))
+    }
+    const repeated = repeat({ task: 'even', work, everyMs: 100 })
+    await vi.advanceTimersByTimeAsync(390)
+    expect(atMs).toEqual([100, 200, 300])
+    await repeated.close()
+  })
+
   test('never overlaps, and ends with the turn in progress', async () => {
     const gate = Promise.withResolvers<void>()
     let turns = 0

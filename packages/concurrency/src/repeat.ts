@@ -19,7 +19,8 @@ export interface Repeated {
 
 /**
  * Repeats work until it is closed, whatever error it throws: a failure is counted and logged, and
- * the next turn comes. Turns never overlap. The timer does not keep the process alive.
+ * the next turn comes. Turns start `everyMs` apart and never overlap. The timer does not keep the
+ * process alive.
  */
 export function repeat({ task, work, everyMs, slowestMs = everyMs, log }: RepeatOptions): Repeated {
   let timer: NodeJS.Timeout | undefined
@@ -47,15 +48,19 @@ export function repeat({ task, work, everyMs, slowestMs = everyMs, log }: Repeat
   }
 
   async function beat(): Promise<void> {
+    const startedAtMs = performance.now()
     await run()
-    schedule()
+    schedule(startedAtMs)
   }
 
-  function schedule() {
-    if (!isClosed) timer = setTimeout(() => void beat(), pauseMs).unref()
+  function schedule(startedAtMs: number) {
+    if (isClosed) return
+    // From start to start, however long a turn takes: two instances keep the same pace.
+    const leftMs = Math.max(0, startedAtMs + pauseMs - performance.now())
+    timer = setTimeout(() => void beat(), leftMs).unref()
   }
 
-  schedule()
+  schedule(performance.now())
   return {
     run,
     async close() {

@@ -37,11 +37,13 @@ export function handleUnhandled({
 
 /**
  * Whether an error stems from outside the program: it has the code of a system error, of a store or
- * of Node.js, or it was created in a dependency. Looks through causes.
+ * of Node.js, it is about malformed data (JSON, percent-encoding), or it was created in a
+ * dependency. Looks through causes.
  */
-function isEnvironmental(error: unknown): boolean {
+export function isEnvironmental(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('code' in error && error.code !== undefined && error.code !== 'ERR_ASSERTION') return true
+  if (error instanceof SyntaxError || error instanceof URIError) return true
   if (error instanceof AggregateError && error.errors.some(isEnvironmental)) return true
   const frame = error.stack?.split('\n').find((line) => /^\s+at /.test(line))
   return (frame !== undefined && DEPENDENCY.test(frame)) || isEnvironmental(error.cause)
