@@ -11,7 +11,7 @@ function limitsOf(quota: number): string {
   return JSON.stringify({ policies, routes: [{ path: '/api/payments', policies: ['pay'] }] })
 }
 
-test('limits of a file that the database refused hold once it accepts writes', async ({
+test('limits of a file that the database refused hold once it accepts writes, also on an instance that started meanwhile', async ({
   replicas,
   databaseUrl,
   redisUrl,
@@ -22,12 +22,15 @@ test('limits of a file that the database refused hold once it accepts writes', a
   const LIMITS_FILE = join(dir, 'limits.json')
   await writeFile(LIMITS_FILE, limitsOf(500))
   const env = { ...environment({ databaseUrl, redisUrl, upstream: upstream.origin }), LIMITS_FILE }
-  const two = await replicas(2, { program, env, ready: '/readyz' })
+  const [running] = await replicas(1, { program, env, ready: '/readyz' })
   const policyOf = async (url: string) =>
     (await ask(url, '/api/payments', { headers: { cookie } })).headers['ratelimit-policy']
 
   const readOnly = await makeReadOnly(databaseUrl)
   await writeFile(LIMITS_FILE, limitsOf(400))
+  const later = { ...env, INSTANCE_ID: 'replica-2' }
+  const [started] = await replicas(1, { program, env: later, ready: '/readyz' })
+  const two = [running!, started!]
   await until(() => two.every((replica) => replica.output().includes('limits.publish failed')))
   await readOnly[Symbol.asyncDispose]()
   for (const { url } of two) {
