@@ -4,6 +4,9 @@ import { expect, test } from '@playwright/test'
 
 const ROOT = join(import.meta.dirname, '../..')
 
+// Each test boots an app, which takes a while on a machine that does other work too.
+test.describe.configure({ timeout: 240_000 })
+
 /** Runs an app with exactly these settings until it ends. */
 function boot(app: string, env: Record<string, string>) {
   const main = join(ROOT, 'apps', app, 'src/main.ts')
