@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net'
 import { connectRedis } from '@repo/redis'
 import { describe, expect, freePort, type Replica, test, until } from '@repo/testing'
-import { ask, open } from './http.fixture.ts'
+import { ask, open, talk } from './http.fixture.ts'
 import { program, runToEnd, settingsFor } from './process.fixture.ts'
 
 const REQUEST_ID = /^[0-9a-f-]{36}$/
@@ -282,5 +282,7 @@ describe('an instance that runs', () => {
       await new Promise((resolve) => socket.on('error', () => undefined).on('close', resolve))
     }
     expect(await statusOf(replica!, '/readyz')).toBe(200)
+    const request = 'GET constructor HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+    expect(await talk(replica!.url, request)).toMatch(/^HTTP\/1.1 [45]\d\d /)
   })
 })

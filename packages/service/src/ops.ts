@@ -44,10 +44,12 @@ export function createOps(options: OpsOptions) {
   }
 
   return function ops(req: IncomingMessage, res: ServerResponse): boolean {
-    const route = routes[pathOf(req)]
+    // A request target need not begin with a slash: `constructor` is no route.
+    const path = pathOf(req)
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (!route || (req.method !== 'GET' && req.method !== 'HEAD')) return false
     Promise.try(route, res).catch((error: unknown) => {
-      log.error({ event: 'error', err: error }, `${pathOf(req)} failed`)
+      log.error({ event: 'error', err: error }, `${path} failed`)
       res.destroy()
     })
     return true
