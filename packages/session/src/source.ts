@@ -14,8 +14,8 @@ interface LiveRow {
   name: string
   email: string
   role: string
-  actor_id: string | null
-  actor_name: string | null
+  /** Null unless an administrator acts for the user. */
+  actor: { id: string; name: string | null } | null
 }
 
 interface TombstoneRow extends LiveRow {
@@ -39,7 +39,9 @@ export interface SourceOptions {
 export function createSource(options: SourceOptions) {
   const { database, clock, counters, graceMs } = options
   const bulkhead = createBulkhead()
-  const columns = `s.id, u.id as user_id, u.name, u.email, u.role, a.id as actor_id, a.name as actor_name,
+  const columns = `s.id, u.id as user_id, u.name, u.email, u.role,
+    case when s.impersonated_by is not null then jsonb_build_object('id', s.impersonated_by, 'name',
+      (select name from "user" where id = s.impersonated_by)) end as actor,
     extract(epoch from s.created_at)::float8 * 1000 as created_ms,
     extract(epoch from least(s.expires_at, s.created_at + interval '${options.lifetimeMs} ms'))::float8 * 1000
       as expires_ms,
@@ -47,7 +49,6 @@ export function createSource(options: SourceOptions) {
   const byToken = {
     name: 'session-by-token',
     text: `select ${columns} from session s join "user" u on u.id = s.user_id
-             left join "user" a on a.id = s.impersonated_by
            where s.token = $1 and (not u.banned or u.ban_expires <= now())`,
   }
   const byTombstone = {
@@ -57,7 +58,6 @@ export function createSource(options: SourceOptions) {
                then extract(epoch from t.at)::float8 * 1000 + ${graceMs} end as grace_ms
            from session_tombstone t
            left join session s on s.id = t.session_id left join "user" u on u.id = s.user_id
-             left join "user" a on a.id = s.impersonated_by
            where t.key = $1`,
   }
 
@@ -100,7 +100,7 @@ function toKnown(row: LiveRow, goodUntilMs: number): Known {
   const session = { id, createdAt: new Date(row.created_ms), expiresAt: new Date(row.expires_ms) }
   const user = { id: row.user_id, name: boundName(row.name), email: boundEmail(row.email), role }
   const until = new Date(untilMs)
-  if (row.actor_id === null) return { state: 'live', session, user, until }
-  const actor = { id: row.actor_id, name: boundName(row.actor_name ?? '') }
+  if (row.actor === null) return { state: 'live', session, user, until }
+  const actor = { id: row.actor.id, name: boundName(row.actor.name ?? '') }
   return { state: 'live', session, user, actor, until }
 }
