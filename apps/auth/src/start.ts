@@ -1,4 +1,4 @@
-import { busFigures, createBus } from '@repo/cache-broadcast'
+import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
@@ -42,7 +42,11 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   await auth.$context
   return {
     listener: listenerOf(createApp({ auth, sessions, cookies, log })),
-    checks: { database: database.ping },
+    checks: {
+      database: database.ping,
+      limits: () => limiterRedis.check(),
+      bus: () => checkBus(bus),
+    },
     async close() {
       stopApplying()
       await Promise.all([sessions.close(), limiter.close()])

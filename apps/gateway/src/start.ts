@@ -1,4 +1,4 @@
-import { busFigures, createBus } from '@repo/cache-broadcast'
+import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
@@ -73,7 +73,11 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       isForgeable: createForgeryCheck({ origin, trustedOrigins }),
       ...{ sessions, settings, limits, ipOf, log },
     }),
-    checks: { database: database.ping },
+    checks: {
+      database: database.ping,
+      limits: () => limiterRedis.check(),
+      bus: () => checkBus(bus),
+    },
     async close() {
       unfollow()
       await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])

@@ -1,4 +1,4 @@
-import { busFigures, createBus } from '@repo/cache-broadcast'
+import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
@@ -29,7 +29,11 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   metrics.observe([...busFigures(bus), ...limiterFigures(limiter)])
   return {
     listener: listenerOf(createApp({ payments, identities, limiter, log })),
-    checks: { database: database.ping },
+    checks: {
+      database: database.ping,
+      limits: () => limiterRedis.check(),
+      bus: () => checkBus(bus),
+    },
     async close() {
       await limiter.close()
       await Promise.all([limiterRedis.close(), bus.close()])

@@ -1,4 +1,4 @@
-import { createBus } from '@repo/cache-broadcast'
+import { checkBus, createBus } from '@repo/cache-broadcast'
 import type { Context, Started } from '@repo/service'
 import { shareBus } from './bus.ts'
 import { createApp } from './server.ts'
@@ -14,6 +14,7 @@ export async function start(
   shareBus(bus)
   return {
     listener: (request, response) => app.listener(request, response),
+    checks: { bus: () => checkBus(bus) },
     async close() {
       // What runs after a response may still revalidate a tag.
       await app.close()

@@ -1,6 +1,7 @@
 export { type BusOptions, createBus } from './bus.ts'
 export { type Bus, type BusHealth, type InvalidateOptions } from './bus-api.ts'
 export { createCache } from './cache.ts'
+export { checkBus } from './check-bus.ts'
 export { type Cache, type CacheStats, type SetOptions } from './cache-api.ts'
 export { type CacheOptions, type Outage } from './cache-options.ts'
 export { CacheError, type CacheErrorCode, isCacheOutage } from './errors.ts'

@@ -4,10 +4,11 @@ import {
   isSomebodyElses,
   openClient,
   type Script,
+  script,
   type Topology,
 } from '@repo/redis'
 import type { RedisOptions } from 'ioredis'
-import { RateLimitError } from './errors.ts'
+import { RateLimitError, unavailable } from './errors.ts'
 import { LIMITER_SLOT, type LimiterKeys, limiterKeys } from './keys.ts'
 import { addArgument } from './resp.ts'
 import { ScriptCommand } from './script-command.ts'
@@ -15,6 +16,9 @@ import { ScriptCommand } from './script-command.ts'
 /** After so many failures in a row nothing is sent until a probe is answered. */
 const FAILURES = 3
 const PROBE_MS = 100
+
+/** KEYS: 1 a string that ends by itself */
+const write = script({ keys: 1, lua: `return redis.call('SET', KEYS[1], '1', 'PX', 10000)` })
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
@@ -31,6 +35,8 @@ export interface LimiterRedis {
   runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown>
   /** As `run`, with text in the answer. */
   runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
+  /** Writes a little where counts are, as `take` does. @throws RateLimitError with the answer of Redis */
+  check(): Promise<void>
   /** Waits until connected. @throws RateLimitError `unavailable` */
   ready(timeoutMs?: number): Promise<void>
   close(): Promise<void>
@@ -68,6 +74,7 @@ export function connectLimiterRedis({
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
   const logAnswer = createAnswerLog(log)
+  const keys = limiterKeys(topology.prefix)
   let failed = 0
   let down = false
   let probing: NodeJS.Timeout | undefined
@@ -150,10 +157,16 @@ export function connectLimiterRedis({
   client.on('ready', answered)
 
   return {
-    keys: limiterKeys(topology.prefix),
+    keys,
     available: () => client.status === 'ready' && probing === undefined,
     run,
     runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),
+    async check() {
+      if (client.status !== 'ready') throw new RateLimitError('unavailable', 'not connected')
+      await run(write, [keys.health], []).catch((error: unknown) => {
+        throw unavailable(error)
+      })
+    },
     runText: (script, keys, args) => run(script, keys, args, true),
     async ready(timeoutMs = 2_000) {
       if (client.status === 'ready') return

@@ -11,6 +11,7 @@ export type LimiterKeys = ReturnType<typeof limiterKeys>
  * - a count is a string that its algorithm lays out, or for `concurrency` a zset lease -> end (ms);
  *   it ends by itself
  * - `blocks` zset: the name of a count -> until when it is blocked (ms)
+ * - `health` string: written by the check of `/health`
  * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset count -> refusals
  */
 export function limiterKeys(prefix = DEFAULT_PREFIX) {
@@ -20,6 +21,7 @@ export function limiterKeys(prefix = DEFAULT_PREFIX) {
     /** An identifier follows, which is the last part: whatever is in it, no two counts share a name. */
     countPrefix: (policy: string) => key(policy, ''),
     blocks: key('.blocks'),
+    health: key('.health'),
     activityPrefix: key('.activity', ''),
     limitedPrefix: key('.limited', ''),
     /** The policy and the identifier that a count is named for. */

@@ -78,8 +78,20 @@ async function run(check: Check): Promise<CheckResult> {
       () => ({ state: 'healthy' }) as const,
       (error: unknown) => ({
         state: 'unhealthy' as const,
-        ...(error instanceof CheckError && { reason: error.message }),
+        ...reasonOf(error),
       }),
     ),
   ])
 }
+
+/** What can be shown of a failure: its own words, or the answer of Redis, which names no address. */
+function reasonOf(error: unknown): Pick<CheckResult, 'reason'> {
+  if (error instanceof CheckError) return { reason: error.message }
+  if (!(error instanceof Error)) return {}
+  if (error.name !== 'ReplyError') return reasonOf(error.cause)
+  const [answer = ''] = error.message.replace(SCRIPT, '').split('\n', 1)
+  return { reason: answer.slice(0, 200) }
+}
+
+/** Where in a script a command was refused. */
+const SCRIPT = / script: ([\da-f]{40}, )?on @user_script.*/s

@@ -1,4 +1,6 @@
-import { describe, expect, test } from '@repo/testing'
+import { describe, expect, test, until } from '@repo/testing'
+import { ask } from './http.fixture.ts'
+import { program, settingsFor } from './process.fixture.ts'
 import { join, type Member } from './registry.fixture.ts'
 
 async function announceInTurn(rounds: number, ...members: Member[]) {
@@ -29,6 +31,23 @@ describe('two processes with one INSTANCE_ID', () => {
     await announceInTurn(4, first)
     expect(first.registry.problems()).toEqual([])
     expect(first.events).toContain('instance.unique')
+  })
+
+  test('both processes are degraded in /health with a text, and serve', async ({
+    redisUrl,
+    replicas,
+  }) => {
+    const env = { ...settingsFor(redisUrl), INSTANCE_ID: 'auth-9' }
+    const both = await replicas(2, { program, env, ready: '/readyz' })
+    for (const { url, output } of both) {
+      await until(async () => {
+        const { status, body } = await ask(`${url}/health`)
+        const text = 'INSTANCE_ID auth-9 is also used by another process'
+        return status === 200 && body.includes('"degraded"') && body.includes(text)
+      })
+      expect(output()).toContain('"event":"instance.duplicate"')
+      expect(await ask(`${url}/hello`)).toMatchObject({ status: 200 })
+    }
   })
 
   test('a process of the release before, which has no nonce, counts as another one', async ({

@@ -38,24 +38,9 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
 /** Healthy when Redis takes writes and keeps what it is given. */
 export function createRedisCheck(redis: RedisConnection): Check {
   return async () => {
-    const [policy] = await Promise.all([
-      checkEvictionPolicy(redis),
-      checkWrites(redis).catch((error: unknown) => {
-        throw new CheckError(describe(error), { cause: error })
-      }),
-    ])
+    const [policy] = await Promise.all([checkEvictionPolicy(redis), checkWrites(redis)])
     if (policy.outcome === 'unsafe') throw new CheckError(faultOf(policy))
   }
-}
-
-/** An answer of the server, which names no address and no secret; else only the kind of the failure. */
-function describe(error: unknown): string {
-  if (!(error instanceof RedisError)) return 'the check failed'
-  if (!(error.cause instanceof Error) || error.cause.name !== 'ReplyError') return error.code
-  const [reason = ''] = error.message
-    .replace(/ script: ([\da-f]{40}, )?on @user_script.*/s, '')
-    .split('\n', 1)
-  return reason.slice(0, 200)
 }
 
 function faultOf({ policy }: { policy: string }): string {
