@@ -3,12 +3,19 @@ import { NOW, publishing, RESTART, tell, write } from './append-script.ts'
 
 const FLOOR = `'["",0,{"kind":"floor"}]'`
 
-/** Registers a member. In `join` and `renew`; ARGV: 1 member · 2 ms. */
+/**
+ * Registers a member, and defines `older`, the number of members of the release before: they have no
+ * mark. In `join` and `renew`; ARGV: 1 member · 2 ms.
+ */
 const REGISTER = /* lua */ `
   ${NOW}
   local now = nowMs
   redis.call('HSETNX', KEYS[1], 'born', now)
   redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
+  local older = 0
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf')) do
+    if not string.find(member, '~2%-%x+$') then older = older + 1 end
+  end
 `
 
 /**
@@ -19,7 +26,7 @@ const REGISTER = /* lua */ `
  * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it ·
  * 5 flags, as `publishing`
  * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', when the list of
- * members was started }.
+ * members was started, number of members of the release before }.
  */
 export const join = script({
   keys: 4,
@@ -45,20 +52,20 @@ export const join = script({
       ${tell(FLOOR, 'ARGV[5]')}
     end
     local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-    return { state, n, shaOf(newest), redis.call('HGET', KEYS[1], 'born') }
+    return { state, n, shaOf(newest), redis.call('HGET', KEYS[1], 'born'), older }
   `,
 })
 
 /**
  * Prolongs a member's registration.
  * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 member · 2 registration in ms
- * Returns the last number.
+ * Returns { last number, number of members of the release before }.
  */
 export const renew = script({
   keys: 4,
   lua: /* lua */ `${RESTART}
     ${REGISTER}
-    return redis.call('HGET', KEYS[1], 'n') or restart()
+    return { redis.call('HGET', KEYS[1], 'n') or restart(), older }
   `,
 })
 

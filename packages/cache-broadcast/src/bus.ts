@@ -11,9 +11,10 @@ import { createHandlers } from './handlers.ts'
 import { createInvalidations } from './invalidations.ts'
 import { busKeys } from './keys.ts'
 import { createLease } from './lease.ts'
+import { createLegacyNews } from './legacy-news.ts'
 import type { Sink } from './link.ts'
 import { decodeMessage, encodeMessage, type Envelope, type Message } from './message.ts'
-import { createPublish, senderOf, toFlags, toMember, toRegistration } from './publish.ts'
+import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
 import { runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
@@ -93,7 +94,9 @@ export function createBus(options: BusOptions): Bus {
     void tail.answer(keys.answers(sender), encodeAnswer({ origin, member, applied }))
   }
 
+  const legacy = createLegacyNews(keys.legacyNews, onError)
   const tail = createTail({
+    legacy,
     connect: () => connectTail(redis.client, member),
     keys,
     registration: toRegistration(member, maxStaleMs),
@@ -113,6 +116,7 @@ export function createBus(options: BusOptions): Bus {
 
   const publish = createPublish({
     keys,
+    legacy,
     member,
     maxStaleMs,
     barriers,
@@ -147,7 +151,7 @@ export function createBus(options: BusOptions): Bus {
       if (health.closed) return
       const payload = encodeMessage(`${member}.0`, false, { kind: 'left', member })
       const names = [keys.meta, keys.log, keys.members, keys.news]
-      const args = [payload, toFlags(keys, false), toRegistration(member, maxStaleMs)]
+      const args = [payload, legacy.flags(false), toRegistration(member, maxStaleMs)]
       await tail.close()
       // Unsaid, others wait for this instance until its registration is over.
       await call((client) => runBatch(client, leave, names, args)).catch(onError)

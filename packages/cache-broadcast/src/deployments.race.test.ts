@@ -97,9 +97,13 @@ async function openBefore(url: string) {
   await commands.ready()
   const { client } = commands
   await client.zadd(members, Date.now() + 60_000, '1000:before~1')
+  const followers = async () =>
+    Number(String(await client.call('PUBSUB', 'SHARDNUMSUB', log)).split(',')[1])
   return {
     heard,
     acks,
+    /** How many follow the channel of its release, itself included. */
+    followers,
     /** As its script does: number, log, channel. */
     async publish(message: object) {
       const n = await client.hincrby(meta, 'n', 1)
@@ -113,6 +117,7 @@ async function openBefore(url: string) {
       const sender = origin!.slice(0, origin!.lastIndexOf('.'))
       await client.spublish(answers(sender), JSON.stringify([origin, 'before~1', true]))
     },
+    leave: () => client.zrem(members, '1000:before~1'),
     async close() {
       channel.disconnect()
       await commands.close()
@@ -128,6 +133,7 @@ describe('beside an instance of the release before', () => {
       const { bus, cache } = await open({ url }, 'after')
       const before = await openBefore(url)
       try {
+        await until(async () => (await before.followers()) === 2)
         await cache.get('key')
         const { lastN: at } = bus.health()
         await before.publish({ kind: 'keys', cache: 'value', keys: ['key'] })
@@ -143,6 +149,9 @@ describe('beside an instance of the release before', () => {
         await before.confirm(mine()!)
         expect(await told).toMatchObject({ acked: expect.arrayContaining(['before', 'after']) })
         expect(bus.health().resyncs).toBe(resyncs)
+        // When the last one of that release is gone, its channel costs nothing any more.
+        await before.leave()
+        await until(async () => (await before.followers()) === 1)
       } finally {
         await before.close()
       }
@@ -156,9 +165,11 @@ describe('beside an instance of the release before', () => {
     const url = `${redisUrl}/2`
     const { bus } = await open({ url, legacyNames: false }, 'after')
     const before = await openBefore(url)
-    await bus.emit('event', 1)
-    await bus.emit('event', 2)
-    expect(before.heard).toEqual([])
+    const { lastN } = bus.health()
+    await bus.emit('event', 1, { wait: 'everywhere' })
+    await bus.emit('event', 2, { wait: 'everywhere' })
+    expect(bus.health().lastN).toBeGreaterThan(lastN)
+    expect([before.heard, await before.followers()]).toEqual([[], 1])
     await before.close()
   })
 })

@@ -2,6 +2,7 @@ import type { Script } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import type { createBarriers } from './barrier.ts'
 import type { BusKeys } from './keys.ts'
+import type { LegacyNews } from './legacy-news.ts'
 import type { Delivery } from './link.ts'
 import { encodeMessage, type Message } from './message.ts'
 import { list, runBatch } from './run-script.ts'
@@ -19,6 +20,7 @@ export type Publish = (publication: Publication) => Promise<Delivery>
 
 export interface PublishOptions {
   keys: BusKeys
+  legacy: Pick<LegacyNews, 'flags'>
   member: string
   maxStaleMs: number
   barriers: ReturnType<typeof createBarriers>
@@ -30,7 +32,7 @@ export interface PublishOptions {
 const MARGIN_MS = 25
 
 /** Appends to the log and, where asked, waits until no instance can serve anything older (I1). */
-export function createPublish({ keys, member, ...options }: PublishOptions): Publish {
+export function createPublish({ keys, member, legacy, ...options }: PublishOptions): Publish {
   let sent = 0
 
   return async ({ script, message, keys: own = [], args = [], wait }) => {
@@ -42,7 +44,7 @@ export function createPublish({ keys, member, ...options }: PublishOptions): Pub
     const barrier = wait && options.barriers.open(origin)
     try {
       const reply = await options.call((client) =>
-        runBatch(client, script, names, [payload, toFlags(keys, barrier !== undefined), ...args]),
+        runBatch(client, script, names, [payload, legacy.flags(barrier !== undefined), ...args]),
       )
       if (!barrier) return { outcome: 'sent', n: Number(reply) }
       const [n, ageMs, ...registrations] = list(reply).map(String)
@@ -70,12 +72,6 @@ export function createPublish({ keys, member, ...options }: PublishOptions): Pub
   }
 }
 
-/** What a script that appends does beside: 1 the sender waits for everybody, 2 it serves old names. */
-export function toFlags({ legacyNews }: BusKeys, waits: boolean): string {
-  if (legacyNews) return waits ? '3' : '2'
-  return waits ? '1' : '0'
-}
-
 /** As a member is listed in Redis. */
 export function toRegistration(member: string, maxStaleMs: number): string {
   return `${maxStaleMs}:${member}`
@@ -86,9 +82,12 @@ function fromRegistration(text: string): { member: string; maxStaleMs: number } 
   return { member: text.slice(colon + 1), maxStaleMs: Number(text.slice(0, colon)) }
 }
 
-/** A member is one life of an instance. */
+/**
+ * A member is one process of an instance. The mark `2-` tells it from a member of the release before,
+ * which follows another channel.
+ */
 export function toMember(instance: string, life: string): string {
-  return `${instance}~${life}`
+  return `${instance}~2-${life}`
 }
 
 function instanceOf(member: string): string {

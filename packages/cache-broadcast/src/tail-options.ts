@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis'
 import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
+import type { LegacyNews } from './legacy-news.ts'
 
 export interface TailOptions {
   /** A new connection that nobody else uses, not connected yet. */
   connect: () => Redis
   keys: BusKeys
+  legacy: LegacyNews
   /** As it is listed among the members. */
   registration: string
   /** The channel on which members say that they applied what this one sent. */

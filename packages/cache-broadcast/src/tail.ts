@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
 import { type LogEntry, readHead, readLog, readNews, sha1, tell } from './log-reads.ts'
-import { toFlags } from './publish.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
 import type { TailOptions } from './tail-options.ts'
@@ -15,9 +14,8 @@ import { watch } from './watch.ts'
  * it is read from the log. What cannot be proved to be the next entry is a gap (I4).
  */
 export function createTail(options: TailOptions) {
-  const { keys, lease, now, maxStaleMs, registrationMs } = options
+  const { keys, legacy, lease, now, maxStaleMs, registrationMs } = options
   const names = [keys.meta, keys.log, keys.members, keys.news]
-  const channels = [keys.news, options.answers, ...(keys.legacyNews ? [keys.legacyNews] : [])]
   const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
   const rest = createRest()
@@ -41,7 +39,7 @@ export function createTail(options: TailOptions) {
       try {
         redis = open()
         await watched(redis, redis.connect())
-        await watched(redis, redis.ssubscribe(...channels))
+        await watched(redis, redis.ssubscribe(keys.news, options.answers))
         await joinAt(redis)
         failures = 0
         while (!life.closed) {
@@ -102,8 +100,10 @@ export function createTail(options: TailOptions) {
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
     const anchor = last === 0 || isInDoubt ? '' : String(last)
-    const args = [options.registration, registrationMs, anchor, shaOfLast(), toFlags(keys, false)]
-    const [state, n, sha, listBorn] = list(await watched(redis, runBatch(redis, join, names, args)))
+    const args = [options.registration, registrationMs, anchor, shaOfLast(), legacy.flags(false)]
+    const [state, n, sha, listBorn, older] = list(
+      await watched(redis, runBatch(redis, join, names, args)),
+    )
     if (anchor === '' || state !== 'ok') {
       const missed = anchor !== '' || isInDoubt
       last = Number(n)
@@ -114,6 +114,7 @@ export function createTail(options: TailOptions) {
     }
     born = String(listBorn)
     registered(sentAtMs, n)
+    legacy.note(redis, older)
     joined = redis
   }
 
@@ -159,8 +160,10 @@ export function createTail(options: TailOptions) {
   async function prolong(redis: Redis, sentAtMs: number): Promise<void> {
     renewedAtMs = sentAtMs
     try {
-      const n = await runBatch(redis, renew, names, [options.registration, registrationMs])
+      const args = [options.registration, registrationMs]
+      const [n, older] = list(await runBatch(redis, renew, names, args))
       registered(sentAtMs, n)
+      legacy.note(redis, older)
     } catch (error) {
       options.onError(error) // the connection is gone, or the next turn tries again
     }

@@ -4,7 +4,7 @@ import {
   isSomebodyElses,
   openClient,
   type Script,
-  script,
+  script as defineScript,
   type Topology,
 } from '@repo/redis'
 import type { RedisOptions } from 'ioredis'
@@ -18,7 +18,7 @@ const FAILURES = 3
 const PROBE_MS = 100
 
 /** KEYS: 1 a string that ends by itself */
-const write = script({ keys: 1, lua: `return redis.call('SET', KEYS[1], '1', 'PX', 10000)` })
+const WRITE = defineScript({ keys: 1, lua: `return redis.call('SET', KEYS[1], '1', 'PX', 10000)` })
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
@@ -74,7 +74,7 @@ export function connectLimiterRedis({
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
   const logAnswer = createAnswerLog(log)
-  const keys = limiterKeys(topology.prefix)
+  const names = limiterKeys(topology.prefix)
   let failed = 0
   let down = false
   let probing: NodeJS.Timeout | undefined
@@ -157,13 +157,13 @@ export function connectLimiterRedis({
   client.on('ready', answered)
 
   return {
-    keys,
+    keys: names,
     available: () => client.status === 'ready' && probing === undefined,
     run,
     runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),
     async check() {
       if (client.status !== 'ready') throw new RateLimitError('unavailable', 'not connected')
-      await run(write, [keys.health], []).catch((error: unknown) => {
+      await run(WRITE, [names.health], []).catch((error: unknown) => {
         throw unavailable(error)
       })
     },

@@ -39,14 +39,14 @@ describe('two processes with one INSTANCE_ID', () => {
   }) => {
     const env = { ...settingsFor(redisUrl), INSTANCE_ID: 'auth-9' }
     const both = await replicas(2, { program, env, ready: '/readyz' })
-    for (const { url, output } of both) {
+    for (const replica of both) {
       await until(async () => {
-        const { status, body } = await ask(`${url}/health`)
+        const { status, body } = await ask(`${replica.url}/health`)
         const text = 'INSTANCE_ID auth-9 is also used by another process'
         return status === 200 && body.includes('"degraded"') && body.includes(text)
       })
-      expect(output()).toContain('"event":"instance.duplicate"')
-      expect(await ask(`${url}/hello`)).toMatchObject({ status: 200 })
+      expect(replica.output()).toContain('"event":"instance.duplicate"')
+      expect(await ask(`${replica.url}/hello`)).toMatchObject({ status: 200 })
     }
   })
 
