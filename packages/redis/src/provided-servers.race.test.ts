@@ -68,7 +68,7 @@ describe.skipIf(command === '')('sentinels that ask for a user and a password', 
   })
 })
 
-describe.skipIf(command === '')('a cluster with TLS whose certificate has only a host name', () => {
+describe.skipIf(command === '')('servers with TLS whose certificate has only a host name', () => {
   let folder: string
   const trusted = tls.getCACertificates('default')
 
@@ -120,18 +120,38 @@ describe.skipIf(command === '')('a cluster with TLS whose certificate has only a
     ['its host name', ['hostname', 'localhost'], 'localhost'],
     ['`?`, as it has no host name', ['hostname', ''], '?'],
     ['nothing', ['unknown-endpoint', ''], ',,'],
-  ] as const)('serves when its nodes announce %s', async ([, [type, hostname], announced]) => {
-    const settings = [
-      'cluster-announce-ip 127.0.0.1',
-      ...(type ? [`cluster-preferred-endpoint-type ${type}`] : []),
-      ...(hostname ? [`cluster-announce-hostname ${hostname}`] : []),
+  ] as const)(
+    'a cluster serves when its nodes announce %s',
+    async ([, [type, hostname], announced]) => {
+      const settings = [
+        'cluster-announce-ip 127.0.0.1',
+        ...(type ? [`cluster-preferred-endpoint-type ${type}`] : []),
+        ...(hostname ? [`cluster-announce-hostname ${hostname}`] : []),
+      ]
+      const { slots, ...topology } = await startCluster(settings)
+      expect(slots).toContain(announced)
+      expect(await write(topology)).toBe('value')
+    },
+  )
+
+  test('sentinels and their primary that announce an address are reached by TLS', async () => {
+    const secure = (tlsPort: number) => [
+      `tls-port ${tlsPort}`,
+      `tls-cert-file ${folder}/localhost.crt`,
+      `tls-key-file ${folder}/localhost.key`,
+      `tls-ca-cert-file ${folder}/ca.crt`,
+      'tls-auth-clients no',
+      'tls-replication yes',
     ]
-    const { slots, ...topology } = await startCluster(settings)
-    expect(slots).toContain(announced)
-    expect(await write(topology)).toBe('value')
+    const [primaryPort, sentinelPort] = [await freePort(), await freePort()]
+    await start(secure(primaryPort))
+    const monitor = `sentinel monitor main 127.0.0.1 ${primaryPort} 1`
+    await start([...secure(sentinelPort), monitor], { sentinel: true })
+    const sentinels = [`localhost:${sentinelPort}`]
+    expect(await write({ url: 'rediss://main', sentinels })).toBe('value')
   })
 
-  test('is refused when the certificate is for a name that nobody configured', async () => {
+  test('a cluster is refused when its certificate is for a name that nobody configured', async () => {
     const { slots: _, ...topology } = await startCluster([], 'elsewhere')
     await expect(connect(topology).ready(1_500)).rejects.toMatchObject({ code: 'unavailable' })
   })
