@@ -84,6 +84,23 @@ describe('ten wrong passwords for an account from one network', () => {
     expect(bodies[0]?.at(-1)).toMatchObject({ status: 429 })
   })
 
+  test('are not checked for whoever is not signed in, where the session names the account', async ({
+    databaseUrl,
+  }) => {
+    await using app = await openApp(databaseUrl)
+    const headers = { cookie: 'better-auth-8080.session_token=forged.value' }
+    const change = { currentPassword: PASSWORD, newPassword: 'four-of-everything' }
+    for (const given of [{}, headers]) {
+      const verified = await app.ask('/verify-password', {
+        body: { password: PASSWORD },
+        headers: given,
+      })
+      expect(verified).toMatchObject({ status: 401, cookie: '' })
+      const changed = await app.ask('/change-password', { body: change, headers: given })
+      expect(changed).toMatchObject({ status: 401, cookie: '' })
+    }
+  })
+
   test('may come by any endpoint that checks the password', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const session = (await signUp(app, 'sal')).split('; ').find((each) => !deviceOf(each)) ?? ''

@@ -6,12 +6,13 @@ import type { Endpoint } from './endpoints.ts'
 import type { PasswordUse } from './guesses.ts'
 import { networkOf } from './network.ts'
 
+const signedOut = { status: 401, code: 'signed-out', detail: 'Sign in to continue.' }
 const withEmail = z.object({ email: z.string() })
 
 /**
- * Names the account whose password a request checks or sets; undefined if it does neither, or if
- * nobody is signed in, which Better Auth refuses.
- * @throws ProblemError 503 if no store can say who is signed in
+ * Names the account whose password a request checks or sets; undefined if it does neither.
+ * @throws ProblemError 401 unless signed in, where the password is that of the session's user, and
+ * 503 if no store can say who is signed in
  */
 export async function passwordUseOf(
   { password }: Endpoint,
@@ -25,7 +26,6 @@ export async function passwordUseOf(
     password === 'of-session'
       ? await emailOf(sessions, cookie)
       : withEmail.parse(input).email.toLowerCase()
-  if (account === undefined) return undefined
   return {
     account,
     network: networkOf(headers.get('x-client-ip') ?? undefined),
@@ -36,6 +36,6 @@ export async function passwordUseOf(
 
 async function emailOf(sessions: Pick<Sessions, 'validate'>, cookie: string | undefined) {
   const check = await sessions.validate(cookie)
-  if (check.outcome === 'unavailable') throw new ProblemError(unavailable)
-  return check.outcome === 'valid' ? check.user.email.toLowerCase() : undefined
+  if (check.outcome === 'valid') return check.user.email.toLowerCase()
+  throw new ProblemError(check.outcome === 'unavailable' ? unavailable : signedOut)
 }
