@@ -40,6 +40,10 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const auth = createAuth({ db, log, origin, trustedOrigins, secret, onLogin, limiter })
   // Reads its options and plugins now, not in the first request.
   await auth.$context
+  // A store that is unavailable is used again by each request.
+  await sessions.ready().catch((error: unknown) => {
+    log.warn({ event: 'sessions.cold', err: error }, 'the caches of sessions are not subscribed')
+  })
   return {
     listener: listenerOf(createApp({ auth, sessions, cookies, log })),
     checks: {

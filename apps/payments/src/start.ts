@@ -27,6 +27,10 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   })
   resources.defer(() => limiter.close())
   metrics.observe([...busFigures(bus), ...limiterFigures(limiter)])
+  // A store that is unavailable is used again by each request.
+  await bus.ready().catch((error: unknown) => {
+    log.warn({ event: 'bus.cold', err: error }, 'the bus is not joined')
+  })
   return {
     listener: listenerOf(createApp({ payments, identities, limiter, log })),
     checks: {

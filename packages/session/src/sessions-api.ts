@@ -31,7 +31,10 @@ export interface Sessions {
   noteLogin(): void
   /** What was counted by all instances, or by this one: also where Redis is away, which it says. */
   observability(options?: { scope?: 'cluster' | 'instance' }): Promise<Observability>
-  /** Waits until what is cached may be believed, at most that long; checks are right before it too. */
+  /**
+   * Waits until what is cached may be believed, at most that long, and prepares the statements of a
+   * check on the connections that are open. Checks are right before it too.
+   */
   ready(timeoutMs?: number): Promise<void>
   /** Writes what is left to write; leaves bus, database and Redis to their owner. */
   close(): Promise<void>

@@ -64,7 +64,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
   const settle = createSettle({ bus, outbox, counters })
   const revoke = createRevoke(database, settle)
-  const find = createSource({
+  const { find, statements } = createSource({
     ...{ database, clock, counters, lifetimeMs, graceMs },
     async onReuse(sessionId) {
       log?.warn({ event: 'session.reuse', sessionId }, 'a replaced token came back: revoked')
@@ -80,6 +80,17 @@ export function createSessions(options: SessionsOptions): Sessions {
   const heard = trust && revocations && { trust, revocations, applied: () => link.applied() }
   const onSeen = (userId: string) => metrics.noteUser(userId)
   const touches = createTouches({ database, idleMs, lifetimeMs, everyMs: touchMs, onSeen, log })
+
+  /** Waits until what is cached may be believed. */
+  async function trusted(timeoutMs: number): Promise<void> {
+    if (!bus || !trust) return
+    const untilMs = performance.now() + timeoutMs
+    await bus.ready(timeoutMs)
+    while (!trust.holds() && performance.now() < untilMs) {
+      await trust.regain()
+      if (!trust.holds()) await pause(5)
+    }
+  }
 
   return {
     validate: createValidate({
@@ -104,13 +115,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       }
     },
     async ready(timeoutMs = 2_000) {
-      if (!bus || !trust) return
-      const untilMs = performance.now() + timeoutMs
-      await bus.ready(timeoutMs)
-      while (!trust.holds() && performance.now() < untilMs) {
-        await trust.regain()
-        if (!trust.holds()) await pause(5)
-      }
+      const ends = await Promise.allSettled([trusted(timeoutMs), database.warm(statements)])
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
     async close() {
       await Promise.all([touches.close(), metrics.close(), outbox?.close()])

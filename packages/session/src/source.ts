@@ -84,13 +84,17 @@ export function createSource(options: SourceOptions) {
   }
 
   /** Undefined: never heard of. @throws what `isDatabaseUnavailable` knows; SessionError */
-  return async function find(key: string, token: string): Promise<Known | undefined> {
+  async function find(key: string, token: string): Promise<Known | undefined> {
     return bulkhead(async () => {
       counters.queries += 1
       const row = await query<LiveRow>(byToken, token)
       return row ? toKnown(row, row.expires_ms) : findEnded(key)
     })
   }
+
+  // Statements that each connection prepares before the first check needs them.
+  const statements = [byToken, byTombstone].map((each) => ({ ...each, values: [''] }))
+  return { find, statements }
 }
 
 function toKnown(row: LiveRow, goodUntilMs: number): Known {
