@@ -1,6 +1,15 @@
 import { z } from 'zod'
 
-const origin = () => z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).origin)
+const origin = () =>
+  z
+    .url({ protocol: /^https?$/ })
+    .refine(isOrigin, 'must be a scheme, a host and a port, such as https://example.com')
+    .transform((url) => new URL(url).origin)
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text)
+  return url !== null && url.port !== '0' && url.href === `${url.origin}/` && !/[?#]$/.test(text)
+}
 
 /** What web reads beyond what every app does. */
 export const webSettings = {
