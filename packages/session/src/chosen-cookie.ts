@@ -48,9 +48,17 @@ export function chosenCookies(header: string, options: CookieOptions): string {
     if (!TOKEN.test(name) || !OCTETS.test(value)) return []
     // A session of a former release keeps its other cookies, such as the one not to remember it.
     const isRenamed = isFormer && name.startsWith(FORMER_PREFIX)
-    return [`${isRenamed ? prefix + name.slice(FORMER_PREFIX.length) : name}=${value}`]
+    const current = isRenamed ? prefix + name.slice(FORMER_PREFIX.length) : name
+    return [`${current}=${current.includes(prefix) ? resign(value, options) : value}`]
   })
   return [...new Set(chosen)].join('; ')
+}
+
+/** Better Auth's other signed cookies, such as the one with the session of an impersonator. */
+function resign(value: string, options: CookieOptions): string {
+  const check = checkSessionValue(value, options)
+  const isOld = check.outcome === 'signed' && check.secret !== options.secret
+  return isOld ? signSessionValue(check.token, options.secret) : value
 }
 
 function isFormerName(header: string, site: CookieSite): boolean {

@@ -180,6 +180,15 @@ describe('a secret that is replaced', () => {
     expect(readSessionCookie(rewritten, { secret: next })).toMatchObject({ token })
   })
 
+  test('is still accepted in the other cookies of Better Auth: who impersonates can stop', () => {
+    const other = (by: string) => `better-auth.admin_session=${signedValue(`${token}:`, by)}`
+    const rewritten = chosenCookies(`${name}=${value}; ${other(secret)}`, options)
+    expect(rewritten).toBe(`${name}=${signedValue(token, next)}; ${other(next)}`)
+    expect(chosenCookies(other('a secret that nobody knows of here'), options)).toBe(
+      other('a secret that nobody knows of here'),
+    )
+  })
+
   test.for(['', 'theme=dark', `${name}=${signedValue(token, next)}`])(
     'leaves alone what is not an old one: %s',
     (header) => {

@@ -18,6 +18,8 @@ interface Impersonation {
 
 async function prepare(database: DatabaseConnection): Promise<Impersonation> {
   const adminId = await makeUser(database, 'admin')
+  // The last administrator cannot be demoted.
+  await makeUser(database, 'admin')
   await database.pool.query(
     `insert into account (id, account_id, provider_id, user_id, password)
      values ($1, $1, 'credential', $1, 'old')`,
