@@ -72,6 +72,14 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
   logTransitions(client, log)
   const breaker = createBreaker()
   const logAnswer = createAnswerLog(log)
+  /** Why the server does not let this instance in, as long as it does not. */
+  let notLetIn: Error | undefined
+  client.on('error', (error) => {
+    if (isAnswer(error)) notLetIn = error
+  })
+  client.on('ready', () => {
+    notLetIn = undefined
+  })
   const { prefix = DEFAULT_PREFIX, legacyNames = true } = topology
 
   async function attempt<T>(command: (client: Redis) => Promise<T>): Promise<T> {
@@ -86,7 +94,12 @@ export function connectRedis({ name, deadlineMs = 250, log, ...topology }: Conne
       return await Promise.race([command(client), late.promise])
     } catch (error) {
       if (isAnswer(error)) logAnswer(error)
-      throw toRedisError(error)
+      const sorted = toRedisError(error)
+      if (!(sorted instanceof RedisError) || sorted.code !== 'unavailable' || !notLetIn)
+        throw sorted
+      throw new RedisError('unavailable', `not connected to Redis: ${notLetIn.message}`, {
+        cause: notLetIn,
+      })
     } finally {
       clearTimeout(timer)
     }

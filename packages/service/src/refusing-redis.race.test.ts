@@ -75,6 +75,7 @@ const STATES: State[] = [
   withoutRight('resetchannels', 'allchannels', { isPartial: true }),
   {
     name: 'a password is required',
+    reason: /NOAUTH/,
     async enter(admin) {
       await admin.config('SET', 'requirepass', 'secret')
       await cut(admin)
