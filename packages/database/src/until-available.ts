@@ -31,7 +31,8 @@ export async function untilAvailable<T>(
       const isFinal = isRefused || !isDatabaseUnavailable(error)
       if (isFinal || signal?.aborted || performance.now() + pauseMs > giveUpAtMs) throw error
       onFailure?.(error)
-      await wait(pauseMs, undefined, { ref: false })
+      await wait(pauseMs, undefined, { signal }).catch(() => undefined)
+      if (signal?.aborted) throw error
     }
   }
 }
