@@ -198,7 +198,7 @@ describe('a sign-in that verified the password before', () => {
 })
 
 describe('a new password', () => {
-  test('is not written by who verified the old one before it was reset', async ({
+  test('is not written by a request that verified the old one before a reset', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -241,7 +241,7 @@ describe('a new password', () => {
     expect(await passwordOf(target)).toBe(password)
   })
 
-  test('is not written by who has a token for a reset, when the user changed while it was hashed', async ({
+  test('is not written by a reset whose user changed while it was hashed', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -288,7 +288,7 @@ describe('a new password', () => {
   })
 })
 
-test('what the database compares is in no response', async ({ databaseUrl }) => {
+test('no response contains what the database compares', async ({ databaseUrl }) => {
   const target = await open(databaseUrl)
   await using app = target.app
   const before = await count(app.database, 'session')

@@ -4,7 +4,7 @@ import { ProblemError } from '@repo/service/hono'
 import type { DBAdapterInstance, DBTransactionAdapter } from 'better-auth'
 import { z } from 'zod'
 
-/** What a request has read of users and sessions. */
+/** The users and the session that a request has read. */
 interface Observed {
   /** The credential version of each user, as the request first read it: before the hash. */
   versions: Map<string, string>
@@ -48,7 +48,7 @@ export async function withCredentials<T>(
   return ended.value
 }
 
-/** Better Auth's database adapter, which notes what `withCredentials` relies on. */
+/** Returns Better Auth's database adapter with notes for `withCredentials`. */
 export function relyOnCredentials(createAdapter: DBAdapterInstance): DBAdapterInstance {
   return (options) => {
     const adapter = createAdapter(options)

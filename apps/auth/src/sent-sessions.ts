@@ -51,7 +51,7 @@ export function createSentSessions({
     async end(request: Request, ids: readonly string[], response: Response): Promise<void> {
       const { pathname, hostname } = new URL(request.url)
       if (!REPLACING.test(pathname)) return
-      // Signed out while impersonating, the administrator is signed out too.
+      // A sign-out while impersonating also signs the administrator out.
       const withSource = pathname.endsWith('/sign-out')
       for (const sessionId of new Set(ids)) await sessions.revoke({ sessionId, withSource })
       const own = response.headers.getSetCookie()

@@ -24,7 +24,7 @@ CREATE TRIGGER user_credential_changed BEFORE UPDATE ON "user" FOR EACH ROW
 		OR (ban_in_force(NEW.banned, NEW.ban_expires) AND NOT ban_in_force(OLD.banned, OLD.ban_expires)))
 	EXECUTE FUNCTION user_credential_changed();
 --> statement-breakpoint
--- So does a new password, and an account that moves or is unlinked. The row reports the new version,
+-- A new password does so too, and an account that is moved or unlinked. The row reports the new version,
 -- so that the writer of a password can rely on it (UPDATE ... RETURNING).
 CREATE FUNCTION account_credential_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -76,7 +76,7 @@ CREATE TRIGGER account_admit BEFORE INSERT OR UPDATE OF credential_versions ON a
 	WHEN (NEW.credential_versions IS NOT NULL)
 	EXECUTE FUNCTION account_admit();
 --> statement-breakpoint
--- Who gets a session. The rows of the user and of the impersonator are locked, so that sign-ins, bans,
+-- Admits or refuses a session. The rows of the user and of the impersonator are locked, so that sign-ins, bans,
 -- new passwords and "sign out everywhere" of one user come one after the other.
 -- TF001: the user is banned. TF002: the user has as many sessions as are allowed. TF003: see
 -- credential_admit. TF004: the impersonator is no administrator any more, or is signed out.
@@ -169,7 +169,7 @@ BEGIN
 	RETURN NEW;
 END $$;
 --> statement-breakpoint
--- Nothing prolongs an impersonation: Better Auth would, as it does every session that is used.
+-- Keeps the end of an impersonation: Better Auth prolongs each session that is used.
 CREATE FUNCTION session_impersonation_used() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	NEW.expires_at := OLD.expires_at;
@@ -180,9 +180,9 @@ CREATE TRIGGER session_impersonation_used BEFORE UPDATE ON session FOR EACH ROW
 	WHEN (OLD.impersonated_by IS NOT NULL AND NEW.expires_at > OLD.expires_at)
 	EXECUTE FUNCTION session_impersonation_used();
 --> statement-breakpoint
--- What sessions say of their user changes with it. A ban ends them. A ban, another role or the deletion
--- of a user ends the sessions in which the user acts for others; a user of another role is not
--- impersonated either.
+-- A change of a user invalidates the cached sessions of the user. A ban ends them. A ban, another role
+-- or the deletion of a user ends the sessions in which the user acts for others. Another role also ends
+-- the impersonations of the user.
 CREATE OR REPLACE FUNCTION session_user_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF TG_OP = 'DELETE' THEN
@@ -205,5 +205,5 @@ BEGIN
 	RETURN NULL;
 END $$;
 --> statement-breakpoint
--- Impersonations from before have no source with which they could end.
+-- Ends the impersonations of the release before: they do not name a source.
 DELETE FROM session WHERE impersonated_by IS NOT NULL;

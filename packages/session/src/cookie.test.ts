@@ -180,7 +180,7 @@ describe('a secret that is replaced', () => {
     expect(readSessionCookie(rewritten, { secret: next })).toMatchObject({ token })
   })
 
-  test('is still accepted in the other cookies of Better Auth: who impersonates can stop', () => {
+  test('is still accepted in the other cookies of Better Auth, so that an impersonator can stop', () => {
     const other = (by: string) => `better-auth.admin_session=${signedValue(`${token}:`, by)}`
     const rewritten = chosenCookies(`${name}=${value}; ${other(secret)}`, options)
     expect(rewritten).toBe(`${name}=${signedValue(token, next)}; ${other(next)}`)
