@@ -42,6 +42,7 @@ if grep -q '"build"' "apps/$app/package.json"; then build; fi
 find . \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.tsbuildinfo' \
   -o -name '*.test.ts' -o -name '*.test.js' -o -name '*.fixture.ts' \) -type f -delete
 find . -xtype l -delete
+find node_modules -depth -type d -empty -delete
 find . \( -name bench -o -name mutants \) -path './packages/*' -prune -exec rm -rf {} +
 rm -rf packages/testing infra e2e pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.json node_modules/.modules.yaml
 find apps packages \( -name tsconfig.json -o -name turbo.json \) -delete

@@ -8,8 +8,8 @@ found=$(docker run --rm --network none --user root --entrypoint bash "$image" -c
     -o -name "pnpm-lock.yaml" -o -name "package-lock.json" \) -not -path "/proc/*" -print
   ls -d /app/packages/testing /app/e2e /app/infra /usr/local/include/node /usr/local/lib/node_modules \
     /app/node_modules/.pnpm/{typescript,vitest,turbo,@playwright,drizzle-kit}* 2>/dev/null
-  find /app -path "*/next/dist/compiled/*" \( -name babel -o -name webpack -o -name terser \
-    -o -name "react-dom-experimental" -o -name "*.dev.js" \) -print
+  find /app -path "*/next/dist/compiled/*" -type f \( -path "*/babel/*" -o -path "*/webpack/*" -o -path "*/terser/*" \
+    -o -path "*/react-dom-experimental/*" -o -name "*.dev.js" \) -print
   :' | sed -n 1,20p)
 if [[ -n $found ]]; then
   printf '%s holds what no instance needs:\n%s\n' "$image" "$found" >&2
