@@ -19,6 +19,7 @@ const {
   SERVES_WITHIN_MS: servesWithin = '1000',
   START_ATTEMPTS: attempts = '2',
   POOL_SIZE: poolSize = '20',
+  DRILL_RATE: rate = '100',
 } = { ...written, ...process.env }
 
 export const COMPOSE_FILES = COMPOSE_FILE.split(':')
@@ -30,6 +31,8 @@ export const EDGE = EDGE_URL
 export const PUBLIC_ORIGIN = ORIGIN
 /** PostgreSQL connections that PgBouncer may open. */
 export const POOL_SIZE = Number(poolSize)
+/** Requests per second of a drill's load: what this machine can answer. */
+export const RATE_PER_SECOND = Number(rate)
 /** How long a new instance may take until it is healthy and serves well, in s. */
 export const HEALTHY_WITHIN_S = Number(healthyWithin)
 /** The slowest response with which an instance serves well, in ms. */

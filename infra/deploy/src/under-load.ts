@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { EDGE } from './env.ts'
+import { EDGE, RATE_PER_SECOND } from './env.ts'
 import { type LoadReport, startLoad } from './load.ts'
 import { checkPayments, type PaymentsMade } from './payments-made.ts'
 import { report } from './report.ts'
@@ -17,7 +17,7 @@ export async function underLoad(
   name: string,
   {
     requests,
-    ratePerSecond = 100,
+    ratePerSecond = RATE_PER_SECOND,
     keyed,
   }: { requests: number; ratePerSecond?: number; keyed?: boolean },
   procedure: () => Promise<unknown>,
