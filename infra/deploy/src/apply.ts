@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Change, desiredReplicas, findChanges } from './changes.ts'
 import { runCommand } from './command.ts'
-import { type App, APPS, containersOf } from './containers.ts'
+import { type App, APPS, type Container, containersOf } from './containers.ts'
 import { compose, docker, lastLine, tryDocker } from './docker.ts'
 import { edgeStartedAt, reloadEdge } from './edge.ts'
 import { COMPOSE_DIR, HEALTHY_WITHIN_S } from './env.ts'
@@ -13,8 +13,8 @@ import { startOne } from './start-one.ts'
 
 /**
  * `apply.ts [--dry-run]`: brings the running stack to what the files, `.env` and the secrets say, with
- * the guarantees of a release: apps one instance at a time, PostgreSQL behind held queries, the edge by
- * a reload where a reload is enough. Nothing that has not changed is touched.
+ * the guarantees of a release: apps and poolers one at a time, PostgreSQL behind held queries, the edge
+ * by a reload where a reload is enough. Nothing that has not changed is touched.
  */
 const ORDER = ['postgres', 'valkey-state', 'pgbouncer', 'migrate', ...APPS, 'edge']
 const isApp = (service: string): service is App => APPS.some((app) => app === service)
@@ -51,14 +51,29 @@ async function apply({ service, outdated }: Change): Promise<void> {
       throw new Error(`${service} was not changed: ${result.reason}`)
     return
   }
+  if (service === 'pgbouncer') return replacePoolers(outdated)
   if (service === 'postgres' && outdated.length > 0) {
     say(`postgres: queries were held for ${await restartPostgres(() => recreate(service))} ms`)
   } else await recreate(service)
   say(`${service}: replaced`)
 }
 
+/** One at a time: the apps connect to the other one meanwhile. */
+async function replacePoolers(outdated: readonly Container[]): Promise<void> {
+  for (const pooler of outdated) {
+    await retire(pooler)
+    await start('pgbouncer', '--no-recreate')
+    say(`pgbouncer: ${pooler.instance} replaced`)
+  }
+  if (outdated.length === 0) await start('pgbouncer', '--no-recreate')
+}
+
 async function recreate(service: string): Promise<void> {
-  const up = ['up', '-d', '--no-deps', '--no-build', '--force-recreate']
+  await start(service, '--force-recreate')
+}
+
+async function start(service: string, how: '--no-recreate' | '--force-recreate'): Promise<void> {
+  const up = ['up', '-d', '--no-deps', '--no-build', how]
   await docker(compose([...up, '--wait', '--wait-timeout', String(HEALTHY_WITHIN_S), service]))
 }
 

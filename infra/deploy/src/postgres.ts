@@ -29,14 +29,14 @@ export async function countConnections(): Promise<number> {
 export async function restartPostgres(
   restart: (server: Container) => Promise<unknown> = ({ id }) => docker(['restart', id]),
 ): Promise<number> {
-  const [pooler] = await containersOf('pgbouncer')
+  const poolers = await containersOf('pgbouncer')
   const [server] = await containersOf('postgres')
-  if (!pooler || !server) throw new Error('pgbouncer and postgres must run')
+  if (poolers.length === 0 || !server) throw new Error('pgbouncer and postgres must run')
   // What a checkpoint writes now, the shutdown need not write while everybody waits.
   await docker(['exec', server.id, ...PSQL, 'checkpoint'])
   const began = performance.now()
   // PAUSE and RESUME of its console, which is closed.
-  await docker(['kill', '--signal', 'USR1', pooler.id])
+  await signal('USR1', poolers)
   try {
     await docker(['exec', server.id, 'timeout', '10', 'sh', '-c', UNTIL_UNUSED])
     await restart(server)
@@ -44,11 +44,16 @@ export async function restartPostgres(
     const { id } = restarted ?? server
     await docker(['exec', id, 'timeout', '30', 'sh', '-c', UNTIL_READY])
     // Another container has another address: PgBouncer must know it before it goes on.
-    if (id !== server.id) await untilFollowed(pooler, restarted?.addresses[0]?.address ?? '')
+    const address = restarted?.addresses[0]?.address ?? ''
+    if (id !== server.id) await Promise.all(poolers.map((each) => untilFollowed(each, address)))
   } finally {
-    await docker(['kill', '--signal', 'USR2', pooler.id])
+    await signal('USR2', poolers)
   }
   return Math.round(performance.now() - began)
+}
+
+async function signal(name: string, containers: readonly Container[]): Promise<void> {
+  await docker(['kill', '--signal', name, ...containers.map(({ id }) => id)])
 }
 
 async function untilFollowed({ id }: Container, address: string): Promise<void> {
