@@ -74,6 +74,17 @@ refuses_other_checkout() {
   done
 }
 
+# A secret file that changed in place has no effect on the instance that read it: its health check says so.
+reports_changed_secret() {
+  local id said
+  id=$(docker compose ps --quiet payments | head -n 1)
+  touch "$SECRETS_DIR/internal_secret"
+  said=$(docker exec "$id" bash /app/health.sh) && { echo 'a changed secret is healthy' >&2; return 1; }
+  [[ $said == 'internal_secret changed after this instance started'* ]] || { echo "$said" >&2; return 1; }
+  touch --date '1 day ago' "$SECRETS_DIR/internal_secret"
+  docker exec "$id" bash /app/health.sh
+}
+
 finish() {
   local code=$?
   set +e
@@ -110,8 +121,8 @@ for overlay in compose.dev.yaml compose.blue-green.yaml compose.tls.yaml compose
   docker compose -f compose.yaml -f "$overlay" config --quiet
 done
 note 'every overlay is valid'
-docker compose -f compose.yaml config --format json >"$work/rendered.json"
-(cd "$root" && unset DEMO && COMPOSE_RENDERED=$work/rendered.json vitest run infra/deploy --reporter dot >"$work/rendered.log" 2>&1) \
+env --unset DEMO docker compose -f compose.yaml config --format json >"$work/rendered.json"
+(cd "$root" && NO_COLOR=1 COMPOSE_RENDERED=$work/rendered.json vitest run infra/deploy >"$work/rendered.log" 2>&1) \
   || { tail -40 "$work/rendered.log"; exit 1; }
 note "the rendered configuration is as reviewed"
 redirects_to_origin
@@ -136,6 +147,8 @@ docker compose up --detach --wait --no-build >"$work/up.log" 2>&1 || { tail -5 "
 note "up from empty volumes in $((SECONDS - began)) s"
 refuses_other_checkout
 note 'another checkout is refused'
+reports_changed_secret
+note 'a secret that changed in place is reported'
 
 state=$work/cluster
 node ../deploy/src/describe.ts "$state/cluster.json" --watch &
