@@ -22,7 +22,7 @@ export interface DatabaseConnection {
 }
 
 /** A query without an effect, which prepares its statement. */
-export interface WarmStatement {
+interface WarmStatement {
   name: string
   text: string
   values: unknown[]

@@ -92,14 +92,21 @@ describe.skipIf(command === '')('servers with TLS whose certificate has only a h
   })
 
   /** One node that owns all slots. */
-  async function startCluster(settings: string[], name = 'localhost') {
-    const tlsPort = await freePort()
-    const { port } = await start([
+  /** The settings of a server that also speaks TLS, with the certificate of a name. */
+  function secure(tlsPort: number, name = 'localhost') {
+    return [
       `tls-port ${tlsPort}`,
       `tls-cert-file ${folder}/${name}.crt`,
       `tls-key-file ${folder}/${name}.key`,
       `tls-ca-cert-file ${folder}/ca.crt`,
       'tls-auth-clients no',
+    ]
+  }
+
+  async function startCluster(settings: string[], name?: string) {
+    const tlsPort = await freePort()
+    const { port } = await start([
+      ...secure(tlsPort, name),
       'tls-cluster yes',
       'cluster-enabled yes',
       `cluster-port ${await freePort()}`,
@@ -135,18 +142,10 @@ describe.skipIf(command === '')('servers with TLS whose certificate has only a h
   )
 
   test('sentinels and their primary that announce an address are reached by TLS', async () => {
-    const secure = (tlsPort: number) => [
-      `tls-port ${tlsPort}`,
-      `tls-cert-file ${folder}/localhost.crt`,
-      `tls-key-file ${folder}/localhost.key`,
-      `tls-ca-cert-file ${folder}/ca.crt`,
-      'tls-auth-clients no',
-      'tls-replication yes',
-    ]
     const [primaryPort, sentinelPort] = [await freePort(), await freePort()]
-    await start(secure(primaryPort))
+    await start([...secure(primaryPort), 'tls-replication yes'])
     const monitor = `sentinel monitor main 127.0.0.1 ${primaryPort} 1`
-    await start([...secure(sentinelPort), monitor], { sentinel: true })
+    await start([...secure(sentinelPort), 'tls-replication yes', monitor], { sentinel: true })
     const sentinels = [`localhost:${sentinelPort}`]
     expect(await write({ url: 'rediss://main', sentinels })).toBe('value')
   })
