@@ -3,7 +3,13 @@ import { isDatabaseUnavailable } from './availability.ts'
 import { connectDatabase, type DatabaseOptions } from './connect.ts'
 
 function connect(url: string, options: Partial<DatabaseOptions> = {}) {
-  const database = connectDatabase({ url, name: 'test-1', poolSize: 2, ...options })
+  const database = connectDatabase({
+    url,
+    name: 'test-1',
+    poolSize: 2,
+    deadlineMs: 1_000,
+    ...options,
+  })
   return { ...database, [Symbol.asyncDispose]: database.close }
 }
 

@@ -123,5 +123,8 @@ async function lock(client: ClientBase): Promise<void> {
   await client.query('begin isolation level read committed')
   await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   await client.query('set local statement_timeout = 0')
-  await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+  await client.query('select pg_advisory_xact_lock($1)', [LOCK]).catch((error: Error) => {
+    if (!('code' in error && error.code === '55P03')) throw error
+    throw new Error(`another process has been migrating for more than ${LOCK_TIMEOUT_MS} ms`)
+  })
 }
