@@ -1,4 +1,8 @@
+import { accessSync, constants, existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+
+/** A database that is collected as garbage would release its lock. */
+const held = new Set<DatabaseSync>()
 
 export interface Lock {
   release(): void
@@ -18,12 +22,20 @@ export function tryLock(
 ): Lock | undefined {
   const database = new DatabaseSync(file, { open: false, timeout: 0 })
   try {
+    // SQLite opens a file that it may not write for reading, and such a file takes no exclusive lock.
+    if (existsSync(file)) accessSync(file, constants.W_OK)
     database.open()
     database.exec('PRAGMA journal_mode = MEMORY')
     // A shared lock begins with the first read.
     const acquire = { exclusive: 'BEGIN EXCLUSIVE', shared: 'BEGIN; SELECT 1 FROM sqlite_schema' }
     database.exec(acquire[mode])
-    return { release: () => database.close() }
+    held.add(database)
+    return {
+      release() {
+        held.delete(database)
+        database.close()
+      },
+    }
   } catch (error) {
     if (database.isOpen) database.close()
     if (isBusy(error)) return undefined
