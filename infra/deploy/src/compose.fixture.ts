@@ -67,8 +67,8 @@ function interpolateAll(value: unknown, variables: Record<string, string>): unkn
   )
 }
 
-// The innermost expression: `${NAME}`, `${NAME:-default}`, `${NAME:+text}`, `${NAME:?message}`.
-const EXPRESSION = /(?<!\$)\$\{(\w+)(?::([-+?])([^${}]*))?\}/
+// The innermost expression: `${NAME}`, `${NAME-default}`, `${NAME:-default}`, `${NAME:+text}`, `${NAME:?message}`.
+const EXPRESSION = /(?<!\$)\$\{(\w+)(?::?([-+?])([^${}]*))?\}/
 
 function interpolate(template: string, variables: Record<string, string>): string {
   const expression = EXPRESSION.exec(template)
