@@ -99,7 +99,12 @@ limited(
       const decisions = await Promise.all(takes)
       await proxy.heal()
       await until(() => limiter.stats().exact)
-      const [limit] = (await peek.limiter.peek(['local'], of)).limits
+      // A busy machine may let the deadline of a read pass: then the count is not Redis's.
+      const { limits } = await until(async () => {
+        const seen = await peek.limiter.peek(['local'], of)
+        return seen.source === 'redis' && seen
+      })
+      const [limit] = limits
       const counted = 90 - (limit?.remaining ?? 0)
       const answered = decisions.filter(({ source }) => source === 'redis').length
       expect(counted).toBeGreaterThanOrEqual(answered)
