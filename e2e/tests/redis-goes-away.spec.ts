@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { EDGE, instancesOf, storeOf } from '../cluster.ts'
+import { EDGE, instancesOf, readCluster, storeOf } from '../cluster.ts'
 import { administrator, register, signIn, signUp, somebody } from '../person.ts'
 
 let hung: number | undefined
@@ -14,7 +14,16 @@ function resume() {
   hung = undefined
 }
 
-test.afterEach(resume)
+// The next spec relies on Redis: each instance connects to it again in its own time.
+test.afterEach(async ({ request }) => {
+  resume()
+  for (const { id, url } of readCluster().instances) {
+    await expect(async () => {
+      const health = await (await request.get(`${url}/health`)).json()
+      expect(health, id).toMatchObject({ status: 'healthy' })
+    }).toPass({ timeout: 30_000 })
+  }
+})
 
 test('while Redis hangs, people sign in, sessions are checked and pages are served', async ({
   page,
