@@ -152,14 +152,14 @@ describe('the last administrator', () => {
     ]) {
       await expect(pool.query(text), text).rejects.toMatchObject({ code: 'TF005' })
     }
-    // A ban that is over bans nobody.
+    // A ban that has ended has no effect.
     await pool.query(`update "user" set banned = true, ban_expires = now() - interval '1 s'`)
     expect(await administratorsOf(app)).toHaveLength(2)
   })
 })
 
 describe('a role', () => {
-  test('is user or admin in every row, whoever writes it', async ({ databaseUrl }) => {
+  test('is user or admin in every row, also when plain SQL writes it', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     await onlyAdministrators(app, 2)
     for (const role of ['Admin', 'admin,user', ' admin', '', 'root', 'admin ']) {

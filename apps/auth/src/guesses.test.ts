@@ -84,7 +84,7 @@ describe('ten wrong passwords for an account from one network', () => {
     expect(bodies[0]?.at(-1)).toMatchObject({ status: 429 })
   })
 
-  test('are not checked for whoever is not signed in, where the session names the account', async ({
+  test('are not checked for a request without a session, where the session names the account', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -174,7 +174,7 @@ describe('a hundred wrong passwords for an account from many networks', () => {
     expect((await tryAs(app, 'wes', WRONG, '192.0.2.1')).status).toBe(401)
     const first = await tryAs(app, 'wes', WRONG, '203.0.113.1')
     expect(first.status).toBe(401)
-    // One password is checked in two seconds, whoever sends it.
+    // One password is checked in two seconds, from whichever network it comes.
     await app.limiter.penalize(['password-slowed'], { account }, 1)
     const slowed = await tryAs(app, 'wes', PASSWORD, HOME)
     expect(slowed).toMatchObject({ status: 429, body: { code: 'TOO_MANY_TRIES' } })

@@ -177,7 +177,7 @@ describe('a request that another site cannot misuse', () => {
     await using all = await open(databaseUrl)
     for (const [name, headers] of Object.entries(foreign)) {
       const answer = await all.ask('POST', path, headers, '{}')
-      // A client without either header is no browser, and without a cookie it is nobody else.
+      // A client without either header is not a browser. Without a cookie it acts for no other user.
       const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
       if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
       else expect({ name, ...answer }).toMatchObject({ name, ...refusal })

@@ -46,7 +46,7 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
         request.headers.origin = origin
         request.headers['x-forwarded-host'] = new URL(origin).host
       }
-      // What it throws is this request's 500 and not an unhandled rejection.
+      // An error of this promise is a 500 of this request, not an unhandled rejection.
       return handle(request, response)
     },
     close: () => app.close(),

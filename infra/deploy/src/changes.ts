@@ -10,8 +10,8 @@ export interface Change {
 }
 
 /**
- * What of the running stack is not what the files, the settings and the secrets say now. A secret whose
- * file is newer than its container is a change too: the process has read the old one.
+ * Finds the services of the running stack that differ from the files, the settings and the secrets. A
+ * secret whose file is newer than its container is a change too: the process has read the old one.
  */
 export async function findChanges(): Promise<Change[]> {
   const hashes = await desiredHashes()

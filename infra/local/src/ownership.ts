@@ -15,7 +15,7 @@ export const LOCK_FILE = join(STATE, 'launcher.lock')
 export function claimState(): Lock {
   createStateDirs()
   const lock = tryLock(LOCK_FILE)
-  // The recorded launcher still runs although its lock is free: somebody deleted the lock's file.
+  // The recorded launcher still runs although its lock is free: the lock's file was deleted.
   if (lock && !findLauncher()) return lock
   lock?.release()
   throw new PreflightError(describeOwner())

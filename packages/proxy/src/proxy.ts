@@ -71,7 +71,7 @@ export function createProxy<Context = void>({
       answerWith(onProblem, req, res, found)
     }
 
-    // Of a hook that is an async function, which it should not be.
+    // The hook is an async function, although hooks must be synchronous.
     const breakOff = () => res.destroy()
 
     function forward(): void {

@@ -44,7 +44,7 @@ async function write(topology: Topology): Promise<string | null> {
 }
 
 describe.skipIf(command === '')('sentinels that ask for a user and a password', () => {
-  test('tell the primary to who has them, by an IPv6 address too, and to nobody else', async () => {
+  test('name the primary to a client with their password, also at an IPv6 address, and refuse others', async () => {
     const primary = await start(['requirepass primary%', 'bind 127.0.0.1 ::1'])
     const sentinel = await start(
       [
@@ -150,7 +150,7 @@ describe.skipIf(command === '')('servers with TLS whose certificate has only a h
     expect(await write({ url: 'rediss://main', sentinels })).toBe('value')
   })
 
-  test('a cluster is refused when its certificate is for a name that nobody configured', async () => {
+  test('a cluster is refused when its certificate is for a name that is not configured', async () => {
     const { slots: _, ...topology } = await startCluster([], 'elsewhere')
     await expect(connect(topology).ready(1_500)).rejects.toMatchObject({ code: 'unavailable' })
   })

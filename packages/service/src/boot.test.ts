@@ -240,7 +240,7 @@ describe('an instance that runs', () => {
     const env = settingsFor(redisUrl)
     const [replica] = await replicas(1, { program, env, ready: '/readyz' })
     await replica!.call('reject')
-    // Of a socket, of PostgreSQL that became read-only, and of Node.js.
+    // Errors of a socket, of a PostgreSQL that became read-only, and of Node.js.
     for (const code of ['ECONNRESET', '25006', 'ERR_INVALID_CHAR'])
       await replica!.call('lose', code)
     expect(await ask(`${replica!.url}/crash`)).toMatchObject({ status: 500 })

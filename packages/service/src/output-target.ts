@@ -43,7 +43,7 @@ export function openTarget(fd: number): { fd: number; blocks: boolean } {
       return { fd, blocks: !stream.writable }
     }
     if (isatty(fd) && process.platform === 'linux') {
-      // A description of its own, so that the terminal of other programs stays as it is.
+      // A separate file description leaves the terminal of other programs as it is.
       const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY
       return { fd: openSync(`/proc/self/fd/${fd}`, flags), blocks: false }
     }

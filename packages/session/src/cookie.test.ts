@@ -196,7 +196,7 @@ describe('a secret that is replaced', () => {
     },
   )
 
-  test('is not renewed in a cookie that nobody accepts: Better Auth does not see it', () => {
+  test('is not renewed in a cookie that is not accepted: Better Auth does not see it', () => {
     for (const header of [
       `${name}=${signedValue(token, 'a secret that nobody knows of here')}`,
       `${name}=${value}; ${name}=${value}`,

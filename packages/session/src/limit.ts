@@ -9,7 +9,7 @@ export interface SessionLimit {
 
 /**
  * Sets the limit for the whole cluster, or takes it away. It is kept in PostgreSQL and exact under
- * any number of sign-ins at once, whoever makes them. A limit that is already set is not written, so
+ * any number of sign-ins at once, on any instance. A limit that is already set is not written, so
  * that an instance can start on a database that is read-only.
  */
 export async function setSessionLimit(
