@@ -63,7 +63,7 @@ export interface Guesser {
  */
 export function createGuessLimit(limiter: RateLimiter) {
   return {
-    /** @throws APIError 429 unless a password may be checked now */
+    /** @throws APIError 429 unless a password may be checked now, 503 where Redis cannot tell */
     async admit({ account, network, device }: Guesser): Promise<void> {
       if (device !== undefined) return refuseUnless(await limiter.peek([DEVICE], { device }))
       // Two calls of one turn are one round trip, and each refusal names its own policy.
@@ -88,10 +88,17 @@ export function createGuessLimit(limiter: RateLimiter) {
   }
 }
 
+const OUTAGE = { 'retry-after': '1' }
+
 export type GuessLimit = ReturnType<typeof createGuessLimit>
 
 function refuseUnless(decision: Decision): void {
   if (decision.outcome === 'allowed') return
+  // Without Redis an instance has a share of the quota only. The owner did nothing wrong.
+  if (decision.outcome === 'unavailable') {
+    const message = 'A part that this needs is not answering. Try again in a moment.'
+    throw new APIError('SERVICE_UNAVAILABLE', { code: 'UNAVAILABLE', message }, OUTAGE)
+  }
   const message =
     'Too many wrong passwords for this account. Try again later, or reset the password.'
   const headers = Object.fromEntries(rateLimitHeaders(decision))
