@@ -1,0 +1,60 @@
+import { nodeTicks, tickMsOf, ticksOf, type TickSource } from './awake-ticks.ts'
+import { requireFunction, requireMs } from './errors.ts'
+
+/**
+ * A single deadline for another party, such as a health check or a boot: `onLate` runs after `ms` of
+ * time in which our own event loop ran, and after the event loop has read its sockets. It runs within
+ * a tenth of `ms` of that, 50 ms at most. For many calls with one deadline, use `createDeadlines`.
+ *
+ * @returns a function that cancels it
+ * @throws ConcurrencyError `bad-option`
+ */
+export function setAwakeTimeout(
+  onLate: () => void,
+  ms: number,
+  { ticks = nodeTicks }: { ticks?: TickSource } = {},
+): () => void {
+  requireFunction('onLate', onLate)
+  requireMs('ms', ms, 0)
+  const tickMs = tickMsOf(ms)
+  // The timer starts with this call: its first period is a whole one.
+  let ticksLeft = Math.max(1, ticksOf(ms, tickMs) - 1)
+  let isCancelled = false
+
+  function expire(): void {
+    if (!isCancelled) onLate()
+  }
+
+  const stopTicks = ticks.every(tickMs, () => {
+    ticksLeft -= 1
+    if (ticksLeft > 0) return
+    stopTicks()
+    ticks.afterPoll(expire)
+  })
+  return function cancel() {
+    isCancelled = true
+    stopTicks()
+  }
+}
+
+/**
+ * Runs work that takes a signal, such as a `fetch`. The signal is aborted with a `TimeoutError` after
+ * `ms` of awake time (see `setAwakeTimeout`), as `AbortSignal.timeout` does after real time.
+ *
+ * @throws ConcurrencyError `bad-option`; else whatever the work throws
+ */
+export async function withAwakeDeadline<T>(
+  ms: number,
+  work: (signal: AbortSignal) => PromiseLike<T> | T,
+): Promise<T> {
+  requireFunction('work', work)
+  const controller = new AbortController()
+  const cancel = setAwakeTimeout(() => {
+    controller.abort(new DOMException(`not settled within ${ms} ms`, 'TimeoutError'))
+  }, ms)
+  try {
+    return await work(controller.signal)
+  } finally {
+    cancel()
+  }
+}
