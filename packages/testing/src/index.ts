@@ -3,6 +3,13 @@ export { freePort } from '@repo/local/free-port'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './database.ts'
 export { copyMutant, type Edit, replaceOnce } from './mutant.ts'
+export {
+  findRawErrors,
+  findRawErrorsOfOptions,
+  type HostileCheck,
+  type HostileValue,
+  hostileValues,
+} from './hostile-values.ts'
 export { makeReadOnly } from './read-only.ts'
 export {
   type Exit,
