@@ -1,4 +1,3 @@
-import { CacheError } from './errors.ts'
 import type { EventHandler, Subscription } from './handlers.ts'
 import type { Delivery, DeliveryOptions, Link } from './link.ts'
 
@@ -52,25 +51,4 @@ export interface Bus {
   close(): Promise<void>
   /** What `createCache` stands on. */
   readonly link: Link
-}
-
-/** @throws CacheError `bad-option` when the name would make an ambiguous key */
-export function checkName(of: string, name: string): void {
-  if (!/^[\w.-]{1,64}$/.test(name)) {
-    throw new CacheError('bad-option', `the name of a ${of} is 1-64 letters, digits, _ . or -`)
-  }
-}
-
-/** @throws CacheError `bad-key` */
-export function checkKey(key: string): void {
-  if (typeof key === 'string' && key.length > 0) {
-    // In UTF-8 a unit of text takes 3 bytes at most: only longer keys need be counted.
-    if (key.length <= 170 || Buffer.byteLength(key) <= 512) return
-  }
-  throw new CacheError('bad-key', 'a key is text of 1 to 512 bytes')
-}
-
-/** @throws CacheError `bad-key` */
-export function checkKeys(keys: string[]): void {
-  for (const key of keys) checkKey(key)
 }

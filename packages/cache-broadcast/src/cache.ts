@@ -1,4 +1,3 @@
-import { checkKey, checkKeys, checkName } from './bus-api.ts'
 import type { Cache } from './cache-api.ts'
 import { type CacheOptions, readOptions } from './cache-options.ts'
 import { createClaims } from './claims.ts'
@@ -9,6 +8,7 @@ import { deepFreeze } from './freeze.ts'
 import { createKeeper } from './keeper.ts'
 import { createLoading } from './loading.ts'
 import { createLocalStore, type Entry } from './local-store.ts'
+import { checkKey, checkName, toKeys } from './names.ts'
 import { createReads } from './reads.ts'
 import { createSink } from './sink.ts'
 import { createStats } from './stats.ts'
@@ -108,9 +108,8 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     },
     invalidate: (keys, invalidation) => bus.invalidate(name, keys, invalidation),
     async expire(keys, { wait } = {}) {
-      const all = typeof keys === 'string' ? [keys] : keys
+      const all = toKeys(keys)
       if (staleMs + failSafeMs === 0) return bus.invalidate(name, all, { wait })
-      checkKeys(all)
       const delivery = await store.expire(all, staleMs + failSafeMs, { wait })
       sink.soften(all, delivery.n)
       return delivery

@@ -1,7 +1,7 @@
 import type { Settings } from './cache-options.ts'
 import { CacheError } from './errors.ts'
 import { deepFreeze } from './freeze.ts'
-import { checkTags } from './invalidations.ts'
+import { checkTagsOfValue } from './names.ts'
 import { decodeValue, encodeRest } from './value.ts'
 
 /** A value ready to be stored. */
@@ -33,8 +33,8 @@ export function createCodec<T>({ parse, tags, maxValueBytes, name, freeze: froze
         const message = `${name} "${key}": more than ${maxValueBytes} bytes`
         throw new CacheError('too-large', message)
       }
-      const of = tags?.(value, key) ?? []
-      return { value, tags: of, ...encodeRest(of.length === 0 ? of : checkTags(of), text) }
+      const of = tags ? checkTagsOfValue(tags(value, key)) : []
+      return { value, tags: of, ...encodeRest(of, text) }
     },
     /** Undefined for what this version of the program cannot read: it is as good as absent. */
     decode(stored: string): Decoded<T> | undefined {

@@ -24,6 +24,23 @@ export function describeFaults(
     expect(await cache.get('a')).toEqual({ v: 1 })
   })
 
+  test('a name that is not well-formed text is refused in every call, and changes nothing', async () => {
+    const { bus, cache } = await openCache({ tags: () => ['a'] })
+    await cache.get('a')
+    const bad = code('bad-key')
+    for (const name of ['\ud800', 'a\udfff', 'x'.repeat(1_025)]) {
+      await expect(cache.get(name)).rejects.toEqual(bad)
+      await expect(cache.getMany(['a', name])).rejects.toEqual(bad)
+      await expect(cache.set(name, 1)).rejects.toEqual(bad)
+      await expect(cache.expire(name)).rejects.toEqual(bad)
+      await expect(bus.invalidate('thing', ['a', name])).rejects.toEqual(bad)
+      await expect(bus.invalidateTag(['a', name])).rejects.toEqual(bad)
+      await expect(bus.expireTag(name)).rejects.toEqual(bad)
+      await expect(bus.clear(name)).rejects.toEqual(code('bad-option'))
+    }
+    expect(cache.peek('a')).toEqual({ v: 1 })
+  })
+
   test('a loader that hangs is given up, its signal aborted', async () => {
     let signal: AbortSignal | undefined
     const { cache } = await openCache({

@@ -1,10 +1,10 @@
 import { createBatch } from './batch.ts'
-import { checkKeys, checkName, type Bus } from './bus-api.ts'
+import type { Bus } from './bus-api.ts'
 import { clear, drop, dropTags, softenTags } from './cache-scripts.ts'
-import { CacheError } from './errors.ts'
-import { type BusKeys, tagName, valueKey } from './keys.ts'
+import { type BusKeys, valueKey } from './keys.ts'
 import type { Delivery } from './link.ts'
 import type { Message } from './message.ts'
+import { checkName, tagName, toKeys, toTags } from './names.ts'
 import type { Publish } from './publish.ts'
 
 /** Keys of one entry of the log. */
@@ -43,9 +43,8 @@ export function createInvalidations({
 
   return {
     async invalidate(cache, only, { wait, holdMs = 0 } = {}) {
-      const all = typeof only === 'string' ? [only] : only
       checkName('cache', cache)
-      checkKeys(all)
+      const all = toKeys(only)
       if (all.length === 0) return { outcome: 'sent', n: 0 }
       if (typeof only === 'string' && !wait && holdMs === 0) {
         apply({ kind: 'keys', cache, keys: all }, NOW)
@@ -58,13 +57,13 @@ export function createInvalidations({
       return sendKeys(cache, last, holdMs, wait)
     },
     async invalidateTag(only, { wait } = {}) {
-      const tags = checkTags(only)
+      const tags = toTags(only)
       const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
       const message = { kind: 'tags', tags } as const
       return send({ script: dropTags, message, keys: names, args: [MAX_LIFE_MS], wait })
     },
     async expireTag(only, { wait, expireMs } = {}) {
-      const tags = checkTags(only)
+      const tags = toTags(only)
       const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
       const message = { kind: 'soft-tags', tags, expireMs } as const
       const args = [MAX_LIFE_MS, expireMs ?? '']
@@ -96,16 +95,6 @@ function createSingles(send: (cache: string, keys: string[]) => Promise<Delivery
     }
     return batch(key)
   }
-}
-
-/** @throws CacheError `bad-key` */
-export function checkTags(only: string | string[]): string[] {
-  const tags = typeof only === 'string' ? [only] : only
-  const tooLong = tags.some((tag) => tag === '' || tagName(tag).length > 512)
-  if (tooLong || tags.length === 0 || tags.length > 64) {
-    throw new CacheError('bad-key', 'there are 1 to 64 tags, each of 1 to 512 bytes')
-  }
-  return tags
 }
 
 function chunk<T>(all: T[], size: number): T[][] {

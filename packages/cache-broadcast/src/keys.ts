@@ -43,8 +43,3 @@ export function busKeys(
 export function valueKey(prefix: string, key: string): string {
   return `${prefix}${key}:v`
 }
-
-/** A tag as it stands in keys and in the headers of values: without a comma or a colon. */
-export function tagName(tag: string): string {
-  return encodeURIComponent(tag)
-}

@@ -1,11 +1,11 @@
-import { type Bus, checkKeys, checkName } from './bus-api.ts'
+import type { Bus } from './bus-api.ts'
 import { createClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
-import { checkTags } from './invalidations.ts'
 import { createLease } from './lease.ts'
 import type { Delivery, DeliveryOptions, Store } from './link.ts'
 import type { Message } from './message.ts'
+import { checkName, toKeys, toTags } from './names.ts'
 import { createSinks } from './sinks.ts'
 
 /**
@@ -69,16 +69,15 @@ export function createMemoryBus({
     },
     on: (event, handler, subscription) => handlers.on(event, handler, subscription),
     async invalidate(cache, only, options = {}) {
-      const keys = typeof only === 'string' ? [only] : only
       checkName('cache', cache)
-      checkKeys(keys)
+      const keys = toKeys(only)
       return told(say({ kind: 'keys', cache, keys }), options)
     },
     async invalidateTag(tags, options = {}) {
-      return told(say({ kind: 'tags', tags: checkTags(tags) }), options)
+      return told(say({ kind: 'tags', tags: toTags(tags) }), options)
     },
     async expireTag(tags, { expireMs, ...options } = {}) {
-      return told(say({ kind: 'soft-tags', tags: checkTags(tags), expireMs }), options)
+      return told(say({ kind: 'soft-tags', tags: toTags(tags), expireMs }), options)
     },
     async clear(cache, options = {}) {
       checkName('cache', cache)

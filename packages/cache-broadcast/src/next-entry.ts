@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto'
 import type { Clock } from './clock.ts'
+import { CacheError } from './errors.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import type { Lease } from './lease.ts'
 import type { Store } from './link.ts'
 import type { Entry, LocalStore } from './local-store.ts'
+import { checkTagsOfValue } from './names.ts'
 import type { createPositions } from './positions.ts'
 import type { Tickets } from './tickets.ts'
 import { decodeValue, encodeRest, encodeValue } from './value.ts'
@@ -40,6 +43,10 @@ export interface NextState {
 /** Next judges ages itself: only tags end the freshness of what is stored. */
 const NEVER_MS = 9_999_999_999_999
 
+/** Next allows 128 tags of an entry, and adds those of its path. */
+const MAX_TAGS = 256
+const HASHED = 'sha256:'
+
 /** Next's entries in both levels. */
 export function createNextEntries(open: () => NextState) {
   function keep(key: string, stored: StoredEntry, version: number, tags: string[]) {
@@ -58,7 +65,8 @@ export function createNextEntries(open: () => NextState) {
 
   return {
     /** Only if it was judged by all these soft tags before: news of them has come here since. */
-    local(key: string, softTags: string[]): Found | undefined {
+    local(cacheKey: string, softTags: string[]): Found | undefined {
+      const key = keyOf(cacheKey)
       const { local, clock, lease } = open()
       const kept = local.entries.get(key)
       const nowMs = clock.exact()
@@ -69,7 +77,9 @@ export function createNextEntries(open: () => NextState) {
       return { ...kept.value, revalidate: nowMs < kept.freshUntilMs ? revalidate : -1 }
     },
 
-    async remote(key: string, softTags: string[]): Promise<Found | undefined> {
+    async remote(cacheKey: string, softTags: string[]): Promise<Found | undefined> {
+      const key = keyOf(cacheKey)
+      checkTagsOfValue(softTags, MAX_TAGS)
       const { store, tickets } = open()
       const ticket = tickets.open(key)
       try {
@@ -88,7 +98,9 @@ export function createNextEntries(open: () => NextState) {
       }
     },
 
-    async store(key: string, { value, ...entry }: NextEntry): Promise<void> {
+    async store(cacheKey: string, { value, ...entry }: NextEntry): Promise<void> {
+      const key = keyOf(cacheKey)
+      checkTagsOfValue(entry.tags, MAX_TAGS)
       const { store, tickets, positions } = open()
       const ticket = tickets.open(key)
       try {
@@ -115,6 +127,18 @@ export function createNextEntries(open: () => NextState) {
  */
 export function isDueForRenewal({ entry, revalidate }: Found): boolean {
   return revalidate < 0 || Date.now() >= entry.timestamp + revalidate * 1_000
+}
+
+/**
+ * A key of Next as a key of the cache. A long one, or one that is not well-formed, is replaced by its
+ * hash, so that two different keys have two names.
+ * @throws CacheError `bad-key`
+ */
+function keyOf(cacheKey: unknown): string {
+  if (typeof cacheKey !== 'string') throw new CacheError('bad-key', 'a key of Next is text')
+  const isShort = cacheKey.length > 0 && cacheKey.length <= 170
+  if (isShort && cacheKey.isWellFormed() && !cacheKey.startsWith(HASHED)) return cacheKey
+  return HASHED + createHash('sha256').update(Buffer.from(cacheKey, 'utf16le')).digest('hex')
 }
 
 /** A new stream of the bytes, for one reader. */

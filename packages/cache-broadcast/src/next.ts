@@ -1,7 +1,8 @@
-import { type Bus, checkName } from './bus-api.ts'
+import type { Bus } from './bus-api.ts'
 import { toCacheError } from './errors.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLocalStore } from './local-store.ts'
+import { checkName } from './names.ts'
 import {
   createNextEntries,
   type Found,

@@ -3,9 +3,9 @@ import { repeat } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max } from 'drizzle-orm'
-import { type Bus, checkKeys, checkName } from './bus-api.ts'
-import { checkTags } from './invalidations.ts'
+import type { Bus } from './bus-api.ts'
 import { isMessage, type Message } from './message.ts'
+import { checkName, toKeys, toTags } from './names.ts'
 
 const { cacheOutbox } = schema
 
@@ -104,14 +104,12 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
   const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
 
   return {
-    async invalidate(tx, cache, only) {
-      const keys = typeof only === 'string' ? [only] : only
+    async invalidate(tx, cache, keys) {
       checkName('cache', cache)
-      checkKeys(keys)
-      await add(tx, { kind: 'keys', cache, keys })
+      await add(tx, { kind: 'keys', cache, keys: toKeys(keys) })
     },
     async invalidateTag(tx, tags) {
-      await add(tx, { kind: 'tags', tags: checkTags(tags) })
+      await add(tx, { kind: 'tags', tags: toTags(tags) })
     },
     async clear(tx, cache) {
       checkName('cache', cache)

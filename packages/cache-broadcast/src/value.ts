@@ -1,3 +1,5 @@
+import { tagName } from './names.ts'
+
 /**
  * How a value lies in Redis: kind, version (16 digits), fresh until (13 digits, ms by Redis's
  * clock), for `T` the length (6 digits) and names of its tags, then its JSON. Scripts compare
@@ -20,7 +22,7 @@ const NO_TAGS: string[] = []
 export function encodeRest(tags: string[], text: string | undefined) {
   if (text === undefined) return { kind: 'N', rest: '' } as const
   if (tags.length === 0) return { kind: 'V', rest: text } as const
-  const names = tags.map(encodeURIComponent).join(',')
+  const names = tags.map(tagName).join(',')
   return { kind: 'T', rest: `${String(names.length).padStart(6, '0')}${names}${text}` } as const
 }
 
