@@ -4,7 +4,7 @@ import { limiterKeys } from '../src/keys.ts'
 
 const COUNT = 10_000
 const names = limiterKeys()
-const key = (i: number) => `${names.countPrefix('api-user')}${String(i).padStart(32, 'u')}`
+const key = (i: number) => `${names.subjectPrefix('api-user~s60')}${String(i).padStart(32, 'u')}`
 const userOf = (i: number) => ({ user: String(i).padStart(32, 'u') })
 
 /** Bytes of the server's memory per count, its name with an identifier of 32 bytes included. */

@@ -2,8 +2,9 @@ import type { Policy } from './policy.ts'
 
 /** One dimension of a check: what it costs of which count. */
 export interface Need {
+  /** The subject: the same for counts of all shapes. */
   readonly key: string
-  /** The two parts of the key: what all of the policy have, and who it is. */
+  /** The two parts of the count's name: one for all counts of the policy, and the identifier. */
   readonly prefix: string
   readonly id: string
   readonly policy: Policy
@@ -68,9 +69,11 @@ export interface Asked {
   readonly unanswered: (error: unknown) => void
 }
 
-/** Where limits are counted. */
+/** Where limits are counted. `keys` are subjects: their counts of all shapes are meant. */
 export interface Store {
   ask(asked: Asked): void
+  /** Gives back what a need has as its cost, on counts of all shapes but that of its policy. */
+  rewardOthers(needs: readonly Need[]): Promise<void>
   /** Forgets counts and blocks. */
   reset(keys: readonly string[]): Promise<void>
   /** Refuses everything on the keys for so long; 0 ends it. */
@@ -89,7 +92,7 @@ export interface Store {
 interface Activity {
   /** `<policy>|<allowed, limited or unavailable>` -> how many. */
   readonly totals: ReadonlyMap<string, number>
-  /** The name of a count -> how often it refused. */
+  /** A subject -> how often it was refused. */
   readonly limited: ReadonlyMap<string, number>
 }
 

@@ -16,7 +16,9 @@ export const concurrencyLua: AlgorithmLua = {
   charge: /* lua */ `
     if lease ~= '' then
       call('ZADD', KEYS[k + 1], now + window, lease)
-      call('PEXPIRE', KEYS[k + 1], window + 1000)
+      -- A holder under a policy with a longer window keeps its place.
+      if used[k] > 0 then call('PEXPIRE', KEYS[k + 1], window + 1000, 'GT')
+      else call('PEXPIRE', KEYS[k + 1], window + 1000) end
       used[k] = used[k] + 1
     end
   `,

@@ -2,10 +2,16 @@ import { afterEach } from 'vitest'
 import type { RateLimiter } from './limiter-api.ts'
 import type { PolicyInput } from './policy.ts'
 
-/** Opens a limiter that shares nothing with earlier ones, on a clock that only `advance` moves. */
-export type OpenLimiter = (
-  policies: PolicyInput[],
-) => Promise<{ limiter: RateLimiter; advance: (ms: number) => Promise<void> }>
+/**
+ * Opens a limiter that shares nothing with earlier ones, on a clock that only `advance` moves.
+ * `beside` opens another one that shares its counts, as an instance of another release has it: a
+ * driver for one instance has none.
+ */
+export type OpenLimiter = (policies: PolicyInput[]) => Promise<{
+  limiter: RateLimiter
+  advance: (ms: number) => Promise<void>
+  beside?: (policies: PolicyInput[]) => Promise<RateLimiter>
+}>
 
 export const base = { windowMs: 60_000, by: 'ip' } as const
 export const ip = '203.0.113.7'

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { describeControl } from './conformance-control.ts'
 import { describeLeases } from './conformance-leases.ts'
 import { base, ip, opening, type OpenLimiter } from './conformance-open.ts'
+import { describeReleases } from './conformance-releases.ts'
 
 export type { OpenLimiter } from './conformance-open.ts'
 
@@ -108,5 +109,6 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
 
     describeControl(open)
     describeLeases(open)
+    describeReleases(open)
   })
 }

@@ -7,7 +7,7 @@ export function createCounter(policy: Policy): Counter {
   const { algorithm, windowMs } = policy
   if (algorithm === 'sliding') return createSliding(countedMs(policy))
   if (algorithm === 'token-bucket') return createTokenBucket(windowMs)
-  return algorithm === 'fixed' ? createFixed(windowMs) : createLeases(windowMs)
+  return algorithm === 'fixed' ? createFixed(windowMs) : createLeases()
 }
 
 function createTokenBucket(windowMs: number): Counter {
@@ -58,22 +58,29 @@ function createFixed(windowMs: number): Counter {
 
 /** Holders of a concurrency limit; `release` and `renew` are for the store. */
 export interface Leases extends Counter {
+  /** How long the next holder has its place. */
+  windowMs: number
   release(lease: string): void
   renew(lease: string, untilMs: number): void
 }
 
-function createLeases(windowMs: number): Leases {
+function createLeases(): Leases {
   const holders = new Map<string, number>()
   return {
+    windowMs: 0,
     used(nowMs) {
       for (const [lease, untilMs] of holders) if (untilMs <= nowMs) holders.delete(lease)
       return holders.size
     },
     charge(nowMs, _amount, lease) {
-      if (lease !== '') holders.set(lease, nowMs + windowMs)
+      if (lease !== '') holders.set(lease, nowMs + this.windowMs)
     },
-    times: () => ({ refillMs: Math.min(windowMs, 1_000), resetMs: windowMs }),
-    retryMs: () => Math.min(windowMs, 1_000),
+    times() {
+      return { refillMs: Math.min(this.windowMs, 1_000), resetMs: this.windowMs }
+    },
+    retryMs() {
+      return Math.min(this.windowMs, 1_000)
+    },
     endsAtMs: () => Math.max(0, ...holders.values()),
     release: (lease) => void holders.delete(lease),
     renew(lease, untilMs) {

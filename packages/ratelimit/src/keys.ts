@@ -1,4 +1,6 @@
 import { DEFAULT_PREFIX, keyspace } from '@repo/redis'
+import type { Policy } from './policy.ts'
+import { CONCURRENCY, shapeOf } from './shape.ts'
 
 /** The hash tag of all counts; short, for it stands in every count's name. */
 export const LIMITER_SLOT = 'rl'
@@ -8,27 +10,40 @@ export type LimiterKeys = ReturnType<typeof limiterKeys>
 /**
  * Every key of the limiter, all in the slot of one hash tag, so that one script counts all
  * dimensions of a request.
- * - a count is a string that its algorithm lays out, or for `concurrency` a zset lease -> end (ms);
- *   it ends by itself
- * - `blocks` zset: the name of a count -> until when it is blocked (ms)
+ * - a count, `<policy>~<shape>:<identifier>`: a string that its algorithm lays out, or for
+ *   `concurrency` a zset lease -> end (ms); it ends by itself
+ * - `<policy>~` zset: the shapes that instances count in -> until when (ms)
+ * - `blocks` zset: a subject, `<policy>:<identifier>` -> until when it is blocked (ms)
  * - `health` string: written by the check of `/health`
- * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset count -> refusals
+ * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset subject -> refusals
+ *
+ * A subject has one name in all releases. The release before shapes names its counts like subjects.
  */
 export function limiterKeys(prefix = DEFAULT_PREFIX) {
   const key = keyspace(LIMITER_SLOT, { ownSlot: true, prefix })
   const { length } = key('')
+
+  function parseSubject(subject: string): { policy: string; id: string } {
+    const rest = subject.slice(length)
+    const colon = rest.indexOf(':')
+    return { policy: rest.slice(0, colon), id: rest.slice(colon + 1) }
+  }
+
   return {
-    /** An identifier follows, which is the last part: whatever is in it, no two counts share a name. */
-    countPrefix: (policy: string) => key(policy, ''),
+    /** An identifier follows, which is the last part: whatever is in it, no two subjects share a name. */
+    subjectPrefix: (policy: string) => key(policy, ''),
+    /** An identifier follows. */
+    countPrefix: (policy: Policy) => key(`${policy.name}~${shapeOf(policy)}`, ''),
+    shapes: (policy: string) => key(`${policy}~`),
     blocks: key('.blocks'),
     health: key('.health'),
     activityPrefix: key('.activity', ''),
     limitedPrefix: key('.limited', ''),
-    /** The policy and the identifier that a count is named for. */
-    parseCount: (name: string): { policy: string; id: string } => {
-      const rest = name.slice(length)
-      const colon = rest.indexOf(':')
-      return { policy: rest.slice(0, colon), id: rest.slice(colon + 1) }
+    parseSubject,
+    /** The holders of a subject under a `concurrency` policy. */
+    holders: (subject: string): string => {
+      const { policy, id } = parseSubject(subject)
+      return key(`${policy}~${CONCURRENCY}`, '') + id
     },
   }
 }

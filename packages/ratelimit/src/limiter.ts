@@ -99,6 +99,8 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     async reward(names, of, cost) {
       checkCost(cost, 1)
       const decision = await ask('force', names, of, { cost: -cost })
+      const { needs } = rules.plan('force', names, of, { cost: -cost })
+      await change(() => store.rewardOthers(needs))
       await change(() => denials.forget(rules.keysOf(names, of)))
       return decision
     },

@@ -1,8 +1,8 @@
 import type { Check, Limit, Need, Store, Verdict } from './check.ts'
 import type { Counter } from './counter.ts'
-import { createCounter, isLeases } from './counters.ts'
+import { createCounter, isLeases, type Leases } from './counters.ts'
 import { type LimiterKeys, limiterKeys } from './keys.ts'
-import { countedMs } from './policy.ts'
+import { shapeOf } from './shape.ts'
 
 /** A store that answers at once. */
 export interface MemoryStore extends Store {
@@ -25,24 +25,36 @@ export function createMemoryStore({
   maxKeys = 100_000,
   keys: keyNames = limiterKeys(),
 }: { now?: () => number; maxKeys?: number; keys?: LimiterKeys } = {}): MemoryStore {
-  const counts = new Map<string, Counted>()
+  /** By subject, a count of each shape. */
+  const counts = new Map<string, Counted[]>()
   const blocks = new Map<string, number>()
   let totals = new Map<string, number>()
   let refused = new Map<string, number>()
 
   function counterOf({ key, policy }: Need): Counter {
-    const shape = `${policy.algorithm} ${countedMs(policy)}`
-    const known = counts.get(key)
-    if (known?.shape === shape) return known.counter
-    if (counts.size >= maxKeys) makeRoom()
-    const counter = createCounter(policy)
-    counts.set(key, { counter, shape })
+    const shape = shapeOf(policy)
+    const all = counts.get(key) ?? []
+    let counter = all.find((counted) => counted.shape === shape)?.counter
+    if (!counter) {
+      if (counts.size >= maxKeys) makeRoom()
+      counter = createCounter(policy)
+      const nowMs = now()
+      const others = all.filter((counted) => counted.counter.endsAtMs() > nowMs)
+      counts.set(key, [...others, { counter, shape }])
+    }
+    if (isLeases(counter)) counter.windowMs = policy.windowMs
     return counter
+  }
+
+  function holdersOf(key: string): Leases | undefined {
+    return counts.get(key)?.flatMap(({ counter }) => (isLeases(counter) ? [counter] : []))[0]
   }
 
   function makeRoom() {
     const nowMs = now()
-    for (const [key, { counter }] of counts) if (counter.endsAtMs() <= nowMs) counts.delete(key)
+    for (const [key, all] of counts) {
+      if (all.every(({ counter }) => counter.endsAtMs() <= nowMs)) counts.delete(key)
+    }
     for (const key of counts.keys()) {
       if (counts.size <= maxKeys * 0.9) return
       counts.delete(key)
@@ -88,6 +100,17 @@ export function createMemoryStore({
       // Told later, as by a store elsewhere.
       void Promise.resolve(check).then((it) => answered(checkNow(it), sentAtMs), unanswered)
     },
+    async rewardOthers(needs) {
+      const nowMs = now()
+      for (const { key, policy, quota, cost } of needs) {
+        const own = shapeOf(policy)
+        for (const { counter, shape } of counts.get(key) ?? []) {
+          if (shape === own || isLeases(counter)) continue
+          counter.used(nowMs, quota)
+          counter.charge(nowMs, cost, '')
+        }
+      }
+    },
     async reset(keys) {
       for (const key of keys) {
         counts.delete(key)
@@ -103,16 +126,10 @@ export function createMemoryStore({
       }
     },
     async release(keys, lease) {
-      for (const key of keys) {
-        const counter = counts.get(key)?.counter
-        if (isLeases(counter)) counter.release(lease)
-      }
+      for (const key of keys) holdersOf(key)?.release(lease)
     },
     async renew(keys, lease, windowMs) {
-      for (const key of keys) {
-        const counter = counts.get(key)?.counter
-        if (isLeases(counter)) counter.renew(lease, now() + windowMs)
-      }
+      for (const key of keys) holdersOf(key)?.renew(lease, now() + windowMs)
     },
     async note(activity) {
       totals = added(totals, activity.totals)
@@ -131,9 +148,9 @@ export function createMemoryStore({
           limited: count(policy, 'limited'),
           unavailable: count(policy, 'unavailable'),
         })),
-        limited: most.map(([key, n]) => ({ ...keyNames.parseCount(key), count: n })),
+        limited: most.map(([key, n]) => ({ ...keyNames.parseSubject(key), count: n })),
         blocked: blocked.map(([key, untilMs]) => ({
-          ...keyNames.parseCount(key),
+          ...keyNames.parseSubject(key),
           endsInMs: Math.ceil(untilMs - nowMs),
         })),
       }

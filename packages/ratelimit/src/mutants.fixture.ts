@@ -26,6 +26,10 @@ const MUTANTS: Record<string, Edit[]> = {
   ],
   'a lease without an end': [['quota-leases.ts', 'nowMs >= lease.untilMs', 'false']],
   'a lease that is not used up': [['quota-leases.ts', 'lease.units -= cost', '']],
+  // Also the names of the release before shapes.
+  'counts without a shape in their name': [
+    ['keys.ts', "key(`${policy.name}~${shapeOf(policy)}`, '')", "key(policy.name, '')"],
+  ],
   'leases that nobody sees': [['concurrency-lua.ts', "call('ZCARD', KEYS[k + 1])", '0']],
 }
 

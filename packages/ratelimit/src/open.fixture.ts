@@ -2,6 +2,7 @@ import type { Bus } from '@repo/cache-broadcast'
 import { Redis } from 'ioredis'
 import { connectLimiterRedis } from './connect.ts'
 import { limiterKeys } from './keys.ts'
+import type { RateLimiter } from './limiter-api.ts'
 import { createLimiter } from './limiter.ts'
 import { createMemoryStore } from './memory-store.ts'
 import { createOutage } from './outage.ts'
@@ -43,21 +44,30 @@ export async function openOnRedis(
   await direct.flushall()
   let nowMs = startMs
   await direct.set(CLOCK, nowMs)
-  const limiter = createLimiter({
-    ...{ policies, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
-    store: createRedisStore(redis, takeByClock),
-    now: () => nowMs,
-    available: () => redis.available(),
-    decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),
-  })
+  const open = (of: PolicyInput[]) =>
+    createLimiter({
+      ...{ policies: of, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
+      store: createRedisStore(redis, takeByClock),
+      now: () => nowMs,
+      available: () => redis.available(),
+      decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),
+    })
+  const limiter = open(policies)
+  const others: RateLimiter[] = []
   return {
     limiter: {
       ...limiter,
       async close() {
-        await limiter.close()
+        await Promise.all([limiter, ...others].map((each) => each.close()))
         await redis.close()
         await direct.quit()
       },
+    },
+    /** A limiter that shares the counts and the clock of the first one. */
+    async beside(of: PolicyInput[]) {
+      const other = open(of)
+      others.push(other)
+      return other
     },
     direct,
     async advance(ms: number) {

@@ -8,6 +8,8 @@ import { MAX_QUOTA, type Policy } from './policy.ts'
 /** A policy in force, with what is made of it once. */
 interface Rule {
   readonly policy: Policy
+  /** What the names of its subjects, and those of its counts, begin with. */
+  readonly subjectPrefix: string
   readonly prefix: string
   /** Of a take that names none. */
   readonly cost: number
@@ -84,13 +86,13 @@ export function createRules(
   return {
     plan,
     all: [...rules.values()],
-    /** The counts of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
+    /** The names of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
     keysOf(names: readonly string[], of: Subject): string[] {
       return names.map((name) => {
-        const { policy, prefix } = find(name)
-        if (typeof of === 'string') return prefix + of
+        const { policy, subjectPrefix } = find(name)
+        if (typeof of === 'string') return subjectPrefix + of
         const id = identify(policy.by, of, ipv6Prefix)
-        if (id !== undefined) return prefix + keyPart(id)
+        if (id !== undefined) return subjectPrefix + keyPart(id)
         const message = `policy "${name}" needs ${policy.by.join(', ')}`
         throw new RateLimitError('unknown-policy', message)
       })
@@ -111,14 +113,15 @@ function needOf(rule: Rule, id: string): Need {
   return need
 }
 
-function toNeed({ prefix, policy, counts, cost }: Rule, id: string): Need {
-  return { key: prefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
+function toNeed({ subjectPrefix, prefix, policy, counts, cost }: Rule, id: string): Need {
+  return { key: subjectPrefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
 }
 
 function toRule(policy: Policy, keys: LimiterKeys): Rule {
   return {
     policy,
-    prefix: keys.countPrefix(policy.name),
+    subjectPrefix: keys.subjectPrefix(policy.name),
+    prefix: keys.countPrefix(policy),
     cost: policy.algorithm === 'concurrency' ? 1 : policy.cost,
     allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,

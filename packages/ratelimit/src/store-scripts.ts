@@ -1,4 +1,5 @@
 import { script } from '@repo/redis'
+import { CONCURRENCY } from './shape.ts'
 
 const NOW = /* lua */ `
   local time = redis.call('TIME')
@@ -10,19 +11,52 @@ const KEPT_S = 3_900
 const KEPT_KEYS = 1_000
 
 /**
- * Forgets counts and their blocks. KEYS: 1 blocks · 2... counts
- * Returns how many counts there were.
+ * Forgets the counts of subjects in all shapes, also those of the release before shapes, and their
+ * blocks. The names of counts are made here, in the slot of the blocks.
+ * KEYS: 1 blocks · 2... subjects   Returns nothing.
  */
 export const reset = script({
   keys: 0,
   lua: /* lua */ `
     redis.call('ZREM', KEYS[1], unpack(KEYS, 2))
-    return redis.call('DEL', unpack(KEYS, 2))
+    for k = 2, #KEYS do
+      local policy, id = string.match(KEYS[k], '^([^:]*:[^:]*:[^:]*)(:.*)$')
+      local names = { KEYS[k], policy .. '~${CONCURRENCY}' .. id }
+      for _, shape in ipairs(redis.call('ZRANGE', policy .. '~', 0, -1)) do
+        names[#names + 1] = policy .. '~' .. shape .. id
+      end
+      redis.call('DEL', unpack(names))
+    end
   `,
 })
 
 /**
- * Blocks counts, or ends that. KEYS: 1 blocks · 2... counts   ARGV: 1 for how many ms, 0 to end it
+ * Notes that this instance counts in a shape. KEYS: 1 shapes of the policy
+ * ARGV: 1 shape · 2 for how many ms a count of it may exist   Returns nothing.
+ */
+export const noteShape = script({
+  keys: 1,
+  lua: /* lua */ `
+    ${NOW}
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+    redis.call('ZADD', KEYS[1], 'GT', now + ARGV[2], ARGV[1])
+    local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+    redis.call('PEXPIRE', KEYS[1], math.ceil(last - now) + 1)
+  `,
+})
+
+/** KEYS: shapes of policies   Returns for each the shapes that instances count in. */
+export const shapes = script({
+  keys: 0,
+  lua: /* lua */ `
+    local all = {}
+    for k, key in ipairs(KEYS) do all[k] = redis.call('ZRANGE', key, 0, -1) end
+    return all
+  `,
+})
+
+/**
+ * Blocks subjects, or ends that. KEYS: 1 blocks · 2... subjects   ARGV: 1 for how many ms, 0 to end it
  * Returns nothing.
  */
 export const block = script({
@@ -59,7 +93,8 @@ export const renew = script({
     for _, key in ipairs(KEYS) do
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
       if redis.call('ZADD', key, 'XX', 'CH', now + ARGV[2], ARGV[1]) == 1 then
-        redis.call('PEXPIRE', key, ARGV[2] + 1000)
+        -- Another holder's window may be longer.
+        redis.call('PEXPIRE', key, ARGV[2] + 1000, 'GT')
       end
     end
   `,
@@ -69,7 +104,7 @@ export const renew = script({
  * Adds to what the cluster tells of this minute, which is the server's: hence the names of the keys
  * are made here, in the slot of the blocks.
  * KEYS: 1 blocks
- * ARGV: 1 prefix of activity · 2 prefix of limited · 3 JSON [[field, n]...] · 4 JSON [[count, n]...]
+ * ARGV: 1 prefix of activity · 2 prefix of limited · 3 JSON [[field, n]...] · 4 JSON [[subject, n]...]
  * Returns nothing.
  */
 export const note = script({
@@ -92,7 +127,7 @@ export const note = script({
 /**
  * What the cluster did in the last minutes.
  * KEYS: 1 blocks   ARGV: 1 prefix of activity · 2 prefix of limited · 3 minutes · 4 at most so many
- * Returns { fields and numbers of activity per minute, counts and their refusals, blocked counts and
+ * Returns { fields and numbers of activity per minute, subjects and their refusals, blocked subjects and
  * the ms left of each }.
  */
 export const report = script({

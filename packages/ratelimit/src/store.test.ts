@@ -81,7 +81,7 @@ describe('in Redis', () => {
   withStore('R10: a lease outlasts its window while its holder lives', async ({ store }) => {
     const { limiter, other, direct } = store
     const held = await limiter.take(['lease'], { ip: '192.0.2.3' })
-    const key = (await direct.keys('*:lease:*'))[0]!
+    const key = (await direct.keys('*:lease~c:*'))[0]!
     const [, first] = await direct.zrange(key, '0', '-1', 'WITHSCORES')
     await expect
       .poll(async () => Number((await direct.zrange(key, '0', '-1', 'WITHSCORES'))[1]))

@@ -45,7 +45,13 @@ local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, st
 local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
 local ZERO, NEVER, UP, EDGE = '\\0\\0\\0\\0', 4294967295, 0.999999, 1e-9
 local ring = call('MGET', unpack(KEYS, 2))
-local blocks = call('EXISTS', KEYS[1]) == 1 and call('ZMSCORE', KEYS[1], unpack(KEYS, 2))
+local blocks = false
+if call('EXISTS', KEYS[1]) == 1 then
+  -- A block is of a subject: its name is that of the count without the shape.
+  local subjects = {}
+  for k = 2, #KEYS do subjects[k - 1] = string.gsub(KEYS[k], '~[^:]*', '', 1) end
+  blocks = call('ZMSCORE', KEYS[1], unpack(subjects))
+end
 -- Tables of about their final size: one that grows costs more than what is put into it.
 local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
 local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
