@@ -161,6 +161,7 @@ export function createBus(options: BusOptions): Bus {
     link: {
       clock,
       lease,
+      log,
       applied: () => tail.last(),
       claimMs,
       attach: (sink: Sink) => sinks.attach(sink),

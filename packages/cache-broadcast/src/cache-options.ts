@@ -17,11 +17,11 @@ export interface CacheOptions<T> {
   /** Unique on the bus: caches of the same name, on all instances, are one. */
   name: string
   /**
-   * Gets a value from its source; undefined: the source has nothing. Returned values are shared by
-   * all readers, and deeply frozen. `signal` is aborted after `loadTimeoutMs`.
+   * Gets a value from its source; undefined: the source has nothing. All readers on all instances get
+   * the result of `parse` for its JSON. `signal` is aborted after `loadTimeoutMs`.
    */
   load: (key: string, context: { readonly signal: AbortSignal }) => Promise<T | undefined>
-  /** Checks what comes from Redis, for instance a zod schema's `parse`; what it refuses is loaded anew. */
+  /** Makes a value of its parsed JSON, for instance a zod schema's `parse`. A stored value that it refuses is loaded again. */
   parse: (stored: unknown) => T
   /** For how long a value is fresh, in ms, ±`jitter`. */
   ttlMs?: number

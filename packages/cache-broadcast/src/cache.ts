@@ -4,11 +4,11 @@ import { createClaims } from './claims.ts'
 import { createCodec } from './codec.ts'
 import { CacheError } from './errors.ts'
 import { createFlights } from './flights.ts'
-import { deepFreeze } from './freeze.ts'
 import { createKeeper } from './keeper.ts'
 import { createLoading } from './loading.ts'
 import { createLocalStore, type Entry } from './local-store.ts'
 import { checkKey, checkName, toKeys } from './names.ts'
+import { createNotices } from './notices.ts'
 import { createReads } from './reads.ts'
 import { createSink } from './sink.ts'
 import { createStats } from './stats.ts'
@@ -31,14 +31,18 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const local = createLocalStore<T>(settings)
   const tickets = createTickets()
   const store = link.store(name)
-  const codec = createCodec(settings)
+  const notices = createNotices(name, link.log)
+  const codec = createCodec(settings, (error) => {
+    stats.unreadable += 1
+    notices.note('unreadable', error)
+  })
   const keeper = createKeeper({ local, settings, now: () => clock.exact() })
   const claims = createClaims(store, link.claimMs, () => (stats.refused += 1))
   const loading = createLoading<T>({
-    ...{ settings, store, codec, keeper, claims, stats },
+    ...{ settings, store, codec, keeper, claims, stats, notices },
     refresh: (key) => reads.refresh(key),
   })
-  const reads = createReads<T>({ settings, link, local, tickets, loading, keeper, stats })
+  const reads = createReads<T>({ settings, link, local, tickets, loading, keeper, stats, notices })
   const flights = createFlights((key) => reads.start(key))
   const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
   const detach = link.attach(sink)
@@ -90,8 +94,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     getMany: (keys) => Promise.all(keys.map(get)),
     async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
       checkKey(key)
-      const encoded = codec.encode(value, key)
-      if (settings.freeze) deepFreeze(value)
+      const encoded = codec.encode(codec.represent(value, key), key)
       const freshMs = Math.round(keeper.spread(ownTtlMs))
       const lifeMs = freshMs + staleMs + failSafeMs
       const { kind, rest } = encoded

@@ -3,6 +3,7 @@ import type { Bus } from './bus-api.ts'
 import type { CacheOptions } from './cache-options.ts'
 import { createCache } from './cache.ts'
 import { describeFaults } from './conformance-faults.ts'
+import { describeValues } from './conformance-values.ts'
 
 /** Opens a new bus that shares nothing with earlier ones. */
 export type OpenBus = () => Promise<Bus>
@@ -169,5 +170,6 @@ export function describeConformance(driver: string, open: OpenBus): void {
     })
 
     describeFaults(openBus, openCache)
+    describeValues(openCache)
   })
 }

@@ -1,3 +1,4 @@
+import type { ConnectionLog } from '@repo/redis'
 import type { Clock } from './clock.ts'
 import type { Lease } from './lease.ts'
 
@@ -74,6 +75,7 @@ interface PutValue {
 export interface Link {
   readonly clock: Clock
   readonly lease: Lease
+  readonly log: ConnectionLog | undefined
   /** The number of the last entry that this process applied. */
   applied(): number
   /** How long a claim stands unless it is prolonged. */

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Settings } from './cache-options.ts'
 import type { createClaims } from './claims.ts'
-import type { createCodec, Decoded } from './codec.ts'
+import type { createCodec, Decoded, Represented } from './codec.ts'
 import { CacheError, toCacheError } from './errors.ts'
-import { deepFreeze } from './freeze.ts'
 import type { Keeper } from './keeper.ts'
 import type { Reading, Store } from './link.ts'
+import type { Notices } from './notices.ts'
 import { runLoader } from './run-loader.ts'
 import type { Stats } from './stats.ts'
 import type { Ticket } from './tickets.ts'
@@ -18,6 +18,7 @@ export interface LoadingOptions<T> {
   keeper: Keeper<T>
   claims: ReturnType<typeof createClaims>
   stats: Stats
+  notices: Notices
   /** Serves a value and has it loaded anew behind. */
   refresh: (key: string) => void
 }
@@ -36,7 +37,7 @@ type Claimed = Extract<Reading, { outcome: 'claimed' }>
 
 /** Gets what is not in the first level: from the second, or from the source under a claim. */
 export function createLoading<T>(options: LoadingOptions<T>) {
-  const { settings, store, codec, keeper, claims, stats } = options
+  const { settings, store, codec, keeper, claims, stats, notices } = options
   const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
 
   /** From the second level or the source; `refresh`: only if what is there is no longer fresh. */
@@ -83,12 +84,15 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     const standing = claimed && claims.hold(key, claimed.token)
     stats.loads += 1
     try {
-      const value = await runLoader(key, settings.load, loadTimeoutMs)
-      if (settings.freeze) deepFreeze(value)
-      if (claimed) await storeLoaded(ticket, value, claimed)
-      return { outcome: 'value', value }
+      const loaded = await runLoader(key, settings.load, loadTimeoutMs)
+      const represented = codec.represent(loaded, key)
+      if (claimed) await storeLoaded(ticket, represented, claimed)
+      return { outcome: 'value', value: represented.value }
     } catch (error) {
       stats.loadFailures += 1
+      if (error instanceof CacheError && error.code === 'unserialisable') {
+        notices.note('unserialisable', error)
+      }
       if (claimed) giveUp(key, claimed.token)
       return { outcome: 'failed', error, bridge }
     } finally {
@@ -96,20 +100,22 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     }
   }
 
-  async function storeLoaded(ticket: Ticket, value: T | undefined, claimed: Claimed) {
+  async function storeLoaded(ticket: Ticket, represented: Represented<T>, claimed: Claimed) {
     const { key } = ticket
-    const lifeMs = keeper.spread(value === undefined ? negativeTtlMs : ttlMs)
+    const isNothing = represented.text === undefined
+    const lifeMs = keeper.spread(isNothing ? negativeTtlMs : ttlMs)
     const freshMs = Math.round(lifeMs)
     if (freshMs <= 0) return giveUp(key, claimed.token)
     let encoded
     try {
-      encoded = codec.encode(value, key)
+      encoded = codec.encode(represented, key)
     } catch (error) {
       if (!(error instanceof CacheError) || error.code !== 'too-large') throw error
       stats.tooLarge += 1
+      notices.note('too-large', error)
       return giveUp(key, claimed.token)
     }
-    const bridgeMs = value === undefined ? 0 : staleMs + failSafeMs
+    const bridgeMs = isNothing ? 0 : staleMs + failSafeMs
     const fill = {
       token: claimed.token,
       lifeMs: freshMs + bridgeMs,
@@ -118,6 +124,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     const stored = await store.commit(key, fill).catch(toCacheError)
     if (stored === true) keeper.keepLoaded(ticket, encoded, Number(claimed.version), freshMs)
     else stats.refused += 1
+    if (stored instanceof CacheError) notices.note('not-stored', stored)
   }
 
   function giveUp(key: string, token: string) {

@@ -1,3 +1,4 @@
+import type { ConnectionLog } from '@repo/redis'
 import type { Bus } from './bus-api.ts'
 import { createClock } from './clock.ts'
 import { CacheError } from './errors.ts'
@@ -20,12 +21,14 @@ export function createMemoryBus({
   name = 'memory',
   handlerTimeoutMs = 500,
   onError = () => undefined,
+  log,
 }: {
   replicas?: number
   /** Whose outbox rows are relayed here. */
   name?: string
   handlerTimeoutMs?: number
   onError?: (error: unknown) => void
+  log?: ConnectionLog
 } = {}): Bus {
   if (replicas > 1) {
     throw new CacheError('single-instance', `${replicas} instances need createBus on Redis`)
@@ -92,6 +95,7 @@ export function createMemoryBus({
     link: {
       clock: createClock(),
       lease,
+      log,
       applied: () => last,
       claimMs: 300,
       store,

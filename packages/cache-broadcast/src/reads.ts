@@ -5,6 +5,7 @@ import type { Keeper } from './keeper.ts'
 import type { Link } from './link.ts'
 import type { createLoading, Loaded } from './loading.ts'
 import type { LocalStore } from './local-store.ts'
+import type { Notices } from './notices.ts'
 import type { Stats } from './stats.ts'
 import type { Ticket, Tickets } from './tickets.ts'
 
@@ -16,11 +17,12 @@ export interface ReadsOptions<T> {
   loading: ReturnType<typeof createLoading<T>>
   keeper: Keeper<T>
   stats: Stats
+  notices: Notices
 }
 
 /** What a read does that finds nothing to serve at once, and what an outage makes of it. */
 export function createReads<T>(options: ReadsOptions<T>) {
-  const { settings, link, local, tickets, loading, keeper, stats } = options
+  const { settings, link, local, tickets, loading, keeper, stats, notices } = options
   const refreshing = new Set<string>()
 
   /** What may be served instead of a value that could not be loaded. */
@@ -48,6 +50,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
 
   async function withoutStore(ticket: Ticket, error: CacheError): Promise<T | undefined> {
     stats.outages += 1
+    notices.note('outage', error)
     if (settings.outage === 'fail') throw error
     const entry = local.entries.get(ticket.key)
     if (settings.outage === 'stale' && entry && link.clock.exact() < entry.endsAtMs) {

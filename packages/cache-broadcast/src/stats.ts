@@ -12,7 +12,10 @@ export interface Stats {
   bridged: number
   /** Loaded, and not stored: invalidated meanwhile, or Redis did not answer. */
   refused: number
+  /** Over `maxValueBytes`: served, and stored nowhere. */
   tooLarge: number
+  /** Stored values that `parse` refused, or of a format of a later release: loaded again. */
+  unreadable: number
   /** Waits for another instance's load, in turns. */
   waits: number
   /** Reads that found Redis away. */
@@ -29,6 +32,7 @@ export function createStats(): Stats {
     bridged: 0,
     refused: 0,
     tooLarge: 0,
+    unreadable: 0,
     waits: 0,
     outages: 0,
   }
