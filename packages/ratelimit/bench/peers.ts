@@ -4,15 +4,26 @@ import { Ratelimit } from '@upstash/ratelimit'
 import { Redis } from 'ioredis'
 import { RedisStore } from 'rate-limit-redis'
 import { RateLimiterRedis } from 'rate-limiter-flexible'
-
-export const WINDOW_MS = 60_000
+import { WINDOW_MS } from './workloads.ts'
 
 /** One dimension: counts `id` under `policy`. */
 export type CountOne = (policy: string, id: string) => Promise<unknown>
 
-const FLOOR = `local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n`
+export const PEERS = [
+  'rate-limiter-flexible',
+  '@upstash/ratelimit',
+  'rate-limit-redis',
+  '@fastify/rate-limit',
+  'EVALSHA per dimension',
+  'INCR, auto-pipelined',
+]
 
-/** Each peer as its documentation sets it up, with a quota that nobody reaches. */
+/** The least that counts in windows: one key per dimension. */
+const FLOOR = `for _, key in ipairs(KEYS) do
+  if redis.call('INCR', key) == 1 then redis.call('PEXPIRE', key, ARGV[1]) end
+end`
+
+/** Each peer as its documentation sets it up, with a quota that no run reaches. */
 export async function connectPeers(url: string, quota: number) {
   const bare = new Redis(url)
   const pipelined = new Redis(url, { enableAutoPipelining: true })
@@ -38,13 +49,17 @@ export async function connectPeers(url: string, quota: number) {
           error ? reject(error) : resolve(answer)
         fastify.incr(`${policy}:${id}`, done, WINDOW_MS, quota)
       }),
-    'bare EVALSHA, INCR': (policy, id) => bare.evalsha(sha, 1, `floor:${policy}:${id}`, WINDOW_MS),
+    'EVALSHA per dimension': (policy, id) =>
+      bare.evalsha(sha, 1, `floor:${policy}:${id}`, WINDOW_MS),
     'INCR, auto-pipelined': (policy, id) => pipelined.incr(`incr:${policy}:${id}`),
   }
   return {
     peers,
     bare,
-    close() {
+    /** One call that counts all dimensions. */
+    evalAll: (ids: string[]) =>
+      bare.evalsha(sha, ids.length, ...ids.map((id, d) => `floor:${d}:${id}`), WINDOW_MS),
+    close: () => {
       bare.disconnect()
       pipelined.disconnect()
     },

@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+/** Arrivals that wait for the event loop, at most. */
+export const RING_SIZE = 1 << 16
+
+/** Indices of the shared counters. */
+export const WRITTEN = 0
+export const SIGNALLED = 1
+export const STOPPED = 2
+
+export interface ArrivalsPlan {
+  /** Arrivals per second. */
+  rate: number
+  startAtMs: number
+  ms: number
+  /** Intended arrival times, as a ring; `counters` say how many were written. */
+  times: Float64Array<SharedArrayBuffer>
+  counters: Int32Array<SharedArrayBuffer>
+}
+
+export type ArrivalsMessage = { kind: 'arrived' } | { kind: 'ended'; count: number; cpuUs: number }
+
+/** Milliseconds on the clock that all threads and processes of a machine share. */
+export function nowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** The gap to the next arrival of a Poisson process, in ms: exponential, independent of the past. */
+export function nextGapMs(rate: number, random: () => number = Math.random): number {
+  return (-Math.log(1 - random()) * 1_000) / rate
+}
+
+/**
+ * Independent arrivals for an open loop. A thread of its own waits for each arrival time, since a
+ * timer of the event loop would gather the arrivals of a millisecond. The event loop receives one
+ * signal for the arrivals that are due when it turns, like a server that reads several sockets.
+ */
+export async function openArrivals() {
+  const thread = new Worker(new URL('arrivals-thread.ts', import.meta.url))
+  await once(thread, 'online')
+
+  /**
+   * Calls `onArrival` with each intended arrival time, for `ms`.
+   * @returns the number of arrivals, and the CPU time of the thread that generated them
+   */
+  function run(rate: number, ms: number, onArrival: (atMs: number) => void) {
+    const times = new Float64Array(new SharedArrayBuffer(RING_SIZE * 8))
+    const counters = new Int32Array(new SharedArrayBuffer(3 * 4))
+    const ended = Promise.withResolvers<{ count: number; cpuUs: number }>()
+    let taken = 0
+    function take() {
+      Atomics.store(counters, SIGNALLED, 0)
+      const written = Atomics.load(counters, WRITTEN)
+      if (written - taken > RING_SIZE) return stop(new Error('The event loop is far behind'))
+      while (taken < written) {
+        const atMs = times[taken % RING_SIZE] ?? 0
+        taken += 1
+        onArrival(atMs)
+      }
+    }
+    function stop(error: Error) {
+      Atomics.store(counters, STOPPED, 1)
+      ended.reject(error)
+    }
+    function receive(message: ArrivalsMessage) {
+      take()
+      if (message.kind === 'ended') ended.resolve(message)
+    }
+    thread.on('message', receive).once('error', stop)
+    const plan: ArrivalsPlan = { rate, ms, startAtMs: nowMs(), times, counters }
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage(plan)
+    return {
+      ended: ended.promise.finally(() => thread.off('message', receive).off('error', stop)),
+      stop,
+    }
+  }
+
+  return { run, close: () => thread.terminate() }
+}

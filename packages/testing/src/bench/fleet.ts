@@ -1,0 +1,100 @@
+import { fileURLToPath } from 'node:url'
+import { endReplicas, type Replica, startReplicas } from '../replica.ts'
+import type { ClosedOrder, InstanceRound, OpenOrder } from './contender.ts'
+import type { BenchServer } from './server.ts'
+import { percentile } from './statistics.ts'
+
+/** What one round of one contender cost, over all its instances. */
+export interface Round {
+  operations: number
+  perSecond: number
+  /** CPU per operation, in microseconds: of the instance processes together, and of Redis. */
+  clientUs: number
+  redisUs: number
+  /** The share of one processor that the busiest instance used. */
+  utilisation: number
+  /** From the intended arrival to the result; NaN in a closed loop. */
+  p50Ms: number
+  p99Ms: number
+}
+
+/** The instance processes of one contender. */
+export interface Fleet {
+  closed(order: ClosedOrder): Promise<Round>
+  open(order: OpenOrder): Promise<Round>
+  close(): Promise<void>
+}
+
+const WARM_UP_MS = 1_000
+const START_MS = 60_000
+
+export interface FleetOptions {
+  /** The program that calls `serveContenders`. */
+  program: URL
+  contender: string
+  instances: number
+  server: BenchServer
+  env?: Record<string, string>
+}
+
+/** Starts the processes, opens the contender in each, and runs it until its code is compiled. */
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const { program, contender, instances, server, env = {} } = options
+  const launched = await Promise.all(
+    Array.from({ length: instances }, (_, instance) =>
+      startReplicas(1, {
+        program: fileURLToPath(program),
+        args: [contender, JSON.stringify({ redisUrl: server.url, instance, instances })],
+        env: { INSTANCE_ID: `instance-${instance + 1}`, ...env },
+        timeoutMs: START_MS,
+      }),
+    ),
+  )
+  const replicas = launched.flat()
+  async function each<T>(method: string, order?: unknown): Promise<T[]> {
+    return Promise.all(replicas.map((replica) => replica.call<T>(method, order)))
+  }
+  async function round(method: 'closed' | 'openLoop', order: ClosedOrder | OpenOrder) {
+    await each('settle')
+    const before = await server.cpuUs()
+    const measured = await each<InstanceRound>(method, order)
+    return combine(measured, (await server.cpuUs()) - before)
+  }
+  try {
+    await each('open')
+    await round('closed', { inFlight: 8, ms: WARM_UP_MS })
+  } catch (error) {
+    const output = replicas.map((replica) => replica.output()).join('')
+    await endReplicas(replicas)
+    throw new Error(`${contender} cannot be measured: ${output}`, { cause: error })
+  }
+  return {
+    closed: (order) => round('closed', order),
+    open: (order) => round('openLoop', order),
+    close: () => closeAll(replicas, each),
+  }
+}
+
+async function closeAll(replicas: Replica[], each: (method: string) => Promise<unknown>) {
+  try {
+    await each('close')
+  } finally {
+    await endReplicas(replicas)
+  }
+}
+
+function combine(measured: InstanceRound[], redisUs: number): Round {
+  const sum = (of: (one: InstanceRound) => number) =>
+    measured.reduce((all, one) => all + of(one), 0)
+  const operations = sum((one) => one.operations)
+  const latenciesMs = Float64Array.from(measured.flatMap((one) => [...one.latenciesMs]))
+  return {
+    operations,
+    perSecond: sum((one) => (one.operations / one.elapsedMs) * 1_000),
+    clientUs: sum((one) => one.cpuUs) / operations,
+    redisUs: redisUs / operations,
+    utilisation: Math.max(...measured.map((one) => one.cpuUs / 1_000 / one.elapsedMs)),
+    p50Ms: percentile(latenciesMs, 0.5),
+    p99Ms: percentile(latenciesMs, 0.99),
+  }
+}

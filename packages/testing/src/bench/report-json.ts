@@ -1,0 +1,22 @@
+import type { Comparison, Figure } from './compare.ts'
+import { NOTHING } from './contender.ts'
+
+const FIGURES: Figure[] = ['perSecond', 'clientUs', 'redisUs', 'p50Ms', 'p99Ms']
+
+/** All figures of a comparison with their bounds, and their ratios to the peer. */
+export function comparisonJson(comparison: Comparison) {
+  const { title, peer, contenders } = comparison
+  return {
+    title,
+    peer,
+    contenders: contenders.map((name) => ({
+      name,
+      utilisation: comparison.utilisation(name),
+      figures: Object.fromEntries(FIGURES.map((it) => [it, comparison.figure(name, it)])),
+      ...(name !== peer &&
+        name !== NOTHING && {
+          ratios: Object.fromEntries(FIGURES.map((it) => [it, comparison.ratio(name, it)])),
+        }),
+    })),
+  }
+}
