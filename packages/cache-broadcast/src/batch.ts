@@ -5,8 +5,27 @@ interface Waiting<In, Out> {
 }
 
 /**
- * Gathers the calls of one tick into one run: all reads of a request, and of 64 requests whose
- * answers came together, are one round trip.
+ * Collects the items of one tick, at most `max` of them, and handles them together: all reads of a
+ * request, and of 64 requests whose answers arrived together, are one round trip.
+ */
+export function createGathering<In>(max: number, handle: (items: In[]) => void) {
+  let waiting: In[] = []
+
+  function flush() {
+    const items = waiting
+    waiting = []
+    if (items.length > 0) handle(items)
+  }
+
+  return (item: In): void => {
+    if (waiting.length === 0) process.nextTick(flush)
+    waiting.push(item)
+    if (waiting.length === max) flush()
+  }
+}
+
+/**
+ * Runs the calls of one tick together, at most `max` of them.
  *
  * @param run answers to the items, in their order
  */
@@ -14,13 +33,7 @@ export function createBatch<In, Out>(
   max: number,
   run: (items: In[]) => Promise<Out[]>,
 ): (item: In) => Promise<Out> {
-  let waiting: Waiting<In, Out>[] = []
-
-  function flush() {
-    const batch = waiting
-    waiting = []
-    if (batch.length > 0) void settle(batch)
-  }
+  const gather = createGathering<Waiting<In, Out>>(max, (batch) => void settle(batch))
 
   async function settle(batch: Waiting<In, Out>[]) {
     try {
@@ -35,10 +48,5 @@ export function createBatch<In, Out>(
     }
   }
 
-  return (item) =>
-    new Promise((resolve, reject) => {
-      if (waiting.length === 0) process.nextTick(flush)
-      waiting.push({ item, resolve, reject })
-      if (waiting.length === max) flush()
-    })
+  return (item) => new Promise((resolve, reject) => gather({ item, resolve, reject }))
 }

@@ -42,8 +42,10 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     ...{ settings, store, codec, keeper, claims, stats, notices },
     refresh: (key) => reads.refresh(key),
   })
-  const reads = createReads<T>({ settings, link, local, tickets, loading, keeper, stats, notices })
-  const flights = createFlights((key) => reads.start(key))
+  const flights = createFlights<T | undefined>(tickets, (flight) => reads.start(flight))
+  const reads = createReads<T>({
+    ...{ settings, link, local, tickets, flights, store, loading, keeper, stats, notices },
+  })
   const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
   const detach = link.attach(sink)
   let closed = false

@@ -46,9 +46,14 @@ export type Reading =
   /** Load it, but store it nowhere. */
   | { outcome: 'held' }
 
+/** Keys of one call of `readMany`: more would occupy Redis for too long. */
+export const READS = 64
+
 /** The second level, as a cache sees it. */
 export interface Store {
   read(key: string): Promise<Reading>
+  /** `read` of at most `READS` keys in one round trip, in their order. */
+  readMany(keys: string[]): Promise<Reading[]>
   /** Claims a value that is there but no longer fresh; never answers `hit`. */
   claim(key: string): Promise<Reading>
   /** Whether it was stored: only under a claim that nothing has taken away since. */

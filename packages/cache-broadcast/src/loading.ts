@@ -33,6 +33,12 @@ export type Loaded<T> =
   /** Somebody else is refreshing it. */
   | { outcome: 'busy' }
 
+/** An answer of the second level; `found`: the value, if it can be read. */
+export interface Answer<T> {
+  reading: Reading
+  found: Decoded<T> | undefined
+}
+
 type Claimed = Extract<Reading, { outcome: 'claimed' }>
 
 /** Gets what is not in the first level: from the second, or from the source under a claim. */
@@ -40,17 +46,38 @@ export function createLoading<T>(options: LoadingOptions<T>) {
   const { settings, store, codec, keeper, claims, stats, notices } = options
   const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
 
-  /** From the second level or the source; `refresh`: only if what is there is no longer fresh. */
-  async function fetch(ticket: Ticket, mode: 'read' | 'refresh'): Promise<Loaded<T>> {
+  function readOf(reading: Reading): Answer<T> {
+    return { reading, found: reading.outcome === 'hit' ? codec.decode(reading.value) : undefined }
+  }
+
+  /** Whether the answer is a fresh value, which is then in the first level too. */
+  function serveFresh(ticket: Ticket, { reading, found }: Answer<T>): boolean {
+    if (!found || reading.outcome !== 'hit' || found.freshUntilMs <= reading.nowMs) return false
+    keeper.keepStored(ticket, found, reading.nowMs)
+    stats.storeHits += 1
+    return true
+  }
+
+  /**
+   * From the second level or the source; `refresh`: only if what is there is no longer fresh.
+   * @param answer of the second level, where there is one already
+   */
+  async function fetch(
+    ticket: Ticket,
+    mode: 'read' | 'refresh',
+    answer?: Answer<T>,
+  ): Promise<Loaded<T>> {
     const { key } = ticket
     const giveUpAtMs = performance.now() + loadTimeoutMs
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 50)) {
-      let reading = await store.read(key).catch(toCacheError)
-      if (reading instanceof CacheError) return { outcome: 'away', error: reading }
+      const read = answer ?? (await store.read(key).then(readOf, toCacheError))
+      answer = undefined
+      if (read instanceof CacheError) return { outcome: 'away', error: read }
+      let reading: Reading | CacheError = read.reading
       let bridge: Decoded<T> | undefined
       if (reading.outcome === 'hit') {
         const { nowMs } = reading
-        const found = codec.decode(reading.value)
+        const { found } = read
         if (found) {
           keeper.keepStored(ticket, found, nowMs)
           const freshMs = found.freshUntilMs - nowMs
@@ -132,5 +159,5 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     store.release(key, token).catch(() => (stats.refused += 1))
   }
 
-  return { fetch, load }
+  return { fetch, load, readOf, serveFresh }
 }

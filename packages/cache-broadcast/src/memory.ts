@@ -4,7 +4,7 @@ import { createClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import { createLease } from './lease.ts'
-import type { Delivery, DeliveryOptions, Store } from './link.ts'
+import type { Delivery, DeliveryOptions, Reading, Store } from './link.ts'
 import type { Message } from './message.ts'
 import { checkName, toKeys, toTags } from './names.ts'
 import { createSinks } from './sinks.ts'
@@ -48,10 +48,18 @@ export function createMemoryBus({
     return last
   }
 
+  // Every load may be kept, unless its ticket was fenced since: n is the number it is judged by.
+  const claimed = (): Reading => ({
+    outcome: 'claimed',
+    token: '',
+    version: String(last),
+    nowMs: 0,
+  })
+
   const store = (cache: string): Store => ({
-    // Every load may be kept, unless its ticket was fenced since: n is the number it is judged by.
-    read: async () => ({ outcome: 'claimed', token: '', version: String(last), nowMs: 0 }),
-    claim: async () => ({ outcome: 'claimed', token: '', version: String(last), nowMs: 0 }),
+    read: async () => claimed(),
+    readMany: async (keys) => keys.map(claimed),
+    claim: async () => claimed(),
     commit: async () => true,
     peek: async () => ({ value: undefined, nowMs: 0 }),
     offer: async () => true,

@@ -1,9 +1,11 @@
 import { runInBackground } from '@repo/concurrency'
+import { createGathering } from './batch.ts'
 import type { Settings } from './cache-options.ts'
-import type { CacheError } from './errors.ts'
+import { CacheError, toCacheError } from './errors.ts'
+import type { Flight, Flights } from './flights.ts'
 import type { Keeper } from './keeper.ts'
-import type { Link } from './link.ts'
-import type { createLoading, Loaded } from './loading.ts'
+import { type Link, type Reading, READS, type Store } from './link.ts'
+import type { Answer, createLoading, Loaded } from './loading.ts'
 import type { LocalStore } from './local-store.ts'
 import type { Notices } from './notices.ts'
 import type { Stats } from './stats.ts'
@@ -14,6 +16,8 @@ export interface ReadsOptions<T> {
   link: Link
   local: LocalStore<T>
   tickets: Tickets
+  flights: Flights<T | undefined>
+  store: Store
   loading: ReturnType<typeof createLoading<T>>
   keeper: Keeper<T>
   stats: Stats
@@ -22,7 +26,8 @@ export interface ReadsOptions<T> {
 
 /** What a read does that finds nothing to serve at once, and what an outage makes of it. */
 export function createReads<T>(options: ReadsOptions<T>) {
-  const { settings, link, local, tickets, loading, keeper, stats, notices } = options
+  const { settings, link, local, tickets, flights, store, loading, keeper, stats } = options
+  const { notices } = options
   const refreshing = new Set<string>()
 
   /** What may be served instead of a value that could not be loaded. */
@@ -74,17 +79,46 @@ export function createReads<T>(options: ReadsOptions<T>) {
     }
   }
 
+  /** Reads of one tick. A fresh value is served from here, without a promise of its own. */
+  async function readTogether(boarded: Flight<T | undefined>[]) {
+    const keys = boarded.map(({ key }) => key)
+    const readings = await store.readMany(keys).catch(toCacheError)
+    if (readings instanceof CacheError) {
+      for (const flight of boarded) void finish(flight, withoutStore(flight, readings))
+      return
+    }
+    for (let i = 0; i < boarded.length; i += 1) {
+      const flight = boarded[i]
+      const reading = readings[i]
+      if (flight && reading) answerTo(flight, reading)
+    }
+  }
+
+  function answerTo(flight: Flight<T | undefined>, reading: Reading) {
+    try {
+      const answer = loading.readOf(reading)
+      if (loading.serveFresh(flight, answer)) flights.complete(flight, answer.found?.value)
+      else void finish(flight, otherwise(flight, answer))
+    } catch (error) {
+      flights.fail(flight, error)
+    }
+  }
+
+  async function otherwise(flight: Flight<T | undefined>, answer: Answer<T>) {
+    const loaded = await loading.fetch(flight, 'read', answer)
+    return loaded.outcome === 'away' ? withoutStore(flight, loaded.error) : settle(flight, loaded)
+  }
+
+  async function finish(flight: Flight<T | undefined>, value: Promise<T | undefined>) {
+    try {
+      flights.complete(flight, await value)
+    } catch (error) {
+      flights.fail(flight, error)
+    }
+  }
+
   return {
-    async start(key: string): Promise<T | undefined> {
-      const ticket = tickets.open(key)
-      try {
-        const loaded = await loading.fetch(ticket, 'read')
-        if (loaded.outcome === 'away') return await withoutStore(ticket, loaded.error)
-        return settle(ticket, loaded)
-      } finally {
-        tickets.close(ticket)
-      }
-    },
+    start: createGathering<Flight<T | undefined>>(READS, (boarded) => void readTogether(boarded)),
     /** Loads a value anew behind those who are served what is there. */
     refresh(key: string): void {
       if (!refreshing.has(key)) runInBackground('cache.refresh', () => refreshNow(key))

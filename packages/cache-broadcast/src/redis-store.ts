@@ -4,7 +4,7 @@ import { createBatch } from './batch.ts'
 import { claim, commit, expire, extend, put, read } from './cache-scripts.ts'
 import { CacheError } from './errors.ts'
 import { type BusKeys, valueKey } from './keys.ts'
-import type { DeliveryOptions, Reading, Store } from './link.ts'
+import { type DeliveryOptions, type Reading, READS, type Store } from './link.ts'
 import { tagName } from './names.ts'
 import { offer, peek } from './offer-scripts.ts'
 import type { Publish } from './publish.ts'
@@ -48,17 +48,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return String(n)
   }
 
-  const readBatch = createBatch<string, Reading>(BATCH, async (batch) => {
+  async function readMany(wanted: string[]): Promise<Reading[]> {
     const token = nextToken()
     const appliedBefore = options.applied()
     const names = [keys.meta]
-    for (const key of batch) names.push(nameOf(key))
+    for (const key of wanted) names.push(nameOf(key))
     const args = [clearField, keys.tagPrefix, token, claimMs]
-    const [head, ...answers] = list(await call((client) => runBatch(client, read, names, args)))
-    const [n, now] = String(head).split(' ')
-    const ours = { token, version: checked(n, appliedBefore), nowMs: Number(now) }
+    const reply = await call((client) => runBatch(client, read, names, args))
+    const [head = '', ...answers] = toAnswers(reply, wanted.length)
+    const space = head.indexOf(' ')
+    const version = checked(head.slice(0, space), appliedBefore)
+    const ours = { token, version, nowMs: Number(head.slice(space + 1)) }
     return answers.map((answer) => toReading(answer, ours))
-  })
+  }
 
   const commitBatch = createBatch<
     { key: string; token: string; lifeMs: number; value: string },
@@ -78,7 +80,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    read: readBatch,
+    read: createBatch(READS, readMany),
+    readMany,
     async claim(key) {
       const token = nextToken()
       const appliedBefore = options.applied()
@@ -122,11 +125,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 }
 
+/** A reply of `read`: its head, then the answer for each key. */
+function toAnswers(reply: unknown, keys: number): string[] {
+  const answers = typeof reply === 'string' ? reply.split('\n') : list(reply).map(String)
+  if (answers.length !== keys + 1) throw new TypeError('the batch was not answered whole')
+  return answers
+}
+
 function toReading(
   answer: unknown,
   { token, version, nowMs }: { token: string; version: string; nowMs: number },
 ): Reading {
-  if (typeof answer === 'string') return { outcome: 'hit', value: answer, nowMs }
-  if (answer === 1) return { outcome: 'claimed', token, version, nowMs }
-  return answer === 2 ? { outcome: 'busy' } : { outcome: 'held' }
+  const mark = String(answer)
+  if (mark === '1') return { outcome: 'claimed', token, version, nowMs }
+  if (mark === '2') return { outcome: 'busy' }
+  return mark === '3' ? { outcome: 'held' } : { outcome: 'hit', value: mark, nowMs }
 }

@@ -1,6 +1,6 @@
 import type { Settings } from './cache-options.ts'
 import type { Clock } from './clock.ts'
-import type { createFlights } from './flights.ts'
+import type { Flights } from './flights.ts'
 import type { Sink } from './link.ts'
 import type { Entry, LocalStore } from './local-store.ts'
 import type { Tickets } from './tickets.ts'
@@ -9,7 +9,7 @@ export interface SinkOptions<T> {
   cache: string
   local: LocalStore<T>
   tickets: Tickets
-  flights: Pick<ReturnType<typeof createFlights<T>>, 'detach' | 'detachAll'>
+  flights: Pick<Flights<T>, 'detach' | 'detachAll'>
   settings: Pick<Settings<T>, 'tags' | 'staleMs' | 'failSafeMs'>
   clock: Clock
 }

@@ -18,10 +18,17 @@ export function createTickets() {
     for (let it = first; it; it = it.next) it.fence = Math.max(it.fence, n)
   }
 
+  function add(ticket: Ticket): void {
+    ticket.next = open.get(ticket.key)
+    open.set(ticket.key, ticket)
+  }
+
   return {
+    /** Opens a ticket that the caller made, with the fence 0. */
+    add,
     open(key: string): Ticket {
-      const ticket: Ticket = { key, fence: 0, next: open.get(key) }
-      open.set(key, ticket)
+      const ticket: Ticket = { key, fence: 0, next: undefined }
+      add(ticket)
       return ticket
     },
     close(ticket: Ticket): void {
