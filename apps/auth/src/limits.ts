@@ -4,6 +4,7 @@ import {
   rateLimitHeaders,
   type RateLimiter,
 } from '@repo/ratelimit'
+import { ProblemError, unavailable } from '@repo/service/hono'
 import type { BetterAuthRateLimitStorage } from 'better-auth'
 import { APIError } from 'better-auth/api'
 
@@ -34,12 +35,17 @@ export const authPolicies: PolicyInput[] = [
   })),
 ]
 
-/** Where Better Auth counts the requests of an address to a path: for all instances together. */
+/**
+ * Where Better Auth counts the requests of an address to a path, for all instances together. While
+ * Redis is unavailable each instance admits its share. Above the share the answer is 503, not 429:
+ * the sender exceeded no limit.
+ */
 export function createRateLimitStorage(limiter: RateLimiter): BetterAuthRateLimitStorage {
   return {
     async consume(key, { window, max }) {
       const policy = policyOf(WINDOWS.find((seconds) => seconds >= window) ?? 60)
       const decision = await limiter.take([policy], { key }, { quotas: { [policy]: max } })
+      if (decision.outcome === 'unavailable') throw new ProblemError(unavailable)
       const retryAfter = Math.ceil(decision.retryAfterMs / 1_000)
       const allowed = decision.outcome === 'allowed'
       return { allowed, retryAfter: allowed ? null : retryAfter }
