@@ -6,6 +6,9 @@ import { parse } from 'hono/utils/cookie'
 const MAX_ACCOUNTS = 4
 const MAX_AGE_S = 31_536_000
 
+/** An entry of this release or of another one. Other text is not sent back to the browser. */
+const ENTRY = /^[\w.-]{1,128}$/
+
 /** The account for which a device is trusted, and the password with which it signed in. */
 export interface DeviceOwner {
   /** The e-mail address. */
@@ -20,7 +23,8 @@ export interface DeviceOwner {
  *
  * The value has one entry for each account, the latest first, joined by `~`. An entry is
  * `tag.id.mac`: `tag` finds the account's entry, `id` names the device, and `mac` is an HMAC-SHA256
- * over the account, the id and the stored password hash.
+ * over the account, the id and the stored password hash. An entry of another release is not trusted,
+ * and stays in the cookie.
  */
 export function createDeviceCookies(options: CookieOptions) {
   const { secret, acceptedSecrets = [] } = options
@@ -30,7 +34,8 @@ export function createDeviceCookies(options: CookieOptions) {
 
   function entriesOf(header: string | undefined): string[] {
     const value = header === undefined ? undefined : parse(header, name)[name]
-    return value === undefined ? [] : value.split('~').slice(0, MAX_ACCOUNTS)
+    if (value === undefined) return []
+    return value.split('~', MAX_ACCOUNTS).filter((entry) => ENTRY.test(entry))
   }
 
   /** The id of the device, if it signed in to the account with this password. */
