@@ -77,10 +77,10 @@ describe('the registry', () => {
   test('tells an instance which settings differ, and when it agrees again', async ({
     redisUrl,
   }) => {
-    await using odd = await join({ id: 'a-1', redisUrl, settings: { MODE: 'two', SAME: 'x' } })
-    const settings = { MODE: 'one', SAME: 'x' }
-    await using two = await join({ id: 'a-2', redisUrl, settings })
-    await using three = await join({ id: 'b-3', redisUrl, settings })
+    const given = { redisUrl, settings: { MODE: 'one', SAME: 'x' }, calmMs: 0 }
+    await using odd = await join({ ...given, id: 'a-1', settings: { MODE: 'two', SAME: 'x' } })
+    await using two = await join({ ...given, id: 'a-2' })
+    await using three = await join({ ...given, id: 'b-3' })
     for (const { registry } of [odd, two, three, odd, two]) await registry.announce()
     // Seen once: it may be that the others are only coming.
     expect(odd.registry.drift()).toEqual([])
@@ -94,6 +94,34 @@ describe('the registry', () => {
     await odd.registry.announce()
     expect(odd.registry.drift()).toEqual([])
     expect(odd.told).toEqual([['MODE'], []])
+  })
+
+  test('compares no settings for a lease after Redis was emptied, when few are a majority', async ({
+    redisUrl,
+  }) => {
+    const given = { redisUrl, settings: { MODE: 'one' }, leaseMs: 2_000 }
+    await using odd = await join({ ...given, id: 'a-1', settings: { MODE: 'two' } })
+    await using two = await join({ ...given, id: 'a-2' })
+    await using three = await join({ ...given, id: 'a-3' })
+    const all = [odd, two, three]
+    const announceUntil = async (isDone: () => boolean) => {
+      await until(async () => {
+        for (const { registry } of all) await registry.announce()
+        return isDone()
+      })
+    }
+    await announceUntil(() => odd.registry.drift().length > 0)
+    await odd.redis.client.flushall()
+    // The third one has no processor for a while. The oldest of the other two is a majority.
+    for (let turn = 0; turn < 5; turn += 1) {
+      await odd.registry.announce()
+      await two.registry.announce()
+    }
+    expect(odd.registry.drift()).toEqual(['MODE'])
+    await three.registry.announce()
+    const compared = performance.now() + 2_500
+    await announceUntil(() => performance.now() > compared)
+    expect(all.map(({ told }) => told)).toEqual([[['MODE']], [], []])
   })
 
   test('leaves out what another release announced in a form unknown here', async ({ redisUrl }) => {

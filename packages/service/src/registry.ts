@@ -7,16 +7,20 @@ import type { Log } from './log.ts'
 import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './registry-scripts.ts'
 
-/** An announced instance, read from where others wrote it. */
+/**
+ * An announced instance, read from where others wrote it. Only its name and its app are needed: what
+ * another release leaves out, or writes in another form, is replaced. An instance without a readable
+ * fingerprint is compared with none.
+ */
 export const instanceSchema = z.object({
   id: z.string(),
   app: z.string(),
-  version: z.string(),
-  url: z.string(),
-  startedAt: z.string(),
-  ready: z.boolean(),
-  load: z.number(),
-  fingerprint: z.record(z.string(), z.string()),
+  version: z.string().catch(''),
+  url: z.string().catch(''),
+  startedAt: z.iso.datetime({ offset: true }).catch('9999-12-31T23:59:59.999Z'),
+  ready: z.boolean().catch(false),
+  load: z.number().catch(0),
+  fingerprint: z.record(z.string(), z.string()).catch({}),
 })
 
 /** A live instance as it announced itself. `load` is the number of requests in flight. */
@@ -29,7 +33,10 @@ export interface Registry {
   instances(): Promise<Instance[]>
   /** How many instances of an app lived when this one last announced itself; 1 if it never could. */
   count(app: string): number
-  /** The settings in which this instance differed from the others the last two times it looked. */
+  /**
+   * The settings in which this instance differed from the others the last two times it looked, from a
+   * lease after it was listed.
+   */
   drift(): string[]
   /** Faults of this deployment that `/health` shows: another process has the name of this instance. */
   problems(): string[]
@@ -46,6 +53,8 @@ export interface RegistryOptions {
   settings: Record<string, string>
   everyMs?: number
   leaseMs?: number
+  /** For how long after this instance was listed, or listed again, no settings are compared. */
+  calmMs?: number
 }
 
 /**
@@ -60,6 +69,7 @@ export function createRegistry({
   settings,
   everyMs = 1_000,
   leaseMs = 5_000,
+  calmMs = leaseMs,
 }: RegistryOptions): Registry {
   const name = redis.keyspace('cluster')
   const [leases, records, keyName] = [name('leases'), name('instances'), name('fingerprint-key')]
@@ -70,6 +80,8 @@ export function createRegistry({
   let known: Instance[] = []
   let turn: Promise<unknown> = Promise.resolve()
   let closed = false
+  /** Since when (monotonic ms) this instance is listed without a break. */
+  let listedSinceMs = Number.POSITIVE_INFINITY
 
   /** Until the key that was used is the cluster's: one more time, unless Redis is emptied meanwhile. */
   async function announceNow(): Promise<void> {
@@ -85,13 +97,17 @@ export function createRegistry({
     key = agreed
     if (agreed !== used) return announceNow()
     known = listed.flatMap(parseInstance)
+    if (replaced === '') listedSinceMs = performance.now()
     noteDrift(known)
     neighbours.note(self.id, replaced, known, fingerprint)
   }
 
   function noteDrift(instances: Instance[]) {
+    // This instance was not listed before: the list may have been emptied. Every live instance is on
+    // it again after a lease; until then few are a majority.
+    if (performance.now() - listedSinceMs < calmMs) return
     const found = findDrift(instances).get(describe().id) ?? []
-    // Twice in a row: while instances come, or Redis was emptied, few are a majority for a moment.
+    // Twice in a row: while instances come, few are a majority for a moment.
     const isLasting = found.join() === lastSeen.join()
     lastSeen = found
     if (!isLasting) return
