@@ -48,7 +48,9 @@ describe('a setting', () => {
     }
   })
 
-  test('that a later release wrote in another form counts as not set', async ({ databaseUrl }) => {
+  test('that a later release stored in another form has its strictest value', async ({
+    databaseUrl,
+  }) => {
     await signedIn(databaseUrl, 'admin')
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
     await gateway.database.pool.query(
@@ -57,7 +59,7 @@ describe('a setting', () => {
     )
     expect(await ask(gateway.origin, '/api/settings/public')).toMatchObject({
       status: 200,
-      body: { payments: 'open' },
+      body: { payments: 'closed' },
     })
     await gateway.database.pool.query('delete from setting')
   })

@@ -26,6 +26,12 @@ export const featureSettings = {
     .meta({ description: 'closed: no new payments are taken; the ones made stay readable' }),
 }
 
+/**
+ * In force where a later release stored a value that this one cannot read. Something was set then, so
+ * the value that grants least is in force, and not the default.
+ */
+const WHEN_UNREADABLE: z.infer<typeof all> = { announcement: '', payments: 'closed' }
+
 const all = z.object(featureSettings)
 const NAMES = all.keyof().options
 const stored = z.record(
@@ -48,7 +54,7 @@ export interface Setting {
 }
 
 export interface FeatureSettings {
-  /** What is in force now; a stored value that this release does not take counts as not set. */
+  /** What is in force now. A stored value that this release cannot read counts as the strictest one. */
   values(): Promise<FeatureValues>
   list(): Promise<Setting[]>
   /** Resolves when no instance goes by the old value any more, or says that some still may. */
@@ -102,7 +108,7 @@ export function createFeatureSettings({
       const { description = '' } = featureSettings[name].meta() ?? {}
       return {
         name,
-        value: check.success ? check.data : featureSettings[name].parse(undefined),
+        value: check.success ? check.data : WHEN_UNREADABLE[name],
         default: featureSettings[name].parse(undefined),
         description,
         updatedAt: row?.updatedAt ?? null,

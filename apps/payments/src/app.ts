@@ -10,7 +10,13 @@ import {
   noteActor,
   refusedToActors,
 } from '@repo/service'
-import { createHono, ProblemError, problemResponse, readJson } from '@repo/service/hono'
+import {
+  createHono,
+  ProblemError,
+  problemResponse,
+  readJson,
+  unavailable,
+} from '@repo/service/hono'
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
 import { AT_ONCE } from './limits.ts'
@@ -29,7 +35,7 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
 
   /**
    * @throws ProblemError 401 unless the gateway vouches for the caller; 403 for a write by an
-   * administrator who acts for the payer
+   * administrator who acts for the payer; 503 for an identity in the form of another release
    */
   function caller(c: Context): Identity {
     const { pathname, search } = new URL(c.req.url)
@@ -41,6 +47,10 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
       if (actor && isRefusedToActors(c.req.method, pathname))
         throw new ProblemError(refusedToActors)
       return check.identity
+    }
+    if (check.outcome === 'unreadable') {
+      log.warn({ event: 'identity.unreadable' }, 'an identity is of another release')
+      throw new ProblemError(unavailable)
     }
     if (check.outcome === 'forged') log.warn({ event: 'identity.forged' }, 'refused an identity')
     throw new ProblemError({ status: 401, code: 'signed-out', detail: 'Sign in to continue.' })

@@ -19,7 +19,15 @@ const identity = z.object({
 /** Who the caller is, as the gateway found out. */
 export type Identity = z.infer<typeof identity>
 
-const envelope = z.object({ identity, issuedAtMs: z.number() })
+/**
+ * Unknown fields are ignored, so a field must never take a right away: a form in which it does has
+ * another version, which this release refuses.
+ */
+const envelope = z.object({
+  version: z.literal(1).optional(),
+  identity,
+  issuedAtMs: z.number(),
+})
 
 /** The request that an identity was signed for; it is worth nothing on another. */
 export interface SignedRequest {
@@ -32,6 +40,8 @@ export type IdentityCheck =
   | { outcome: 'valid'; identity: Identity }
   | { outcome: 'missing' }
   | { outcome: 'forged' }
+  /** Signed by the cluster in a form of another release. Another instance may be able to read it. */
+  | { outcome: 'unreadable' }
 
 /**
  * Signs and verifies who the caller is between the gateway and upstreams: HMAC-SHA256 over the
@@ -73,7 +83,8 @@ export function createIdentities({
       const given = Buffer.from(signature, 'base64url')
       if (rest.length > 0 || !isSigned(payload, request, given)) return { outcome: 'forged' }
       const signed = read(payload)
-      const fresh = signed && Math.abs(now() - signed.issuedAtMs) <= MAX_AGE_MS
+      if (!signed) return { outcome: 'unreadable' }
+      const fresh = Math.abs(now() - signed.issuedAtMs) <= MAX_AGE_MS
       return fresh ? { outcome: 'valid', identity: signed.identity } : { outcome: 'forged' }
     },
   }
