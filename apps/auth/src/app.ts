@@ -51,6 +51,7 @@ const REFUSED: Record<SessionRefusal, ProblemOptions> = {
     code: 'last-administrator',
     detail: 'The last administrator cannot be demoted, banned or removed. Name another one first.',
   },
+  other: { status: 403, code: 'refused', detail: 'The database refuses this change.' },
 }
 
 /** As Better Auth answers a wrong password. */

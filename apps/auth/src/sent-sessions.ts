@@ -4,12 +4,16 @@ import {
   type CookieOptions,
   removedCookies,
   sessionCookieHeader,
+  SessionError,
   type Sessions,
   sentTokens,
 } from '@repo/session'
 
 /** The endpoints after which no session that the request carried is left. */
 const REPLACING = /^\/api\/auth\/sign-(?:in\/|up\/|out$)/
+
+const TOO_MANY =
+  'The request has too many session cookies. Remove the cookies of this site in the browser.'
 
 /**
  * Decides about the session cookies of a request, for Better Auth as for the gateway: one cookie or
@@ -30,16 +34,28 @@ export function createSentSessions({
     return found.outcome === 'valid' ? found.session.id : undefined
   }
 
+  /** @throws ProblemError 400 for more session cookies than a browser has */
+  function tokensOf(header: string): string[] {
+    try {
+      return sentTokens(header, cookies)
+    } catch (error) {
+      if (error instanceof SessionError && error.code === 'too-many-cookies') {
+        throw new ProblemError({ status: 400, code: error.code, detail: TOO_MANY })
+      }
+      throw error
+    }
+  }
+
   return {
     /**
      * Returns the ids of the sessions that the request replaces.
-     * @throws ProblemError 503 when no store can tell
+     * @throws ProblemError 503 when no store can tell, 400 for too many session cookies
      */
     async find(request: Request): Promise<string[]> {
       if (!REPLACING.test(new URL(request.url).pathname)) return []
       const header = request.headers.get('cookie') ?? undefined
       const chosen = await check(header)
-      const tokens = sentTokens(header ?? '', cookies)
+      const tokens = tokensOf(header ?? '')
       if (chosen !== undefined && tokens.length === 1) return [chosen]
       const ids = await Promise.all(
         tokens.map((token) => check(sessionCookieHeader(token, cookies))),

@@ -6,6 +6,9 @@ import { callerOf, type Own } from './who.ts'
 // PostgreSQL refuses other text, such as a NUL, with an error.
 const SESSION_ID = /^[\w-]{1,128}$/
 
+/** Sessions in one answer: the caller's own, and the ones that were seen last. */
+const LISTED = 100
+
 /** A person's own sessions: where they are signed in, and signing out of there. */
 export function createSessionRoutes({
   sessions,
@@ -16,9 +19,11 @@ export function createSessionRoutes({
 
   app.get('/', async (c) => {
     const { user, session } = callerOf(c)
-    const devices = await sessions.list(user.id)
+    const devices = await sessions.list(user.id, { limit: LISTED + 1, first: session.id })
+    const listed = devices.slice(0, LISTED)
     return c.json({
-      sessions: devices.map((device) => ({ ...device, current: device.id === session.id })),
+      sessions: listed.map((device) => ({ ...device, current: device.id === session.id })),
+      more: devices.length > LISTED,
     })
   })
 

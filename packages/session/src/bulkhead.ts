@@ -1,3 +1,4 @@
+import { createDeadlines } from '@repo/concurrency'
 import { SessionError } from './errors.ts'
 
 /**
@@ -5,6 +6,8 @@ import { SessionError } from './errors.ts'
  * has waited for `waitMs` is refused.
  */
 export function createBulkhead({ width = 20, waitMs = 200 } = {}) {
+  // A pause of this process is no load: only time in which the event loop ran counts.
+  const deadlines = createDeadlines({ ms: waitMs })
   const waiting = new Set<() => void>()
   let running = 0
 
@@ -15,11 +18,11 @@ export function createBulkhead({ width = 20, waitMs = 200 } = {}) {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     waiting.add(resolve)
-    const timer = setTimeout(() => {
+    const deadline = deadlines.start(() => {
       waiting.delete(resolve)
-      reject(new SessionError('overloaded', `no turn to ask PostgreSQL within ${waitMs} ms`))
-    }, waitMs)
-    await promise.finally(() => clearTimeout(timer))
+      reject(new SessionError('overloaded', `no turn to query PostgreSQL within ${waitMs} ms`))
+    })
+    await promise.finally(() => deadlines.end(deadline))
   }
 
   /** The place is handed on: nobody can come between. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { claimCookieName, type Claims, type VerifiedClaim } from './claims.ts'
-import { checkSessionValue, type CookieOptions, findSessionCookie, onlyCookie } from './cookie.ts'
+import type { CookieOptions } from './cookie-options.ts'
+import { checkSessionValue, findSessionCookie, onlyCookie } from './cookie.ts'
 import { createDoorkeeper } from './doorkeeper.ts'
 import { createMemo } from './memo.ts'
 

@@ -1,20 +1,23 @@
+import { checkId, checkText } from './checks.ts'
 import { claimCookieName } from './claims.ts'
+import { checkCookieOptions, type CookieOptions, type CookieSite } from './cookie-options.ts'
 import {
   allSessionCookieNames,
   checkSessionValue,
   cookiePrefix,
-  type CookieOptions,
-  type CookieSite,
   countCookies,
   isOneOf,
   readSessionCookie,
   sessionCookieNames,
   signSessionValue,
 } from './cookie.ts'
+import { SessionError } from './errors.ts'
 import { decodeName, parseCookies, sentSessionCookies } from './sent-cookies.ts'
 
 const SECURE_PREFIX = '__Secure-'
 const FORMER_PREFIX = 'better-auth.'
+// RFC 1035 2.3.4: at most 255 characters; an IPv6 address has colons and brackets.
+const HOST = /^[\w.:[\]-]{1,255}$/
 // RFC 6265 4.1.1: what a cookie's name and value consist of.
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const OCTETS = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
@@ -26,6 +29,8 @@ function sessionCookieName(site: CookieSite): string {
 
 /** Returns a `Cookie` header with the session cookie of a token and nothing else. */
 export function sessionCookieHeader(token: string, options: CookieOptions): string {
+  checkId('token', token)
+  checkCookieOptions(options)
   return `${sessionCookieName(options)}=${signSessionValue(token, options.secret)}`
 }
 
@@ -35,6 +40,8 @@ export function sessionCookieHeader(token: string, options: CookieOptions): stri
  * secret, or no session cookie. Cookies that two parsers may read differently are left out.
  */
 export function chosenCookies(header: string, options: CookieOptions): string {
+  checkText('header', header)
+  checkCookieOptions(options)
   const check = readSessionCookie(header, options)
   const names = allSessionCookieNames(options)
   const prefix = `${cookiePrefix(options)}.`
@@ -75,6 +82,9 @@ function isFormerName(header: string, site: CookieSite): boolean {
  * @param host the host of the site
  */
 export function removedCookies(header: string, options: CookieOptions, host: string): string[] {
+  checkText('header', header)
+  checkCookieOptions(options)
+  checkHost(host)
   const own = sessionCookieName(options)
   const sent = sentSessionCookies(header, options).filter(
     ({ name, value }) => name === own || checkSessionValue(value, options).outcome === 'signed',
@@ -90,6 +100,12 @@ export function removedCookies(header: string, options: CookieOptions, host: str
     const attributes = `; Max-Age=0; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
     return others.map((scope) => `${name}=${scope}${attributes}`)
   })
+}
+
+/** @throws SessionError `bad-argument` for a host that would end an attribute of a cookie */
+function checkHost(host: string): void {
+  if (typeof host === 'string' && HOST.test(host)) return
+  throw new SessionError('bad-argument', 'host must be a name or an address of a host')
 }
 
 /** Where a cookie that a request to `/api/auth` carries may be stored. */

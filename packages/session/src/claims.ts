@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import type { CookieSite } from './cookie.ts'
+import type { CookieSite } from './cookie-options.ts'
 import type { Live } from './known.ts'
 
 /** A cookie that says more than this about its user is not given out. */
@@ -84,9 +84,9 @@ function macOf(key: KeyObject, text: string, sessionCookie: string): string {
   return createHmac('sha256', key).update(`${text}\n${sessionCookie}`).digest('base64url')
 }
 
-/** Undefined for one that another release wrote. */
+/** Undefined for one that another release wrote, in whatever encoding. */
 function parseClaim(text: string): Claim | undefined {
-  const { success, data } = payload.safeParse(JSON.parse(Buffer.from(text, 'base64url').toString()))
+  const { success, data } = payload.safeParse(parseJson(Buffer.from(text, 'base64url').toString()))
   if (!success) return undefined
   const [, key, n, untilMs, sessionId, createdMs, expiresMs, id, name, email, role] = data
   const session = {
@@ -101,6 +101,14 @@ function parseClaim(text: string): Claim | undefined {
     until: new Date(untilMs),
   }
   return { key, n, untilMs, live }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** A key of its own: what one cookie proves, the other does not. */

@@ -1,4 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { checkSite, type CookieOptions, type CookieSite } from './cookie-options.ts'
+import { SessionError } from './errors.ts'
 
 const PLAIN = 'better-auth.session_token'
 /** Over https; browsers take a cookie of this prefix from no http page. */
@@ -10,39 +12,24 @@ export type CookieCheck =
   /** `value` is as it was sent; `secret` is the one that signed it. */
   { outcome: 'signed'; token: string; value: string; secret: string } | { outcome: 'none' }
 
-/** How the site is served, which decides the names of its cookies. */
-export interface CookieSite {
-  /**
-   * Whether the site is served over https: then only the `__Secure-` cookie counts. Without it
-   * either name does.
-   */
-  secure?: boolean | undefined
-  /**
-   * The port of a site over http. Browsers send the cookies of a host to all its ports, so the name
-   * contains the port: two clusters on one host do not overwrite each other's cookies.
-   */
-  port?: number | undefined
-}
-
-export interface CookieOptions extends CookieSite {
-  /** Better Auth's secret. */
-  secret: string
-  /** Secrets that signed before and are still accepted. */
-  acceptedSecrets?: readonly string[] | undefined
-}
-
 /**
  * Returns the cookie settings of an origin. Only an origin over http with a port other than 80 has
  * the port in its cookie names.
+ *
+ * @throws SessionError `bad-argument`
  */
 export function cookieSiteOf(origin: string): CookieSite {
-  const { protocol, port } = new URL(origin)
+  const url = typeof origin === 'string' ? URL.parse(origin) : null
+  if (url === null) throw new SessionError('bad-argument', 'origin must be an absolute URL')
+  const { protocol, port } = url
   const secure = protocol === 'https:'
   return { secure, ...(!secure && port !== '' && { port: Number(port) }) }
 }
 
-/** Returns Better Auth's `cookiePrefix` for a site. */
-export function cookiePrefix({ port }: CookieSite): string {
+/** Returns Better Auth's `cookiePrefix` for a site. @throws SessionError `bad-option` */
+export function cookiePrefix(site: CookieSite): string {
+  checkSite(site)
+  const { port } = site
   return port === undefined ? 'better-auth' : `better-auth-${port}`
 }
 
@@ -164,7 +151,9 @@ export function isOneOf(name: string, names: readonly (string | RegExp)[]): bool
 function decode(value: string): string {
   if (value.length > MAX_LENGTH) return ''
   try {
-    return decodeURIComponent(value)
+    const text = decodeURIComponent(value)
+    // Two texts with a lone surrogate would have one signature and one key.
+    return text.isWellFormed() ? text : ''
   } catch {
     return ''
   }

@@ -1,5 +1,6 @@
 import { type DatabaseConnection, schema } from '@repo/database'
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
+import { checkId, checkNumber, readOnce } from './checks.ts'
 
 /** A session as its user sees it: never the token. */
 export interface Device {
@@ -12,9 +13,26 @@ export interface Device {
   expiresAt: Date
 }
 
+/** Which sessions of a user are listed. */
+export interface ListOptions {
+  /** At most this many, from 1 to 1,000; 100 by default. */
+  limit?: number | undefined
+  /** The id of a session that is listed first if the user has it, such as the caller's own. */
+  first?: string | undefined
+}
+
 /** The sessions of a user that are alive, the last seen first. */
-export async function listDevices({ db }: DatabaseConnection, userId: string): Promise<Device[]> {
+export async function listDevices(
+  { db }: DatabaseConnection,
+  userId: string,
+  options: ListOptions = {},
+): Promise<Device[]> {
+  checkId('userId', userId)
+  const { limit = 100, first } = readOnce('bad-argument', 'options', options)
+  checkNumber('bad-argument', 'limit', limit, { min: 1, max: 1_000, isInteger: true })
+  if (first !== undefined) checkId('first', first)
   const { session } = schema
+  const isFirst = first === undefined ? [] : [desc(eq(session.id, first))]
   return db
     .select({
       id: session.id,
@@ -27,5 +45,6 @@ export async function listDevices({ db }: DatabaseConnection, userId: string): P
     })
     .from(session)
     .where(and(eq(session.userId, userId), gt(session.expiresAt, sql`now()`)))
-    .orderBy(desc(session.lastSeenAt), session.id)
+    .orderBy(...isFirst, desc(session.lastSeenAt), session.id)
+    .limit(limit)
 }

@@ -1,8 +1,14 @@
 export type SessionErrorCode =
   /** More loads wait for PostgreSQL than may. */
-  'overloaded'
+  | 'overloaded'
+  /** An option is missing or outside its range; the message names it. */
+  | 'bad-option'
+  /** An argument of a call is not valid; the message names it. */
+  | 'bad-argument'
+  /** A request has more session cookies than a browser with several tabs and hosts ever sends. */
+  | 'too-many-cookies'
 
-/** What the environment did not hold up to. */
+/** A broken promise of the environment, or a call that is not valid. */
 export class SessionError extends Error {
   override name = 'SessionError'
   readonly code: SessionErrorCode

@@ -11,15 +11,18 @@ export interface Figures {
   activeUsers: number
 }
 
-/** From the fields that the cluster's counters lie in. */
+/**
+ * From the fields of the cluster's counters. A field that another release wrote in another form is
+ * left out: it changes no other figure.
+ */
 export function toFigures([now, users, ...rest]: unknown[]): Figures {
   const figures: Figures = {
-    sinceMs: Number(now),
-    nowMs: Number(now),
+    sinceMs: toCount(now),
+    nowMs: toCount(now),
     totals: createCounters(),
     loginsByHour: new Map(),
     lastLoginMs: undefined,
-    activeUsers: Number(users),
+    activeUsers: toCount(users),
   }
   for (let at = 0; at < rest.length; at += 2) {
     read(figures, String(rest[at]), Number(rest[at + 1]))
@@ -28,11 +31,29 @@ export function toFigures([now, users, ...rest]: unknown[]): Figures {
 }
 
 function read(figures: Figures, field: string, value: number) {
-  const [scope, name] = field.split(':')
-  if (field === 'since') figures.sinceMs = value
-  else if (field === 'login') figures.lastLoginMs = value
+  if (!isCount(value)) return
+  const [scope = '', name] = field.split(':')
+  if (field === 'since') figures.sinceMs = Math.min(value, figures.nowMs)
+  else if (field === 'login') figures.lastLoginMs = Math.min(value, figures.nowMs)
   else if (scope === 'total') {
-    const counter = COUNTERS.find((it) => it === name)
+    const counter = COUNTERS.find((each) => each === name)
     if (counter) figures.totals[counter] = value
-  } else if (name === 'logins') figures.loginsByHour.set(Number(scope), value)
+  } else if (name === 'logins') readHour(figures, Number(scope), value)
+}
+
+/** A later release may count by minutes or days: those numbers are no hours of the last day. */
+function readHour(figures: Figures, hour: number, logins: number) {
+  const newest = Math.floor(figures.nowMs / 3_600_000)
+  if (Number.isInteger(hour) && hour > newest - 24 && hour <= newest) {
+    figures.loginsByHour.set(hour, logins)
+  }
+}
+
+function toCount(value: unknown): number {
+  const count = Number(value)
+  return isCount(count) ? count : 0
+}
+
+function isCount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0
 }

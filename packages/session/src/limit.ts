@@ -1,5 +1,8 @@
 import { type BackgroundLog, retryInBackground } from '@repo/concurrency'
 import { type DatabaseConnection, schema } from '@repo/database'
+import { checkNumber, readOnce } from './checks.ts'
+import { SessionError } from './errors.ts'
+import { requireParts } from './options.ts'
 
 /** How many sessions a user may have at once, and what the next sign-in does. */
 export interface SessionLimit {
@@ -11,11 +14,15 @@ export interface SessionLimit {
  * Sets the limit for the whole cluster, or takes it away. It is kept in PostgreSQL and exact under
  * any number of sign-ins at once, on any instance. A limit that is already set is not written, so
  * that an instance can start on a database that is read-only.
+ *
+ * @throws SessionError `bad-option`
  */
 export async function setSessionLimit(
-  { db }: DatabaseConnection,
+  database: DatabaseConnection,
   limit: SessionLimit | undefined,
 ): Promise<void> {
+  checkLimit(database, limit)
+  const { db } = database
   const { sessionPolicy } = schema
   const [current] = await db.select().from(sessionPolicy)
   if (current?.maxSessions === limit?.max && current?.onExceeded === limit?.onExceeded) return
@@ -35,6 +42,7 @@ export async function setSessionLimit(
  * accepts it. Until then the limit before holds.
  *
  * @returns how to stop
+ * @throws SessionError `bad-option`
  */
 export async function applySessionLimit({
   database,
@@ -45,6 +53,7 @@ export async function applySessionLimit({
   limit: SessionLimit | undefined
   log: BackgroundLog
 }): Promise<() => void> {
+  checkLimit(database, limit)
   const work = () => setSessionLimit(database, limit)
   try {
     await work()
@@ -52,6 +61,15 @@ export async function applySessionLimit({
   } catch {
     return retryInBackground({ task: 'session.limit', work, log })
   }
+}
+
+function checkLimit(database: DatabaseConnection, limit: SessionLimit | undefined): void {
+  requireParts('database', database, ['db'])
+  if (limit === undefined) return
+  const { max, onExceeded } = readOnce('bad-option', 'limit', limit)
+  checkNumber('bad-option', 'limit.max', max, { min: 1, max: 1_000_000, isInteger: true })
+  if (onExceeded === 'reject' || onExceeded === 'evict-oldest') return
+  throw new SessionError('bad-option', 'limit.onExceeded must be reject or evict-oldest')
 }
 
 const REFUSALS = {
@@ -62,17 +80,37 @@ const REFUSALS = {
   TF005: 'last-administrator',
 } as const
 
-export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS]
+/** `other`: a refusal that a later release added to the database. */
+export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS] | 'other'
+
+/** The SQLSTATEs of the database's own refusals. */
+const REFUSAL = /^TF\d{3}$/
+
+/** Errors may be wrapped this many times; a chain of causes may be a circle. */
+const MAX_CAUSES = 20
 
 /**
  * Why PostgreSQL refused a session or a password, through any wrapping of the error: the user is
  * banned; has as many sessions as are allowed; a credential changed after it was verified; or the
  * impersonator is not a signed-in administrator any more; or the change would leave no administrator.
- * Undefined for every other error.
+ * `other` for a refusal of a later release, undefined for every other error.
  */
 export function sessionRefusal(error: unknown): SessionRefusal | undefined {
-  if (!(error instanceof Error)) return undefined
-  const code = 'code' in error ? error.code : undefined
-  for (const [state, refusal] of Object.entries(REFUSALS)) if (code === state) return refusal
-  return sessionRefusal(error.cause)
+  let current = error
+  for (let depth = 0; depth < MAX_CAUSES && current instanceof Error; depth += 1) {
+    const code = readProperty(current, 'code')
+    for (const [state, refusal] of Object.entries(REFUSALS)) if (code === state) return refusal
+    if (typeof code === 'string' && REFUSAL.test(code)) return 'other'
+    current = readProperty(current, 'cause')
+  }
+  return undefined
+}
+
+/** Undefined where the error has a getter that throws. */
+function readProperty(error: Error, name: 'code' | 'cause'): unknown {
+  try {
+    return Reflect.get(error, name)
+  } catch {
+    return undefined
+  }
 }

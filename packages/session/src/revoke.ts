@@ -1,8 +1,13 @@
-import { type DatabaseConnection, schema } from '@repo/database'
-import { and, eq, inArray, ne, or } from 'drizzle-orm'
-import type { Settle, Settlement, SettleOptions } from './settle.ts'
+import { type Database, type DatabaseConnection, schema } from '@repo/database'
+import { and, eq, inArray, ne, or, type SQL } from 'drizzle-orm'
+import { checkId, readOnce } from './checks.ts'
+import { SessionError } from './errors.ts'
+import { checkSettleOptions, type Settle, type Settlement, type SettleOptions } from './settle.ts'
 
 const { session, user } = schema
+
+/** Sessions that one statement deletes, with a tombstone and an entry of the outbox for each. */
+const AT_ONCE = 2_000
 
 /**
  * One session, if need be only if it is this user's, or with the administrator's own session from
@@ -34,7 +39,7 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
         .where(
           and(
             withSource ? or(isTarget, inArray(session.id, source)) : isTarget,
-            target.of ? eq(session.userId, target.of) : undefined,
+            target.of === undefined ? undefined : eq(session.userId, target.of),
           ),
         )
         .returning({ id: session.id })
@@ -44,13 +49,50 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
     return db.transaction(async (tx) => {
       // Sign-ins that are under way come before or after: none slips through.
       await tx.select({ id: user.id }).from(user).where(eq(user.id, userId)).for('no key update')
-      const others = and(eq(session.userId, userId), except ? ne(session.id, except) : undefined)
-      return (await tx.delete(session).where(others).returning({ id: session.id })).length
+      const others = and(
+        eq(session.userId, userId),
+        except === undefined ? undefined : ne(session.id, except),
+      )
+      return deleteAll(tx, others)
     })
   }
 
-  return async (target: RevokeTarget, options?: SettleOptions): Promise<Revocation> => {
+  return async (given: RevokeTarget, options?: SettleOptions): Promise<Revocation> => {
+    const target = checkTarget(given)
+    checkSettleOptions(options)
     const revoked = await end(target)
     return { revoked, ...(await settle(options)) }
   }
+}
+
+/** In statements of which each ends within the deadline of a query. @returns their number */
+async function deleteAll(tx: Pick<Database, 'select' | 'delete'>, where: SQL | undefined) {
+  let revoked = 0
+  for (;;) {
+    const some = tx.select({ id: session.id }).from(session).where(where).limit(AT_ONCE)
+    const gone = await tx
+      .delete(session)
+      .where(inArray(session.id, some))
+      .returning({ id: session.id })
+    revoked += gone.length
+    if (gone.length < AT_ONCE) return revoked
+  }
+}
+
+/** An empty `of` or `except` must not act as if it were absent. @throws SessionError `bad-argument` */
+function checkTarget(given: RevokeTarget): RevokeTarget {
+  const target = readOnce('bad-argument', 'target', given)
+  if ('sessionId' in target === 'userId' in target) {
+    throw new SessionError('bad-argument', 'target must have either sessionId or userId')
+  }
+  if ('sessionId' in target) {
+    checkId('target.sessionId', target.sessionId)
+    if (target.of !== undefined) checkId('target.of', target.of)
+    const { withSource } = target
+    if (withSource === undefined || typeof withSource === 'boolean') return target
+    throw new SessionError('bad-argument', 'target.withSource must be true or false')
+  }
+  checkId('target.userId', target.userId)
+  if (target.except !== undefined) checkId('target.except', target.except)
+  return target
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
+import { checkId } from './checks.ts'
 import { signSessionValue } from './cookie.ts'
 import type { Settle } from './settle.ts'
 
@@ -18,6 +19,7 @@ const ROTATE = {
 /** Gives a session a new token by compare-and-set: of many that try at once, one does. */
 export function createRotate(database: DatabaseConnection, secret: string, settle: Settle) {
   return async (token: string): Promise<Rotation> => {
+    checkId('token', token)
     const next = randomBytes(24).toString('base64url')
     const { rowCount } = await database.pool.query({ ...ROTATE, values: [token, next] })
     if (rowCount !== 1) return { outcome: 'lost' }

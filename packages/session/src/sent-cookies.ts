@@ -1,10 +1,15 @@
+import { checkText } from './checks.ts'
 import {
-  allSessionCookieNames,
-  checkSessionValue,
+  checkCookieOptions,
+  checkSite,
   type CookieOptions,
   type CookieSite,
-  isOneOf,
-} from './cookie.ts'
+} from './cookie-options.ts'
+import { allSessionCookieNames, checkSessionValue, isOneOf } from './cookie.ts'
+import { SessionError } from './errors.ts'
+
+/** Sessions of one request: a parent domain, a path and former names together give fewer. */
+const MAX_TOKENS = 20
 
 /** A cookie of a `Cookie` header, without the white space around its name and its value. */
 export interface SentCookie {
@@ -14,19 +19,30 @@ export interface SentCookie {
 
 /** Whether the header has a session cookie of the site, valid or not, in any spelling of its name. */
 export function carriesSessionCookie(header: string | undefined, site: CookieSite): boolean {
+  if (header !== undefined) checkText('header', header)
+  checkSite(site)
   return header !== undefined && sentSessionCookies(header, site).length > 0
 }
 
 /**
  * Returns the token of each session cookie with a valid signature, once. It accepts more than
  * `readSessionCookie`: several cookies, former names, percent-encoded names and quoted values.
+ *
+ * @throws SessionError `too-many-cookies` for more than 20 signed tokens: each costs queries when its
+ * session ends. `bad-argument`, `bad-option`
  */
 export function sentTokens(header: string, options: CookieOptions): string[] {
-  const checks = sentSessionCookies(header, options).map(({ value }) =>
-    checkSessionValue(value, options),
-  )
-  const tokens = checks.flatMap((check) => (check.outcome === 'signed' ? [check.token] : []))
-  return [...new Set(tokens)]
+  checkText('header', header)
+  checkCookieOptions(options)
+  const tokens = new Set<string>()
+  for (const { value } of sentSessionCookies(header, options)) {
+    const check = checkSessionValue(value, options)
+    if (check.outcome === 'signed') tokens.add(check.token)
+    if (tokens.size <= MAX_TOKENS) continue
+    const message = `a request has more than ${MAX_TOKENS} session cookies of this site`
+    throw new SessionError('too-many-cookies', message)
+  }
+  return [...tokens]
 }
 
 /** The session cookies of a header in their order, with decoded names and without quotes. */

@@ -1,5 +1,5 @@
 import type { Cache } from '@repo/cache-broadcast'
-import type { Device } from './devices.ts'
+import type { Device, ListOptions } from './devices.ts'
 import type { Observability } from './observability.ts'
 import type { Revocation, RevokeTarget } from './revoke.ts'
 import type { Rotation } from './rotate.ts'
@@ -8,7 +8,8 @@ import type { Validation } from './validate.ts'
 
 /**
  * Sessions of one instance. What reads or writes PostgreSQL throws what `isDatabaseUnavailable` of
- * `@repo/database` knows when it is away; only `validate` and `settle` answer instead.
+ * `@repo/database` knows when it is away; only `validate` and `settle` answer instead. An argument
+ * that is not valid is a SessionError `bad-argument` that names it, before any store is used.
  */
 export interface Sessions {
   /**
@@ -23,8 +24,8 @@ export interface Sessions {
   revoke(target: RevokeTarget, options?: SettleOptions): Promise<Revocation>
   /** Gives a session a new token; the old one is good for 20 s, and revokes it if it comes later. */
   rotate(token: string): Promise<Rotation>
-  /** The sessions of a user that are alive, the last seen first; never a token. */
-  list(userId: string): Promise<Device[]>
+  /** The sessions of a user that are alive, the last seen first, at most 100; never a token. */
+  list(userId: string, options?: ListOptions): Promise<Device[]>
   /** For `cacheFigures` of `@repo/cache-broadcast`; undefined without a bus. */
   readonly cache: Pick<Cache<unknown>, 'name' | 'stats'> | undefined
   /** Counts a sign-in. */

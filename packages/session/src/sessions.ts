@@ -1,15 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Bus } from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
-import type { DatabaseConnection } from '@repo/database'
-import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import { createCallers } from './callers.ts'
+import { checkNumber, checkOneOf, readOnce } from './checks.ts'
 import { createClaims } from './claims.ts'
-import type { CookieOptions, CookieSite } from './cookie.ts'
+import type { CookieSite } from './cookie-options.ts'
 import { createDatabaseClock } from './database-clock.ts'
 import { listDevices } from './devices.ts'
 import { createMetrics } from './metrics.ts'
 import { describe } from './observability.ts'
+import { readOptions, type SessionsOptions } from './options.ts'
 import { CACHE, createReader } from './reader.ts'
 import { createRevocations } from './revocations.ts'
 import { createRevoke } from './revoke.ts'
@@ -21,41 +20,19 @@ import { createTouches } from './touches.ts'
 import { createTrust } from './trust.ts'
 import { createValidate } from './validate.ts'
 
-const DAY_MS = 86_400_000
-
-/** What sessions need; see the README for the defaults. */
-export interface SessionsOptions extends CookieOptions {
-  database: DatabaseConnection
-  /** Named `platform`, as the database's triggers say. Without it every check is a query. */
-  bus?: Bus | undefined
-  /** Where the cluster's figures are kept; without it there are this instance's only. */
-  redis?: RedisConnection | undefined
-  /** For how long what is cached is believed, if nothing is heard. */
-  ttlMs?: number
-  /** For how long a second cookie is good; 0: none is given out. */
-  cookieMs?: number
-  /** For how long an unused session lives on, and any session at most. */
-  idleMs?: number
-  lifetimeMs?: number
-  /** For how long the token before a rotation is good. */
-  graceMs?: number
-  /** Sessions, and `Cookie` headers, that this process keeps. */
-  maxEntries?: number
-  /** How often revocations that are left are looked for, and seen sessions written, in ms. */
-  relayMs?: number
-  touchMs?: number
-  log?: ConnectionLog | undefined
-}
+const SCOPES = ['cluster', 'instance']
 
 /**
  * Who is calling, from the session cookie. PostgreSQL is the only truth; what is cached of it is
  * believed only by an instance that would have heard of a revocation.
+ *
+ * @throws SessionError `bad-option`, which names the option
  */
-export function createSessions(options: SessionsOptions): Sessions {
+export function createSessions(given: SessionsOptions): Sessions {
+  const options = readOptions(given)
   const { database, bus, redis, secret, acceptedSecrets = [], log } = options
   const site: CookieSite = { secure: options.secure, port: options.port }
-  const { ttlMs = 300_000, cookieMs = 60_000, maxEntries = 10_000, graceMs = 20_000 } = options
-  const { idleMs = 7 * DAY_MS, lifetimeMs = 30 * DAY_MS, relayMs = 500, touchMs = 30_000 } = options
+  const { ttlMs, cookieMs, maxEntries, graceMs, idleMs, lifetimeMs, relayMs, touchMs } = options
   const link = bus?.link
   const clock = createDatabaseClock(link ? () => link.clock.turn() : () => performance.now())
   const metrics = createMetrics({ redis, log })
@@ -101,10 +78,12 @@ export function createSessions(options: SessionsOptions): Sessions {
     settle,
     revoke,
     rotate: createRotate(database, secret, settle),
-    list: (userId) => listDevices(database, userId),
+    list: (userId, listOptions) => listDevices(database, userId, listOptions),
     noteLogin: () => metrics.noteLogin(),
     cache: reader.cache,
-    async observability({ scope = 'cluster' } = {}) {
+    async observability(which = {}) {
+      checkOneOf('scope', readOnce('bad-argument', 'options', which).scope, SCOPES)
+      const { scope = 'cluster' } = which
       const cluster = scope === 'cluster' ? await metrics.cluster() : undefined
       const backend = bus && redis ? 'redis' : 'in-memory'
       const size = reader.cache?.stats().entries ?? 0
@@ -115,6 +94,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       }
     },
     async ready(timeoutMs = 2_000) {
+      checkNumber('bad-argument', 'timeoutMs', timeoutMs, { min: 0, max: 3_600_000 })
       const ends = await Promise.allSettled([trusted(timeoutMs), database.warm(statements)])
       for (const end of ends) if (end.status === 'rejected') throw end.reason
     },

@@ -1,7 +1,9 @@
 import { type Bus, CacheError } from '@repo/cache-broadcast'
 import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { isDatabaseUnavailable } from '@repo/database'
+import { checkOneOf, readOnce } from './checks.ts'
 import type { Counters } from './counters.ts'
+import { createSharedFlights } from './shared-flights.ts'
 
 export type Settlement =
   /** Redis has it: every instance that hears the bus forgets within milliseconds. */
@@ -19,7 +21,16 @@ export interface SettleOptions {
   confirm?: 'all' | undefined
 }
 
-/** Tells every instance at once what committed transactions have revoked. */
+/** More calls at once than this share one that starts later. */
+const WIDTH = 4
+
+type Sent = { outcome: 'sent' | 'pending' } | (Confirmed & { outcome: 'confirmed' })
+type Confirmed = { instances: number; acked: number; lapsed: number }
+
+/**
+ * Sends every instance at once what committed transactions have revoked. Many calls at once cost the
+ * outbox and Redis as much as a few.
+ */
 export function createSettle({
   bus,
   outbox,
@@ -29,33 +40,50 @@ export function createSettle({
   outbox: Pick<Outbox, 'drain'> | undefined
   counters: Counters
 }) {
-  return async function settle({ confirm }: SettleOptions = {}): Promise<Settlement> {
-    const sinceMs = performance.now()
-    const passed = () => Math.round((performance.now() - sinceMs) * 100) / 100
+  async function send(confirm: SettleOptions['confirm']): Promise<Sent> {
     try {
       if (bus && outbox && (await outbox.drain()).outcome === 'drained') {
         // Entries are applied in their order: who has this one has all that was revoked before.
         const wait = confirm && 'everywhere'
         const delivery = wait && (await bus.emit('session.settled', null, { wait }))
-        counters.revocations += 1
-        counters.revocationUs += Math.round(passed() * 1_000)
-        if (delivery?.outcome !== 'everywhere') return { outcome: 'sent', ms: passed() }
+        if (delivery?.outcome !== 'everywhere') return { outcome: 'sent' }
         const { acked, lapsed, failed } = delivery
         return {
           outcome: 'confirmed',
           instances: acked.length + failed.length + lapsed.length,
           acked: acked.length + failed.length,
           lapsed: lapsed.length,
-          ms: passed(),
         }
       }
     } catch (error) {
       // What was committed stays so, and will be sent.
       if (!(error instanceof CacheError || isDatabaseUnavailable(error))) throw error
     }
-    counters.pending += 1
-    return { outcome: 'pending', ms: passed() }
+    return { outcome: 'pending' }
+  }
+
+  const sendUnconfirmed = createSharedFlights(WIDTH, () => send(undefined))
+  const sendConfirmed = createSharedFlights(WIDTH, () => send('all'))
+
+  return async function settle(options?: SettleOptions): Promise<Settlement> {
+    const confirm = checkSettleOptions(options)
+    const sinceMs = performance.now()
+    const sent = await (confirm ? sendConfirmed() : sendUnconfirmed())
+    const passedMs = performance.now() - sinceMs
+    if (sent.outcome === 'pending') counters.pending += 1
+    else {
+      counters.revocations += 1
+      counters.revocationUs += Math.round(passedMs * 1_000)
+    }
+    return { ...sent, ms: Math.round(passedMs * 100) / 100 }
   }
 }
 
 export type Settle = ReturnType<typeof createSettle>
+
+/** @throws SessionError `bad-argument` */
+export function checkSettleOptions(options: SettleOptions = {}): SettleOptions['confirm'] {
+  const { confirm } = readOnce('bad-argument', 'options', options)
+  checkOneOf('confirm', confirm, ['all'])
+  return confirm
+}

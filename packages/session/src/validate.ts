@@ -3,7 +3,7 @@ import { type BackgroundLog, runInBackground } from '@repo/concurrency'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Caller, Callers } from './callers.ts'
 import { claimCookieName, type Claims } from './claims.ts'
-import type { CookieSite } from './cookie.ts'
+import type { CookieSite } from './cookie-options.ts'
 import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
 import { SessionError } from './errors.ts'
@@ -48,6 +48,7 @@ export interface ValidateOptions extends CookieSite {
 }
 
 const NONE: Validation = { outcome: 'none' }
+const NO_COOKIE = 'cookie must be the text of a Cookie header, or undefined'
 
 /** Checks a `Cookie` header, by the cheapest that may be believed. */
 export function createValidate(options: ValidateOptions) {
@@ -120,9 +121,14 @@ export function createValidate(options: ValidateOptions) {
     }
   }
 
-  /** @throws what PostgreSQL says when it refuses the query, as when the schema is not there */
+  /**
+   * @throws what PostgreSQL answers when it refuses the query, as when the schema is not there
+   * @throws SessionError `bad-argument`
+   */
   return async function validate(cookie: string | undefined): Promise<Validation> {
-    const caller = cookie === undefined ? undefined : callers.identify(cookie)
+    if (cookie === undefined) return NONE
+    if (typeof cookie !== 'string') throw new SessionError('bad-argument', NO_COOKIE)
+    const caller = callers.identify(cookie)
     if (!caller) return NONE
     const trusted = heard !== undefined && heard.trust.holds()
     if (trusted) {
@@ -138,7 +144,7 @@ export function createValidate(options: ValidateOptions) {
 }
 
 function isUnavailable(error: unknown): boolean {
-  if (error instanceof SessionError) return true
+  if (error instanceof SessionError) return error.code === 'overloaded'
   if (error instanceof CacheError) return error.code === 'load-timeout' || error.code === 'closed'
   return isDatabaseUnavailable(error)
 }
