@@ -11,17 +11,20 @@ interface Waiting<In, Out> {
 export function createGathering<In>(max: number, handle: (items: In[]) => void) {
   let waiting: In[] = []
 
-  function flush() {
+  /** Handles what is collected now, so that a later item is not handled with it. */
+  function flush(): void {
     const items = waiting
     waiting = []
     if (items.length > 0) handle(items)
   }
 
-  return (item: In): void => {
+  function add(item: In): void {
     if (waiting.length === 0) process.nextTick(flush)
     waiting.push(item)
     if (waiting.length === max) flush()
   }
+
+  return { add, flush }
 }
 
 /**
@@ -33,7 +36,7 @@ export function createBatch<In, Out>(
   max: number,
   run: (items: In[]) => Promise<Out[]>,
 ): (item: In) => Promise<Out> {
-  const gather = createGathering<Waiting<In, Out>>(max, (batch) => void settle(batch))
+  const { add } = createGathering<Waiting<In, Out>>(max, (batch) => void settle(batch))
 
   async function settle(batch: Waiting<In, Out>[]) {
     try {
@@ -48,5 +51,5 @@ export function createBatch<In, Out>(
     }
   }
 
-  return (item) => new Promise((resolve, reject) => gather({ item, resolve, reject }))
+  return (item) => new Promise((resolve, reject) => add({ item, resolve, reject }))
 }

@@ -145,15 +145,20 @@ export const expire = publishing(/* lua */ `
 `)
 
 /**
- * Stores a value that a caller gave; no load under way can replace it.
- * KEYS, ARGV, answer: as `publishing`; KEYS 5 value; ARGV: 3 kind · 4 fresh for ms · 5 life in ms ·
- * 6 the value after its header
+ * Stores values that callers gave; no load in flight can replace one.
+ * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3... for each value: kind, fresh for
+ * ms, life in ms, the value after its header
  */
 export const put = publishing(/* lua */ `
     ${NOW}
-    local fresh = string.format('%013.0f', nowMs + ARGV[4])
-    redis.call('SET', KEYS[5], ARGV[3] .. n .. fresh .. ARGV[6], 'PX', ARGV[5])
-    redis.call('DEL', string.sub(KEYS[5], 1, -2) .. 'l')
+    local claims = {}
+    for i = 5, #KEYS do
+      local at = i * 4 - 17
+      local fresh = string.format('%013.0f', nowMs + ARGV[at + 1])
+      redis.call('SET', KEYS[i], ARGV[at] .. n .. fresh .. ARGV[at + 3], 'PX', ARGV[at + 2])
+      claims[i - 4] = string.sub(KEYS[i], 1, -2) .. 'l'
+    end
+    redis.call('DEL', unpack(claims))
 `)
 
 /** Makes every value of a cache invalid. As `publishing`; ARGV: 3 the cache's clear field. */

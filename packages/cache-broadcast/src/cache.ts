@@ -4,6 +4,7 @@ import { createClaims } from './claims.ts'
 import { createCodec } from './codec.ts'
 import { CacheError } from './errors.ts'
 import { createFlights } from './flights.ts'
+import { MAX_LIFE_MS } from './invalidations.ts'
 import { createKeeper } from './keeper.ts'
 import { createLoading } from './loading.ts'
 import { createLocalStore, type Entry } from './local-store.ts'
@@ -96,9 +97,12 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     getMany: (keys) => Promise.all(keys.map(get)),
     async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
       checkKey(key)
+      if (!(ownTtlMs > 0 && ownTtlMs <= MAX_LIFE_MS)) {
+        throw new CacheError('bad-option', `ttlMs must be above 0 and at most ${MAX_LIFE_MS}`)
+      }
       const encoded = codec.encode(codec.represent(value, key), key)
-      const freshMs = Math.round(keeper.spread(ownTtlMs))
-      const lifeMs = freshMs + staleMs + failSafeMs
+      const freshMs = Math.ceil(keeper.spread(ownTtlMs))
+      const lifeMs = Math.ceil(freshMs + staleMs + failSafeMs)
       const { kind, rest } = encoded
       const ticket = tickets.open(key)
       try {

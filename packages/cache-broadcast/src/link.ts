@@ -69,7 +69,7 @@ export interface Store {
 }
 
 /** A value without version and age, which the store adds. */
-interface PutValue {
+export interface PutValue {
   kind: 'V' | 'T' | 'N'
   rest: string
   freshMs: number

@@ -29,6 +29,10 @@ export function createReads<T>(options: ReadsOptions<T>) {
   const { settings, link, local, tickets, flights, store, loading, keeper, stats } = options
   const { notices } = options
   const refreshing = new Set<string>()
+  const gathering = createGathering<Flight<T | undefined>>(
+    READS,
+    (boarded) => void readTogether(boarded),
+  )
 
   /** What may be served instead of a value that could not be loaded. */
   function bridge(ticket: Ticket, loaded: Extract<Loaded<T>, { outcome: 'failed' }>) {
@@ -118,7 +122,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
   }
 
   return {
-    start: createGathering<Flight<T | undefined>>(READS, (boarded) => void readTogether(boarded)),
+    start: gathering.add,
     /** Loads a value anew behind those who are served what is there. */
     refresh(key: string): void {
       if (!refreshing.has(key)) runInBackground('cache.refresh', () => refreshNow(key))

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { createBatch } from './batch.ts'
-import { claim, commit, expire, extend, put, read } from './cache-scripts.ts'
+import { claim, commit, expire, extend, read } from './cache-scripts.ts'
 import { CacheError } from './errors.ts'
 import { type BusKeys, valueKey } from './keys.ts'
-import { type DeliveryOptions, type Reading, READS, type Store } from './link.ts'
+import { type Reading, READS, type Store } from './link.ts'
 import { tagName } from './names.ts'
 import { offer, peek } from './offer-scripts.ts'
 import type { Publish } from './publish.ts'
+import { createPuts } from './puts.ts'
 import { list, runBatch } from './run-script.ts'
 
 /** Keys of one script: more would hold up Redis for others. */
@@ -94,14 +95,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     commit: (key, fill) => commitBatch({ key, ...fill }),
     extend: (claims) => prolong(claims, claimMs),
     release: (key, token) => prolong([{ key, token }], 0),
-    put: (key, { kind, rest, freshMs, lifeMs }, { wait }: DeliveryOptions) =>
-      publish({
-        script: put,
-        message: { kind: 'keys', cache: options.cache, keys: [key] },
-        keys: [nameOf(key)],
-        args: [kind, freshMs, lifeMs, rest],
-        wait,
-      }),
+    put: createPuts({ cache: options.cache, publish, nameOf }),
     async peek(key, tags) {
       const appliedBefore = options.applied()
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
