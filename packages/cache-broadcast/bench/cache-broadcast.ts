@@ -1,157 +1,90 @@
 /**
- * Our cache and bus beside their peers and beside the floors (a Map, a bare client, PUBLISH), in one
- * run: short rounds take turns, so that a busy machine disturbs all alike, and the least counts.
- * `node bench/cache-broadcast.ts [hits|store|broadcast|memory]`; REDIS_URL for a server of your own.
+ * Our cache and bus beside their peers and the floors (a Map, a bare client, PUBLISH):
+ * `pnpm bench cache-broadcast [--only TEXT]`. Targets are those of docs/benchmarks.md.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-import { startValkey } from '@repo/local/valkey'
-import { connectRedis } from '@repo/redis'
-import { leastCpu } from '@repo/testing/measure'
-import { createBus, createCache } from '../src/index.ts'
-import { createMemoryBus } from '../src/memory.ts'
-import { measureBroadcast } from './broadcast.ts'
-import { hitSubjects } from './hits.ts'
-import { line } from './measure.ts'
-import { invalidatedPerSecond, storeSubjects } from './store.ts'
+import { openBench, target } from '@repo/testing/bench'
+import { measureBroadcast, measureInvalidations } from './broadcast.ts'
+import { measureMemory } from './memory.ts'
 
-const only = process.argv[2]
-const own = process.env['REDIS_URL'] === undefined ? await startValkey() : undefined
-const url = process.env['REDIS_URL'] ?? own?.url ?? ''
-console.log(`Node ${process.version}, ${own?.kind ?? url}`)
-const redis = connectRedis({ url, name: 'bench', deadlineMs: 5_000 })
-await redis.ready()
-const bus = createBus({ redis, name: 'bench', instance: 'a' })
-bus.on('bench-wait', () => undefined)
-await bus.ready()
+const bench = await openBench('cache-broadcast', new URL('instance.ts', import.meta.url))
 
-/** A lease that outlasts a run which leaves the event loop no turn. */
-async function settle() {
-  do await pause(5)
-  while (bus.health().leaseMsLeft < 500)
-}
+const hits = { title: 'hit in memory', env: { WORKLOAD: 'hits' }, inFlight: 1 }
+await bench.closed({
+  ...{ ...hits, title: 'synchronous hit in memory', peer: 'Map.get' },
+  contenders: ['ours peek', 'Map.get', 'lru-cache get', 'layered-loader getInMemoryOnly'],
+  targets: (found) => [
+    target('synchronous hit / Map.get', found.ratio('ours peek', 'clientUs'), '<=', 2.5),
+  ],
+})
+await bench.closed({
+  ...{ ...hits, title: 'awaited hit in memory', peer: 'async Map.get' },
+  contenders: [
+    ...['ours get', 'async Map.get', 'layered-loader get', 'bentocache get, raw'],
+    ...['bentocache get, default', 'cacheable get', 'cache-manager get', 'node-redis client cache'],
+  ],
+  targets: (found) => [
+    target('awaited hit / async function', found.ratio('ours get', 'clientUs'), '<=', 1),
+  ],
+})
 
-function ratio(costs: Map<string, number>, of: string, to: string): number {
-  return (costs.get(of) ?? Number.NaN) / (costs.get(to) ?? Number.NaN)
-}
-
-function at(costs: Map<string, number>, name: string): number {
-  return costs.get(name) ?? Number.NaN
-}
-
-const targets: ReturnType<typeof line>[] = []
-
-if (!only || only === 'hits') {
-  const cache = createCache({
-    bus,
-    name: 'hits',
-    load: async () => undefined,
-    parse: () => ({ id: 'u', name: '', roles: ['user'], orgId: '' }),
-    localTtlMs: 600_000,
+const hit = { title: 'hit in Redis', env: { WORKLOAD: 'hit' }, peer: 'ioredis' }
+const clients = ['ours', 'ioredis', 'ioredis, auto-pipelined', 'layered-loader']
+for (const [inFlight, limit] of [
+  [1, 2],
+  [64, 1.1],
+] as const) {
+  await bench.closed({
+    ...{ ...hit, contenders: [...clients, 'bentocache', 'node-redis'], inFlight },
+    targets: (found) => [
+      target(
+        ...[`hit in Redis / GET, ${inFlight} in flight`, found.ratio('ours', 'clientUs')],
+        ...(['<=', limit] as const),
+      ),
+    ],
   })
-  const { subjects, close } = await hitSubjects(cache, url)
-  const costs = await leastCpu(subjects, 6, settle)
-  await close()
-  const map = at(costs, 'Map.get')
-  console.table(
-    subjects.map(({ name }) => ({
-      'hit in memory': name,
-      'CPU ns': (at(costs, name) * 1_000).toFixed(1),
-      'of Map.get': (at(costs, name) / map).toFixed(1),
-    })),
-  )
-  const sync = ratio(costs, 'ours peek', 'Map.get')
-  const async = ratio(costs, 'ours get', 'await async Map.get')
-  const layered = ratio(costs, 'layered-loader get', 'ours get')
-  const bento = ratio(costs, 'bentocache get, raw', 'ours get')
-  targets.push(
-    line('synchronous hit / Map.get', sync.toFixed(2), '<= 2.5', sync <= 2.5),
-    line('async hit / async function', async.toFixed(2), '<= 1.0', async <= 1),
-    line('layered-loader get / ours', layered.toFixed(1), '>= 1.9', layered >= 1.9),
-    line('bentocache get (raw) / ours', bento.toFixed(1), '>= 14', bento >= 14),
-  )
 }
+await bench.open({ ...hit, contenders: clients })
+await bench.highest({ ...hit, contenders: clients })
 
-if (!only || only === 'store') {
-  const { subjects, close } = await storeSubjects(bus, url)
-  const costs = await leastCpu(subjects, 8, settle)
-  await close()
-  console.table(
-    subjects.map(({ name }) => ({
-      'with Redis, in flight': name,
-      'CPU µs': at(costs, name).toFixed(1),
-    })),
-  )
-  for (const width of [1, 64]) {
-    const hit = ratio(costs, `L2 hit: ours ${width}`, `L2 hit: ioredis GET ${width}`)
-    targets.push(
-      line(`L2 hit / ioredis GET, ${width} in flight`, hit.toFixed(2), '<= 1.3', hit <= 1.3),
-    )
-  }
-  const miss = at(costs, 'miss with load: ours 64')
-  const drop = at(costs, 'invalidate: ours 64')
-  const perSecond = await invalidatedPerSecond(bus)
-  targets.push(
-    line('miss with load, µs, 64 in flight', miss.toFixed(1), '<= 16', miss <= 16),
-    line('invalidate, µs, 64 in flight', drop.toFixed(1), '<= 13.4', drop <= 13.4),
-    line('invalidated keys/s', perSecond.toFixed(0), '>= 200000', perSecond >= 200_000),
-  )
-}
+const miss = { title: 'miss with a load', env: { WORKLOAD: 'miss' }, peer: 'layered-loader' }
+await bench.closed({
+  ...{ ...miss, contenders: ['ours', 'layered-loader', 'bentocache'], inFlight: 64 },
+  targets: (found) => [
+    target('miss / layered-loader, 64 in flight', found.ratio('ours', 'clientUs'), '<=', 0.8),
+  ],
+})
+await bench.open({ ...miss, contenders: ['ours', 'layered-loader'] })
+await bench.highest({ ...miss, contenders: ['ours', 'layered-loader'] })
 
-if (!only || only === 'broadcast') {
-  const { client } = redis
-  const found = await measureBroadcast(bus, client, url, 8)
-  const share = found.emitUs / found.publishUs
-  targets.push(
-    line(
-      'PUBLISH applied by all, p50 / p99 µs',
-      `${found.publishUs} / ${found.publishP99Us}`,
-      '',
-      undefined,
-    ),
-    line(
-      'emit applied by all, p50 / p99 µs',
-      `${found.emitUs} / ${found.emitP99Us}`,
-      '',
-      undefined,
-    ),
-    line('emit / PUBLISH, p50', share.toFixed(2), '<= 1.1', share <= 1.1),
-    line('barrier p50, ms', found.barrierMs.toFixed(2), '<= 1.2', found.barrierMs <= 1.2),
-    line('barrier p99, ms', found.barrierP99Ms.toFixed(2), '<= 5', found.barrierP99Ms <= 5),
-  )
-}
+const set = { title: 'set', env: { WORKLOAD: 'set' }, peer: 'ioredis' }
+await bench.closed({
+  ...{ ...set, contenders: [...clients, 'bentocache'], inFlight: 64 },
+  targets: (found) => [target('set / SET, 64 in flight', found.ratio('ours', 'clientUs'), '<=', 2)],
+})
+await bench.open({ ...set, contenders: ['ours', 'ioredis'] })
 
-if (!only || only === 'memory') {
-  setFlagsFromString('--expose-gc')
-  const gc: unknown = runInNewContext('gc')
-  const collect = () => typeof gc === 'function' && Reflect.apply(gc, undefined, [])
-  const entries = 100_000
-  const cache = createCache({
-    bus: createMemoryBus(),
-    name: 'memory',
-    load: async (key) => ({ key }),
-    parse: () => ({ key: '' }),
-    maxEntries: entries,
-    maxBytes: 1e9,
+await bench.closed({
+  ...{ title: 'invalidate', env: { WORKLOAD: 'invalidate' }, peer: 'ioredis', inFlight: 64 },
+  contenders: ['ours', 'ioredis', 'layered-loader', 'bentocache'],
+})
+await bench.section('invalidations', () => measureInvalidations(bench.server.url))
+
+for (const [instances, limit] of [
+  [30, 150],
+  [60, 250],
+] as const) {
+  await bench.open({
+    ...{ title: 'barriers', contenders: ['barrier'], peer: 'barrier', instances },
+    // 1,000 barriers per second, over all instances.
+    ...{ rates: [1_000 / instances], generator: false, warmUp: false },
+    targets: (found) => [
+      target(
+        `barrier, ${instances} instances, Redis µs`,
+        ...([found.figure('barrier', 'redisUs'), '<=', limit] as const),
+      ),
+    ],
   })
-  collect()
-  const before = process.memoryUsage().heapUsed
-  for (let i = 0; i < entries; i += 1) await cache.get(`user:${i}`)
-  collect()
-  const perEntry = (process.memoryUsage().heapUsed - before) / entries
-  const estimate = cache.stats().bytes / entries
-  targets.push(
-    line(
-      'bytes of heap per entry {key}',
-      perEntry.toFixed(0),
-      `${estimate.toFixed(0)} estimated`,
-      undefined,
-    ),
-  )
 }
-
-console.table(targets)
-await bus.close()
-await redis.close()
-await own?.stop()
+await bench.section('broadcast', () => measureBroadcast(bench.server.url, bench.options.rounds))
+await bench.section('memory of entries', measureMemory)
+await bench.close()

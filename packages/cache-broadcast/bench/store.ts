@@ -1,103 +1,118 @@
-import { inFlight, type Subject } from '@repo/testing/measure'
+import type { InstanceContext, OpenContender } from '@repo/testing/bench'
 import { bentostore, BentoCache } from 'bentocache'
 import { redisDriver } from 'bentocache/drivers/redis'
 import { Redis } from 'ioredis'
 import { Loader, RedisCache } from 'layered-loader'
 import { createClient } from 'redis'
-import { type Bus, createCache } from '../src/index.ts'
+import { createCache } from '../src/index.ts'
+import type { OpenBus } from './instance.ts'
 
 const value = { id: 'u', name: 'Ada Lovelace', roles: ['user', 'admin'], orgId: 'o1' }
 const text = JSON.stringify(value)
 const COUNT = 4_000
+const TTL_MS = 600_000
 const keyOf = (i: number) => `k${i % COUNT}`
 
-function subject(name: string, width: number, read: (key: string) => Promise<unknown>): Subject {
+type Operation = (i: number) => Promise<unknown>
+interface Opened {
+  close: () => unknown
+  settle?: () => Promise<unknown>
+  /** By their workload. `fill` writes the values that are read. */
+  operations: Partial<Record<string, Operation>>
+}
+
+const parse = () => value
+
+/** A hit in Redis, a miss with a load, a `set` and an invalidation, beside bare clients and peers. */
+export function storeContenders(workload: string, openBus: OpenBus): Record<string, OpenContender> {
+  const contender =
+    (open: (context: InstanceContext) => Promise<Opened>): OpenContender =>
+    async (context) => {
+      const { operations, close, settle } = await open(context)
+      const run = operations[workload]
+      if (!run) throw new Error(`A contender has no workload "${workload}"`)
+      const fill = operations['fill']
+      if (fill) for (let i = 0; i < COUNT; i += 1) await fill(i)
+      return { run, close, ...(settle && { settle }) }
+    }
+  const bare = (enableAutoPipelining: boolean) =>
+    contender(async ({ redisUrl }) => {
+      const redis = new Redis(redisUrl, { enableAutoPipelining })
+      const set: Operation = (i) => redis.set(`bare:${keyOf(i)}`, text, 'PX', TTL_MS)
+      const operations: Opened['operations'] = {
+        ...{ fill: set, set, hit: (i) => redis.get(`bare:${keyOf(i)}`) },
+        invalidate: (i) => redis.del(`deleted:${keyOf(i)}`),
+      }
+      return { operations, close: () => redis.disconnect() }
+    })
   return {
-    name: `${name} ${width}`,
-    n: 3_000,
-    run: (n) => inFlight(n, width, (i) => read(keyOf(i))),
+    ours: contender((context) => openOurs(context, openBus)),
+    ioredis: bare(false),
+    'ioredis, auto-pipelined': bare(true),
+    'layered-loader': contender(openLayered),
+    bentocache: contender(openBento),
+    'node-redis': contender(async ({ redisUrl }) => {
+      const client = createClient({ url: redisUrl, RESP: 3 })
+      await client.connect()
+      const set: Operation = (i) => client.set(`node:${keyOf(i)}`, text, { PX: TTL_MS })
+      const hit: Operation = (i) => client.get(`node:${keyOf(i)}`)
+      return { operations: { fill: set, set, hit }, close: () => client.close() }
+    }),
   }
 }
 
-/** Hits in Redis, misses with a load, and invalidations, beside the bare client and peers. */
-export async function storeSubjects(
-  bus: Bus,
-  redisUrl: string,
-): Promise<{ subjects: Subject[]; close: () => Promise<void> }> {
-  const parse = (stored: unknown) => ({ ...value, stored })
+async function openOurs(context: InstanceContext, openBus: OpenBus): Promise<Opened> {
+  const { bus, settle, close } = await openBus(context)
   // Too small to hit in memory: every read goes to Redis.
   const second = createCache({
-    bus,
-    name: 'second',
+    ...{ bus, name: 'second', parse, maxEntries: 1 },
     load: async () => undefined,
-    parse,
-    maxEntries: 1,
   })
-  const missing = createCache({
-    bus,
-    name: 'missing',
-    load: async () => ({ ...value, stored: 1 }),
-    parse,
-  })
-  const bare = new Redis(redisUrl)
-  const pipelined = new Redis(redisUrl, { enableAutoPipelining: true })
-  const layered = new Loader<typeof value | null>({
-    asyncCache: new RedisCache(bare, { json: true, prefix: 'layered', ttlInMsecs: 600_000 }),
-    dataSourceGetOneFn: async () => value,
-  })
-  const bento = new BentoCache({
-    default: 'two',
-    stores: {
-      two: bentostore().useL2Layer(
-        redisDriver({ connection: { host: '127.0.0.1', port: Number(new URL(redisUrl).port) } }),
-      ),
+  const missing = createCache({ bus, name: 'missing', load: async () => value, parse })
+  const { instance } = context
+  const operations: Opened['operations'] = {
+    fill: (i) => second.set(keyOf(i), value),
+    async hit(i) {
+      if (!(await second.get(keyOf(i)))) throw new Error('A read did not hit')
     },
-  })
-  const tracked = createClient({ url: redisUrl, RESP: 3 })
-  await tracked.connect()
-  for (let i = 0; i < COUNT; i += 1) await pipelined.set(`bare:k${i}`, text)
-  await inFlight(COUNT, 64, (i) => second.set(keyOf(i), { ...value, stored: 1 }))
-  await inFlight(COUNT, 64, (i) => layered.get(keyOf(i)))
-  await inFlight(COUNT, 64, (i) => bento.set({ key: keyOf(i), value, ttl: '1h' }))
-
-  let made = 0
-  const fresh = () => `m${(made += 1)}`
-  const subjects = [1, 64].flatMap((width) => [
-    subject('L2 hit: ioredis GET', width, (key) => bare.get(`bare:${key}`)),
-    subject('L2 hit: ioredis GET, auto-pipelined', width, (key) => pipelined.get(`bare:${key}`)),
-    subject('L2 hit: ours', width, (key) => second.get(key)),
-    subject('L2 hit: layered-loader', width, (key) => layered.get(key)),
-    subject('L2 hit: bentocache', width, (key) => bento.get({ key })),
-    subject('L2 hit: node-redis GET', width, (key) => tracked.get(`bare:${key}`)),
-    subject('miss with load: ours', width, () => missing.get(fresh())),
-    subject('miss with load: layered-loader', width, () => layered.get(fresh())),
-    subject('miss with load: bentocache', width, () =>
-      bento.getOrSet({ key: fresh(), ttl: '1h', factory: () => value }),
-    ),
-    subject('invalidate: ours', width, (key) => missing.invalidate(key)),
-    subject('invalidate: layered-loader', width, (key) => layered.invalidateCacheFor(key)),
-    subject('invalidate: bentocache', width, (key) => bento.delete({ key })),
-    subject('DEL: ioredis', width, (key) => bare.del(`gone:${key}`)),
-  ])
-  return {
-    subjects,
-    async close() {
-      await bento.disconnectAll()
-      await tracked.close()
-      pipelined.disconnect()
-      bare.disconnect()
-    },
+    miss: (i) => missing.get(`m${instance}:${i}`),
+    set: (i) => second.set(keyOf(i), value),
+    invalidate: (i) => missing.invalidate(keyOf(i)),
   }
+  return { settle, close, operations }
 }
 
-/** Keys invalidated per second of wall time, in calls of 10,000 keys. */
-export async function invalidatedPerSecond(bus: Bus): Promise<number> {
-  const keys = Array.from({ length: 10_000 }, (_, i) => `key-${i}`)
-  let best = 0
-  for (let round = 0; round < 8; round += 1) {
-    const startedAtMs = performance.now()
-    await bus.invalidate('missing', keys)
-    best = Math.max(best, (keys.length / (performance.now() - startedAtMs)) * 1_000)
+async function openLayered({ redisUrl, instance }: InstanceContext): Promise<Opened> {
+  const redis = new Redis(redisUrl)
+  const store = new RedisCache<typeof value | null>(redis, {
+    ...{ json: true, prefix: 'layered', ttlInMsecs: TTL_MS },
+  })
+  const loader = new Loader<typeof value | null>({
+    asyncCache: store,
+    dataSourceGetOneFn: async () => value,
+  })
+  const operations: Opened['operations'] = {
+    fill: (i) => loader.get(keyOf(i)),
+    hit: (i) => loader.get(keyOf(i)),
+    miss: (i) => loader.get(`m${instance}:${i}`),
+    set: (i) => store.set(keyOf(i), value),
+    invalidate: (i) => loader.invalidateCacheFor(keyOf(i)),
   }
-  return best
+  return { operations, close: () => redis.disconnect() }
+}
+
+async function openBento({ redisUrl, instance }: InstanceContext): Promise<Opened> {
+  const { hostname, port } = new URL(redisUrl)
+  const driver = redisDriver({ connection: { host: hostname, port: Number(port) } })
+  const bento = new BentoCache({
+    default: 'second',
+    stores: { second: bentostore().useL2Layer(driver) },
+  })
+  const set: Operation = (i) => bento.set({ key: keyOf(i), value, ttl: '10m' })
+  const operations: Opened['operations'] = {
+    ...{ fill: set, set, hit: (i) => bento.get({ key: keyOf(i) }) },
+    miss: (i) => bento.getOrSet({ key: `m${instance}:${i}`, ttl: '10m', factory: () => value }),
+    invalidate: (i) => bento.delete({ key: keyOf(i) }),
+  }
+  return { operations, close: () => bento.disconnectAll() }
 }

@@ -1,4 +1,4 @@
-/** Hears the bus and a channel, and tells how long each message took to get here. */
+/** Receives from the bus and from a channel, and reports how long each message took. */
 import { connectRedis } from '@repo/redis'
 import { Redis } from 'ioredis'
 import { createBus } from '../src/index.ts'
@@ -7,7 +7,7 @@ import { nowUs } from './broadcast.ts'
 const [id = '', url = ''] = process.argv.slice(2)
 const redis = connectRedis({ url, name: id })
 await redis.ready()
-const bus = createBus({ redis, name: 'bench', instance: id })
+const bus = createBus({ redis, name: 'broadcast', instance: id })
 bus.on('bench', (data) => void process.send?.(nowUs() - Number(data)))
 bus.on('bench-wait', () => undefined)
 await bus.ready()

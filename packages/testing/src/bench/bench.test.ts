@@ -93,6 +93,7 @@ test('a ratio compares contenders within a round, so that a slow round of both d
   const comparison = createComparison('title', 'peer', measured)
   expect(comparison.ratio('ours', 'clientUs')).toMatchObject({ value: 0.5, spreadPercent: 0 })
   expect(comparison.figure('ours', 'clientUs').value).toBe(2)
+  expect(comparison.difference('ours', 'clientUs')).toMatchObject({ value: -2 })
   const above = comparison.ratioAbove('ours', 'clientUs', 'base')
   expect(above).toMatchObject({ value: 1 / 3, low: 1 / 3, high: 0.5 })
   expect(() => comparison.figure('other', 'clientUs')).toThrow('"title" has no contender "other"')

@@ -12,6 +12,8 @@ export interface Comparison {
   figure(contender: string, figure: Figure): Estimate
   /** Of the ratios to the peer (or to `to`) within each round. */
   ratio(contender: string, figure: Figure, to?: string): Estimate
+  /** What the contender costs more than another one, round by round. */
+  difference(contender: string, figure: Figure, to?: string): Estimate
   /** As `ratio`, of what both cost above a third contender: a middleware above the bare server. */
   ratioAbove(contender: string, figure: Figure, base: string, to?: string): Estimate
   /** The share of one processor that the busiest instance used, median of the rounds. */
@@ -79,6 +81,12 @@ export function createComparison(
       const others = roundsOf(to)
       return estimate(
         roundsOf(name).map((round, i) => round[figure] / (others[i]?.[figure] ?? Number.NaN)),
+      )
+    },
+    difference(name, figure, to = peer) {
+      const others = roundsOf(to)
+      return estimate(
+        roundsOf(name).map((round, i) => round[figure] - (others[i]?.[figure] ?? Number.NaN)),
       )
     },
     ratioAbove(name, figure, base, to = peer) {

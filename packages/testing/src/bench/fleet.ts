@@ -25,7 +25,9 @@ export interface Fleet {
   close(): Promise<void>
 }
 
-const WARM_UP_MS = 1_000
+/** In parts, so that a contender can settle between them. */
+const WARM_UP_PARTS = 4
+const WARM_UP_MS = 250
 const START_MS = 60_000
 
 export interface FleetOptions {
@@ -35,11 +37,13 @@ export interface FleetOptions {
   instances: number
   server: BenchServer
   env?: Record<string, string>
+  /** False where a closed loop on all instances at once is too much load. */
+  warmUp?: boolean
 }
 
 /** Starts the processes, opens the contender in each, and runs it until its code is compiled. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { program, contender, instances, server, env = {} } = options
+  const { program, contender, instances, server, env = {}, warmUp = true } = options
   const launched = await Promise.all(
     Array.from({ length: instances }, (_, instance) =>
       startReplicas(1, {
@@ -62,7 +66,9 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   }
   try {
     await each('open')
-    await round('closed', { inFlight: 8, ms: WARM_UP_MS })
+    for (let part = 0; warmUp && part < WARM_UP_PARTS; part += 1) {
+      await round('closed', { inFlight: 8, ms: WARM_UP_MS })
+    }
   } catch (error) {
     const output = replicas.map((replica) => replica.output()).join('')
     await endReplicas(replicas)
