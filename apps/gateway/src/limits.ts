@@ -17,7 +17,11 @@ const route = z.strictObject({
     .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']))
     .min(1)
     .optional(),
-  policies: z.array(z.string()).min(1),
+  // Stored limits may name a policy twice, which releases before this one accepted.
+  policies: z
+    .array(z.string())
+    .min(1)
+    .transform((names) => [...new Set(names)]),
 })
 
 const file = z.strictObject({ policies: z.unknown(), routes: z.array(route).max(200) })

@@ -115,6 +115,32 @@ export function describeControl(open: Open): void {
     await expect(limiter.take(['q'], { ip })).rejects.toMatchObject({ code: 'unknown-policy' })
   })
 
+  test('arguments that are not valid are refused with a code, and count nothing', async () => {
+    const { limiter } = await open({ ...base, name: 'p', quota: 5 })
+    const twenty = Array.from({ length: 20 }, () => 'p')
+    await expect(limiter.take(twenty, { ip })).rejects.toMatchObject({ code: 'bad-argument' })
+    const all = Array.from({ length: 101 }, (_, i) => `p${i}`)
+    await expect(limiter.take(all, { ip })).rejects.toMatchObject({ code: 'bad-argument' })
+    const report = limiter.report({ minutes: Number.NaN })
+    await expect(report).rejects.toMatchObject({ code: 'bad-argument' })
+    const quotas = { p: Number.NaN }
+    const own = limiter.take(['p'], { ip }, { quotas })
+    await expect(own).rejects.toMatchObject({ code: 'bad-quota' })
+    expect((await limiter.peek(['p'], { ip })).limits).toMatchObject([{ remaining: 5 }])
+  })
+
+  test('an identifier of any length is counted with the dimension of the same text', async () => {
+    const { limiter } = await open({ ...base, name: 'p', by: 'user', quota: 9 })
+    for (const user of ['u', '#', '#a', '\u{d800}', 'x'.repeat(1_000_000)]) {
+      await limiter.take(['p'], { user })
+      const { limits } = await limiter.take(['p'], user)
+      expect([user.slice(0, 9), limits[0]?.remaining]).toEqual([user.slice(0, 9), 7])
+    }
+    await limiter.block(['p'], { user: 'y'.repeat(40) }, 60_000)
+    const [blocked] = (await limiter.report()).blocked
+    expect((await limiter.take(['p'], blocked?.id ?? '')).outcome).toBe('limited')
+  })
+
   test('new policies hold from the next take on; with a fault the old ones stay', async () => {
     const { limiter, admitted } = await open({ ...base, name: 'p', quota: 2 })
     expect(await admitted(3, ['p'])).toBe(2)

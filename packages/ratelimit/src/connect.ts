@@ -24,6 +24,7 @@ const WRITE = defineScript({ keys: 1, lua: `return redis.call('SET', KEYS[1], '1
 export interface LimiterRedis {
   /** How the keys of this deployment are named. */
   readonly keys: LimiterKeys
+  readonly log: ConnectionLog | undefined
   /** Whether a script may be sent now: connected, and answering. */
   available(): boolean
   /**
@@ -158,6 +159,7 @@ export function connectLimiterRedis({
 
   return {
     keys: names,
+    log,
     available: () => client.status === 'ready' && probing === undefined,
     run,
     runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),

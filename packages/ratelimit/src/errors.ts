@@ -9,6 +9,8 @@ export type RateLimitErrorCode =
   | 'bad-cost'
   | 'bad-quota'
   | 'bad-duration'
+  | 'bad-option'
+  | 'bad-argument'
   | 'single-instance'
   | 'closed'
 
@@ -22,6 +24,8 @@ export type RateLimitErrorCode =
  *   than 100 were named for one request.
  * - `unknown-policy`: no policy has the name, or it has no identifier among the dimensions given.
  * - `bad-cost`, `bad-quota`, `bad-duration`: a number that the message says what it must be.
+ * - `bad-option`: a limiter, a connection or a middleware was made with an option that the message
+ *   names. `bad-argument`: the same of an argument, such as a policy that one take names twice.
  * - `single-instance`: the memory driver was asked to serve several instances.
  * - `closed`: the limiter was closed.
  */

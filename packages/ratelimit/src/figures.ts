@@ -1,8 +1,13 @@
 import type { Figure } from '@repo/cache-broadcast'
 import type { LimiterStats, RateLimiter } from './limiter-api.ts'
+import { anObjectWith, requireValid } from './validation.ts'
 
-/** What a limiter decided since it was made, for Prometheus; alert when it is not exact for long. */
+/**
+ * The decisions of a limiter since its creation, for Prometheus; alert when it is not exact for long.
+ * @throws RateLimitError `bad-argument`
+ */
 export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>): Figure[] {
+  requireValid('bad-argument', limiter, anObjectWith('limiter', ['stats']))
   const count = (name: string, help: string, read: (stats: LimiterStats) => number): Figure => ({
     name: `threefold_ratelimit_${name}_total`,
     help,

@@ -2,6 +2,7 @@ import { rateLimitHeaders } from './headers.ts'
 import type { Dimensions } from './identify.ts'
 import type { Decision, RateLimiter, TakeOptions } from './limiter-api.ts'
 import { problemBody, problemOf } from './problem.ts'
+import { anObjectWith, policyNames, requireOptions } from './validation.ts'
 
 /** What to do with a request. */
 export interface Guarded {
@@ -14,17 +15,19 @@ export interface Guarded {
     | undefined
 }
 
+const EXPECTED = { required: [anObjectWith('limiter', ['take']), policyNames], optional: [] }
+
 /**
  * Limits requests of a server of any kind: takes a request's dimensions, and says which headers its
  * response has and, if it may not go on, what it is answered. A 429 is never cached (RFC 6585 4).
+ * @throws RateLimitError `bad-option`
  */
-export function createGuard({
-  limiter,
-  policies,
-}: {
+export function createGuard(given: {
   limiter: RateLimiter
   policies: readonly string[]
 }): (dimensions: Dimensions, options?: TakeOptions) => Promise<Guarded> {
+  requireOptions(given, EXPECTED)
+  const { limiter, policies } = given
   return async function guard(dimensions, options) {
     const decision = await limiter.take(policies, dimensions, options)
     const headers = rateLimitHeaders(decision)

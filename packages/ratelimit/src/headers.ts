@@ -1,5 +1,6 @@
 import type { Limit } from './check.ts'
 import type { Decision } from './limiter-api.ts'
+import { readArgument } from './validation.ts'
 
 /** The largest Integer of a structured field (RFC 9651 3.3.1). */
 const MAX_INTEGER = 999_999_999_999_999
@@ -8,8 +9,13 @@ const MAX_INTEGER = 999_999_999_999_999
  * `RateLimit-Policy`, `RateLimit` and, for what was refused, `Retry-After`, as
  * draft-ietf-httpapi-ratelimit-headers-11 has them. `RateLimit` tells the tightest limit, or all that
  * refused. Nothing is told of shadow policies, nor of a quota of 0.
+ * @throws RateLimitError `bad-argument`
  */
 export function rateLimitHeaders(decision: Decision): [name: string, value: string][] {
+  return readArgument('decision', () => headersOf(decision))
+}
+
+function headersOf(decision: Decision): [name: string, value: string][] {
   const { limits, violated, outcome, retryAfterMs } = decision
   const headers: [string, string][] = []
   const told = limits.filter(({ shadow, quota }) => !shadow && quota > 0 && quota <= MAX_INTEGER)

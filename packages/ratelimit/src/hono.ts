@@ -2,18 +2,17 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { createGuard } from './guard.ts'
 import type { Dimensions } from './identify.ts'
 import type { RateLimiter, TakeOptions } from './limiter-api.ts'
+import { aFunction, requireOptions } from './validation.ts'
+
+const EXPECTED = { required: [aFunction('dimensions')], optional: [aFunction('options')] }
 
 /**
  * Limits what comes after it: 429 or 503 as a problem document for what is refused, `RateLimit`
  * headers on everything else. What `concurrency` policies hold is given back when the handlers are
  * done.
+ * @throws RateLimitError `bad-option`
  */
-export function rateLimit({
-  limiter,
-  policies,
-  dimensions,
-  options = () => undefined,
-}: {
+export function rateLimit(given: {
   limiter: RateLimiter
   /** By name; each of which the request has an identifier applies. */
   policies: readonly string[]
@@ -22,6 +21,8 @@ export function rateLimit({
   /** Its cost, or quotas of its own. */
   options?: (c: Context) => TakeOptions | undefined
 }): MiddlewareHandler {
+  requireOptions(given, EXPECTED)
+  const { limiter, policies, dimensions, options = () => undefined } = given
   const guard = createGuard({ limiter, policies })
   return async function limited(c, next) {
     const who = dimensions(c)

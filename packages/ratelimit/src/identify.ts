@@ -1,5 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 import { groupIp } from './ip.ts'
+import { aString, requireValid } from './validation.ts'
 
 /** Who a request is from, by dimension; what is missing is not limited by. */
 export type Dimensions = Readonly<Record<string, string | undefined>>
@@ -33,7 +34,21 @@ export function identify(
 function valueOf(dimension: string, dimensions: Dimensions, ipv6Prefix: 48 | 56 | 64) {
   const value = dimensions[dimension]
   if (value === undefined || value === '') return undefined
+  if (typeof value !== 'string') return missing(dimension, dimensions)
   return dimension === 'ip' ? groupIp(value, ipv6Prefix) : value
+}
+
+/** An inherited name, such as `constructor`, is no dimension. @throws RateLimitError `bad-argument` */
+function missing(dimension: string, dimensions: Dimensions): undefined {
+  if (!Object.hasOwn(dimensions, dimension)) return undefined
+  requireValid('bad-argument', dimensions[dimension], aString(`dimension "${dimension}"`))
+}
+
+const HASHED = /^#[\w!-][\w-]{30}$/
+
+/** An identifier as a report names it, in a key: what is hashed stays as it is. */
+export function subjectPart(id: string): string {
+  return HASHED.test(id) ? id : keyPart(id)
 }
 
 /** An identifier as it stands in a key: at most 32 bytes, and different for each. */

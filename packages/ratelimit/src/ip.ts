@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { anIpv6Prefix, aString, requireValid } from './validation.ts'
 
 /** The longest address with brackets, a zone and a port. */
 const MAX_LENGTH = 100
@@ -13,7 +14,7 @@ export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
  * mapped into IPv6. The result has no port and no zone, and a mapped address is IPv4.
  */
 export function parseIp(text: string): IpAddress | undefined {
-  if (text.length > MAX_LENGTH) return undefined
+  if (typeof text !== 'string' || text.length > MAX_LENGTH) return undefined
   const plain = withoutPort(text.trim().replace(/^"(.*)"$/, '$1'))
   const zone = plain.indexOf('%')
   const address = zone === -1 ? plain : plain.slice(0, zone)
@@ -26,14 +27,20 @@ export function parseIp(text: string): IpAddress | undefined {
  * that is not an address.
  */
 export function canonicalIp(text: string): string | undefined {
+  if (typeof text !== 'string') return undefined
   return isIPv4(text) ? text : parseIp(text)?.toString()
 }
 
 /**
  * The part of a client's address that it cannot change at will: an IPv4 address (mapped into IPv6 or
  * not) whole, of an IPv6 address the first `prefix` bits, which is what one customer is given.
+ * @throws RateLimitError `bad-argument`
  */
 export function groupIp(address: string, prefix: 48 | 56 | 64 = 56): string {
+  if (typeof address !== 'string' || (prefix !== 56 && prefix !== 64 && prefix !== 48)) {
+    requireValid('bad-argument', address, aString('address'))
+    requireValid('bad-argument', prefix, anIpv6Prefix)
+  }
   if (!address.includes(':')) return address
   const parsed = parseIp(address)
   if (!parsed) return address

@@ -1,17 +1,21 @@
 import type { Bus } from '@repo/cache-broadcast'
+import { noteFailure } from '@repo/concurrency'
+import type { ConnectionLog } from '@repo/redis'
 import { createActivity } from './activity.ts'
 import { createAsking } from './asking.ts'
 import type { Check, Store } from './check.ts'
+import { checkDuration, reportOptions } from './control-arguments.ts'
 import { count } from './decision.ts'
 import { createDenials } from './denials.ts'
 import { RateLimitError, unavailable } from './errors.ts'
 import { type LimiterKeys, limiterKeys } from './keys.ts'
 import { createLeases } from './leases.ts'
 import type { Decision, RateLimiter, Subject, TakeOptions } from './limiter-api.ts'
-import { checkCost, createRules } from './plan.ts'
+import { checkCost, createRules, type Plan } from './plan.ts'
 import { parsePolicies } from './policy.ts'
 import { createQuotaLeases } from './quota-leases.ts'
 import { add, createTotals } from './totals.ts'
+import { readArgument } from './validation.ts'
 
 /** What a limiter is made of. */
 interface LimiterParts {
@@ -28,6 +32,7 @@ interface LimiterParts {
   ipv6Prefix: 48 | 56 | 64
   /** Called with every decision of `take`. */
   observe: ((decision: Decision) => void) | undefined
+  log?: ConnectionLog | undefined
   /** How counts are named. */
   keys?: LimiterKeys
   /** How time passes for leases of a quota, in ms. */
@@ -57,12 +62,29 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
       add(totals, decision)
       count(decision, needs, onRefused)
       activity.touch()
-      observe?.(decision)
+      if (observe) notify(observe, decision, parts.log)
     },
   })
 
   function checkOpen() {
     if (closed) throw new RateLimitError('closed', 'the limiter was closed')
+  }
+
+  /** @throws RateLimitError */
+  function planOf(
+    kind: Check['kind'],
+    names: readonly string[],
+    of: Subject,
+    options?: TakeOptions,
+  ): Plan {
+    checkOpen()
+    return readArgument('an argument', () => rules.plan(kind, names, of, options))
+  }
+
+  /** The subject's names, of which there are none without policies. */
+  function keysOf(names: readonly string[], of: Subject): string[] {
+    checkOpen()
+    return readArgument('an argument', () => rules.keysOf(names, of))
   }
 
   /** What is thrown becomes a rejection, and an answer stays the one promise that it is. */
@@ -73,8 +95,7 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     options?: TakeOptions,
   ): Promise<Decision> {
     try {
-      checkOpen()
-      return asking(kind, rules.plan(kind, names, of, options))
+      return asking(kind, planOf(kind, names, of, options))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -98,35 +119,37 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     },
     async reward(names, of, cost) {
       checkCost(cost, 1)
-      const decision = await ask('force', names, of, { cost: -cost })
-      const { needs } = rules.plan('force', names, of, { cost: -cost })
-      await change(() => store.rewardOthers(needs))
-      await change(() => denials.forget(rules.keysOf(names, of)))
+      const plan = planOf('force', names, of, { cost: -cost })
+      const keys = keysOf(names, of)
+      const decision = await asking('force', plan)
+      if (plan.needs.length > 0) await change(() => store.rewardOthers(plan.needs))
+      await change(() => denials.forget(keys))
       return decision
     },
     async reset(names, of) {
-      const keys = rules.keysOf(names, of)
+      const keys = keysOf(names, of)
+      if (keys.length === 0) return
       await change(() => store.reset(keys))
       await change(() => denials.forget(keys))
     },
     async block(names, of, forMs) {
-      if (!(forMs >= 1 && forMs <= MAX_BLOCK_MS)) {
-        throw new RateLimitError('bad-duration', `a block is 1 to ${MAX_BLOCK_MS} ms, not ${forMs}`)
-      }
-      const keys = rules.keysOf(names, of)
+      checkDuration(forMs)
+      const keys = keysOf(names, of)
+      if (keys.length === 0) return
       await change(() => store.block(keys, forMs))
       await change(() => denials.block(keys, forMs))
     },
     async unblock(names, of) {
-      const keys = rules.keysOf(names, of)
+      const keys = keysOf(names, of)
+      if (keys.length === 0) return
       await change(() => store.block(keys, 0))
       await change(() => denials.forget(keys))
     },
-    async report({ minutes = 5, top = 20 } = {}) {
+    async report(options = {}) {
       checkOpen()
+      const { minutes, top } = reportOptions(options)
       await activity.flush()
-      const span = Math.max(1, Math.min(60, Math.floor(minutes)))
-      return store.report(span, Math.max(1, Math.min(1_000, Math.floor(top)))).catch((error) => {
+      return store.report(minutes, top).catch((error) => {
         throw unavailable(error)
       })
     },
@@ -150,5 +173,18 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   }
 }
 
-/** About a year. */
-const MAX_BLOCK_MS = 31_622_400_000
+/** An observer that fails changes no decision: the take was counted. */
+function notify(
+  observe: (decision: Decision) => unknown,
+  decision: Decision,
+  log: ConnectionLog | undefined,
+) {
+  try {
+    const result = observe(decision)
+    if (result instanceof Promise) {
+      result.catch((error: unknown) => noteFailure('ratelimit.observe', error, log))
+    }
+  } catch (error) {
+    noteFailure('ratelimit.observe', error, log)
+  }
+}

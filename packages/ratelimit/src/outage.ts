@@ -1,8 +1,11 @@
+import { noteFailure } from '@repo/concurrency'
 import type { Check, Need, Verdict } from './check.ts'
 import { decide, undecided } from './decision.ts'
+import { RateLimitError } from './errors.ts'
 import type { Decision } from './limiter-api.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { refusal } from './plan.ts'
+import { isFiniteNumber, textOf } from './validation.ts'
 
 /** When a policy refuses for want of Redis: when to ask again. */
 const RETRY_MS = 1_000
@@ -13,8 +16,24 @@ const RETRY_MS = 1_000
  * `unavailable`: nobody can say that the client is over its limit.
  */
 export function createOutage({ local, replicas }: { local: MemoryStore; replicas: () => number }) {
+  let live = 1
+
+  /** The replicas when they were last counted without an error. */
+  function countReplicas(): number {
+    try {
+      const count = replicas()
+      if (!(isFiniteNumber(count) && count >= 0)) {
+        throw new RateLimitError('bad-option', `replicas() returned ${textOf(count)}`)
+      }
+      live = Math.max(1, count)
+    } catch (error) {
+      noteFailure('ratelimit.replicas', error)
+    }
+    return live
+  }
+
   function shareOf(need: Need): Need {
-    return { ...need, quota: Math.max(1, Math.floor(need.quota / Math.max(1, replicas()))) }
+    return { ...need, quota: Math.max(1, Math.floor(need.quota / countReplicas())) }
   }
 
   return function decideWithout(check: Check): Decision {

@@ -1,9 +1,10 @@
 import type { Check, Counts, Limit, Need } from './check.ts'
 import { RateLimitError } from './errors.ts'
-import { identify, keyPart } from './identify.ts'
+import { identify, keyPart, subjectPart } from './identify.ts'
 import type { LimiterKeys } from './keys.ts'
 import type { Subject, TakeOptions } from './limiter-api.ts'
 import { MAX_QUOTA, type Policy } from './policy.ts'
+import { isObject, MAX_POLICIES, policyNames, requireValid, textOf } from './validation.ts'
 
 /** A policy in force, with what is made of it once. */
 interface Rule {
@@ -16,6 +17,8 @@ interface Rule {
   readonly allow: ReadonlySet<string> | undefined
   readonly deny: ReadonlySet<string> | undefined
   readonly counts: Counts
+  /** The last call that named it: a policy counts once for a request. */
+  lastCall: number
   /** The last identifier and its need: a flood asks for the same again and again. */
   last: string | undefined
   lastNeed: Need | undefined
@@ -29,10 +32,15 @@ export interface Plan {
   readonly leasing: boolean
 }
 
-/** What fits into one batch. */
-const MAX_POLICIES = 100
-
 const ONCE: TakeOptions = {}
+
+const SUBJECT = {
+  name: 'the subject',
+  must: 'an object of dimensions, or an identifier',
+  isValid: () => false,
+}
+const OPTIONS = { name: 'options', must: 'an object', isValid: isObject }
+const QUOTAS = { name: 'quotas', must: 'an object of quotas by policy', isValid: isObject }
 
 /** The policies in force. */
 export function createRules(
@@ -42,30 +50,45 @@ export function createRules(
 ) {
   const rules = new Map(policies.map((policy) => [policy.name, toRule(policy, keys)]))
 
+  let calls = 0
+
   function find(name: string): Rule {
     const rule = rules.get(name)
-    if (!rule) throw new RateLimitError('unknown-policy', `there is no policy "${name}"`)
+    if (!rule) throw new RateLimitError('unknown-policy', `there is no policy ${textOf(name)}`)
+    if (rule.lastCall === calls) {
+      throw new RateLimitError('bad-argument', `the policy "${name}" is named twice`)
+    }
+    rule.lastCall = calls
     return rule
   }
 
-  /** @throws RateLimitError `unknown-policy`, `bad-cost`, `bad-quota` */
+  function begin(names: readonly string[], of: Subject) {
+    calls += 1
+    if (!Array.isArray(names) || names.length > MAX_POLICIES) {
+      requireValid('bad-argument', names, policyNames)
+    }
+    if (typeof of !== 'string' && !isObject(of)) requireValid('bad-argument', of, SUBJECT)
+  }
+
+  /** @throws RateLimitError `unknown-policy`, `bad-cost`, `bad-quota`, `bad-argument` */
   function plan(
     kind: Check['kind'],
     names: readonly string[],
     of: Subject,
-    { cost: given, quotas }: TakeOptions = ONCE,
+    options: TakeOptions = ONCE,
   ): Plan {
+    begin(names, of)
+    if (!isObject(options)) requireValid('bad-argument', options, OPTIONS)
+    const { cost: given, quotas } = options
     if (given !== undefined && kind !== 'force') checkCost(given)
-    if (names.length > MAX_POLICIES) {
-      throw new RateLimitError('bad-policy', `at most ${MAX_POLICIES} policies for one request`)
-    }
+    if (quotas !== undefined && !isObject(quotas)) requireValid('bad-argument', quotas, QUOTAS)
     const needs: Need[] = []
     let refused = NOTHING
     let leasing = false
     for (const name of names) {
       const rule = find(name)
       const { policy, allow, deny } = rule
-      const id = typeof of === 'string' ? of : identify(policy.by, of, ipv6Prefix)
+      const id = typeof of === 'string' ? subjectPart(of) : identify(policy.by, of, ipv6Prefix)
       if (id === undefined || allow?.has(id)) continue
       const quota = quotas === undefined ? policy.quota : quotaOf(policy, quotas)
       const cost = policy.algorithm === 'concurrency' ? 1 : (given ?? policy.cost)
@@ -74,7 +97,7 @@ export function createRules(
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
         if (kind === 'take') rule.counts.limited += 1
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
-        const need = typeof of === 'string' ? toNeed(rule, of) : needOf(rule, id)
+        const need = typeof of === 'string' ? toNeed(rule, id) : needOf(rule, id)
         if (policy.lease) leasing = true
         const usual = need.quota === quota && need.cost === cost
         needs.push(usual ? need : { ...need, quota, cost })
@@ -88,9 +111,10 @@ export function createRules(
     all: [...rules.values()],
     /** The names of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
     keysOf(names: readonly string[], of: Subject): string[] {
+      begin(names, of)
       return names.map((name) => {
         const { policy, subjectPrefix } = find(name)
-        if (typeof of === 'string') return subjectPrefix + of
+        if (typeof of === 'string') return subjectPrefix + subjectPart(of)
         const id = identify(policy.by, of, ipv6Prefix)
         if (id !== undefined) return subjectPrefix + keyPart(id)
         const message = `policy "${name}" needs ${policy.by.join(', ')}`
@@ -126,6 +150,7 @@ function toRule(policy: Policy, keys: LimiterKeys): Rule {
     allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
     counts: { allowed: 0, limited: 0, unavailable: 0 },
+    lastCall: 0,
     last: undefined,
     lastNeed: undefined,
   }
@@ -149,14 +174,15 @@ export function refusal({ name, windowMs, algorithm, shadow }: Policy, quota: nu
 /** @throws RateLimitError `bad-cost` */
 export function checkCost(cost: number, least = 0): void {
   if (Number.isInteger(cost) && cost >= least && cost <= MAX_QUOTA) return
-  const message = `a cost is an integer from ${least} to ${MAX_QUOTA}, not ${cost}`
+  const message = `a cost is an integer from ${least} to ${MAX_QUOTA}, not ${textOf(cost)}`
   throw new RateLimitError('bad-cost', message)
 }
 
 function quotaOf(policy: Policy, quotas: Readonly<Record<string, number>>): number {
-  const quota = quotas[policy.name] ?? policy.quota
+  const { name } = policy
+  const quota = Object.hasOwn(quotas, name) ? (quotas[name] ?? policy.quota) : policy.quota
   const fits = Number.isInteger(quota) && quota >= 0 && quota <= MAX_QUOTA
   if (fits || quota === Number.POSITIVE_INFINITY) return quota
-  const message = `a quota is an integer from 0 to ${MAX_QUOTA} or Infinity, not ${quota}`
+  const message = `a quota is an integer from 0 to ${MAX_QUOTA} or Infinity, not ${textOf(quota)}`
   throw new RateLimitError('bad-quota', message)
 }

@@ -52,17 +52,17 @@ const policy = fields.superRefine(({ lease, algorithm, shadow, windowMs, quota }
   if (message) context.addIssue({ code: 'custom', path: ['lease'], message })
 })
 
-const policies = z
-  .array(policy)
-  .max(1_000)
-  .superRefine((all, context) => {
-    const seen = new Set<string>()
-    for (const [i, each] of all.entries()) {
-      const message = `"${each.name}" is the name of an earlier policy`
-      if (seen.has(each.name)) context.addIssue({ code: 'custom', path: [i, 'name'], message })
-      seen.add(each.name)
-    }
-  })
+/** The most policies that a limiter has. */
+const MAX_POLICIES = 1_000
+
+const policies = z.array(policy).superRefine((all, context) => {
+  const seen = new Set<string>()
+  for (const [i, each] of all.entries()) {
+    const message = `"${each.name}" is the name of an earlier policy`
+    if (seen.has(each.name)) context.addIssue({ code: 'custom', path: [i, 'name'], message })
+    seen.add(each.name)
+  }
+})
 
 /** A policy as it is written, in a file or in code: what has a default may be left out. */
 export type PolicyInput = z.input<typeof policy>
@@ -94,8 +94,19 @@ export type ParsedPolicies =
 
 /** Reads policies from a file's text, from parsed JSON or from code. Never throws. */
 export function parsePolicies(source: unknown): ParsedPolicies {
+  try {
+    return parse(source)
+  } catch {
+    return { outcome: 'invalid', faults: ['policies: cannot be read'] }
+  }
+}
+
+function parse(source: unknown): ParsedPolicies {
   const json = typeof source === 'string' ? readJson(source) : source
   if (json === undefined) return { outcome: 'invalid', faults: ['policies: is not JSON'] }
+  if (Array.isArray(json) && json.length > MAX_POLICIES) {
+    return { outcome: 'invalid', faults: [`policies: more than ${MAX_POLICIES}`] }
+  }
   const parsed = policies.safeParse(json)
   if (parsed.success) return { outcome: 'valid', policies: parsed.data }
   const faults = parsed.error.issues.map(({ path, message }) => {

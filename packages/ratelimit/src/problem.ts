@@ -1,6 +1,7 @@
 import { createProblem, type ProblemOptions } from '@repo/service'
 import { toSeconds } from './headers.ts'
 import type { Decision } from './limiter-api.ts'
+import { readArgument } from './validation.ts'
 
 const REGISTRY = 'https://iana.org/assignments/http-problem-types#'
 
@@ -10,8 +11,15 @@ export interface RateLimitProblem extends ProblemOptions {
   readonly violated: readonly string[]
 }
 
-/** The problem of a refusal: 429, or 503 when nobody could say; undefined when it was allowed. */
-export function problemOf({
+/**
+ * The problem of a refusal: 429, or 503 when Redis could not decide; undefined when it was allowed.
+ * @throws RateLimitError `bad-argument`
+ */
+export function problemOf(decision: Decision): RateLimitProblem | undefined {
+  return readArgument('decision', () => problemOfDecision(decision))
+}
+
+function problemOfDecision({
   outcome,
   violated,
   retryAfterMs,
@@ -30,8 +38,13 @@ export function problemOf({
 /**
  * The problem document: RFC 9457, of the types that draft-ietf-httpapi-ratelimit-headers-11 defines,
  * with the policies that refused.
+ * @throws RateLimitError `bad-argument`
  */
 export function problemBody(problem: RateLimitProblem): string {
+  return readArgument('problem', () => bodyOf(problem))
+}
+
+function bodyOf(problem: RateLimitProblem): string {
   const { type: _, ...document } = createProblem(problem)
   const type = problem.status === 429 ? 'quota-exceeded' : 'temporary-reduced-capacity'
   return JSON.stringify({

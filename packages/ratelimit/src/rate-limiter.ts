@@ -6,6 +6,7 @@ import { createMemoryStore } from './memory-store.ts'
 import { createOutage } from './outage.ts'
 import type { PolicyInput } from './policy.ts'
 import { createRedisStore } from './redis-store.ts'
+import { aFunction, anInteger, anIpv6Prefix, anObjectWith, requireOptions } from './validation.ts'
 
 /** What a limiter needs; see the README for the defaults. */
 export interface RateLimiterOptions {
@@ -25,20 +26,26 @@ export interface RateLimiterOptions {
   observe?: (decision: Decision) => void
 }
 
+const EXPECTED = {
+  required: [anObjectWith('redis', ['available', 'run', 'runPieces', 'runText'])],
+  optional: [
+    anObjectWith('bus', ['on', 'emit', 'health']),
+    aFunction('replicas'),
+    anInteger('denyCacheKeys', 0, 10_000_000),
+    anIpv6Prefix,
+    aFunction('observe'),
+  ],
+}
+
 /**
  * Limits that all instances share exactly: every policy of a request is checked in one round trip,
  * all are counted or none.
- * @throws RateLimitError `bad-policy`, with every fault
+ * @throws RateLimitError `bad-policy`, with every fault, `bad-option`
  */
-export function createRateLimiter({
-  redis,
-  policies,
-  bus,
-  replicas = () => 1,
-  denyCacheKeys = 10_000,
-  ipv6Prefix = 56,
-  observe,
-}: RateLimiterOptions): RateLimiter {
+export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  requireOptions(options, EXPECTED)
+  const { redis, policies, bus, replicas = () => 1, observe } = options
+  const { denyCacheKeys = 10_000, ipv6Prefix = 56 } = options
   return createLimiter({
     store: createRedisStore(redis),
     keys: redis.keys,
@@ -50,5 +57,6 @@ export function createRateLimiter({
     denyCacheKeys,
     ipv6Prefix,
     observe,
+    log: redis.log,
   })
 }

@@ -1,0 +1,136 @@
+import { RateLimitError, type RateLimitErrorCode } from './errors.ts'
+
+/** The policies of one request at most: they fit into one batch. */
+export const MAX_POLICIES = 100
+
+type InputCode = Extract<RateLimitErrorCode, 'bad-option' | 'bad-argument'>
+
+/** A check of one option or argument: its name, and what it must be. */
+interface Expected {
+  name: string
+  /** Completes "must be". */
+  must: string
+  isValid: (value: unknown) => boolean
+}
+
+/** A value in an error message: short, and without calling anything of it. */
+export function textOf(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value)
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+    case 'undefined':
+      return String(value)
+    default:
+      return value === null ? 'null' : `a value of type ${typeof value}`
+  }
+}
+
+/** @throws RateLimitError with the code, that names the option or argument */
+export function requireValid(code: InputCode, value: unknown, expected: Expected): void {
+  const { name, must, isValid } = expected
+  let cause: unknown
+  try {
+    if (isValid(value)) return
+  } catch (error) {
+    cause = error
+  }
+  throw new RateLimitError(code, `${name} must be ${must}, not ${textOf(value)}`, { cause })
+}
+
+/** @throws RateLimitError `bad-option`, that names the first option which is not valid */
+export function requireOptions(
+  options: unknown,
+  { required, optional }: { required: readonly Expected[]; optional: readonly Expected[] },
+): void {
+  requireValid('bad-option', options, { name: 'options', must: 'an object', isValid: isObject })
+  for (const expected of [...required, ...optional]) {
+    const value = readOption(options, expected.name)
+    const isLeftOut = value === undefined && optional.includes(expected)
+    if (!isLeftOut) requireValid('bad-option', value, expected)
+  }
+}
+
+function readOption(options: unknown, name: string): unknown {
+  try {
+    return isObject(options) ? options[name] : undefined
+  } catch (cause) {
+    throw new RateLimitError('bad-option', `${name} cannot be read`, { cause })
+  }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+export function anInteger(name: string, from: number, to: number): Expected {
+  return {
+    name,
+    must: `an integer from ${from} to ${to}`,
+    isValid: (value) => Number.isInteger(value) && Number(value) >= from && Number(value) <= to,
+  }
+}
+
+export function aString(name: string): Expected {
+  return { name, must: 'a string', isValid: (value) => typeof value === 'string' }
+}
+
+export function aFunction(name: string): Expected {
+  return { name, must: 'a function', isValid: (value) => typeof value === 'function' }
+}
+
+export function aClock(name: string): Expected {
+  return { name, must: 'a function that returns a number of milliseconds', isValid: isClock }
+}
+
+function isClock(value: unknown): boolean {
+  return typeof value === 'function' && isFiniteNumber(value())
+}
+
+/** Whether a callback returned a number. A promise that rejects must not end the process. */
+export function isFiniteNumber(value: unknown): value is number {
+  if (value instanceof Promise) value.catch(() => 'the callback is not valid')
+  return Number.isFinite(value)
+}
+
+export const anIpv6Prefix: Expected = {
+  name: 'ipv6Prefix',
+  must: '48, 56 or 64',
+  isValid: (value) => value === 48 || value === 56 || value === 64,
+}
+
+export const policyNames: Expected = {
+  name: 'policies',
+  must: 'at most 100 different names of policies',
+  isValid: (value) =>
+    Array.isArray(value) &&
+    value.length <= MAX_POLICIES &&
+    value.every((name) => typeof name === 'string') &&
+    new Set(value).size === value.length,
+}
+
+/** An object of another module, known by its methods. */
+export function anObjectWith(name: string, methods: readonly string[]): Expected {
+  return {
+    name,
+    must: `an object with ${methods.join(', ')}`,
+    isValid: (value) => isObject(value) && methods.every((it) => typeof value[it] === 'function'),
+  }
+}
+
+/** Reads an argument. @throws RateLimitError `bad-argument` when it cannot be read */
+export function readArgument<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw toArgumentError(name, error)
+  }
+}
+
+/** The error of an argument that cannot be read; a coded error stays as it is. */
+export function toArgumentError(name: string, error: unknown): RateLimitError {
+  if (error instanceof RateLimitError) return error
+  return new RateLimitError('bad-argument', `${name} cannot be read`, { cause: error })
+}
