@@ -55,10 +55,14 @@ export function tell(payload: string, flags: string): string {
  * Returns n; with '1' or '3' also the age of the list of members in ms, then every member whose
  * registration is not over.
  *
+ * `prepare` runs first, and defines `payload`, which replaces ARGV[1].
+ *
  * What is seldom needed is defined only then: a function costs more than a command.
  */
-export function publishing(effect: string): Script {
+export function publishing(effect: string, prepare = ''): Script {
+  const payload = prepare === '' ? 'ARGV[1]' : 'payload'
   const lua = `
+    ${prepare}
     local n = redis.call('HINCRBY', KEYS[1], 'n', 1)
     if n == 1 then
       ${RESTART}
@@ -66,9 +70,9 @@ export function publishing(effect: string): Script {
     else
       n = string.format('%.0f', n)
     end
-    ${write('ARGV[1]')}
+    ${write(payload)}
     ${effect}
-    ${tell('ARGV[1]', 'ARGV[2]')}
+    ${tell(payload, 'ARGV[2]')}
     if ARGV[2] ~= '1' and ARGV[2] ~= '3' then return n end
     ${NOW}
     redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs)

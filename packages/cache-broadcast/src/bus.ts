@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { type ConnectionLog, type RedisConnection, requireDatabase } from '@repo/redis'
+import { runInBackground } from '@repo/concurrency'
+import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
@@ -19,6 +20,8 @@ import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
 import { runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
+import { createTagged } from './tagged.ts'
+import { connectTail } from './tail-connection.ts'
 import { createTail } from './tail.ts'
 
 /** What a bus on Redis needs; see the README for the defaults. */
@@ -69,6 +72,8 @@ export function createBus(options: BusOptions): Bus {
   function resync(n: number) {
     health.resyncs += 1
     sinks.clear(n)
+    // The list may be lost with the entries.
+    runInBackground('cache.tags', () => tagged.ensure(), log)
     handlers.resync()
     log?.info({ event: 'bus.resync', bus: options.name, n }, 'entries were missed: started over')
   }
@@ -124,10 +129,18 @@ export function createBus(options: BusOptions): Bus {
     call,
     now: () => clock.exact(),
   })
+  const tagged = createTagged({
+    meta: keys.meta,
+    names: () => sinks.tagged,
+    call,
+    joins: () => lease.lapses,
+    now: () => clock.exact(),
+  })
   const invalidations = createInvalidations({
     keys,
     publish,
     apply: (message, n) => sinks.apply(message, n),
+    tagged: () => tagged.text(),
   })
 
   return {
@@ -164,29 +177,17 @@ export function createBus(options: BusOptions): Bus {
       log,
       applied: () => tail.last(),
       claimMs,
-      attach: (sink: Sink) => sinks.attach(sink),
-      store: (cache) =>
+      attach(sink: Sink) {
+        if (sink.hasTags && !sinks.tagged.has(sink.cache)) tagged.changed()
+        return sinks.attach(sink)
+      },
+      store: (cache, { hasTags = false } = {}) =>
         createRedisStore({
           ...{ cache, keys, claimMs, call, publish },
           applied: () => tail.last(),
+          ensureListed: () => (hasTags ? tagged.ensure() : undefined),
           onRegress: () => tail.rejoin(),
         }),
     },
   }
-}
-
-/** It speaks RESP3, where a subscriber may ask too; the tail watches it itself. */
-function connectTail(client: Redis, member: string): Redis {
-  const tail = client.duplicate({
-    connectionName: `${member}-tail`,
-    protocol: 3,
-    lazyConnect: true,
-    commandTimeout: undefined,
-    socketTimeout: undefined,
-    enableAutoPipelining: false,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  })
-  return requireDatabase(tail)
 }

@@ -14,18 +14,19 @@ import { VALID } from './valid-script.ts'
 export const read = script({
   keys: 2,
   lua: /* lua */ `
-    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
     ${NOW}
     local answer = redis.call('MGET', unpack(KEYS, 2))
-    local floor, cleared = meta[2] or '', meta[3] or ''
+    local floor, cleared, untagged = meta[2] or '', meta[3] or '', meta[4] or ''
     local plain, short = true, true
     for i = 1, #KEYS - 1 do
       local value = answer[i]
       if value and (#value > 4096 or string.find(value, '\\n', 1, true)) then short = false end
-      if not value or string.byte(value) == 84 then plain = false
+      if not value then plain = false
+      elseif string.byte(value) == 84 and string.sub(value, 31, 36) ~= '000000' then plain = false
       else
         local version = string.sub(value, 2, 17)
-        if version < floor or version < cleared then plain = false end
+        if version < floor or version < cleared or version < untagged then plain = false end
       end
     end
     if not plain then
@@ -74,7 +75,7 @@ export const claim = script({
 export const commit = script({
   keys: 2,
   lua: /* lua */ `
-    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
     local tagPrefix, more, now = ARGV[2], '', 0
     ${VALID}
     local answer = {}
@@ -163,22 +164,3 @@ export const put = publishing(/* lua */ `
 
 /** Makes every value of a cache invalid. As `publishing`; ARGV: 3 the cache's clear field. */
 export const clear = publishing(`redis.call('HSET', KEYS[1], ARGV[3], n)`)
-
-/** Makes every value with one of the tags invalid. As `publishing`; KEYS 5... tags; ARGV: 3 life in ms. */
-export const dropTags = publishing(/* lua */ `
-    for i = 5, #KEYS do redis.call('SET', KEYS[i], n, 'PX', ARGV[3]) end
-`)
-
-/**
- * Ends the freshness of every value with one of the tags. As `publishing`; KEYS 5... tags;
- * ARGV: 3 life in ms · 4 ms for which older values may bridge a refresh, or ''
- */
-export const softenTags = publishing(/* lua */ `
-    ${NOW}
-    local untilMs = ARGV[4] == '' and '' or string.format('%.0f', nowMs + ARGV[4])
-    for i = 5, #KEYS do
-      local hard = redis.call('GETRANGE', KEYS[i], 0, 15)
-      if hard == '' then hard = '0000000000000000' end
-      redis.call('SET', KEYS[i], hard .. n .. untilMs, 'PX', ARGV[3])
-    end
-`)

@@ -31,7 +31,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const stats = createStats()
   const local = createLocalStore<T>(settings)
   const tickets = createTickets()
-  const store = link.store(name)
+  const store = link.store(name, { hasTags: settings.tags !== undefined })
   const notices = createNotices(name, link.log)
   const codec = createCodec(settings, (error) => {
     stats.unreadable += 1

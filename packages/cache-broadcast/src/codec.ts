@@ -68,11 +68,11 @@ export function createCodec<T>(
         const message = `${name} "${key}": more than ${maxValueBytes} bytes`
         throw new CacheError('too-large', message)
       }
-      const of = tags ? tagsOf(tags, value, key) : []
-      return { value, tags: of, ...encodeRest(of, text) }
+      const of = tags && tagsOf(tags, value, key)
+      return { value, tags: of ?? [], ...encodeRest(of, text) }
     },
     /** Undefined for what this version of the program cannot read: it is as good as absent. */
-    decode(stored: string): Decoded<T> | undefined {
+    decode(stored: string, key: string): Decoded<T> | undefined {
       const read = decodeValue(stored)
       if (!read) {
         onUnreadable(new TypeError('the format of a later release'))
@@ -82,9 +82,14 @@ export function createCodec<T>(
       const size = read.text.length
       if (kind === 'N') return { value: undefined, tags: [], version, freshUntilMs, size }
       try {
-        return { value: toValue(read.text), tags: read.tags, version, freshUntilMs, size }
+        const value = toValue(read.text)
+        // A tag that it was stored without would not invalidate it here.
+        if (tags && !tagsOf(tags, value, key).every((tag) => read.tags?.includes(tag))) {
+          throw new TypeError('it was stored without one of its tags')
+        }
+        return { value, tags: read.tags ?? [], version, freshUntilMs, size }
       } catch (error) {
-        onUnreadable(error) // written by another version of the program: loaded again
+        onUnreadable(error) // written by another release: loaded again
         return undefined
       }
     },

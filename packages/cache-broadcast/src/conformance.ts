@@ -132,6 +132,22 @@ export function describeConformance(driver: string, open: OpenBus): void {
       expect(loads).toEqual(['a', 'b', 'a', 'a'])
     })
 
+    test('I1: a tag covers two caches of one name, of which one declares no tags', async () => {
+      const { bus, cache, source } = await openCache({ tags: () => ['t'] })
+      const untagged = createCache<unknown>({
+        bus,
+        name: 'thing',
+        parse: (stored) => stored,
+        load: async (key) => source.get(key),
+      })
+      for (const v of [2, 3, 4]) {
+        await Promise.all([untagged.get('a'), cache.get('a')])
+        source.set('a', { v })
+        await bus.invalidateTag('t', { wait: 'everywhere' })
+        expect([await untagged.get('a'), await cache.get('a')]).toEqual([{ v }, { v }])
+      }
+    })
+
     test('expired, a value is served while it is loaded anew; invalidated, never', async () => {
       const { cache, source, loads } = await openCache({ staleMs: 60_000 })
       await cache.get('a')

@@ -1,11 +1,12 @@
 import { createBatch } from './batch.ts'
 import type { Bus } from './bus-api.ts'
-import { clear, drop, dropTags, softenTags } from './cache-scripts.ts'
+import { clear, drop } from './cache-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
 import type { Delivery } from './link.ts'
 import type { Message } from './message.ts'
 import { checkName, tagName, toKeys, toTags } from './names.ts'
 import type { Publish } from './publish.ts'
+import { dropTags, softenTags } from './tag-scripts.ts'
 
 /** Keys of one entry of the log. */
 const CHUNK = 100
@@ -19,10 +20,13 @@ export function createInvalidations({
   keys,
   publish,
   apply,
+  tagged,
 }: {
   keys: BusKeys
   publish: Publish
   apply: (message: Message, n: number) => void
+  /** The caches of this process whose values have tags, with commas between. */
+  tagged: () => string
 }): Pick<Bus, 'invalidate' | 'invalidateTag' | 'expireTag' | 'clear'> {
   const single = createSingles((cache, some) => sendKeys(cache, some, 0, undefined))
 
@@ -60,13 +64,13 @@ export function createInvalidations({
       const tags = toTags(only)
       const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
       const message = { kind: 'tags', tags } as const
-      return send({ script: dropTags, message, keys: names, args: [MAX_LIFE_MS], wait })
+      return send({ script: dropTags, message, keys: names, args: [MAX_LIFE_MS, tagged()], wait })
     },
     async expireTag(only, { wait, expireMs } = {}) {
       const tags = toTags(only)
       const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
       const message = { kind: 'soft-tags', tags, expireMs } as const
-      const args = [MAX_LIFE_MS, expireMs ?? '']
+      const args = [MAX_LIFE_MS, tagged(), expireMs ?? '']
       return send({ script: softenTags, message, keys: names, args, wait })
     },
     async clear(cache, { wait } = {}) {

@@ -30,8 +30,11 @@ export interface Sink {
   readonly cache: string
   drop(keys: string[], n: number): void
   soften(keys: string[], n: number): void
-  dropTags(tags: string[], n: number): void
-  softenTags(tags: string[], n: number, expireMs: number | undefined): void
+  /** Whether its values have tags. */
+  readonly hasTags?: boolean
+  /** @param isTagged whether a member declares tags for this cache */
+  dropTags(tags: string[], n: number, isTagged: boolean): void
+  softenTags(tags: string[], n: number, isTagged: boolean, expireMs: number | undefined): void
   clear(n: number): void
 }
 
@@ -85,7 +88,7 @@ export interface Link {
   applied(): number
   /** How long a claim stands unless it is prolonged. */
   readonly claimMs: number
-  store(cache: string): Store
+  store(cache: string, options?: { hasTags?: boolean }): Store
   /** Returns how to detach. */
   attach(sink: Sink): () => void
 }

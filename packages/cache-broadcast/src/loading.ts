@@ -46,8 +46,9 @@ export function createLoading<T>(options: LoadingOptions<T>) {
   const { settings, store, codec, keeper, claims, stats, notices } = options
   const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
 
-  function readOf(reading: Reading): Answer<T> {
-    return { reading, found: reading.outcome === 'hit' ? codec.decode(reading.value) : undefined }
+  function readOf(key: string, reading: Reading): Answer<T> {
+    const found = reading.outcome === 'hit' ? codec.decode(reading.value, key) : undefined
+    return { reading, found }
   }
 
   /** Whether the answer is a fresh value, which is then in the first level too. */
@@ -70,7 +71,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     const { key } = ticket
     const giveUpAtMs = performance.now() + loadTimeoutMs
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 50)) {
-      const read = answer ?? (await store.read(key).then(readOf, toCacheError))
+      const read = answer ?? (await store.read(key).then((it) => readOf(key, it), toCacheError))
       answer = undefined
       if (read instanceof CacheError) return { outcome: 'away', error: read }
       let reading: Reading | CacheError = read.reading

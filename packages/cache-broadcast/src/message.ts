@@ -4,9 +4,10 @@ export type Message =
   | { kind: 'keys'; cache: string; keys: string[] }
   /** Refresh these keys; what is known may bridge the gap. */
   | { kind: 'soft'; cache: string; keys: string[] }
-  | { kind: 'tags'; tags: string[] }
+  /** `caches`: all for which a member declares tags. */
+  | { kind: 'tags'; tags: string[]; caches?: string[] }
   /** Entries with these tags are to be refreshed, and end after `expireMs` if given. */
-  | { kind: 'soft-tags'; tags: string[]; expireMs?: number | undefined }
+  | { kind: 'soft-tags'; tags: string[]; expireMs?: number | undefined; caches?: string[] }
   | { kind: 'clear'; cache: string }
   | { kind: 'event'; event: string; data: unknown }
   | { kind: 'left'; member: string }
@@ -27,8 +28,10 @@ export function encodeMessage(origin: string, ack: boolean, message: Message): s
 
 /** Undefined for what this version does not know: the reader must then forget everything. */
 export function decodeMessage(text: string): Envelope | undefined {
-  const [origin, ack, message] = parseArray(text)
+  const [origin, ack, message, caches] = parseArray(text)
   if (typeof origin !== 'string' || !isMessage(message)) return undefined
+  // Added by the script that appends.
+  if ('tags' in message && typeof caches === 'string') message.caches = caches.split(',')
   return { origin, ack: ack === 1, message }
 }
 

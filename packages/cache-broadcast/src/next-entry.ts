@@ -90,7 +90,7 @@ export function createNextEntries(open: () => NextState) {
         const fresh = read.freshUntilMs > 0
         // I2: overtaken by news, it may be served to this request, which began before.
         if (fresh && ticket.fence <= read.version) {
-          keep(key, stored, read.version, [...new Set([...read.tags, ...softTags])])
+          keep(key, stored, read.version, [...new Set([...(read.tags ?? []), ...softTags])])
         }
         return { ...stored, revalidate: fresh ? stored.entry.revalidate : -1 }
       } finally {

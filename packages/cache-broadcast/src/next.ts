@@ -65,7 +65,15 @@ export function createNextHandler({
     const settings = { tags: () => [], staleMs: MAX_LIFE_MS, failSafeMs: 0 }
     const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
     link.attach(positions.noting(sink))
-    return { bus, lease, clock, local, tickets, positions, store: link.store(name) }
+    return {
+      bus,
+      lease,
+      clock,
+      local,
+      tickets,
+      positions,
+      store: link.store(name, { hasTags: true }),
+    }
   }
 
   const entries = createNextEntries(() => (opened ??= open()))

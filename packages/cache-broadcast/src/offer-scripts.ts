@@ -11,7 +11,7 @@ import { VALID } from './valid-script.ts'
 export const peek = script({
   keys: 2,
   lua: /* lua */ `
-    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
     local tagPrefix, more = ARGV[2], ARGV[3]
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -30,7 +30,7 @@ export const peek = script({
 export const offer = script({
   keys: 2,
   lua: /* lua */ `
-    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1])
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
     local tagPrefix, more, now = ARGV[2], '', 0
     ${VALID}
     local there = redis.call('GETRANGE', KEYS[2], 1, 16)

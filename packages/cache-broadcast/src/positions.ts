@@ -29,8 +29,8 @@ export function createPositions(applied: () => number) {
         ...sink,
         drop: (keys, n) => (note(), sink.drop(keys, n)),
         soften: (keys, n) => (note(), sink.soften(keys, n)),
-        dropTags: (tags, n) => (note(), sink.dropTags(tags, n)),
-        softenTags: (tags, n, ms) => (note(), sink.softenTags(tags, n, ms)),
+        dropTags: (tags, n, isTagged) => (note(), sink.dropTags(tags, n, isTagged)),
+        softenTags: (tags, n, isTagged, ms) => (note(), sink.softenTags(tags, n, isTagged, ms)),
         clear: (n) => (note(), sink.clear(n)),
       }
     },

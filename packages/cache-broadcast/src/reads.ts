@@ -100,7 +100,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
 
   function answerTo(flight: Flight<T | undefined>, reading: Reading) {
     try {
-      const answer = loading.readOf(reading)
+      const answer = loading.readOf(flight.key, reading)
       if (loading.serveFresh(flight, answer)) flights.complete(flight, answer.found?.value)
       else void finish(flight, otherwise(flight, answer))
     } catch (error) {

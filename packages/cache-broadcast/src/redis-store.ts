@@ -22,6 +22,8 @@ export interface RedisStoreOptions {
   publish: Publish
   /** The last entry that this process applied. */
   applied: () => number
+  /** Lists the caches with tags before their first read or write; undefined: they are listed. */
+  ensureListed: () => Promise<void> | undefined
   /** Redis answered with less than this process has applied. */
   onRegress: () => void
 }
@@ -55,7 +57,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const names = [keys.meta]
     for (const key of wanted) names.push(nameOf(key))
     const args = [clearField, keys.tagPrefix, token, claimMs]
-    const reply = await call((client) => runBatch(client, read, names, args))
+    const listing = options.ensureListed()
+    const reading = call((client) => runBatch(client, read, names, args))
+    const reply = listing ? (await Promise.all([reading, listing]))[0] : await reading
     const [head = '', ...answers] = toAnswers(reply, wanted.length)
     const space = head.indexOf(' ')
     const version = checked(head.slice(0, space), appliedBefore)
@@ -80,6 +84,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     await call((client) => runBatch(client, extend, names, args))
   }
 
+  const puts = createPuts({ cache: options.cache, publish, nameOf })
+
   return {
     read: createBatch(READS, readMany),
     readMany,
@@ -95,7 +101,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     commit: (key, fill) => commitBatch({ key, ...fill }),
     extend: (claims) => prolong(claims, claimMs),
     release: (key, token) => prolong([{ key, token }], 0),
-    put: createPuts({ cache: options.cache, publish, nameOf }),
+    put(key, value, delivery) {
+      const listing = options.ensureListed()
+      return listing ? listing.then(() => puts(key, value, delivery)) : puts(key, value, delivery)
+    },
     async peek(key, tags) {
       const appliedBefore = options.applied()
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
@@ -105,6 +114,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
     },
     async offer(key, { lifeMs, value }) {
+      await options.ensureListed()
       const args = [clearField, keys.tagPrefix, lifeMs, value]
       return 1 === (await call((client) => runBatch(client, offer, [keys.meta, nameOf(key)], args)))
     },

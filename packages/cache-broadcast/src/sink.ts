@@ -35,9 +35,16 @@ export function createSink<T>(options: SinkOptions<T>): Sink {
     }
   }
 
+  /** Another release declares tags for this cache: its values here may have had any of them. */
+  function dropUntagged(n: number) {
+    if (!hasTags) local.clear(n)
+  }
+
+  const hasTags = settings.tags !== undefined
   const bridgeMs = settings.staleMs + settings.failSafeMs
   return {
     cache,
+    hasTags,
     drop(keys, n) {
       for (const key of keys) {
         tickets.fence(key, n)
@@ -52,15 +59,15 @@ export function createSink<T>(options: SinkOptions<T>): Sink {
       }
       soften(local.olderThan(n, { keys }), bridgeMs)
     },
-    dropTags(tags, n) {
-      if (!settings.tags) return
-      // The tags of what is on its way are not known yet: it may be any.
+    dropTags(tags, n, isTagged) {
+      // The tags of a value in flight are not read yet: it may have any.
       all(n)
+      if (isTagged) dropUntagged(n)
       for (const entry of local.olderThan(n, { tags })) local.remove(entry)
     },
-    softenTags(tags, n, expireMs = bridgeMs) {
-      if (!settings.tags) return
+    softenTags(tags, n, isTagged, expireMs = bridgeMs) {
       all(n)
+      if (isTagged) dropUntagged(n)
       soften(local.olderThan(n, { tags }), Math.min(expireMs, bridgeMs))
     },
     clear(n) {

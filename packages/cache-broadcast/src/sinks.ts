@@ -4,14 +4,23 @@ import type { Message } from './message.ts'
 /** The caches of this process, told what the log says. */
 export function createSinks() {
   const sinks = new Set<Sink>()
+  const tagged = new Set<string>()
 
   function of(cache: string): Sink[] {
     return [...sinks].filter((sink) => sink.cache === cache)
   }
 
+  function isTagged({ caches = [] }: { caches?: string[] }, { cache }: Sink): boolean {
+    return caches.includes(cache) || tagged.has(cache)
+  }
+
   return {
+    /** The caches of this process whose values have tags. */
+    tagged,
     attach(sink: Sink): () => void {
       sinks.add(sink)
+      // For the life of the process: what a closed cache stored still has its tags.
+      if (sink.hasTags) tagged.add(sink.cache)
       return () => void sinks.delete(sink)
     },
     apply(message: Message, n: number): void {
@@ -26,10 +35,12 @@ export function createSinks() {
           for (const sink of of(message.cache)) sink.clear(n)
           break
         case 'tags':
-          for (const sink of sinks) sink.dropTags(message.tags, n)
+          for (const sink of sinks) sink.dropTags(message.tags, n, isTagged(message, sink))
           break
         case 'soft-tags':
-          for (const sink of sinks) sink.softenTags(message.tags, n, message.expireMs)
+          for (const sink of sinks) {
+            sink.softenTags(message.tags, n, isTagged(message, sink), message.expireMs)
+          }
           break
         case 'event':
         case 'left':

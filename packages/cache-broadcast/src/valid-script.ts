@@ -2,6 +2,8 @@
  * What makes a stored value invalid: being older than the cache's last `clear`, the bus's `floor`,
  * or the last invalidation of one of its tags. What is older than the last softening of one of its
  * tags is not fresh, and invalid when the time to bridge is over.
+ * A value that was stored without tags (`V`) is invalid too if it is older than the last invalidation
+ * of any tag, in a cache whose other members store tags.
  * `meta`, `now`, `tagPrefix` and `more`, the names of further tags, are defined by the script.
  */
 export const VALID = /* lua */ `
@@ -20,6 +22,7 @@ export const VALID = /* lua */ `
   local function held(value)
     local version = string.sub(value, 2, 17)
     if version < least then return false end
+    if meta[4] and version < meta[4] and string.byte(value) == 86 then return false end
     if string.byte(value) ~= 84 and more == '' then return value end
     local soft = false
     local keys = tagsOf(value)

@@ -4,24 +4,28 @@ import { tagName } from './names.ts'
  * How a value lies in Redis: kind, version (16 digits), fresh until (13 digits, ms by Redis's
  * clock), for `T` the length (6 digits) and names of its tags, then its JSON. Scripts compare
  * versions as text.
- * - `V` a value · `T` a value with tags · `N` the source has nothing
+ * - `V` a value of a cache without tags · `T` a value of a cache with tags, of which it may have none ·
+ *   `N` the source has nothing
  */
 export interface StoredValue {
   kind: 'V' | 'T' | 'N'
   version: number
   freshUntilMs: number
-  tags: string[]
+  /** Undefined: it was stored by a member that declares no tags. */
+  tags: string[] | undefined
   text: string
 }
 
 /** The header's length without tags. */
 const HEADER = 30
-const NO_TAGS: string[] = []
 
-/** What follows version and age. */
-export function encodeRest(tags: string[], text: string | undefined) {
+/**
+ * What follows version and age.
+ * @param tags undefined: the cache declares none
+ */
+export function encodeRest(tags: string[] | undefined, text: string | undefined) {
   if (text === undefined) return { kind: 'N', rest: '' } as const
-  if (tags.length === 0) return { kind: 'V', rest: text } as const
+  if (!tags) return { kind: 'V', rest: text } as const
   const names = tags.map(tagName).join(',')
   return { kind: 'T', rest: `${String(names.length).padStart(6, '0')}${names}${text}` } as const
 }
@@ -40,11 +44,12 @@ export function decodeValue(stored: string): StoredValue | undefined {
   const version = Number(stored.slice(1, 17))
   const freshUntilMs = Number(stored.slice(17, HEADER))
   if (kind === 'V' || kind === 'N') {
-    return { kind, version, freshUntilMs, tags: NO_TAGS, text: stored.slice(HEADER) }
+    return { kind, version, freshUntilMs, tags: undefined, text: stored.slice(HEADER) }
   }
   if (kind !== 'T') return undefined
   const start = HEADER + 6
   const end = start + Number(stored.slice(HEADER, start))
-  const tags = stored.slice(start, end).split(',').map(decodeURIComponent)
+  const names = stored.slice(start, end)
+  const tags = names === '' ? [] : names.split(',').map(decodeURIComponent)
   return { kind, version, freshUntilMs, tags, text: stored.slice(end) }
 }
