@@ -17,7 +17,7 @@ const announced = () => pause(1_200)
 
 async function openBus({ redisUrl, instance }: InstanceContext) {
   const redis = connectRedis({ url: redisUrl, name: `bench-${instance}`, deadlineMs: 5_000 })
-  await redis.ready()
+  await redis.ready(30_000)
   const bus = createBus({ redis, name: 'bench', instance: `bench-${instance}` })
   bus.on('waited', () => undefined)
   await bus.ready()

@@ -14,7 +14,7 @@ const workload = workloadOf(process.env['WORKLOAD'] ?? '')
 
 async function openLimiter(redisUrl: string) {
   const redis = connectLimiterRedis({ url: redisUrl, name: 'bench', deadlineMs: 5_000 })
-  await redis.ready()
+  await redis.ready(30_000)
   const limiter = createRateLimiter({ redis, policies })
   async function close() {
     await limiter.close()

@@ -43,6 +43,8 @@ export interface HighestSection extends Section {
 /** The highest rate is searched below this share of the instance's processor. */
 const PROCESSOR_SHARE = 0.7
 const PROBE_MS = 700
+/** The least share of the arrivals per second that is answered within the round. */
+const KEEPS_UP = 0.9
 
 export interface Bench {
   readonly server: BenchServer
@@ -134,11 +136,23 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
       try {
         const comparison = await compare({ title, contenders, peer, rounds, run, fleetOf })
         report(comparison, section.targets?.(comparison, rate))
+        warnOfOverload(comparison, rate * instances)
       } catch (error) {
         if (!isOverload(error)) throw error
         print(`${title}: a contender does not keep up.\n`)
         targets.push(target(`${title}, keeps up`, estimate([0]), '>=', 1))
       }
+    }
+  }
+
+  function warnOfOverload(comparison: Comparison, offered: number) {
+    for (const name of comparison.contenders) {
+      const { value } = comparison.figure(name, 'perSecond')
+      if (value > KEEPS_UP * offered) continue
+      print(
+        `"${name}" answered ${Math.round(value)} of ${Math.round(offered)} arrivals per second:`,
+      )
+      print('the machine or the contender is overloaded, and these figures do not count.\n')
     }
   }
 
@@ -220,7 +234,7 @@ async function openBelow(fleet: Fleet, name: string, rates: Map<string, number>,
 async function probe(fleet: Fleet, rate: number, instances: number) {
   try {
     const { utilisation, perSecond } = await fleet.open({ rate, ms: PROBE_MS })
-    return { utilisation, isKeepingUp: perSecond > 0.9 * rate * instances }
+    return { utilisation, isKeepingUp: perSecond > KEEPS_UP * rate * instances }
   } catch (error) {
     if (isOverload(error)) return { utilisation: 1, isKeepingUp: false }
     throw error

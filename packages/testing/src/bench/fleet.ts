@@ -29,6 +29,8 @@ export interface Fleet {
 const WARM_UP_PARTS = 4
 const WARM_UP_MS = 250
 const START_MS = 60_000
+/** More would be slow for each of them. */
+const STARTED_AT_ONCE = 4
 
 export interface FleetOptions {
   /** The program that calls `serveContenders`. */
@@ -44,17 +46,17 @@ export interface FleetOptions {
 /** Starts the processes, opens the contender in each, and runs it until its code is compiled. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { program, contender, instances, server, env = {}, warmUp = true } = options
-  const launched = await Promise.all(
-    Array.from({ length: instances }, (_, instance) =>
-      startReplicas(1, {
-        program: fileURLToPath(program),
-        args: [contender, JSON.stringify({ redisUrl: server.url, instance, instances })],
-        env: { INSTANCE_ID: `instance-${instance + 1}`, ...env },
-        timeoutMs: START_MS,
-      }),
-    ),
-  )
-  const replicas = launched.flat()
+  const replicas: Replica[] = []
+  async function start(instance: number) {
+    const started = await startReplicas(1, {
+      program: fileURLToPath(program),
+      args: [contender, JSON.stringify({ redisUrl: server.url, instance, instances })],
+      env: { INSTANCE_ID: `instance-${instance + 1}`, ...env },
+      timeoutMs: START_MS,
+    })
+    replicas.push(...started)
+    await Promise.all(started.map((replica) => replica.call('open')))
+  }
   async function each<T>(method: string, order?: unknown): Promise<T[]> {
     return Promise.all(replicas.map((replica) => replica.call<T>(method, order)))
   }
@@ -65,8 +67,11 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     return combine(measured, (await server.cpuUs()) - before)
   }
   try {
-    await each('open')
-    for (let part = 0; warmUp && part < WARM_UP_PARTS; part += 1) {
+    for (let first = 0; first < instances; first += STARTED_AT_ONCE) {
+      const count = Math.min(STARTED_AT_ONCE, instances - first)
+      await Promise.all(Array.from({ length: count }, (_, i) => start(first + i)))
+    }
+    for (let part = 0; part < (warmUp ? WARM_UP_PARTS : 0); part += 1) {
       await round('closed', { inFlight: 8, ms: WARM_UP_MS })
     }
   } catch (error) {
