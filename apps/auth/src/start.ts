@@ -1,4 +1,4 @@
-import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
+import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
@@ -20,6 +20,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
+  if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   const limit = max === undefined ? undefined : { max, onExceeded }
   const stopApplying = await applySessionLimit({ database, limit, log })
@@ -50,6 +51,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
       database: database.ping,
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
+      sessions: sessions.check,
     },
     async close() {
       stopApplying()

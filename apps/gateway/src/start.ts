@@ -1,4 +1,4 @@
-import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
+import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
@@ -31,6 +31,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
+  if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
   const outbox = createOutbox({ bus, db: database.db, log })
   resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
@@ -77,6 +78,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       database: database.ping,
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
+      sessions: sessions.check,
     },
     async close() {
       unfollow()

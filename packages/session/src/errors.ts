@@ -5,6 +5,8 @@ export type SessionErrorCode =
   | 'bad-option'
   /** An argument of a call is not valid; the message names it. */
   | 'bad-argument'
+  /** Sessions are checked without memory and Redis, which cannot be trusted at the moment. */
+  | 'degraded'
   /** A request has more session cookies than a browser with several tabs and hosts ever sends. */
   | 'too-many-cookies'
 

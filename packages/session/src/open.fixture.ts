@@ -30,9 +30,10 @@ export async function openInstance(
   create = createSessions,
 ): Promise<Joined> {
   const database = connectDatabase({ url: databaseUrl, name: instance, poolSize: POOL_SIZE })
-  const redis = connectRedis({ url: redisUrl, name: instance })
+  const log = options.log && { log: options.log }
+  const redis = connectRedis({ url: redisUrl, name: instance, ...log })
   await redis.ready()
-  const bus = createBus({ redis, name: 'platform', instance })
+  const bus = createBus({ redis, name: 'platform', instance, ...log })
   const sessions = create({ database, bus, redis, secret: SECRET, ...options })
   await sessions.ready()
   return { sessions, bus, redis, database }

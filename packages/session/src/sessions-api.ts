@@ -26,7 +26,10 @@ export interface Sessions {
   rotate(token: string): Promise<Rotation>
   /** The sessions of a user that are alive, the last seen first, at most 100; never a token. */
   list(userId: string, options?: ListOptions): Promise<Device[]>
-  /** For `cacheFigures` of `@repo/cache-broadcast`; undefined without a bus. */
+  /**
+   * For `cacheFigures` of `@repo/cache-broadcast`, whose `outages` counts checks that did without
+   * Redis; undefined without a bus.
+   */
   readonly cache: Pick<Cache<unknown>, 'name' | 'stats'> | undefined
   /** Counts a sign-in. */
   noteLogin(): void
@@ -37,6 +40,11 @@ export interface Sessions {
    * check on the connections that are open. Checks are right before it too.
    */
   ready(timeoutMs?: number): Promise<void>
+  /**
+   * For `/health`: resolves when checks may use memory and Redis. While they use PostgreSQL alone it
+   * rejects, with the answer of Redis as its cause where there was one.
+   */
+  check(): Promise<void>
   /** Writes what is left to write; leaves bus, database and Redis to their owner. */
   close(): Promise<void>
 }

@@ -18,6 +18,7 @@ import { createSettle } from './settle.ts'
 import { createSource } from './source.ts'
 import { createTouches } from './touches.ts'
 import { createTrust } from './trust.ts'
+import { checkUse } from './use-check.ts'
 import { createValidate } from './validate.ts'
 
 const SCOPES = ['cluster', 'instance']
@@ -98,6 +99,7 @@ export function createSessions(given: SessionsOptions): Sessions {
       const ends = await Promise.allSettled([trusted(timeoutMs), database.warm(statements)])
       for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
+    check: () => checkUse(bus, trust),
     async close() {
       await Promise.all([touches.close(), metrics.close(), outbox?.close()])
       revocations?.detach()

@@ -1,0 +1,28 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Bus } from '@repo/cache-broadcast'
+import { SessionError } from './errors.ts'
+import { CACHE } from './reader.ts'
+import type { Trust } from './trust.ts'
+
+/** A key that no session has: those are 64 digits. */
+const KEY = 'check'
+/** An instance that joins the bus again, and sends what is left in the outbox, needs this long. */
+const TURN_MS = 50
+const TURNS = 8
+
+/**
+ * Checks that sessions can be read from Redis and stored there, and that this instance may trust what
+ * it reads.
+ * @throws CacheError with the answer of Redis; SessionError `degraded`; what PostgreSQL throws
+ */
+export async function checkUse(bus: Bus | undefined, trust: Trust | undefined): Promise<void> {
+  if (!bus || !trust) return
+  // A read claims a key that has no value: both rights are needed.
+  await bus.link.store(CACHE).read(KEY)
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    if (trust.holds()) return
+    await trust.regain()
+    await pause(TURN_MS)
+  }
+  throw new SessionError('degraded', 'sessions are checked in PostgreSQL alone')
+}
