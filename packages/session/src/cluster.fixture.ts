@@ -14,6 +14,9 @@ import type { Opening } from './instance.fixture.ts'
 
 const program = new URL('instance.fixture.ts', import.meta.url)
 const OURS = path.join(import.meta.dirname, 'index.ts')
+/** An installed checkout of the release before: the third process runs it instead of this one. */
+const BEFORE = process.env['RELEASE_BEFORE']
+const beforeFile = (name: string) => path.join(BEFORE ?? '', 'packages/session/src', name)
 
 /** Three processes behind a Redis that can be cut off from each. */
 export interface Cluster {
@@ -38,7 +41,12 @@ export const test = base
     return database
   })
   .extend('three', { scope: 'file' }, async ({}, { onCleanup }) => {
-    const three = await startReplicas(3, { program })
+    const before = BEFORE === undefined ? 0 : 1
+    const started = await Promise.all([
+      startReplicas(3 - before, { program }),
+      startReplicas(before, { program: beforeFile('instance.fixture.ts') }),
+    ])
+    const three = started.flat()
     onCleanup(() => endReplicas(three))
     return three
   })
@@ -58,7 +66,8 @@ export const test = base
         await Promise.all(
           three.map((it, i) => {
             const stores = { databaseUrl, redisUrl: proxies[i]!.url }
-            const opening: Opening = { source, instance: `session-${i}`, ...stores, options }
+            const own = i === 2 && BEFORE !== undefined ? beforeFile('index.ts') : source
+            const opening: Opening = { source: own, instance: `session-${i}`, ...stores, options }
             return it.call('open', opening)
           }),
         )

@@ -18,9 +18,14 @@ export const report = script({
   lua: /* lua */ `${HOUR}
     redis.call('HSETNX', KEYS[1], 'since', string.format('%.0f', nowMs))
     local last = 1 + ARGV[1] * 2
+    -- A field that another release wrote in another form is left as it is.
+    local function add(field, count)
+      local reply = redis.pcall('HINCRBY', KEYS[1], field, count)
+      if type(reply) == 'table' and not string.find(reply.err, 'hash value is not') then error(reply) end
+    end
     for i = 2, last, 2 do
-      redis.call('HINCRBY', KEYS[1], 'total:' .. ARGV[i], ARGV[i + 1])
-      redis.call('HINCRBY', KEYS[1], hour .. ':' .. ARGV[i], ARGV[i + 1])
+      add('total:' .. ARGV[i], ARGV[i + 1])
+      add(hour .. ':' .. ARGV[i], ARGV[i + 1])
       if ARGV[i] == 'logins' then redis.call('HSET', KEYS[1], 'login', string.format('%.0f', nowMs)) end
     end
     if redis.call('HGET', KEYS[1], 'hour') ~= tostring(hour) then

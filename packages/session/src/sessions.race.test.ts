@@ -116,7 +116,8 @@ describe('of three processes', () => {
   )
 })
 
-describe('a mutant is caught:', () => {
+// With a release before in the third process the mutant does not run in all three.
+describe.skipIf(process.env['RELEASE_BEFORE'])('a mutant is caught:', () => {
   const programs = [
     ['no positions', showLate],
     ['no lease', cutOff],
