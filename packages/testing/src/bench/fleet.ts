@@ -77,7 +77,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   } catch (error) {
     const output = replicas.map((replica) => replica.output()).join('')
     await endReplicas(replicas)
-    throw new Error(`${contender} cannot be measured: ${output}`, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(`${contender} cannot be measured: ${reason}\n${output}`, { cause: error })
   }
   return {
     closed: (order) => round('closed', order),
