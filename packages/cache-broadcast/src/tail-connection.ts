@@ -1,4 +1,4 @@
-import { requireDatabase } from '@repo/redis'
+import { limitConnecting, requireDatabase } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /**
@@ -17,5 +17,6 @@ export function connectTail(client: Redis, member: string): Redis {
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
+  limitConnecting(tail)
   return requireDatabase(tail)
 }

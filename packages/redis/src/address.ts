@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
+import { RedisError } from './errors.ts'
 
 /** What a Redis URL says. */
 export interface RedisUrl {
@@ -22,25 +23,33 @@ const MAX_PORT = 65_535
 /**
  * Reads `redis://user:password@host:port/database`. Characters of the password may be
  * percent-encoded; a `%` that encodes nothing stands for itself.
- * @throws TypeError that says what is wrong and never repeats a part of the URL
+ * @throws RedisError `bad-option` that says what is wrong and never repeats a part of the URL
  */
-export function parseRedisUrl(text: string): RedisUrl {
+export function parseRedisUrl(text: unknown): RedisUrl {
+  requireText(text)
   const url = text.trim()
   if (/^(\/|(redis|valkey)?\+?unix:|(redis|valkey)\+socket:|.*\.sock$)/i.test(url)) {
-    throw new TypeError('is a Unix socket, which is not supported; use redis://host:port')
+    throw new RedisError(
+      'bad-option',
+      'is a Unix socket, which is not supported; use redis://host:port',
+    )
   }
   const [, scheme = '', rest = ''] = /^(rediss?|valkeys?):\/\/(.*)$/is.exec(url) ?? []
-  if (scheme === '') throw new TypeError('must begin with redis:// or rediss://')
-  if (/\s/.test(rest)) throw new TypeError('contains white space; encode it as %20 in a password')
+  if (scheme === '') throw new RedisError('bad-option', 'must begin with redis:// or rediss://')
+  if (/\s/.test(rest))
+    throw new RedisError('bad-option', 'contains white space; encode it as %20 in a password')
   const at = rest.lastIndexOf('@')
   const access = parseAccess(rest.slice(0, Math.max(0, at)))
   const [, hostAndPort = '', path = '', query = ''] =
     /^([^/?#]*)(\/[^?#]*)?([?#].*)?$/.exec(rest.slice(at + 1)) ?? []
   if (isAmbiguous(rest.slice(0, Math.max(0, at)))) {
-    throw new TypeError('is ambiguous; encode / ? # in the user and the password as %2F %3F %23')
+    throw new RedisError(
+      'bad-option',
+      'is ambiguous; encode / ? # in the user and the password as %2F %3F %23',
+    )
   }
   if (query !== '' && !/^\?family=[046]$/.test(query)) {
-    throw new TypeError('has parameters after ? or #, which are not supported')
+    throw new RedisError('bad-option', 'has parameters after ? or #, which are not supported')
   }
   return {
     ...parseAddress(hostAndPort, 6_379),
@@ -52,32 +61,39 @@ export function parseRedisUrl(text: string): RedisUrl {
 
 /**
  * Reads `host`, `host:port`, `[IPv6]:port`.
- * @throws TypeError that says what is wrong
+ * @throws RedisError `bad-option` that says what is wrong
  */
-export function parseAddress(text: string, defaultPort: number): Address {
-  if (text.includes('://')) throw new TypeError('must be host:port, without a scheme')
-  if (text.includes('@')) throw new TypeError('must be host:port, without a user and a password')
+export function parseAddress(text: unknown, defaultPort: number): Address {
+  requireText(text)
+  if (text.includes('://'))
+    throw new RedisError('bad-option', 'must be host:port, without a scheme')
+  if (text.includes('@'))
+    throw new RedisError('bad-option', 'must be host:port, without a user and a password')
   if (text.includes(',')) {
-    throw new TypeError('names several hosts; use REDIS_SENTINELS or REDIS_CLUSTER_NODES')
+    throw new RedisError(
+      'bad-option',
+      'names several hosts; use REDIS_SENTINELS or REDIS_CLUSTER_NODES',
+    )
   }
   if (/^[^[].*:.*:/.test(text) || text.startsWith('::')) {
-    throw new TypeError('has an IPv6 address without brackets, or several ports')
+    throw new RedisError('bad-option', 'has an IPv6 address without brackets, or several ports')
   }
   const [, bracketed, name, colon, digits = ''] =
     /^(?:\[(.*)\]|([^:[\]]*))(:)?(.*)$/s.exec(text) ?? []
   const host = bracketed ?? name ?? ''
-  if (host === '') throw new TypeError('has no host')
+  if (host === '') throw new RedisError('bad-option', 'has no host')
   if (bracketed !== undefined && !isIPv6(bracketed)) {
-    throw new TypeError('has brackets around what is no IPv6 address')
+    throw new RedisError('bad-option', 'has brackets around what is no IPv6 address')
   }
-  if (bracketed === undefined && !HOST.test(host)) throw new TypeError('has a malformed host')
+  if (bracketed === undefined && !HOST.test(host))
+    throw new RedisError('bad-option', 'has a malformed host')
   if (bracketed === undefined && /^[\d.]+$/.test(host) && !isIP(host)) {
-    throw new TypeError('has a malformed IPv4 address')
+    throw new RedisError('bad-option', 'has a malformed IPv4 address')
   }
-  if (!colon && digits !== '') throw new TypeError('has a malformed port')
+  if (!colon && digits !== '') throw new RedisError('bad-option', 'has a malformed port')
   const port = digits === '' ? defaultPort : Number(digits)
   if (!/^\d*$/.test(digits) || port < 1 || port > MAX_PORT) {
-    throw new TypeError(`has a port that is not 1 to ${MAX_PORT}`)
+    throw new RedisError('bad-option', `has a port that is not 1 to ${MAX_PORT}`)
   }
   return { host, port }
 }
@@ -92,6 +108,7 @@ export function findUrlFault(text: string): string | undefined {
  * @returns the addresses, and the faults of all entries by their position
  */
 export function parseAddresses(list: string): { addresses: string[]; faults: string[] } {
+  requireText(list)
   const entries = list.split(',').map((entry) => entry.trim())
   const faults = entries.flatMap((entry, i) => {
     const fault = entry === '' ? 'is empty' : faultOf(() => parseAddress(entry, 1))
@@ -105,9 +122,25 @@ function faultOf(parse: () => unknown): string | undefined {
     parse()
     return undefined
   } catch (error) {
-    if (error instanceof TypeError) return error.message
+    if (isAddressFault(error)) return error.message
     throw error
   }
+}
+
+/** Whether an error is the fault of a URL or an address; its message continues `the URL ...`. */
+export function isAddressFault(error: unknown): error is RedisError {
+  return error instanceof RedisError && error.code === 'bad-option'
+}
+
+/** An address is short, so that its parsers are too quick to be a burden. */
+const MAX_TEXT = 10_000
+
+function requireText(text: unknown): asserts text is string {
+  if (typeof text !== 'string') throw new RedisError('bad-option', 'is not a string')
+  if (text.length > MAX_TEXT) {
+    throw new RedisError('bad-option', `has more than ${MAX_TEXT} characters`)
+  }
+  if (!text.isWellFormed()) throw new RedisError('bad-option', 'is not well-formed Unicode')
 }
 
 function parseAccess(access: string): Pick<RedisUrl, 'username' | 'password'> {
@@ -128,7 +161,10 @@ function isAmbiguous(access: string): boolean {
 function parseDatabase(path: string): number {
   const digits = path.slice(1)
   if (!/^\d{0,5}$/.test(digits)) {
-    throw new TypeError('has a database that is no number, such as redis://host:6379/0')
+    throw new RedisError(
+      'bad-option',
+      'has a database that is no number, such as redis://host:6379/0',
+    )
   }
   return Number(digits)
 }

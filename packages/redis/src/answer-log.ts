@@ -1,5 +1,11 @@
-import type { ConnectionLog } from './connect.ts'
 import { isDefect } from './errors.ts'
+
+/** The part of a logger that a connection uses; pino fits. */
+export interface ConnectionLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error?(fields: object, message: string): void
+}
 
 /** The same answer is logged once in this time. */
 const QUIET_MS = 60_000

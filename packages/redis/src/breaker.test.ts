@@ -1,22 +1,43 @@
 import { describe, expect, test } from '@repo/testing'
 import { ReplyError } from 'ioredis'
-import { createBreaker } from './breaker.ts'
+import { type Breaker, createBreaker } from './breaker.ts'
 import { RedisError, type RedisErrorCode, toRedisError } from './errors.ts'
+
+const ROUND_MS = 25
+
+/** Runs a call as a connection does. */
+async function run<T>(breaker: Breaker, call: () => Promise<T>): Promise<T> {
+  const admission = breaker.admit()
+  if (admission === 'refused') throw new RedisError('unavailable', 'refused')
+  try {
+    const value = await call()
+    breaker.succeed(admission)
+    return value
+  } catch (error) {
+    breaker.fail(admission, error)
+    throw error
+  }
+}
 
 function fixture() {
   let nowMs = 0
-  const breaker = createBreaker({ failures: 3, coolDownMs: 1_000, now: () => nowMs })
+  const breaker = createBreaker({
+    ...{ failures: 3, coolDownMs: 1_000, roundMs: ROUND_MS },
+    now: () => nowMs,
+  })
   let tried = 0
   function pass(ms: number) {
     nowMs += ms
   }
 
   function succeed() {
-    return breaker.run(async () => (tried += 1))
+    return run(breaker, async () => (tried += 1))
   }
 
+  /** A failure of a round of its own. */
   async function fail(code: RedisErrorCode = 'timeout') {
-    const failing = breaker.run(async () => {
+    pass(ROUND_MS)
+    const failing = run(breaker, async () => {
       tried += 1
       throw new RedisError(code, 'as told')
     })
@@ -26,7 +47,7 @@ function fixture() {
   /** A call that ends when the test says so. */
   function begin() {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
-    const call = breaker.run(() => {
+    const call = run(breaker, () => {
       tried += 1
       return promise
     })
@@ -46,7 +67,7 @@ describe('a breaker', () => {
     await fail('defect')
     for (const message of Array.from({ length: 5 }, () => 'READONLY no writes here')) {
       const answer = toRedisError(new ReplyError(message))
-      await expect(breaker.run(() => Promise.reject(answer))).rejects.toBe(answer)
+      await expect(run(breaker, () => Promise.reject(answer))).rejects.toBe(answer)
     }
     expect(breaker.state).toBe('closed')
   })
@@ -114,9 +135,30 @@ describe('a breaker', () => {
     expect(breaker.state).toBe('closed')
   })
 
+  test('counts all failures of one round as one, and a success in between ends the round', async () => {
+    const { breaker, begin, fail, pass, succeed } = fixture()
+    async function failTogether(count: number) {
+      const calls = Array.from({ length: count }, begin)
+      for (const { reject } of calls) reject(new RedisError('timeout', 'late'))
+      await Promise.allSettled(calls.map(({ call }) => call))
+    }
+    await failTogether(100)
+    pass(ROUND_MS - 1)
+    await failTogether(100)
+    pass(1)
+    await failTogether(100)
+    expect(breaker.state).toBe('closed')
+    await succeed()
+    await failTogether(100)
+    await fail()
+    expect(breaker.state).toBe('closed')
+    await fail()
+    expect(breaker.state).toBe('open')
+  })
+
   test("takes the caller's own errors for no sign of the server, good or bad", async () => {
     const { breaker, fail } = fixture()
-    const own = () => breaker.run(() => Promise.reject(new TypeError('a bug')))
+    const own = () => run(breaker, () => Promise.reject(new TypeError('a bug')))
     for (let i = 0; i < 10; i += 1) await expect(own()).rejects.toThrow('a bug')
     expect(breaker.state).toBe('closed')
     await fail()

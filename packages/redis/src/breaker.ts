@@ -2,66 +2,94 @@ import { isAnswer, RedisError } from './errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
+/** Whether a call may go to the server, and whether its outcome decides for all others. */
+export type Admission = 'call' | 'probe' | 'refused'
+
 export interface Breaker {
-  /** Where the breaker stands; `open` means that calls fail at once. */
+  /** `open` means that calls fail at once. */
   readonly state: BreakerState
-  /**
-   * Runs `call`, or fails at once while the breaker is open.
-   * @throws RedisError `unavailable` while open; else whatever `call` throws
-   */
-  run<T>(call: () => Promise<T>): Promise<T>
+  /** Decides about a call. Each one that is not refused ends with `succeed` or `fail`. */
+  admit(): Admission
+  succeed(admission: Admission): void
+  /** An error that is no RedisError is the caller's own and says nothing about the server. */
+  fail(admission: Admission, error: unknown): void
+}
+
+export interface BreakerOptions {
+  /** The rounds of failures in a row that open the breaker. */
+  failures?: number
+  /** How long nothing is tried after that, in ms. */
+  coolDownMs?: number
+  /** Failures within this time of a counted one are of the same round, in ms. */
+  roundMs?: number
+  now?: () => number
 }
 
 /**
- * Circuit breaker: after `failures` consecutive failures nothing is tried for `coolDownMs`; then
- * one call goes through as a probe, and its success closes the breaker (Nygard, Release It!).
- * An answer of the server, even an error, is no failure: the server is there. An error that is no
- * `RedisError` is the caller's own and says nothing about the server.
+ * Circuit breaker: after `failures` rounds of failures in a row nothing is tried for `coolDownMs`;
+ * then one call goes through as a probe, and its success closes the breaker (Nygard, Release It!).
+ * A round is all failures within `roundMs`: many calls that one pause or one lost connection ends are
+ * one failure. An answer of the server, even an error, is no failure: the server is reachable.
  */
 export function createBreaker({
   failures = 3,
   coolDownMs = 1_000,
+  roundMs = 25,
   now = () => performance.now(),
-}: { failures?: number; coolDownMs?: number; now?: () => number } = {}): Breaker {
+}: BreakerOptions = {}): Breaker {
   let failed = 0
+  let countedAtMs = Number.NEGATIVE_INFINITY
   let openedAtMs = Number.NEGATIVE_INFINITY
-  let probing = false
+  let isProbing = false
 
   function state(): BreakerState {
     if (failed < failures) return 'closed'
-    return probing || now() - openedAtMs < coolDownMs ? 'open' : 'half-open'
+    return isProbing || now() - openedAtMs < coolDownMs ? 'open' : 'half-open'
   }
 
-  function note(error: unknown) {
-    if (!(error instanceof RedisError)) return
-    if (error.code === 'rejected' || error.code === 'defect' || isAnswer(error.cause)) {
-      failed = 0
+  function reset(): void {
+    if (failed === 0) return
+    failed = 0
+    countedAtMs = Number.NEGATIVE_INFINITY
+  }
+
+  function count(isProbe: boolean): void {
+    const nowMs = now()
+    if (failed >= failures) {
+      openedAtMs = nowMs
       return
     }
+    if (!isProbe && nowMs - countedAtMs < roundMs) return
+    countedAtMs = nowMs
     failed += 1
-    openedAtMs = now()
+    if (failed >= failures) openedAtMs = nowMs
   }
 
   return {
     get state() {
       return state()
     },
-    async run(call) {
+    admit() {
       const before = state()
-      if (before === 'open') throw new RedisError('unavailable', 'Redis is not answering')
-      const isProbe = before === 'half-open'
-      if (isProbe) probing = true
-      try {
-        const answer = await call()
-        failed = 0
-        return answer
-      } catch (error) {
-        note(error)
-        throw error
-      } finally {
-        // Only the probe's own end: a call from before the outage may end while it runs.
-        if (isProbe) probing = false
-      }
+      if (before === 'closed') return 'call'
+      if (before === 'open') return 'refused'
+      isProbing = true
+      return 'probe'
+    },
+    succeed(admission) {
+      // Only the probe's own end: a call from before the outage may end while it runs.
+      if (admission === 'probe') isProbing = false
+      reset()
+    },
+    fail(admission, error) {
+      if (admission === 'probe') isProbing = false
+      if (!(error instanceof RedisError)) return
+      if (isOfReachableServer(error)) reset()
+      else count(admission === 'probe')
     },
   }
+}
+
+function isOfReachableServer({ code, cause }: RedisError): boolean {
+  return code === 'rejected' || code === 'defect' || isAnswer(cause)
 }

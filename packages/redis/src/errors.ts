@@ -1,15 +1,16 @@
-export type RedisErrorCode = 'unavailable' | 'timeout' | 'rejected' | 'defect'
+export type RedisErrorCode = 'unavailable' | 'timeout' | 'rejected' | 'defect' | 'bad-option'
 
 /**
- * A Redis command that did not succeed.
+ * A Redis command that did not succeed, or an option or argument that cannot be used.
  * - `unavailable`: it was surely not executed (not connected, the breaker is open, or the server
  *   serves nobody or not these keys now).
  * - `timeout`: no answer within the deadline, or the connection broke: the outcome is unknown, it
  *   may have been executed or still be.
  * - `rejected`: the server answers, but does not do the work: it is out of memory, cannot persist, has
  *   too few replicas, is busy, or the user lost a permission. The answer is the `cause`.
- * - `defect`: the command or the script is wrong; the answer is the `cause`. Every other code is an
- *   outage.
+ * - `defect`: the command or the script is wrong; the answer is the `cause`.
+ * - `bad-option`: an option or an argument cannot be used; the message names it.
+ * Every code but the last two is an outage.
  */
 export class RedisError extends Error {
   override name = 'RedisError'
@@ -22,7 +23,7 @@ export class RedisError extends Error {
 }
 
 /** ioredis 6 refuses to write a command. */
-const NOT_SENT = "Stream isn't writeable and enableOfflineQueue options is false"
+export const NOT_SENT = "Stream isn't writeable and enableOfflineQueue options is false"
 /**
  * What ioredis 6 says of commands that it has written: a late answer, a broken connection (with
  * some answers of the batch read, and with none), a closed one, bytes that are no RESP.
@@ -47,7 +48,7 @@ export const isSomebodyElses = (message: string) => SOMEBODY_ELSES.test(message)
 
 /** Whether an error means that Redis is unavailable or does not do the work, and is no defect. */
 export function isRedisOutage(error: unknown): boolean {
-  return error instanceof RedisError && error.code !== 'defect'
+  return error instanceof RedisError && error.code !== 'defect' && error.code !== 'bad-option'
 }
 
 /** Whether the server sent this answer: it is reachable, whatever the answer is. */

@@ -1,11 +1,6 @@
 export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './address.ts'
 export { type Breaker, type BreakerState, createBreaker } from './breaker.ts'
-export {
-  connectRedis,
-  type ConnectionLog,
-  type ConnectOptions,
-  type RedisConnection,
-} from './connect.ts'
+export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
 export {
   isDefect,
   isRedisOutage,
@@ -13,9 +8,10 @@ export {
   RedisError,
   type RedisErrorCode,
 } from './errors.ts'
-export { createAnswerLog } from './answer-log.ts'
+export { type ConnectionLog, createAnswerLog } from './answer-log.ts'
 export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { DEFAULT_PREFIX, isPrefix, keyspace, SHARED_SLOT } from './keys.ts'
 export { runScript, type Script, script } from './script.ts'
 export { isNoDatabase, openClient, requireDatabase, type Topology } from './topology.ts'
+export { limitConnecting } from './watch-connection.ts'

@@ -1,8 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { parseRedisUrl } from './address.ts'
 import type { Naming } from './keys.ts'
+import { requireTopology } from './options.ts'
 import { viaCluster } from './via-cluster.ts'
 import { type SentinelAccess, viaSentinels } from './via-sentinels.ts'
+import { limitConnecting } from './watch-connection.ts'
 
 /** Where Redis is: one server, one behind sentinels, or a cluster. */
 export interface Topology extends SentinelAccess, Naming {
@@ -17,14 +19,25 @@ export interface Topology extends SentinelAccess, Naming {
  * A client that speaks to one server at a time, also behind sentinels and in a cluster, and so sends
  * nothing again that may have run.
  * @param hashTag of all keys that it will touch: in a cluster it speaks to the node that owns them
- * @throws TypeError for a malformed address, and for sentinels and a cluster at once
+ * @throws RedisError `bad-option` for a malformed address, and for sentinels and a cluster at once
  */
 export function openClient(
+  topology: Topology,
+  hashTag: string,
+  options: Omit<RedisOptions, 'replyMapping'>,
+): Redis {
+  requireTopology(topology)
+  // Not by ioredis: its timer would end a connection before a paused process has read the socket.
+  const client = createClient(topology, hashTag, { connectTimeout: 0, ...options })
+  limitConnecting(client)
+  return client
+}
+
+function createClient(
   { url, sentinels, clusterNodes, ...access }: Topology,
   hashTag: string,
   options: Omit<RedisOptions, 'replyMapping'>,
 ): Redis {
-  if (sentinels && clusterNodes) throw new TypeError('a cluster has no sentinels')
   if (sentinels) {
     return requireDatabase(new Redis({ ...options, ...viaSentinels(url, sentinels, access) }))
   }

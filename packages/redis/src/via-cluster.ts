@@ -2,6 +2,7 @@ import net, { isIP } from 'node:net'
 import tls from 'node:tls'
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis'
 import { type Address, parseAddress, parseRedisUrl } from './address.ts'
+import { RedisError } from './errors.ts'
 import { tlsFor } from './tls.ts'
 
 /** Of a node that is asked for the owner, in ms: to be connected, and to answer. */
@@ -19,11 +20,15 @@ interface Owner extends Address {
  * Asks the nodes (`host:port` each, beside the one of the URL) who owns the slot of a hash tag, at
  * each new connection: after a failover, or when the slot was moved, it is another one. Only that one
  * is spoken to, so ioredis's cluster client, which sends commands again by itself, is not needed.
- * @throws TypeError for a malformed URL or node, and for a database, of which a cluster has one
+ * @throws RedisError `bad-option` for a malformed URL or node, and for a database, of which a cluster has one
  */
 export function viaCluster(url: string, nodes: readonly string[], hashTag: string) {
   const { host, port, tls: isSecure, username, password, database } = parseRedisUrl(url)
-  if (database !== 0) throw new TypeError('a cluster has only database 0')
+  if (database !== 0)
+    throw new RedisError(
+      'bad-option',
+      'url must be without a database: a cluster has only database 0',
+    )
   const known = [{ host, port }, ...nodes.map((node) => parseAddress(node, 6_379))]
   const secure = tlsFor(known.map((node) => node.host))
   const access: Access = {

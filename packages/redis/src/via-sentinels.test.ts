@@ -18,5 +18,7 @@ test('the host of the URL is the name of the primary, and its credentials are it
 })
 
 test.for(['', ':26379', 'not a host'])('no sentinel: "%s"', (sentinel) => {
-  expect(() => viaSentinels('redis://primary', [sentinel])).toThrow(TypeError)
+  expect(() => viaSentinels('redis://primary', [sentinel])).toThrow(
+    expect.objectContaining({ code: 'bad-option' }),
+  )
 })

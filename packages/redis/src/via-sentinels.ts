@@ -13,7 +13,7 @@ export interface SentinelAccess {
 /**
  * Asks the sentinels (`host:port` each) who is the primary, at each new connection: after a failover
  * it is another one. The host of the URL is the name by which they know it.
- * @throws TypeError for a malformed URL or sentinel
+ * @throws RedisError `bad-option` for a malformed URL or sentinel
  */
 export function viaSentinels(
   url: string,
@@ -33,6 +33,8 @@ export function viaSentinels(
     ...(sentinelPassword && { sentinelPassword }),
     ...((sentinelTls ?? tls) && { sentinelTLS: secure }),
     sentinelRetryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000),
+    // Of each sentinel, and by real time: after a pause, the next one is queried.
+    connectTimeout: 500,
     sentinelCommandTimeout: 500,
     enableTLSForSentinelMode: tls,
     ...(tls && { tls: secure }),

@@ -1,5 +1,6 @@
 export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest'
 export { freePort } from '@repo/local/free-port'
+export { blockEventLoop } from './block-event-loop.ts'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './database.ts'
 export { copyMutant, type Edit, replaceOnce } from './mutant.ts'

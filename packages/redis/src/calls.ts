@@ -1,0 +1,123 @@
+import { createDeadlines } from '@repo/concurrency'
+import type { Redis } from 'ioredis'
+import { type ConnectionLog, createAnswerLog } from './answer-log.ts'
+import { type Admission, type Breaker, createBreaker } from './breaker.ts'
+import { isAnswer, RedisError, toRedisError } from './errors.ts'
+import { requireCommand } from './options.ts'
+import { followRecovery } from './recovery.ts'
+import { limitSilence } from './watch-connection.ts'
+import { batchWrites } from './write-batch.ts'
+
+type Command<T> = (client: Redis) => Promise<T>
+
+export interface Calls {
+  readonly breaker: Breaker
+  /** Runs a command within the deadline, unless the breaker is open. */
+  call: <T>(command: Command<T>) => Promise<T>
+  /** As `call`, also while the breaker is open. */
+  attempt: <T>(command: Command<T>) => Promise<T>
+}
+
+export interface CallsOptions {
+  client: Redis
+  deadlineMs: number
+  log: ConnectionLog | undefined
+}
+
+/** Gives the commands of a client deadlines, a breaker, and coded errors. */
+export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
+  const deadlines = createDeadlines({ ms: deadlineMs })
+  const breaker = createBreaker({ roundMs: deadlines.tickMs })
+  const recovery = followRecovery(client)
+  const onWritten = limitSilence(client, Math.max(1_000, 2 * deadlineMs))
+  const batch = batchWrites(client, { isRecovering: () => recovery.isRecovering(), onWritten })
+  const sortError = createErrorSorter(client, log)
+
+  // One promise for deadline, breaker and outcome: this runs for every command.
+  function run<T>(command: Command<T>, admission: Admission): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let isWaiting = false
+      const deadline = deadlines.start(() => {
+        const isUnsent = batch.withdraw(deadline) || isWaiting
+        fail(createLateError(isUnsent))
+      })
+
+      function succeed(value: T): void {
+        if (!deadlines.end(deadline)) return
+        breaker.succeed(admission)
+        resolve(value)
+      }
+
+      function fail(error: unknown): void {
+        breaker.fail(admission, error)
+        reject(error)
+      }
+
+      function failInTime(error: unknown): void {
+        if (deadlines.end(deadline)) fail(sortError(error))
+      }
+
+      function send(): void {
+        isWaiting = false
+        if (!deadline.isOpen) return
+        if (client.status === 'end') return failInTime(createClosedError())
+        try {
+          const answer = Promise.resolve(batch.attribute(deadline, () => command(client)))
+          answer.then(succeed, failInTime)
+        } catch (error) {
+          failInTime(error)
+        }
+      }
+
+      if (client.status === 'ready' || !recovery.isRecovering()) return send()
+      isWaiting = true
+      recovery.afterAttempt(send)
+    })
+  }
+
+  function createLateError(isUnsent: boolean): RedisError {
+    if (!isUnsent) return new RedisError('timeout', `no answer within ${deadlineMs} ms`)
+    return new RedisError('unavailable', `not connected to Redis within ${deadlineMs} ms`)
+  }
+
+  return {
+    breaker,
+    async attempt(command) {
+      return run(command, 'call')
+    },
+    call(command) {
+      try {
+        requireCommand(command)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      const admission = breaker.admit()
+      if (admission !== 'refused') return run(command, admission)
+      return Promise.reject(new RedisError('unavailable', 'Redis is not answering'))
+    },
+  }
+}
+
+function createClosedError(): RedisError {
+  return new RedisError('unavailable', 'the connection was closed')
+}
+
+/** Sorts errors of commands, logs answers of the server, and adds why it lets no connection in. */
+function createErrorSorter(client: Redis, log: ConnectionLog | undefined) {
+  const logAnswer = createAnswerLog(log)
+  let notLetIn: Error | undefined
+  client.on('error', (error) => {
+    if (isAnswer(error)) notLetIn = error
+  })
+  client.on('ready', () => {
+    notLetIn = undefined
+  })
+  return function sortError(error: unknown): unknown {
+    if (isAnswer(error)) logAnswer(error)
+    const sorted = toRedisError(error)
+    if (!(sorted instanceof RedisError) || sorted.code !== 'unavailable' || !notLetIn) return sorted
+    return new RedisError('unavailable', `not connected to Redis: ${notLetIn.message}`, {
+      cause: notLetIn,
+    })
+  }
+}

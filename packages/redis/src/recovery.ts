@@ -1,0 +1,59 @@
+import type { Redis } from 'ioredis'
+
+const LONGEST_PAUSE_MS = 1_000
+
+/**
+ * The pause before each attempt to connect: none before the first one after a loss, then twice as
+ * long each time. A connection that is lost again within a second is not replaced at once.
+ */
+export function createRetryStrategy(now = () => performance.now()): (attempt: number) => number {
+  let atOnceMs = Number.NEGATIVE_INFINITY
+  return function pauseMs(attempt) {
+    if (attempt === 1 && now() - atOnceMs >= LONGEST_PAUSE_MS) {
+      atOnceMs = now()
+      return 0
+    }
+    return Math.min(50 * 2 ** attempt, LONGEST_PAUSE_MS)
+  }
+}
+
+export interface Recovery {
+  /** Whether a connection that was ready is lost, and the first attempt to replace it is in progress. */
+  isRecovering(): boolean
+  /** Runs `work` when that attempt has ended, however it did. */
+  afterAttempt(work: () => void): void
+}
+
+/**
+ * Follows the loss of a connection. While the first attempt to replace it is in progress, calls that
+ * sent nothing wait for its end: a connection that was closed while idle costs no call. When it fails,
+ * the server is unavailable, and calls fail at once.
+ */
+export function followRecovery(client: Redis): Recovery {
+  let wasReady = false
+  let isRecovering = false
+  let waiting: (() => void)[] = []
+
+  function endAttempt(): void {
+    isRecovering = false
+    const works = waiting
+    waiting = []
+    for (const work of works) work()
+  }
+
+  client.on('ready', () => {
+    wasReady = true
+    endAttempt()
+  })
+  client.on('close', () => {
+    isRecovering = wasReady
+    wasReady = false
+    if (!isRecovering) endAttempt()
+  })
+  client.on('end', endAttempt)
+  return {
+    // A connection that can no longer be written to is about to be closed.
+    isRecovering: () => isRecovering || (client.status === 'ready' && !client.stream.writable),
+    afterAttempt: (work) => void waiting.push(work),
+  }
+}

@@ -1,0 +1,71 @@
+import { setAwakeTimeout } from '@repo/concurrency'
+import type { Redis } from 'ioredis'
+
+type Stream = Redis['stream']
+
+/** How often a period is divided to find its end: it is found within a quarter of it. */
+const STEPS = 4
+
+/**
+ * Replaces a connection that is not established within `ms` of awake time, TLS included. ioredis's
+ * `connectTimeout` ends before the sockets are read, so a pause of the process would cut it off.
+ */
+export function limitConnecting(client: Redis, ms = 500): void {
+  let cancel: (() => void) | undefined
+
+  function watch(before: Stream | undefined, steps: number): void {
+    cancel = setAwakeTimeout(() => {
+      const stream: Stream | undefined = client.stream
+      // Behind sentinels and in a cluster, the address comes first: the time is that of one socket.
+      if (stream !== before) return watch(stream, 2)
+      if (steps >= STEPS) stream?.destroy(timedOut('connect', `not connected within ${ms} ms`))
+      watch(stream, steps + 1)
+    }, ms / STEPS)
+  }
+
+  client.on('connecting', () => {
+    cancel?.()
+    watch(undefined, 1)
+  })
+  for (const event of ['connect', 'close', 'end'] as const) client.on(event, () => cancel?.())
+}
+
+/**
+ * Replaces a connection on which commands are outstanding and no byte is received for `ms` of awake
+ * time, at most a quarter longer: the server hangs, or is no longer there.
+ *
+ * @returns a function to run after commands were written
+ */
+export function limitSilence(client: Redis, ms: number): () => void {
+  let cancel: (() => void) | undefined
+
+  function watch(bytesRead: number, silentSteps: number): void {
+    cancel = setAwakeTimeout(() => {
+      const { stream, commandQueue } = client
+      if (commandQueue.length === 0) cancel = undefined
+      else if (stream.bytesRead !== bytesRead) watch(stream.bytesRead, 0)
+      else if (silentSteps + 1 < STEPS) watch(bytesRead, silentSteps + 1)
+      else {
+        cancel = undefined
+        stream.destroy(timedOut('read', `no answer to any command within ${ms} ms`))
+      }
+    }, ms / STEPS)
+  }
+
+  function begin(): void {
+    if (!cancel && client.commandQueue.length > 0) watch(client.stream.bytesRead, 0)
+  }
+
+  client.on('connect', begin)
+  for (const event of ['close', 'end'] as const) {
+    client.on(event, () => {
+      cancel?.()
+      cancel = undefined
+    })
+  }
+  return begin
+}
+
+function timedOut(syscall: string, message: string): Error {
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall })
+}
