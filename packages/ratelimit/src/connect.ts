@@ -10,8 +10,8 @@ import {
 import type { RedisOptions } from 'ioredis'
 import { RateLimitError, unavailable } from './errors.ts'
 import { LIMITER_SLOT, type LimiterKeys, limiterKeys } from './keys.ts'
-import { addArgument } from './resp.ts'
-import { ScriptCommand } from './script-command.ts'
+import { type Call, createLane, isUnknownScript } from './lane.ts'
+import { addArgument, scriptText, toText } from './resp.ts'
 
 /** After so many failures in a row nothing is sent until a probe is answered. */
 const FAILURES = 3
@@ -34,6 +34,8 @@ export interface LimiterRedis {
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
   /** As `run`, of keys and then arguments that `addArgument` made. */
   runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown>
+  /** Sends a script by its hash, as a complete text; an unknown script is the receiver's to handle. */
+  send(text: string, isAscii: boolean, call: Call): void
   /** As `run`, with text in the answer. */
   runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
   /** Writes a little where counts are, as `take` does. @throws RateLimitError with the answer of Redis */
@@ -74,6 +76,7 @@ export function connectLimiterRedis({
     reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
+  const lane = createLane(client, { deadlineMs, onAnswer, onFailure })
   const logAnswer = createAnswerLog(log)
   const names = limiterKeys(topology.prefix)
   let failed = 0
@@ -103,54 +106,48 @@ export function connectLimiterRedis({
     }
   }
 
-  function unanswered(error: unknown) {
+  function onAnswer() {
+    failed = 0
+  }
+
+  function onFailure(error: Error) {
     // An answer, even an error, says that the server is there.
-    if (error instanceof Error && error.name === 'ReplyError') {
+    if (error.name === 'ReplyError') {
       if (!isUnknownScript(error)) logAnswer(error)
       return
     }
     failed += 1
     if (failed < FAILURES || probing) return
-    note(false, error instanceof Error ? error.message : String(error))
+    note(false, error.message)
     probing = setInterval(() => void probe(), PROBE_MS)
     probing.unref()
   }
 
-  async function send(command: ScriptCommand): Promise<unknown> {
-    const reply = await client.sendCommand(command)
-    failed = 0
-    return reply
+  function replyTo(text: string): Promise<unknown> {
+    return new Promise<unknown>((resolve, reject) => {
+      lane(text, false, { answered: resolve, unanswered: reject })
+    })
   }
 
   async function runPieces(
     { sha, lua }: Script,
     keys: number,
     pieces: readonly string[],
-    text = false,
   ): Promise<unknown> {
     try {
-      return await send(new ScriptCommand('evalsha', sha, keys, pieces, text))
+      return await replyTo(scriptText('evalsha', sha, keys, pieces))
     } catch (error) {
-      unanswered(error)
       // Answered before anything ran: sending the whole script repeats nothing.
-      if (!(error instanceof Error) || !isUnknownScript(error)) throw error
-      return send(new ScriptCommand('eval', lua, keys, pieces, text)).catch((reason: unknown) => {
-        unanswered(reason)
-        throw reason
-      })
+      if (!isUnknownScript(error)) throw error
+      return replyTo(scriptText('eval', lua, keys, pieces))
     }
   }
 
-  function run(
-    script: Script,
-    keys: readonly string[],
-    args: readonly string[],
-    text = false,
-  ): Promise<unknown> {
+  function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const pieces: string[] = []
     for (const key of keys) addArgument(pieces, key)
     for (const arg of args) addArgument(pieces, arg)
-    return runPieces(script, keys.length, pieces, text)
+    return runPieces(script, keys.length, pieces)
   }
 
   client.on('error', (error: Error) => note(false, error.message))
@@ -162,14 +159,15 @@ export function connectLimiterRedis({
     log,
     available: () => client.status === 'ready' && probing === undefined,
     run,
-    runPieces: (script, keys, pieces) => runPieces(script, keys, pieces),
+    runPieces,
+    send: lane,
     async check() {
       if (client.status !== 'ready') throw new RateLimitError('unavailable', 'not connected')
       await run(WRITE, [names.health], []).catch((error: unknown) => {
         throw unavailable(error)
       })
     },
-    runText: (script, keys, args) => run(script, keys, args, true),
+    runText: async (script, keys, args) => toText(await run(script, keys, args)),
     async ready(timeoutMs = 2_000) {
       if (client.status === 'ready') return
       const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -188,8 +186,4 @@ export function connectLimiterRedis({
       client.disconnect()
     },
   }
-}
-
-function isUnknownScript({ message }: Error): boolean {
-  return message.startsWith('NOSCRIPT')
 }
