@@ -5,17 +5,20 @@ import { MAX_COUNTS } from './places.ts'
 const MAX_NEEDS = MAX_COUNTS
 
 /**
- * Gathers concurrent checks into few script calls. With nothing on its way a check leaves at the end
+ * Gathers concurrent checks into few script calls. With nothing in flight a check is sent at the end
  * of its tick, so that batching costs no time; else with all others of its turn of the event loop.
- * @param run sends a batch, and tells each of it what was answered
+ * While checks arrive one by one, the first one is sent at once: there is nothing to wait for.
+ * @param run sends a batch; it never throws, and calls `onEnd` once, before it passes on the outcome,
+ *   so that a caller that checks again at once does not wait for its own answer
  */
 export function createBatch(
-  run: (batch: Asked[], onAnswer: () => void) => Promise<void>,
+  run: (batch: Asked[], onEnd: () => void) => void,
 ): (asked: Asked) => void {
   let waiting: Asked[] = []
   let needs = 0
   let inFlight = 0
   let armed = false
+  let lastSize = 0
 
   function flush() {
     armed = false
@@ -23,6 +26,7 @@ export function createBatch(
     const total = needs
     waiting = []
     needs = 0
+    lastSize = all.length
     const parts = Math.ceil(total / MAX_NEEDS)
     let part = 1
     let from = 0
@@ -32,7 +36,7 @@ export function createBatch(
       const more = all[i]?.check.needs.length ?? 0
       // In parts of one size: a small one at the end would cost as much as another.
       if (size > 0 && (size + more > MAX_NEEDS || before >= (total * part) / parts)) {
-        void send(all.slice(from, i))
+        send(all.slice(from, i))
         part += 1
         from = i
         size = 0
@@ -40,26 +44,23 @@ export function createBatch(
       size += more
       before += more
     }
-    if (all.length > 0) void send(from === 0 ? all : all.slice(from))
+    if (all.length > 0) send(from === 0 ? all : all.slice(from))
   }
 
-  async function send(batch: Asked[]) {
-    let open = true
+  function send(batch: Asked[]) {
     inFlight += 1
-    // Before anyone is told: who asks again at once is not behind his own answer.
-    const onAnswer = () => {
-      if (open) inFlight -= 1
-      open = false
-    }
-    try {
-      await run(batch, onAnswer)
-    } catch (error) {
-      onAnswer()
-      for (const { unanswered } of batch) unanswered(error)
-    }
+    run(batch, onEnd)
+  }
+
+  function onEnd() {
+    inFlight -= 1
   }
 
   return (asked) => {
+    if (inFlight === 0 && lastSize === 1 && !armed) {
+      send([asked])
+      return
+    }
     waiting.push(asked)
     needs += asked.check.needs.length
     if (armed) return

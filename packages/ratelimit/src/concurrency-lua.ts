@@ -1,4 +1,4 @@
-import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
+import type { AlgorithmLua } from './algorithm-lua.ts'
 
 /**
  * At most so many at a time: each holder has a lease that it renews while it lives.
@@ -7,11 +7,10 @@ import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
  */
 export const concurrencyLua: AlgorithmLua = {
   kind: 4,
+  prepare: '',
   read: /* lua */ `
-    for k = from, to do
-      call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now)
-      used[k] = call('ZCARD', KEYS[k + 1])
-    end
+    call('ZREMRANGEBYSCORE', KEYS[k + 1], '-inf', now)
+    used[k] = call('ZCARD', KEYS[k + 1])
   `,
   charge: /* lua */ `
     if lease ~= '' then
@@ -25,12 +24,10 @@ export const concurrencyLua: AlgorithmLua = {
   retry: /* lua */ `
     wait = min(window, 1000)
   `,
+  settle: '',
   // A lease may be given back at any time, and none is longer than this unless it is renewed.
   finish: /* lua */ `
-    for k = from, to do
-      local reset = used[k] > 0 and window or 0
-      local refill = min(reset, 1000)
-      ${ANSWER_TIMES}
-    end
+    reset = used[k] > 0 and window or 0
+    refill = min(reset, 1000)
   `,
 }

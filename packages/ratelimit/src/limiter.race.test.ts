@@ -224,6 +224,12 @@ describe('the attacks notice a program with', () => {
     expect(most).toBeGreaterThan(5)
   })
 
+  attackers('a single take that needs only its first limit', { timeout }, async ({ attack }) => {
+    const mutant = 'a single take that needs only its first limit'
+    const { drain } = await attack({ mutant, denyCacheKeys: 0 })
+    expect(Math.min(...(await drain(100)))).toBeLessThan(999)
+  })
+
   attackers('each dimension charged by itself', { timeout }, async ({ attack }) => {
     const { drain } = await attack({ mutant: 'each dimension charged by itself', denyCacheKeys: 0 })
     let least = 1_000

@@ -8,6 +8,7 @@ const MUTANTS: Record<string, Edit[]> = {
   ],
   'the clock of the client': [
     ['take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[2], 0 }'],
+    ['redis-store.ts', 'batch.length === 1 ? formOf(only.check)', 'false ? formOf(only.check)'],
     [
       'redis-store.ts',
       'const args = encode(batch, entries)',
@@ -17,6 +18,9 @@ const MUTANTS: Record<string, Edit[]> = {
   'each dimension charged by itself': [
     ['take-script.ts', 'local short = times == 1 and not blocks', 'local short = false'],
     ['take-script.ts', '(admitted < fits and admitted or fits) * cost', 'fits * cost'],
+  ],
+  'a single take that needs only its first limit': [
+    ['take-one.ts', ".join(' and ')} then", '.at(0)} then'],
   ],
   'a count that is not written': [
     ['sliding-lua.ts', "call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))", ''],

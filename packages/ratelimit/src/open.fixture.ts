@@ -8,14 +8,14 @@ import { createMemoryStore } from './memory-store.ts'
 import { createOutage } from './outage.ts'
 import type { PolicyInput } from './policy.ts'
 import { createRedisStore } from './redis-store.ts'
-import { takingAt } from './take-script.ts'
+import { takeScriptsAt } from './take-script.ts'
 
 const CLOCK = `${limiterKeys().blocks}:now`
 /**
- * Redis expires keys by its own clock, which runs on while the fake one stands still. So the script
- * asks for much longer lives: a pause of the machine must not end a window that the fake clock holds.
+ * Redis expires keys by its own clock, which runs on while the fake one stands still. So the scripts
+ * ask for much longer lives: a pause of the machine must not end a window that the fake clock holds.
  */
-const takeByClock = takingAt(/* lua */ `
+const scriptsByClock = takeScriptsAt(/* lua */ `
 local now = tonumber(redis.call('GET', '${CLOCK}'))
 local server = redis
 local redis = {
@@ -47,7 +47,7 @@ export async function openOnRedis(
   const open = (of: PolicyInput[]) =>
     createLimiter({
       ...{ policies: of, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
-      store: createRedisStore(redis, takeByClock),
+      store: createRedisStore(redis, scriptsByClock),
       now: () => nowMs,
       available: () => redis.available(),
       decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),

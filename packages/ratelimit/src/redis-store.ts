@@ -1,73 +1,111 @@
-import { noteFailure } from '@repo/concurrency'
 import { createBatch } from './batch.ts'
-import type { Need, Report, Store } from './check.ts'
+import type { Asked, Need, Report, Store, Verdict } from './check.ts'
 import type { LimiterRedis } from './connect.ts'
 import { createGatherer } from './entries.ts'
-import type { Group } from './groups.ts'
 import type { LimiterKeys } from './keys.ts'
-import { countedMs, type Policy } from './policy.ts'
+import { isUnknownScript } from './lane.ts'
+import { createForms, type Form, textOf, verdictOfOne } from './one-take.ts'
 import { addArgument } from './resp.ts'
-import { CONCURRENCY, shapeOf, withShape } from './shape.ts'
-import { block, note, noteShape, release, renew, report, reset, shapes } from './store-scripts.ts'
-import { take } from './take-script.ts'
+import { createShapeNotes } from './shape-notes.ts'
+import { shapeOf, withShape } from './shape.ts'
+import { block, note, release, renew, report, reset, shapes } from './store-scripts.ts'
+import { takeScripts } from './take-script.ts'
 import { verdictsOf } from './verdicts.ts'
 import { encode } from './wire.ts'
 
-/** A shape is noted again after this time; one that no instance counts in any more is forgotten. */
-const NOTE_EVERY_MS = 60_000
 /** A check has at most this many needs. */
 const MAX_NEEDS = 100
 
 /** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
-export function createRedisStore(redis: LimiterRedis, script = take): Store {
+export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): Store {
   const { keys: names } = redis
+  const [script, ...ones] = scripts
   const gather = createGatherer()
-  const notedAtMs = new WeakMap<Policy, number>()
+  const formOf = createForms(names.blocks, [undefined, ...ones])
+  const shapeNotes = createShapeNotes(redis)
 
-  /** Notes the shapes of a batch, which reach Redis before the batch: it is one connection. */
-  function noteShapes(groups: readonly Group[], nowMs: number): Promise<unknown> | undefined {
-    let notes: Promise<unknown>[] | undefined
-    for (const { policy } of groups) {
-      if (nowMs - (notedAtMs.get(policy) ?? -Infinity) < NOTE_EVERY_MS) continue
-      notedAtMs.set(policy, nowMs)
-      const shape = shapeOf(policy)
-      // A reset has these in mind always.
-      if (shape === CONCURRENCY) continue
-      const forMs = 2 * (countedMs(policy) + NOTE_EVERY_MS)
-      const noted = redis.run(noteShape, [names.shapes(policy.name)], [shape, String(forMs)])
-      notes ??= []
-      notes.push(
-        noted.catch((error: unknown) => {
-          notedAtMs.delete(policy)
-          noteFailure('ratelimit.shape', error)
-        }),
-      )
-    }
-    return notes && Promise.all(notes)
+  const ask = createBatch((batch, onEnd) => {
+    const [only] = batch
+    const form = only && batch.length === 1 ? formOf(only.check) : undefined
+    if (only && form) sendOne(only, form, onEnd)
+    else void sendBatch(batch, onEnd)
+  })
+
+  function sendOne(asked: Asked, form: Form, onEnd: () => void) {
+    const { needs } = asked.check
+    const sentAtMs = performance.now()
+    const noted = shapeNotes.note(form.policies, sentAtMs)
+    const { text, isAscii } = textOf(form, needs)
+    redis.send(text, isAscii, {
+      answered(reply) {
+        // What was answered is found by a reset from here on.
+        if (noted) void noted.then(() => answerOne(asked, reply, sentAtMs, onEnd))
+        else answerOne(asked, reply, sentAtMs, onEnd)
+      },
+      unanswered(error) {
+        if (isUnknownScript(error)) void sendWhole(asked, form, onEnd)
+        else {
+          onEnd()
+          asked.unanswered(error)
+        }
+      },
+    })
   }
 
-  const ask = createBatch(async (batch, onAnswer) => {
-    const entries = gather(batch)
-    const args = encode(batch, entries)
+  /** Sends a take whose script the server did not have. */
+  async function sendWhole(asked: Asked, form: Form, onEnd: () => void) {
+    const { needs } = asked.check
+    const pieces = piecesOf([needs], form.args)
+    const sentAtMs = performance.now()
+    let reply: unknown
+    try {
+      reply = await redis.runPieces(form.script, 1 + needs.length, pieces)
+    } catch (error) {
+      onEnd()
+      asked.unanswered(error)
+      return
+    }
+    answerOne(asked, reply, sentAtMs, onEnd)
+  }
+
+  function piecesOf(counts: readonly (readonly Need[])[], args: readonly string[]): string[] {
     const pieces: string[] = []
     addArgument(pieces, names.blocks)
-    for (const { counts } of entries.groups) {
-      for (const { prefix, id } of counts) addArgument(pieces, prefix, id)
-    }
+    for (const group of counts) for (const { prefix, id } of group) addArgument(pieces, prefix, id)
     for (const arg of args) addArgument(pieces, arg)
-    const sentAtMs = performance.now()
-    const noted = noteShapes(entries.groups, sentAtMs)
-    const reply = await redis.runPieces(script, 1 + entries.counts, pieces)
-    // What was answered is found by a reset from here on.
-    if (noted) await noted
-    if (!Buffer.isBuffer(reply)) throw new TypeError('the take script answered no bytes')
-    const verdicts = verdictsOf(batch, entries, reply)
-    onAnswer()
+    return pieces
+  }
+
+  async function sendBatch(batch: Asked[], onEnd: () => void) {
+    let verdicts: Verdict[]
+    let sentAtMs: number
+    try {
+      const entries = gather(batch)
+      const args = encode(batch, entries)
+      const pieces = piecesOf(
+        entries.groups.map(({ counts }) => counts),
+        args,
+      )
+      sentAtMs = performance.now()
+      const noted = shapeNotes.note(
+        entries.groups.map(({ policy }) => policy),
+        sentAtMs,
+      )
+      const reply = await redis.runPieces(script, 1 + entries.counts, pieces)
+      // What was answered is found by a reset from here on.
+      if (noted) await noted
+      verdicts = verdictsOf(batch, entries, bytesOf(reply))
+    } catch (error) {
+      onEnd()
+      for (const { unanswered } of batch) unanswered(error)
+      return
+    }
+    onEnd()
     for (const [i, { answered }] of batch.entries()) {
       const verdict = verdicts[i]
       if (verdict) answered(verdict, sentAtMs)
     }
-  })
+  }
 
   /** The needs' counts in the shapes of other releases. */
   async function inOtherShapes(needs: readonly Need[]): Promise<Need[]> {
@@ -79,7 +117,7 @@ export function createRedisStore(redis: LimiterRedis, script = take): Store {
       return (Array.isArray(found) ? found : []).flatMap((shape) => {
         const policy = shape === own ? undefined : withShape(need.policy, String(shape))
         if (!policy) return []
-        notedAtMs.set(policy, performance.now())
+        shapeNotes.isNoted(policy, performance.now())
         return [{ ...need, policy, prefix: names.countPrefix(policy) }]
       })
     })
@@ -117,6 +155,23 @@ export function createRedisStore(redis: LimiterRedis, script = take): Store {
       return parseReport(await redis.runText(report, [names.blocks], args), names)
     },
   }
+}
+
+function answerOne(asked: Asked, reply: unknown, sentAtMs: number, onEnd: () => void) {
+  onEnd()
+  let verdict: Verdict
+  try {
+    verdict = verdictOfOne(asked.check.needs, bytesOf(reply))
+  } catch (error) {
+    asked.unanswered(error)
+    return
+  }
+  asked.answered(verdict, sentAtMs)
+}
+
+function bytesOf(reply: unknown): Buffer {
+  if (Buffer.isBuffer(reply)) return reply
+  throw new TypeError('the take script answered no bytes')
 }
 
 function parseReport(reply: unknown, { parseSubject }: LimiterKeys): Report {

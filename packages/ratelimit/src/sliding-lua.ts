@@ -1,4 +1,4 @@
-import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
+import type { AlgorithmLua } from './algorithm-lua.ts'
 import { MAX_QUOTA } from './policy.ts'
 
 /** Takes what was charged since the state was read into its current sub-window. */
@@ -7,7 +7,7 @@ const TAKE_IN = /* lua */ `
   if more > 0 then
     newest = newest + more * 256
     local last = newest % 256
-    if last < group.hit and not mark[k] then newest = newest - last + group.hit end
+    if last < hit and not mark[k] then newest = newest - last + hit end
   end
 `
 
@@ -23,44 +23,43 @@ const TAKE_IN = /* lua */ `
  */
 export const slidingLua: AlgorithmLua = {
   kind: 1,
-  read: /* lua */ `
+  prepare: /* lua */ `
     local part = window / 16
     bucket = floor(now / part)
     hit = min(255, ceil((now - bucket * part) / part * 255))
-    local current = bucket % 16777216
-    for k = from, to do
-      local value = ring[k]
-      local total, newest, older = 0, 0, ''
-      local stored, number, sum, entry1
-      if value and #value >= 12 then stored, number, sum, entry1 = unpackBytes('<I2I3I3I4', value) end
-      if stored == shape and number == current then
-        total, newest, older = sum, entry1, value
-      else
-        local steps = stored == shape and (bucket - number) % 16777216 or 17
-        whole[k] = true
-        if steps >= 8388608 then
-          -- If the server's clock went back, the newest sub-window that is known stays the current one.
-          mark[k] = bucket + 16777216 - steps
-          total, newest, older, whole[k] = sum, entry1, value, nil
-        elseif steps <= 16 then
-          value = string.rep(ZERO, steps + 2) .. sub(value, 9)
-          for p = 77, #value, 4 do
-            local gone = unpackBytes('<I4', value, p)
-            sum = sum - (gone - gone % 256) / 256
-          end
-          total, older = sum, trim(sub(value, 1, 76))
+  `,
+  read: /* lua */ `
+    local value = ring[k]
+    local total, newest, older = 0, 0, ''
+    local stored, number, sum, entry1
+    if value and #value >= 12 then stored, number, sum, entry1 = unpackBytes('<I2I3I3I4', value) end
+    if stored == shape and number == bucket % 16777216 then
+      total, newest, older = sum, entry1, value
+    else
+      local steps = stored == shape and (bucket - number) % 16777216 or 17
+      whole[k] = true
+      if steps >= 8388608 then
+        -- If the server's clock went back, the newest sub-window that is known stays the current one.
+        mark[k] = bucket + 16777216 - steps
+        total, newest, older, whole[k] = sum, entry1, value, nil
+      elseif steps <= 16 then
+        value = string.rep(ZERO, steps + 2) .. sub(value, 9)
+        for p = 77, #value, 4 do
+          local gone = unpackBytes('<I4', value, p)
+          sum = sum - (gone - gone % 256) / 256
         end
+        total, older = sum, trim(sub(value, 1, 76))
       end
-      if #older == 76 then
-        -- The oldest is only partly in the window.
-        local oldest = unpackBytes('<I4', older, 73)
-        if ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
-          total = total - (oldest - oldest % 256) / 256
-          older, whole[k] = trim(sub(older, 1, 72)), true
-        end
-      end
-      used[k], was[k], entry[k], ring[k] = total, total, newest, older
     end
+    if #older == 76 then
+      -- The oldest is only partly in the window.
+      local part, oldest = window / 16, unpackBytes('<I4', older, 73)
+      if ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
+        total = total - (oldest - oldest % 256) / 256
+        older, whole[k] = trim(sub(older, 1, 72)), true
+      end
+    end
+    used[k], was[k], entry[k], ring[k] = total, total, newest, older
   `,
   charge: /* lua */ `
     if amount > 0 then
@@ -90,47 +89,45 @@ export const slidingLua: AlgorithmLua = {
       local entry = i == 0 and newest or unpackBytes('<I4', older, i * 4 + 9)
       over = over - floor(entry / 256)
       if over <= 0 then
-        wait = ((mark[k] or group.bucket) - i + entry % 256 / 255) * part + window - now
+        wait = ((mark[k] or bucket) - i + entry % 256 / 255) * part + window - now
         break
       end
     end
   `,
-  finish: /* lua */ `
-    local part, bucket, hit = window / 16, group.bucket, group.hit
+  settle: /* lua */ `
+    local part = window / 16
     local life = ceil(part * 17) + 1
-    for k = from, to do
-      local total, newest, older, number = used[k], entry[k], ring[k], bucket
-      local more, last, refill, reset = total - was[k], newest % 256, 0, 0
-      if mark[k] then number = mark[k] end
-      if more > 0 then
-        newest = newest + more * 256
-        if last < hit and number == bucket then last, newest = hit, newest - last + hit end
+  `,
+  finish: /* lua */ `
+    local total, newest, older, number = used[k], entry[k], ring[k], mark[k] or bucket
+    local more, last = total - was[k], newest % 256
+    if more > 0 then
+      newest = newest + more * 256
+      if last < hit and number == bucket then last, newest = hit, newest - last + hit end
+    end
+    if total > 0 then
+      local steps, size = 0, #older
+      if newest < 256 then
+        local entry = 0
+        while entry < 256 do
+          steps = steps + 1
+          entry = unpackBytes('<I4', older, steps * 4 + 9)
+        end
+        last = entry % 256
       end
-      if total > 0 then
-        local steps, size = 0, #older
-        if newest < 256 then
-          local entry = 0
-          while entry < 256 do
-            steps = steps + 1
-            entry = unpackBytes('<I4', older, steps * 4 + 9)
-          end
-          last = entry % 256
-        end
-        reset = (number - steps + last / 255) * part + window - now
-        refill = reset
-        if size > steps * 4 + 12 then
-          local oldest = unpackBytes('<I4', older, size - 3)
-          refill = (number - (size - 12) / 4 + oldest % 256 / 255) * part + window - now
-        end
+      reset = (number - steps + last / 255) * part + window - now
+      refill = reset
+      if size > steps * 4 + 12 then
+        local oldest = unpackBytes('<I4', older, size - 3)
+        refill = (number - (size - 12) / 4 + oldest % 256 / 255) * part + window - now
       end
-      ${ANSWER_TIMES}
-      if more > 0 or changed[k] then
-        if whole[k] then
-          local state = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
-          call('SET', KEYS[k + 1], state .. sub(older, 13), 'PX', life)
-        else
-          call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))
-        end
+    end
+    if more > 0 or changed[k] then
+      if whole[k] then
+        local state = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
+        call('SET', KEYS[k + 1], state .. sub(older, 13), 'PX', life)
+      else
+        call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))
       end
     end
   `,

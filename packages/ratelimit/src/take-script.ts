@@ -1,20 +1,10 @@
 import { script, type Script } from '@repo/redis'
-import type { AlgorithmLua } from './algorithm-lua.ts'
+import { byKind } from './algorithms.ts'
 import { concurrencyLua } from './concurrency-lua.ts'
-import { fixedLua } from './fixed-lua.ts'
-import { slidingLua } from './sliding-lua.ts'
-import { tokenBucketLua } from './token-bucket-lua.ts'
-
-const ALGORITHMS = [slidingLua, tokenBucketLua, fixedLua, concurrencyLua]
+import { MAX_ONE, takeOne } from './take-one.ts'
 
 /** As many numbers as the largest batch is answered; to cut it costs less than to make it. */
 const FORMAT = `<${'I4'.repeat(640)}`
-
-/** `kind` decides which algorithm's part runs. */
-function each(part: keyof Omit<AlgorithmLua, 'kind'>): string {
-  const cases = ALGORITHMS.map((it) => `if kind == ${it.kind} then ${it[part]}`)
-  return `${cases.join(' else')} end`
-}
 
 /**
  * Checks a batch of requests, one after the other: reads every count once, charges all needs of a
@@ -30,14 +20,11 @@ function each(part: keyof Omit<AlgorithmLua, 'kind'>): string {
  * Returns u32s: for each check twice how many of its requests were admitted (for 0: whether one would
  *   be), and 1 more if somebody refused; what remains of each need; if somebody refused the retry ms
  *   of each, where 2^32-1 is never. Then for each count its refill ms and its reset ms.
+ *
+ * @param clock defines `now` in ms
+ * @param one the number of needs of the only request that is sent with it; 0 for batches
  */
-export const take = takingAt(/* lua */ `
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + time[2] / 1000
-`)
-
-/** The take script with another clock, which defines `now` in ms: for tests. */
-export function takingAt(clock: string): Script {
+function takeAt(clock: string, one: number): Script {
   // All in one piece: a call of a Lua function costs as much as what most of these parts do.
   const lua = /* lua */ `
 ${clock}
@@ -52,15 +39,16 @@ if call('EXISTS', KEYS[1]) == 1 then
   for k = 2, #KEYS do subjects[k - 1] = string.gsub(KEYS[k], '~[^:]*', '', 1) end
   blocks = call('ZMSCORE', KEYS[1], unpack(subjects))
 end
--- Tables of about their final size: one that grows costs more than what is put into it.
-local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
-local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
-local mark, whole, changed, groups, limits = {}, {}, {}, {}, {}
 
 local function trim(ring)
   while #ring > 12 and sub(ring, -3) == '\\0\\0\\0' do ring = sub(ring, 1, -5) end
   return ring
 end
+${one > 0 ? takeOne(one) : ''}
+-- Tables of about their final size: one that grows costs more than what is put into it.
+local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
+local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
+local mark, whole, changed, groups, limits = {}, {}, {}, {}, {}
 
 local at, from, bucket, hit = 2, 1, 0, 0
 for g = 1, ops[1] do
@@ -70,7 +58,11 @@ for g = 1, ops[1] do
   local to = ops[at + 10]
   -- What another algorithm or window has counted cannot be compared: another shape begins anew.
   local shape = (window * 4 + kind) % 65521
-  ${each('read')}
+  ${byKind(
+    ({ prepare, read }) => /* lua */ `
+    ${prepare}
+    for k = from, to do ${read} end`,
+  )}
   groups[g] = {
     kind = kind, window = window, quota = quota, from = from, to = to, shape = shape, bucket = bucket, hit = hit,
   }
@@ -133,13 +125,13 @@ while at < size do
     for d = first, final, 2 do
       local k, limit = ops[d], limits[ops[d + 1]]
       local group, cost, fits = limit.group, limit.cost, fitting[d - at]
-      local kind, window, quota = group.kind, group.window, group.quota
+      local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
       if times == 126 then cost = -cost end
       -- A shadow limit that is over is not charged either, as it would not be if it refused.
       local amount = times == 0 and 0 or force and cost or (admitted < fits and admitted or fits) * cost
       if amount ~= 0 then
         local lease = ARGV[c + 1] or ''
-        ${each('charge')}
+        ${byKind(({ charge }) => charge)}
       end
       local left = quota - used[k] + EDGE
       n = n + 1
@@ -150,10 +142,10 @@ while at < size do
       for d = first, final, 2 do
         local k, limit = ops[d], limits[ops[d + 1]]
         local group, cost, retry = limit.group, limit.cost, 0
-        local kind, window, quota = group.kind, group.window, group.quota
+        local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
         if fitting[d - at] < wanted then
           local wait = 0
-          if used[k] + cost > quota then ${each('retry')} end
+          if used[k] + cost > quota then ${byKind(({ retry }) => retry)} end
           if blocks and blocks[k] then wait = max(wait, blocks[k] - now) end
           retry = cost > quota and NEVER or max(1, min(ceil(wait), NEVER - 1))
         end
@@ -168,10 +160,29 @@ end
 for g = 1, #groups do
   local group = groups[g]
   local kind, window, quota, shape = group.kind, group.window, group.quota, group.shape
-  local from, to = group.from, group.to
-  ${each('finish')}
+  local from, to, bucket, hit = group.from, group.to, group.bucket, group.hit
+  ${byKind(
+    ({ settle, finish }) => /* lua */ `
+    ${settle}
+    for k = from, to do
+      local refill, reset = 0, 0
+      ${finish}
+      out[n + 1], out[n + 2], n = refill + UP, reset + UP, n + 2
+    end`,
+  )}
 end
 return packBytes(sub('${FORMAT}', 1, 1 + 2 * n), unpack(out, 1, n))
 `
   return script({ keys: 0, lua })
 }
+
+/** The take scripts by the number of needs of the only request; the first one is for batches. */
+export function takeScriptsAt(clock: string): readonly [Script, ...Script[]] {
+  const ones = Array.from({ length: MAX_ONE }, (_, i) => takeAt(clock, i + 1))
+  return [takeAt(clock, 0), ...ones]
+}
+
+export const takeScripts = takeScriptsAt(/* lua */ `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + time[2] / 1000
+`)

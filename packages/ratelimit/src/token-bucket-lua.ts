@@ -1,4 +1,4 @@
-import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
+import type { AlgorithmLua } from './algorithm-lua.ts'
 
 /**
  * The generic cell rate algorithm (ITU-T I.371), kept as the level of its leaky bucket: units that
@@ -9,20 +9,19 @@ import { type AlgorithmLua, ANSWER_TIMES } from './algorithm-lua.ts'
  */
 export const tokenBucketLua: AlgorithmLua = {
   kind: 2,
+  prepare: '',
   read: /* lua */ `
-    for k = from, to do
-      local value, level = ring[k], 0
-      mark[k], whole[k] = now, true
-      if value and #value == 18 then
-        local stored, before, at = unpackBytes('<I2dd', value)
-        if stored == shape then
-          if at > now then mark[k] = at end -- the server's clock went back
-          level = max(0, before - (mark[k] - at) * quota / window)
-          whole[k] = floor(at / window) ~= floor(mark[k] / window)
-        end
+    local value, level = ring[k], 0
+    mark[k], whole[k] = now, true
+    if value and #value == 18 then
+      local stored, before, at = unpackBytes('<I2dd', value)
+      if stored == shape then
+        if at > now then mark[k] = at end -- the server's clock went back
+        level = max(0, before - (mark[k] - at) * quota / window)
+        whole[k] = floor(at / window) ~= floor(mark[k] / window)
       end
-      used[k], was[k] = level, level
     end
+    used[k], was[k] = level, level
   `,
   charge: /* lua */ `
     used[k] = max(0, used[k] + amount)
@@ -30,23 +29,22 @@ export const tokenBucketLua: AlgorithmLua = {
   retry: /* lua */ `
     wait = (used[k] + cost - quota) * window / quota
   `,
-  finish: /* lua */ `
+  settle: /* lua */ `
     local perUnit = window / quota
-    for k = from, to do
-      local level, refill, reset = used[k], 0, 0
-      if level > 0 then
-        reset = min(level * perUnit, 4000000000)
-        refill = (level - (quota - max(0, floor(quota - level + EDGE)) - 1)) * perUnit
-        if refill > reset then refill = reset end
-      end
-      ${ANSWER_TIMES}
-      if level ~= was[k] then
-        if whole[k] or level > quota then
-          local state = packBytes('<I2dd', shape, level, mark[k])
-          call('SET', KEYS[k + 1], state, 'PX', ceil(window * (1 + max(1, level / quota))))
-        else
-          call('SETRANGE', KEYS[k + 1], '2', packBytes('<dd', level, mark[k]))
-        end
+  `,
+  finish: /* lua */ `
+    local level = used[k]
+    if level > 0 then
+      reset = min(level * perUnit, 4000000000)
+      refill = (level - (quota - max(0, floor(quota - level + EDGE)) - 1)) * perUnit
+      if refill > reset then refill = reset end
+    end
+    if level ~= was[k] then
+      if whole[k] or level > quota then
+        local state = packBytes('<I2dd', shape, level, mark[k])
+        call('SET', KEYS[k + 1], state, 'PX', ceil(window * (1 + max(1, level / quota))))
+      else
+        call('SETRANGE', KEYS[k + 1], '2', packBytes('<dd', level, mark[k]))
       end
     end
   `,

@@ -59,22 +59,34 @@ function limitsOf(
   for (let i = 0; i < needs.length; i += 1) {
     const need = needs[i]
     if (!need) break
-    const { policy, quota, cost } = need
-    const remaining = u32s.getUint32(left + i * 4, true) + after * cost
+    const remaining = u32s.getUint32(left + i * 4, true) + after * need.cost
     const timesAt = times + ((refs[ref + i * 2] ?? 1) - 1) * 8
+    const refillMs = u32s.getUint32(timesAt, true)
+    const resetMs = u32s.getUint32(timesAt + 4, true)
     const retryMs = retries === 0 ? 0 : u32s.getUint32(retries + i * 4, true)
-    limits.push({
-      policy: policy.name,
-      quota,
-      windowMs: policy.windowMs,
-      algorithm: policy.algorithm,
-      shadow: policy.shadow,
-      remaining,
-      // Others of the batch may have come after a check that left all of it.
-      refillMs: remaining >= quota ? 0 : u32s.getUint32(timesAt, true),
-      resetMs: remaining >= quota ? 0 : u32s.getUint32(timesAt + 4, true),
-      retryMs: retryMs === NEVER ? Number.POSITIVE_INFINITY : retryMs,
-    })
+    limits.push(limitOf(need, remaining, refillMs, resetMs, retryMs))
   }
   return limits
+}
+
+/** A limit as the script answered it. */
+export function limitOf(
+  { policy, quota }: Need,
+  remaining: number,
+  refillMs: number,
+  resetMs: number,
+  retryMs: number,
+): Limit {
+  return {
+    policy: policy.name,
+    quota,
+    windowMs: policy.windowMs,
+    algorithm: policy.algorithm,
+    shadow: policy.shadow,
+    remaining,
+    // Others of the batch may have come after a check that left all of it.
+    refillMs: remaining >= quota ? 0 : refillMs,
+    resetMs: remaining >= quota ? 0 : resetMs,
+    retryMs: retryMs === NEVER ? Number.POSITIVE_INFINITY : retryMs,
+  }
 }
