@@ -1,7 +1,17 @@
 import { createHmac } from 'node:crypto'
+import { z } from 'zod'
 
 /** Setting name -> keyed hash of its value. */
 export type Fingerprint = Record<string, string>
+
+const HASH = /^[\w-]{12}$/
+
+/** Reads a fingerprint. Hashes in the form of another release are left out: they equal none of ours. */
+export const fingerprintSchema = z
+  .record(z.string(), z.string())
+  .transform((hashes): Fingerprint => {
+    return Object.fromEntries(Object.entries(hashes).filter(([, hash]) => HASH.test(hash)))
+  })
 
 /**
  * A keyed hash of each setting on which all instances must agree. The key is random per cluster and

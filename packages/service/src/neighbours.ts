@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import type { Fingerprint } from './fingerprint.ts'
+import { type Fingerprint, fingerprintSchema } from './fingerprint.ts'
 import type { Log } from './log.ts'
 
-/** The process behind an announced instance. The release before announces none. */
+/** The process behind an announced instance; absent where another release announces it otherwise. */
 const recordSchema = z.object({
   id: z.string(),
-  fingerprint: z.record(z.string(), z.string()),
-  process: z.object({ nonce: z.string(), host: z.string(), pid: z.number() }).optional(),
+  fingerprint: fingerprintSchema.catch({}),
+  process: z
+    .object({ nonce: z.string(), host: z.string(), pid: z.number() })
+    .optional()
+    .catch(undefined),
 })
 
 /** A process under one name is gone when the record was not replaced this many times. */

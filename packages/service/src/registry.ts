@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { repeat } from '@repo/concurrency'
 import { type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
-import { findDrift, fingerprintOf } from './fingerprint.ts'
+import { findDrift, fingerprintOf, fingerprintSchema } from './fingerprint.ts'
 import type { Log } from './log.ts'
 import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './registry-scripts.ts'
@@ -20,7 +20,7 @@ export const instanceSchema = z.object({
   startedAt: z.iso.datetime({ offset: true }).catch('9999-12-31T23:59:59.999Z'),
   ready: z.boolean().catch(false),
   load: z.number().catch(0),
-  fingerprint: z.record(z.string(), z.string()).catch({}),
+  fingerprint: fingerprintSchema.catch({}),
 })
 
 /** A live instance as it announced itself. `load` is the number of requests in flight. */
