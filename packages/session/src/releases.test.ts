@@ -34,7 +34,7 @@ const RECORDS: [
     }),
   ],
   ['in a state that is not known here', false, (record) => ({ ...record, state: 'locked' })],
-  ['with a field renamed', false, ({ until, ...rest }) => ({ ...rest, goodUntil: until })],
+  ['with a field renamed', false, ({ until: end, ...rest }) => ({ ...rest, goodUntil: end })],
   [
     'with its role in another form',
     false,
