@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Redis } from 'ioredis'
 import { expect, test } from '../index.ts'
 import { nextGapMs } from './arrivals.ts'
@@ -127,4 +128,14 @@ test('an option that is not a number is named', () => {
   expect(() => readOptions(['--rounds', 'many'])).toThrow('--rounds must be a number above 0')
   expect(() => readOptions(['--rate', '200,0'])).toThrow('--rate must be a number above 0')
   expect(() => readOptions(['--rnds', '3'])).toThrow('--rnds')
+})
+
+test('an unknown name of a bench is refused with the list of names and options', () => {
+  const main = new URL('main.ts', import.meta.url).pathname
+  const { status, stderr } = spawnSync(process.execPath, [main, 'proxi'], { encoding: 'utf8' })
+  expect(status).toBe(64)
+  expect(stderr).toMatch(
+    /No package has a bench named "proxi"\. Names: .*proxy, .*ratelimit.*, all/,
+  )
+  expect(stderr).toContain('--rounds N')
 })
