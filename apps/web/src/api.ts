@@ -1,3 +1,4 @@
+import { withAwakeDeadline } from '@repo/concurrency'
 import { cookies, headers } from 'next/headers'
 import { NextResponse } from 'next/server'
 import { cache } from 'react'
@@ -42,15 +43,17 @@ async function call<T>(
   if (idempotencyKey !== undefined) outgoing.set('idempotency-key', idempotencyKey)
 
   try {
-    const response = await fetchFrom(API_URL, path, {
-      headers: outgoing,
-      cache: 'no-store',
-      redirect: 'manual',
-      signal: AbortSignal.timeout(deadlineMs),
-      method,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+    return await withAwakeDeadline(deadlineMs, async (signal) => {
+      const response = await fetchFrom(API_URL, path, {
+        headers: outgoing,
+        cache: 'no-store',
+        redirect: 'manual',
+        signal,
+        method,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      return toAnswer(response, readJson(await response.text()), schema)
     })
-    return toAnswer(response, readJson(await response.text()), schema)
   } catch (error) {
     console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
     return noAnswer

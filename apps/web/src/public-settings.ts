@@ -1,3 +1,4 @@
+import { withAwakeDeadline } from '@repo/concurrency'
 import { cacheLife, cacheTag } from 'next/cache'
 import { connection } from 'next/server'
 import { cache } from 'react'
@@ -32,12 +33,14 @@ async function keptSettings(): Promise<schemas.PublicSettings | null> {
 async function askForSettings(): Promise<Answer<schemas.PublicSettings>> {
   const path = '/api/settings/public'
   try {
-    const response = await fetchFrom(settings().API_URL, path, {
-      headers: { accept: 'application/json' },
-      cache: 'no-store',
-      signal: AbortSignal.timeout(deadlineMs),
+    return await withAwakeDeadline(deadlineMs, async (signal) => {
+      const response = await fetchFrom(settings().API_URL, path, {
+        headers: { accept: 'application/json' },
+        cache: 'no-store',
+        signal,
+      })
+      return toAnswer(response, await response.json(), schemas.publicSettings)
     })
-    return toAnswer(response, await response.json(), schemas.publicSettings)
   } catch (error) {
     console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
     return noAnswer

@@ -1,11 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { blockEventLoop, expect, test } from '@repo/testing'
+import { expect, test } from 'vitest'
 import { createDeadlines, setAwakeTimeout, withAwakeDeadline } from './index.ts'
 
 /** Writes back each byte 20 ms after it came. */
 const ECHO = `process.stdin.on('data', (data) => setTimeout(() => process.stdout.write(data), 20))
 process.stdout.write('ready')`
+
+/** Keeps the event loop from running, as a garbage collection or a limit of the processor does. */
+function blockEventLoop(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
 
 async function startEcho() {
   const child = spawn(process.execPath, ['-e', ECHO], { stdio: ['pipe', 'pipe', 'inherit'] })

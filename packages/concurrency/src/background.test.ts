@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from '@repo/testing'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { failuresByTask, repeat, retryInBackground, runInBackground } from './index.ts'
 
 const unhandled: unknown[] = []

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@repo/testing'
+import { describe, expect, test } from 'vitest'
 import { createDeadlines, failuresByTask, setAwakeTimeout } from './index.ts'
 import { createManualTicks } from './ticks.fixture.ts'
 

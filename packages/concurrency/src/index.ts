@@ -1,3 +1,4 @@
+export { type AwakeClock, type AwakeClockOptions, createAwakeClock } from './awake-clock.ts'
 export { setAwakeTimeout, withAwakeDeadline } from './awake-timeout.ts'
 export type { TickSource } from './awake-ticks.ts'
 export { type BackgroundLog, failuresByTask, noteFailure, runInBackground } from './background.ts'

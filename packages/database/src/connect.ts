@@ -1,5 +1,6 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Pool, PoolClient } from 'pg'
+import { AwakeClient } from './awake-client.ts'
 import { createNamedStatements } from './named-statements.ts'
 import { QueuedPool } from './queued-pool.ts'
 import * as schema from './schema.ts'
@@ -65,7 +66,8 @@ export function connectDatabase({
     application_name: name,
     max: poolSize,
     min: Math.min(minConnections, poolSize),
-    connectionTimeoutMillis: connectTimeoutMs,
+    Client: AwakeClient,
+    connectTimeoutMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

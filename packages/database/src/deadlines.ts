@@ -1,3 +1,4 @@
+import { createAwakeClock } from '@repo/concurrency'
 import type { PoolClient } from 'pg'
 import { DatabaseUnavailableError } from './availability.ts'
 
@@ -10,26 +11,25 @@ export interface DeadlineOptions {
   expireWaiting: () => boolean
 }
 
-const TICK_MS = 50
-
 /**
  * The deadlines of all calls of a pool. One timer checks them, after the event loop has read what
- * the server sent: a process that had no processor for a while reports no timeout for an answer that
- * has arrived.
+ * the server sent, and only time in which the event loop ran counts: a process that had no processor
+ * for a while reports no timeout.
  */
 export function createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting }: DeadlineOptions) {
   /** Connections in use, and since when their caller waits for the server, where that is known. */
   const inUse = new Map<PoolClient, number | undefined>()
   let lastAnswerMs = -Infinity
-  let ticks: NodeJS.Timeout | undefined
+  const clock = createAwakeClock({ ms: Math.min(deadlineMs, busyDeadlineMs), onTick: check })
 
   /** The deadline that a call has missed, as text for its error. */
   function missed(sinceMs: number): string | undefined {
-    const nowMs = performance.now()
-    if (nowMs - Math.max(sinceMs, lastAnswerMs) > deadlineMs) {
+    // A time that was noted within a period may be up to one period later than the clock said.
+    const nowMs = clock.now() - clock.tickMs
+    if (nowMs - Math.max(sinceMs, lastAnswerMs) >= deadlineMs) {
       return `${deadlineMs} ms (DATABASE_TIMEOUT_MS)`
     }
-    const isOverdue = nowMs - sinceMs > Math.max(deadlineMs, busyDeadlineMs)
+    const isOverdue = nowMs - sinceMs >= Math.max(deadlineMs, busyDeadlineMs)
     return isOverdue ? `${busyDeadlineMs} ms (DATABASE_BUSY_TIMEOUT_MS)` : undefined
   }
 
@@ -37,20 +37,17 @@ export function createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting }: D
     const isAnyWaiting = expireWaiting()
     for (const [client, sinceMs] of inUse) {
       if (!isAwaitingAnswer(client)) inUse.set(client, undefined)
-      else if (sinceMs === undefined) inUse.set(client, performance.now())
+      else if (sinceMs === undefined) inUse.set(client, clock.now())
       else expire(client, missed(sinceMs))
     }
-    if (isAnyWaiting || inUse.size > 0) return
-    clearInterval(ticks)
-    ticks = undefined
+    if (!isAnyWaiting && inUse.size === 0) clock.stop()
   }
 
   return {
     missed,
-    start(): void {
-      const everyMs = Math.min(TICK_MS, deadlineMs / 10)
-      ticks ??= setInterval(() => setImmediate(check), everyMs)
-    },
+    /** The time by the clock of these deadlines, in ms. */
+    now: () => clock.now(),
+    start: () => clock.start(),
     observe(client: PoolClient): void {
       // Before the listeners of `pg`, which may give the connection to the next call.
       client.connection.prependListener('readyForQuery', () => {
@@ -58,11 +55,11 @@ export function createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting }: D
       })
       // A pooler answers a handshake by itself: only a completed command proves that PostgreSQL works.
       client.connection.on('commandComplete', () => {
-        lastAnswerMs = performance.now()
+        lastAnswerMs = clock.now()
       })
     },
     /** @param sinceMs since when the caller waits, for the connection included */
-    begin(client: PoolClient, sinceMs = performance.now()): void {
+    begin(client: PoolClient, sinceMs = clock.now()): void {
       inUse.set(client, sinceMs)
     },
     end(client: PoolClient): void {

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
-import { Client, type ClientBase, type Pool } from 'pg'
+import type { ClientBase, Pool } from 'pg'
 import { markStoreError } from './availability.ts'
+import { AwakeClient } from './awake-client.ts'
 import { createHistory, readHistory, recordMigration } from './history.ts'
 import { untilAvailable } from './until-available.ts'
 
@@ -52,10 +53,10 @@ export async function missingMigrations(pool: Pool): Promise<number> {
 }
 
 async function migrateOnce(url: string, connectTimeoutMs: number, wanted: MigrationMeta[]) {
-  const client = new Client({
+  const client = new AwakeClient({
     connectionString: url,
     application_name: 'migrate',
-    connectionTimeoutMillis: connectTimeoutMs,
+    connectTimeoutMs,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

@@ -7,6 +7,7 @@ import { type Acquired, createWaitingCalls, type Release } from './waiting-calls
 
 export type QueuedPoolOptions = PoolConfig &
   Omit<DeadlineOptions, 'expireWaiting'> & {
+    connectTimeoutMs: number
     max: number
     min: number
     named: ReturnType<typeof createNamedStatements>
@@ -24,7 +25,7 @@ const UPKEEP_MS = 1_000
  */
 export class QueuedPool extends Pool {
   readonly #min: number
-  readonly #waiting = createWaitingCalls()
+  readonly #waiting = createWaitingCalls(() => this.#deadlines.now())
   readonly #deadlines: ReturnType<typeof createDeadlines>
   readonly #usable = createUsable()
   #isClosing = false

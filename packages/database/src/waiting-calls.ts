@@ -12,8 +12,11 @@ export interface WaitingCall {
   acquired: Acquired
 }
 
-/** The calls that wait for a connection, in their order. After `close` it takes no more. */
-export function createWaitingCalls() {
+/**
+ * The calls that wait for a connection, in their order. After `close` it takes no more.
+ * @param now the time by the clock of the pool's deadlines, in ms
+ */
+export function createWaitingCalls(now: () => number) {
   const calls: WaitingCall[] = []
   const empty = Promise.withResolvers<void>()
   let isClosed = false
@@ -28,7 +31,7 @@ export function createWaitingCalls() {
     next,
     count: () => calls.length,
     add(acquired: Acquired): void {
-      if (!isClosed) calls.push({ sinceMs: performance.now(), acquired })
+      if (!isClosed) calls.push({ sinceMs: now(), acquired })
       else acquired(new Error('Cannot use a pool after calling end on the pool'), undefined, noop)
     },
     /** Rejects calls up to the first that has no reason: those after it began later. */

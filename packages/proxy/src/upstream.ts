@@ -37,7 +37,10 @@ export interface UpstreamOptions {
   /** Connections per instance; more requests than that wait. */
   connections?: number
   connectTimeoutMs?: number
-  /** Longest wait for the head of an answer; 0 is for ever. */
+  /**
+   * Longest wait for the head of an answer; 0 is for ever. From 1,001 ms, undici counts only time in
+   * which the event loop ran.
+   */
   headersTimeoutMs?: number
   /** Longest silence within an answer's body; event streams may be silent for ever. */
   bodyTimeoutMs?: number

@@ -1,0 +1,52 @@
+import { nodeTicks, tickMsOf, type TickSource } from './awake-ticks.ts'
+import { requireFunction, requireMs } from './errors.ts'
+
+export interface AwakeClock {
+  /** The period in ms: `now` may be late by as much. */
+  readonly tickMs: number
+  /** The time in ms in which our event loop ran while the clock ran; for differences only. */
+  now(): number
+  /** Starts the clock, unless it runs. */
+  start(): void
+  stop(): void
+}
+
+export interface AwakeClockOptions {
+  /** The shortest time that is measured, in ms: the period is a tenth of it, at most 50 ms. */
+  ms: number
+  /** Runs after each period, when the event loop has read its sockets. */
+  onTick: () => void
+  /** For tests. */
+  ticks?: TickSource
+}
+
+/**
+ * A clock of awake time, for deadlines that `createDeadlines` does not cover, such as one that an
+ * answer to another call prolongs. A pause of the process counts as one period.
+ *
+ * @throws ConcurrencyError `bad-option`
+ */
+export function createAwakeClock({ ms, onTick, ticks = nodeTicks }: AwakeClockOptions): AwakeClock {
+  requireMs('ms', ms)
+  requireFunction('onTick', onTick)
+  const tickMs = tickMsOf(ms)
+  let nowMs = 0
+  let stopTicks: (() => void) | undefined
+
+  function tick(): void {
+    nowMs += tickMs
+    ticks.afterPoll(onTick)
+  }
+
+  return {
+    tickMs,
+    now: () => nowMs,
+    start() {
+      stopTicks ??= ticks.every(tickMs, tick)
+    },
+    stop() {
+      stopTicks?.()
+      stopTicks = undefined
+    },
+  }
+}

@@ -1,0 +1,22 @@
+import { setAwakeTimeout } from '@repo/concurrency'
+import { Client, type ClientConfig } from 'pg'
+
+export interface AwakeClientConfig extends ClientConfig {
+  /** How long opening the connection may take, in ms of time in which our event loop ran. */
+  connectTimeoutMs?: number
+}
+
+/**
+ * A client of `pg`, to be connected at once, whose connection must be open in time. The timer of `pg`
+ * itself ends it before the event loop has read the socket, so a pause of the process would be an
+ * outage of PostgreSQL.
+ */
+export class AwakeClient extends Client {
+  constructor({ connectTimeoutMs = 5_000, ...config }: AwakeClientConfig = {}) {
+    super({ ...config, connectionTimeoutMillis: 0 })
+    const giveUp = () => this.connection.stream.destroy(new Error('timeout expired'))
+    const cancel = setAwakeTimeout(giveUp, connectTimeoutMs)
+    this.once('connect', cancel)
+    this.once('end', cancel)
+  }
+}

@@ -1,0 +1,59 @@
+import { blockEventLoop, copyMutant, expect, test } from '@repo/testing'
+import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
+
+const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 6)
+const CALLS = 30
+
+interface Program {
+  connectDatabase(options: DatabaseOptions): DatabaseConnection
+}
+
+/** Deadlines by real time. */
+const REAL_CLOCK = `{
+  tickMs: 0,
+  now: () => performance.now(),
+  start() {
+    ticks ??= setInterval(() => setImmediate(check), 30)
+  },
+  stop() {
+    clearInterval(ticks)
+    ticks = undefined
+  },
+}
+  let ticks: NodeJS.Timeout | undefined`
+
+/** The failures of calls that wait for connections and answers while the process is paused. */
+async function failuresOfPauses(url: string, program: Program, rounds: number): Promise<string[]> {
+  const failures: string[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    // Far less than a pause: a call takes at most 10 ms of awake time for each call before it.
+    const timeouts = { deadlineMs: 400, busyDeadlineMs: 400, connectTimeoutMs: 400 }
+    const database = program.connectDatabase({ url, name: 'paused', poolSize: 5, ...timeouts })
+    if (round % 2 === 0) await database.warm()
+    const calls = Array.from({ length: CALLS }, () => database.pool.query('select pg_sleep(0.005)'))
+    for (let turn = 0; turn < round; turn += 1) await new Promise((next) => setImmediate(next))
+    blockEventLoop(600)
+    const ends = await Promise.allSettled(calls)
+    failures.push(...ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : [])))
+    await database.close()
+  }
+  return failures
+}
+
+test(`in ${ROUNDS} pauses that are longer than the deadlines, none of ${ROUNDS * CALLS} calls fails`, async ({
+  databaseUrl,
+}) => {
+  expect(await failuresOfPauses(databaseUrl, { connectDatabase }, ROUNDS)).toEqual([])
+})
+
+test('deadlines by real time are caught by the same check', async ({ databaseUrl }) => {
+  const clock = 'createAwakeClock({ ms: Math.min(deadlineMs, busyDeadlineMs), onTick: check })'
+  const edits = [['deadlines.ts', clock, REAL_CLOCK]] as const
+  const { source, remove } = await copyMutant(import.meta.dirname, 'real time', [[...edits[0]]])
+  try {
+    const failures = await failuresOfPauses(databaseUrl, await import(source), 4)
+    expect(failures.join()).toContain('PostgreSQL')
+  } finally {
+    await remove()
+  }
+})
