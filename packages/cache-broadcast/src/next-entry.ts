@@ -151,19 +151,32 @@ export function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
   })
 }
 
+/** Undefined for text that another release wrote in another form. */
 function toStored(text: string): StoredEntry | undefined {
-  const it: unknown = JSON.parse(text)
-  if (typeof it !== 'object' || it === null) return undefined
-  const numberOf = (name: string) => Number(Reflect.get(it, name))
-  const tags: unknown = Reflect.get(it, 'tags')
-  const body: unknown = Reflect.get(it, 'body')
+  const stored = parseJson(text)
+  if (typeof stored !== 'object' || stored === null) return undefined
+  const numberOf = (name: string): number => {
+    const value: unknown = Reflect.get(stored, name)
+    return typeof value === 'number' ? value : Number.NaN
+  }
+  const tags: unknown = Reflect.get(stored, 'tags')
+  const body: unknown = Reflect.get(stored, 'body')
   if (!Array.isArray(tags) || typeof body !== 'string') return undefined
-  const entry = {
-    tags: tags.map(String),
+  const times = {
     stale: numberOf('stale'),
     timestamp: numberOf('timestamp'),
     expire: numberOf('expire'),
     revalidate: numberOf('revalidate'),
   }
-  return { entry, body: Buffer.from(body, 'base64') }
+  // An entry with a time that is no number would never end.
+  if (!Object.values(times).every((time) => Number.isFinite(time) && time >= 0)) return undefined
+  return { entry: { tags: tags.map(String), ...times }, body: Buffer.from(body, 'base64') }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

@@ -50,6 +50,15 @@ export function decodeValue(stored: string): StoredValue | undefined {
   const start = HEADER + 6
   const end = start + Number(stored.slice(HEADER, start))
   const names = stored.slice(start, end)
-  const tags = names === '' ? [] : names.split(',').map(decodeURIComponent)
-  return { kind, version, freshUntilMs, tags, text: stored.slice(end) }
+  const tags = names === '' ? [] : decodeTags(names)
+  return tags && { kind, version, freshUntilMs, tags, text: stored.slice(end) }
+}
+
+/** Undefined for names that another release encoded in another form. */
+function decodeTags(names: string): string[] | undefined {
+  try {
+    return names.split(',').map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
 }
