@@ -35,14 +35,20 @@ export function write(payload: string): string {
   return `redis.call('XADD', KEYS[2], 'MAXLEN', '~', ${LOG_LENGTH}, n .. '-0', 'd', ${payload})`
 }
 
+/** A larger entry is read from the log, by each reader at its pace: Redis ends slow subscriptions. */
+export const MAX_NEWS_BYTES = 4_096
+
 /**
  * Publishes entry `n` to those who follow the log; see `readNews`. Where `flags` say so, also on the
- * channel of the release before.
+ * channel of the release before. Instead of a large entry it publishes an empty one with the next
+ * number, which makes a reader of any release read the log.
  */
 export function tell(payload: string, flags: string): string {
   return `
-    redis.call('SPUBLISH', KEYS[4], n .. ' ' .. ${payload})
-    if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], n .. ' ' .. ${payload}) end
+    local news = n .. ' ' .. ${payload}
+    if #news > ${MAX_NEWS_BYTES} then news = string.format('%.0f ', tonumber(n) + 1) end
+    redis.call('SPUBLISH', KEYS[4], news)
+    if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], news) end
   `
 }
 

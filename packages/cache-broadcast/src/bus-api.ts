@@ -11,6 +11,12 @@ export interface BusHealth {
   lastN: number
   /** How often entries were missed, and all that was kept was dropped. */
   resyncs: number
+  /** The number of entries that this release could not apply. */
+  unknown: number
+  /** The number of error answers of Redis to the work of the bus. */
+  refused: number
+  /** What Redis answers, as long as it refuses some of that work. */
+  refusal: string | undefined
 }
 
 /** How far an invalidation goes. */
@@ -22,7 +28,8 @@ export interface InvalidateOptions extends DeliveryOptions {
 /**
  * Reaches every instance. Each call ends within Redis's deadline, and with `wait` within that and
  * `maxStaleMs`.
- * @throws CacheError `unavailable`, `timeout` (repeating is safe), `rejected`, `closed`
+ * @throws CacheError `unavailable`, `timeout` (repeating is safe), `rejected`, `closed`; before anything
+ * is sent `bad-key`, `bad-option`, `unserialisable`, or `too-large` for more than `maxMessageBytes`
  */
 export interface Bus {
   readonly name: string

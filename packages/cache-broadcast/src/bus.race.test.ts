@@ -194,18 +194,31 @@ test('I9: while Redis hangs every call ends within its deadline, and all heals b
   await until(() => bus.health().leaseMsLeft > 0)
 })
 
-test('a message of a later version makes a reader forget everything', async ({
+test('each entry of an unknown kind is counted, drops everything once, and is logged once', async ({
   ownValkey,
   join,
 }) => {
-  const { bus } = await join(ownValkey.url, 'a')
+  const lines: unknown[] = []
+  const log = { info: nothing, warn: (fields: object) => void lines.push(fields) }
+  const { bus } = await join(ownValkey.url, 'a', { log })
   await bus.emit('x')
   const admin = new Redis(ownValkey.url)
-  const n = await admin.hincrby(META, 'n', 1)
-  await admin.xadd(LOG, `${n}-0`, 'd', '["z~1.1",0,{"kind":"of-the-future"}]')
+  const append = async (payload: string) => {
+    const n = await admin.hincrby(META, 'n', 1)
+    await admin.xadd(LOG, `${n}-0`, 'd', payload)
+    await until(() => bus.health().lastN === n)
+  }
+  await append('["z~1.1",0,{"kind":"of-the-future"}]')
+  expect(bus.health()).toMatchObject({ resyncs: 1, unknown: 1 })
+  await append('["z~1.2",0,{"kind":"of-the-future","keys":[1]}]')
+  await append('no JSON')
+  expect(bus.health()).toMatchObject({ resyncs: 3, unknown: 3 })
+  // An event invalidates nothing, whatever else is wrong with it.
+  await append('["z~1.3",0,{"kind":"event","data":1}]')
+  expect(bus.health()).toMatchObject({ resyncs: 3, unknown: 4 })
   admin.disconnect()
-  await until(() => bus.health().resyncs === 1)
-  expect(bus.health().lastN).toBe(n)
+  const logged = lines.map((fields) => Reflect.get(Object(fields), 'kind'))
+  expect(logged).toEqual(['of-the-future', 'no message', 'event'])
 })
 
 test('I4: what is told counts only as the next entry; what nobody told of is read from the log', async ({

@@ -5,8 +5,18 @@ import type { Redis } from 'ioredis'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
 import type { Bus } from './bus-api.ts'
+import { createBusErrors } from './bus-errors.ts'
+import {
+  checkBusOptions,
+  DEFAULT_MESSAGE_BYTES,
+  checkEvent,
+  checkWhole,
+  encodeData,
+  readOptions,
+} from './bus-input.ts'
 import { emit, leave } from './bus-scripts.ts'
 import { createClock } from './clock.ts'
+import { createEntries } from './entries.ts'
 import { CacheError, toCacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import { createInvalidations } from './invalidations.ts'
@@ -14,8 +24,7 @@ import { busKeys } from './keys.ts'
 import { createLease } from './lease.ts'
 import { createLegacyNews } from './legacy-news.ts'
 import type { Sink } from './link.ts'
-import { decodeMessage, encodeMessage, type Envelope, type Message } from './message.ts'
-import { checkName } from './names.ts'
+import { encodeEnvelope, encodeEvent } from './message.ts'
 import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
 import { runBatch } from './run-script.ts'
@@ -23,6 +32,7 @@ import { createSinks } from './sinks.ts'
 import { createTagged } from './tagged.ts'
 import { connectTail } from './tail-connection.ts'
 import { createTail } from './tail.ts'
+import { within } from './watch.ts'
 
 /** What a bus on Redis needs; see the README for the defaults. */
 export interface BusOptions {
@@ -35,6 +45,8 @@ export interface BusOptions {
   maxStaleMs?: number
   /** How long a load may be thought to run when its instance says nothing, in ms. */
   claimMs?: number
+  /** A larger message is refused, 1 MiB at most: large data goes by reference. */
+  maxMessageBytes?: number
   log?: ConnectionLog
 }
 
@@ -46,18 +58,18 @@ export interface BusOptions {
  * @throws CacheError `bad-option`
  */
 export function createBus(options: BusOptions): Bus {
-  const { redis, instance, maxStaleMs = 1_000, claimMs = 300, log } = options
-  checkName('bus', options.name)
-  if (!(maxStaleMs >= 100)) throw new CacheError('bad-option', 'maxStaleMs must be 100 or more')
+  const { maxStaleMs = 1_000, claimMs = 300, maxMessageBytes = DEFAULT_MESSAGE_BYTES } = options
+  checkBusOptions({ ...options, maxStaleMs, claimMs, maxMessageBytes })
+  const { redis, instance, log } = options
   const keys = busKeys(options.name, redis)
   const clock = createClock()
   const lease = createLease()
   const member = toMember(instance, randomUUID().slice(0, 8))
   const barriers = createBarriers()
   const sinks = createSinks()
-  const onError = (error: unknown) =>
-    log?.warn({ event: 'bus.error', bus: options.name, err: error }, 'the bus met an error')
-  const handlers = createHandlers({ timeoutMs: maxStaleMs / 2, onError })
+  const errors = createBusErrors({ bus: options.name, log, now: () => clock.exact() })
+  const onError = (work: string) => (error: unknown) => errors.note(work, error)
+  const handlers = createHandlers({ timeoutMs: maxStaleMs / 2, onError: onError('handler') })
   const health = { resyncs: 0, closed: false }
 
   async function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
@@ -75,23 +87,8 @@ export function createBus(options: BusOptions): Bus {
     // The list may be lost with the entries.
     runInBackground('cache.tags', () => tagged.ensure(), log)
     handlers.resync()
-    log?.info({ event: 'bus.resync', bus: options.name, n }, 'entries were missed: started over')
-  }
-
-  function onEntry(n: number, text: string) {
-    const envelope = decodeMessage(text)
-    // Of a later version: whatever it invalidates is forgotten with all else.
-    if (!envelope) return resync(n)
-    const { message } = envelope
-    sinks.apply(message, n)
-    if (message.kind === 'left') barriers.left(message.member)
-    if (message.kind === 'event') void runHandlers(envelope, message)
-    else if (envelope.ack) acknowledge(envelope.origin, true)
-  }
-
-  async function runHandlers({ origin, ack }: Envelope, message: Message & { kind: 'event' }) {
-    const done = await handlers.run(message.event, message.data)
-    if (ack) acknowledge(origin, done)
+    const fields = { event: 'bus.resync', bus: options.name, n }
+    log?.info(fields, 'entries were missed: all that was cached is dropped')
   }
 
   function acknowledge(origin: string, applied: boolean) {
@@ -100,7 +97,7 @@ export function createBus(options: BusOptions): Bus {
     void tail.answer(keys.answers(sender), encodeAnswer({ origin, member, applied }))
   }
 
-  const legacy = createLegacyNews(keys.legacyNews, onError)
+  const legacy = createLegacyNews(keys.legacyNews, onError('legacy news'))
   const tail = createTail({
     legacy,
     connect: () => connectTail(redis.client, member),
@@ -111,13 +108,13 @@ export function createBus(options: BusOptions): Bus {
     registrationMs: maxStaleMs * 2,
     lease,
     now: () => clock.exact(),
-    onEntry,
+    onEntry: createEntries({ sinks, handlers, barriers, errors, resync, acknowledge }),
     onAnswer(text) {
       const { origin, member: from, applied } = decodeAnswer(text)
       barriers.answered(origin, from, applied)
     },
     onGap: resync,
-    onError,
+    errors,
   })
 
   const publish = createPublish({
@@ -125,7 +122,10 @@ export function createBus(options: BusOptions): Bus {
     legacy,
     member,
     maxStaleMs,
+    maxMessageBytes,
     barriers,
+    errors,
+    reached: (n) => tail.reached(n),
     call,
     now: () => clock.exact(),
   })
@@ -146,29 +146,39 @@ export function createBus(options: BusOptions): Bus {
   return {
     name: options.name,
     ...invalidations,
-    emit: (event, data, { wait } = {}) =>
-      publish({ script: emit, message: { kind: 'event', event, data }, wait }),
+    async emit(event, data, delivery) {
+      checkEvent(event)
+      const { wait } = readOptions('emit', delivery)
+      const body = encodeEvent(event, encodeData(data))
+      return publish({ script: emit, message: { kind: 'event', event, data }, body, wait })
+    },
     on: (event, handler, subscription) => handlers.on(event, handler, subscription),
     health: () => ({
       leaseMsLeft: Math.max(0, lease.untilMs - clock.exact()),
       behind: tail.behind(),
       lastN: tail.last(),
       resyncs: health.resyncs,
+      unknown: errors.counts.unknown,
+      refused: errors.counts.refused,
+      refusal: errors.refusal(),
     }),
     async ready(timeoutMs = 2_000) {
-      const late = Promise.withResolvers<never>()
-      const error = new CacheError('unavailable', `the bus was not joined within ${timeoutMs} ms`)
-      const timer = setTimeout(() => late.reject(error), timeoutMs)
-      await Promise.race([tail.first, late.promise]).finally(() => clearTimeout(timer))
+      checkWhole('timeoutMs', timeoutMs, 1)
+      await within(timeoutMs, tail.first, () => {
+        const reason = errors.refusal() ?? 'Redis does not answer'
+        const message = `the bus was not joined within ${timeoutMs} ms: ${reason}`
+        return new CacheError('unavailable', message)
+      })
     },
     async close() {
       if (health.closed) return
-      const payload = encodeMessage(`${member}.0`, false, { kind: 'left', member })
+      const body = JSON.stringify({ kind: 'left', member })
+      const payload = encodeEnvelope(`${member}.0`, false, body)
       const names = [keys.meta, keys.log, keys.members, keys.news]
       const args = [payload, legacy.flags(false), toRegistration(member, maxStaleMs)]
       await tail.close()
-      // Unsaid, others wait for this instance until its registration is over.
-      await call((client) => runBatch(client, leave, names, args)).catch(onError)
+      // If this fails, others wait for this instance until its registration is over.
+      await call((client) => runBatch(client, leave, names, args)).catch(onError('leave'))
       health.closed = true
     },
     link: {

@@ -14,5 +14,8 @@ export async function checkBus(bus: Pick<Bus, 'health'>): Promise<void> {
   if (bus.health().leaseMsLeft > 0) return
   await pause(JOINING_MS)
   if (bus.health().leaseMsLeft > 0) return
-  throw new CacheError('unavailable', 'this instance does not receive the messages of the others')
+  const { refusal } = bus.health()
+  const reason = refusal === undefined ? '' : `: Redis answers "${refusal}"`
+  const message = `this instance does not receive the messages of the others${reason}`
+  throw new CacheError('unavailable', message)
 }

@@ -35,6 +35,20 @@ export function busFigures(bus: Bus): Figure[] {
       labels,
       read: () => bus.health().resyncs,
     },
+    {
+      name: 'threefold_bus_unknown_entries_total',
+      help: 'Entries of another release that this one could not apply',
+      kind: 'counter',
+      labels,
+      read: () => bus.health().unknown,
+    },
+    {
+      name: 'threefold_bus_refused_total',
+      help: 'Error answers of Redis to the work of the bus',
+      kind: 'counter',
+      labels,
+      read: () => bus.health().refused,
+    },
   ]
 }
 

@@ -1,4 +1,6 @@
+import { checkSubscription, readOptions } from './bus-input.ts'
 import { CacheError } from './errors.ts'
+import { within } from './watch.ts'
 
 /** What a subscriber does with an event's data; an awaited answer is awaited by a barrier too. */
 export type EventHandler = (data: unknown) => void | Promise<void>
@@ -17,7 +19,10 @@ export function createHandlers({
   timeoutMs: number
   onError: (error: unknown) => void
 }) {
-  const subscribers = new Map<string, Set<{ handler: EventHandler } & Subscription>>()
+  const subscribers = new Map<
+    string,
+    Set<{ handler: EventHandler; onResync: Subscription['onResync'] }>
+  >()
 
   async function settle(call: () => void | Promise<void>): Promise<boolean> {
     try {
@@ -30,23 +35,20 @@ export function createHandlers({
     }
   }
 
-  async function inTime(done: Promise<void>): Promise<void> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const giveUp = () =>
-      reject(new CacheError('timeout', `a handler did not settle within ${timeoutMs} ms`))
-    const timer = setTimeout(giveUp, timeoutMs)
-    try {
-      await Promise.race([done, promise])
-    } finally {
-      clearTimeout(timer)
-    }
+  /** A handler can do nothing while this process does not run. */
+  function inTime(done: Promise<void>): Promise<void> {
+    const message = `a handler did not settle within ${timeoutMs} ms`
+    return within(timeoutMs, done, () => new CacheError('timeout', message))
   }
 
   return {
-    on(event: string, handler: EventHandler, subscription: Subscription = {}): () => void {
+    /** @throws CacheError `bad-key`, `bad-option` */
+    on(event: string, handler: EventHandler, subscription?: Subscription): () => void {
+      const { onResync } = readOptions('on', subscription)
+      checkSubscription(event, handler, onResync)
       const of = subscribers.get(event) ?? new Set()
       subscribers.set(event, of)
-      const subscriber = { handler, ...subscription }
+      const subscriber = { handler, onResync }
       of.add(subscriber)
       return () => void of.delete(subscriber)
     },

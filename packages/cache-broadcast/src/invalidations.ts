@@ -1,5 +1,6 @@
 import { createBatch } from './batch.ts'
 import type { Bus } from './bus-api.ts'
+import { checkWait, checkWhole, readOptions } from './bus-input.ts'
 import { clear, drop } from './cache-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
 import type { Delivery } from './link.ts'
@@ -8,8 +9,9 @@ import { checkName, tagName, toKeys, toTags } from './names.ts'
 import type { Publish } from './publish.ts'
 import { dropTags, softenTags } from './tag-scripts.ts'
 
-/** Keys of one entry of the log. */
+/** Keys, or tags, of one entry of the log, and their length. */
 const CHUNK = 100
+const CHUNK_LENGTH = 8_192
 /** As long as any value may live: until then a tag's invalidation must be remembered. */
 export const MAX_LIFE_MS = 86_400_000
 /** Above every number: what is kept or under way in this process at the time is void. */
@@ -28,7 +30,9 @@ export function createInvalidations({
   /** The caches of this process whose values have tags, with commas between. */
   tagged: () => string
 }): Pick<Bus, 'invalidate' | 'invalidateTag' | 'expireTag' | 'clear'> {
-  const single = createSingles((cache, some) => sendKeys(cache, some, 0, undefined))
+  const single = createSingles((cache, all) =>
+    sendChunks(all, undefined, (some) => sendKeys(cache, some, 0, undefined)),
+  )
 
   function sendKeys(cache: string, some: string[], holdMs: number, wait: 'everywhere' | undefined) {
     const prefix = keys.valuePrefix(cache)
@@ -45,35 +49,43 @@ export function createInvalidations({
     return delivery
   }
 
+  function tagNames(tags: string[]): string[] {
+    return tags.map((tag) => keys.tagPrefix + tagName(tag))
+  }
+
   return {
-    async invalidate(cache, only, { wait, holdMs = 0 } = {}) {
+    async invalidate(cache, only, options) {
+      const { wait, holdMs = 0 } = readOptions('invalidate', options)
       checkName('cache', cache)
+      checkWait(wait)
+      checkWhole('holdMs', holdMs, 0, MAX_LIFE_MS)
       const all = toKeys(only)
       if (all.length === 0) return { outcome: 'sent', n: 0 }
       if (typeof only === 'string' && !wait && holdMs === 0) {
         apply({ kind: 'keys', cache, keys: all }, NOW)
         return single(cache, only)
       }
-      const chunks = chunk(all, CHUNK)
-      // Entries are applied in order: who has the last one has them all.
-      const last = chunks.pop() ?? []
-      await Promise.all(chunks.map((some) => sendKeys(cache, some, holdMs, undefined)))
-      return sendKeys(cache, last, holdMs, wait)
+      return sendChunks(all, wait, (some, waits) => sendKeys(cache, some, holdMs, waits))
     },
-    async invalidateTag(only, { wait } = {}) {
-      const tags = toTags(only)
-      const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
-      const message = { kind: 'tags', tags } as const
-      return send({ script: dropTags, message, keys: names, args: [MAX_LIFE_MS, tagged()], wait })
+    async invalidateTag(only, options) {
+      const { wait } = readOptions('invalidateTag', options)
+      return sendChunks(toTags(only), wait, (tags, waits) => {
+        const message = { kind: 'tags', tags } as const
+        const args = [MAX_LIFE_MS, tagged()]
+        return send({ script: dropTags, message, keys: tagNames(tags), args, wait: waits })
+      })
     },
-    async expireTag(only, { wait, expireMs } = {}) {
-      const tags = toTags(only)
-      const names = tags.map((tag) => keys.tagPrefix + tagName(tag))
-      const message = { kind: 'soft-tags', tags, expireMs } as const
-      const args = [MAX_LIFE_MS, tagged(), expireMs ?? '']
-      return send({ script: softenTags, message, keys: names, args, wait })
+    async expireTag(only, options) {
+      const { wait, expireMs } = readOptions('expireTag', options)
+      if (expireMs !== undefined) checkWhole('expireMs', expireMs, 0, MAX_LIFE_MS)
+      return sendChunks(toTags(only), wait, (tags, waits) => {
+        const message = { kind: 'soft-tags', tags, expireMs } as const
+        const args = [MAX_LIFE_MS, tagged(), expireMs ?? '']
+        return send({ script: softenTags, message, keys: tagNames(tags), args, wait: waits })
+      })
     },
-    async clear(cache, { wait } = {}) {
+    async clear(cache, options) {
+      const { wait } = readOptions('clear', options)
       checkName('cache', cache)
       return send({
         script: clear,
@@ -101,8 +113,33 @@ function createSingles(send: (cache: string, keys: string[]) => Promise<Delivery
   }
 }
 
-function chunk<T>(all: T[], size: number): T[][] {
-  const chunks: T[][] = []
-  for (let at = 0; at < all.length; at += size) chunks.push(all.slice(at, at + size))
+type Wait = 'everywhere' | undefined
+
+/** Entries are applied in order: an instance that applied the last one has applied all. */
+async function sendChunks(
+  all: string[],
+  wait: Wait,
+  sendSome: (some: string[], wait: Wait) => Promise<Delivery>,
+): Promise<Delivery> {
+  checkWait(wait)
+  const chunks = chunk(all)
+  const last = chunks.pop() ?? []
+  await Promise.all(chunks.map((some) => sendSome(some, undefined)))
+  return sendSome(last, wait)
+}
+
+function chunk(texts: string[]): string[][] {
+  let current: string[] = []
+  const chunks = [current]
+  let length = 0
+  for (const text of texts) {
+    if (current.length === CHUNK || length + text.length > CHUNK_LENGTH) {
+      current = []
+      chunks.push(current)
+      length = 0
+    }
+    current.push(text)
+    length += text.length
+  }
   return chunks
 }

@@ -1,8 +1,17 @@
 import type { ConnectionLog } from '@repo/redis'
 import type { Bus } from './bus-api.ts'
+import {
+  checkEvent,
+  checkWait,
+  checkWhole,
+  encodeData,
+  measureMessage,
+  readOptions,
+} from './bus-input.ts'
 import { createClock } from './clock.ts'
 import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
+import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLease } from './lease.ts'
 import type { Delivery, DeliveryOptions, Reading, Store } from './link.ts'
 import type { Message } from './message.ts'
@@ -71,31 +80,50 @@ export function createMemoryBus({
 
   return {
     name,
-    async emit(event, data, options = {}) {
+    async emit(event, data, options) {
+      checkEvent(event)
+      const { wait } = readOptions('emit', options)
+      checkWait(wait)
       // As over the wire: handlers get a copy, and what has no JSON is refused.
-      const text = JSON.stringify(data)
+      const text = encodeData(data)
+      measureMessage(text ?? '')
       const n = say({ kind: 'event', event, data })
       const done = await handlers.run(event, text === undefined ? undefined : JSON.parse(text))
-      return told(n, options, !done)
+      return told(n, { wait }, !done)
     },
     on: (event, handler, subscription) => handlers.on(event, handler, subscription),
-    async invalidate(cache, only, options = {}) {
+    async invalidate(cache, only, options) {
+      const { wait, holdMs = 0 } = readOptions('invalidate', options)
       checkName('cache', cache)
-      const keys = toKeys(only)
-      return told(say({ kind: 'keys', cache, keys }), options)
+      checkWait(wait)
+      checkWhole('holdMs', holdMs, 0, MAX_LIFE_MS)
+      return told(say({ kind: 'keys', cache, keys: toKeys(only) }), { wait })
     },
-    async invalidateTag(tags, options = {}) {
-      return told(say({ kind: 'tags', tags: toTags(tags) }), options)
+    async invalidateTag(tags, options) {
+      const { wait } = readOptions('invalidateTag', options)
+      checkWait(wait)
+      return told(say({ kind: 'tags', tags: toTags(tags) }), { wait })
     },
-    async expireTag(tags, { expireMs, ...options } = {}) {
-      return told(say({ kind: 'soft-tags', tags: toTags(tags), expireMs }), options)
+    async expireTag(tags, options) {
+      const { wait, expireMs } = readOptions('expireTag', options)
+      checkWait(wait)
+      if (expireMs !== undefined) checkWhole('expireMs', expireMs, 0, MAX_LIFE_MS)
+      return told(say({ kind: 'soft-tags', tags: toTags(tags), expireMs }), { wait })
     },
-    async clear(cache, options = {}) {
+    async clear(cache, options) {
+      const { wait } = readOptions('clear', options)
       checkName('cache', cache)
-      return told(say({ kind: 'clear', cache }), options)
+      checkWait(wait)
+      return told(say({ kind: 'clear', cache }), { wait })
     },
-    health: () => ({ leaseMsLeft: closed ? 0 : Infinity, behind: 0, lastN: last, resyncs: 0 }),
-    ready: async () => undefined,
+    health: () => ({
+      leaseMsLeft: closed ? 0 : Infinity,
+      behind: 0,
+      lastN: last,
+      resyncs: 0,
+      ...{ unknown: 0, refused: 0, refusal: undefined },
+    }),
+    ready: async (timeoutMs = 2_000) => checkWhole('timeoutMs', timeoutMs, 1),
     async close() {
       closed = true
       lease.end()

@@ -22,8 +22,15 @@ export interface Envelope {
   message: Message
 }
 
-export function encodeMessage(origin: string, ack: boolean, message: Message): string {
-  return JSON.stringify([origin, ack ? 1 : 0, message])
+/** @param body the message as JSON */
+export function encodeEnvelope(origin: string, ack: boolean, body: string): string {
+  return `[${JSON.stringify(origin)},${ack ? 1 : 0},${body}]`
+}
+
+/** @param json the data as JSON, undefined for none */
+export function encodeEvent(event: string, json: string | undefined): string {
+  const data = json === undefined ? '' : `,"data":${json}`
+  return `{"kind":"event","event":${JSON.stringify(event)}${data}}`
 }
 
 /** Undefined for what this version does not know: the reader must then forget everything. */
@@ -33,6 +40,15 @@ export function decodeMessage(text: string): Envelope | undefined {
   // Added by the script that appends.
   if ('tags' in message && typeof caches === 'string') message.caches = caches.split(',')
   return { origin, ack: ack === 1, message }
+}
+
+const BEGINNING = /^\["((?:[^"\\]|\\.)*)",([01]),\{"kind":"([^"]{1,40})"/
+
+/** What is certain of an entry that this version cannot apply; its text may be cut. */
+export function describeUnknown(text: string): { kind: string; origin?: string; ack: boolean } {
+  const [, origin, ack, kind] = BEGINNING.exec(text) ?? []
+  if (origin === undefined || kind === undefined) return { kind: 'no message', ack: false }
+  return { kind, origin: String(JSON.parse(`"${origin}"`)), ack: ack === '1' }
 }
 
 /** Empty for what is no array. */

@@ -8,7 +8,7 @@ const MUTANTS: Record<string, Edit[]> = {
     ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
     ['lease.ts', 'this.untilMs = 0', ''],
   ],
-  'no look at the log': [['tail.ts', 'while (head.n > last) await catchUp(redis)', '']],
+  'no look at the log': [['tail.ts', 'while (head.n > cursor.last()) await catchUp(redis)', '']],
   'no gap check': [['bus.ts', 'onGap: resync,', 'onGap: () => undefined,']],
 }
 

@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis'
+import type { BusErrors } from './bus-errors.ts'
 import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
 import type { LegacyNews } from './legacy-news.ts'
+import type { LogEntry } from './log-reads.ts'
 
 export interface TailOptions {
   /** A new connection that nobody else uses, not connected yet. */
@@ -16,9 +18,9 @@ export interface TailOptions {
   registrationMs: number
   lease: Lease
   now: () => number
-  onEntry: (n: number, text: string) => void
+  onEntry: (entry: LogEntry) => void
   onAnswer: (text: string) => void
   /** Entries up to `n` may have been missed. */
   onGap: (n: number) => void
-  onError: (error: unknown) => void
+  errors: BusErrors
 }

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
-import { type LogEntry, readHead, readLog, readNews, sha1, tell } from './log-reads.ts'
+import { createCursor } from './cursor.ts'
+import { type LogEntry, readHead, readLog, readNews, tell } from './log-reads.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
 import type { TailOptions } from './tail-options.ts'
-import { watch } from './watch.ts'
+import { createWatch } from './watch.ts'
 
 /**
  * Follows the log from where this process joined, on a connection of its own, for ever. An entry is
@@ -14,20 +15,16 @@ import { watch } from './watch.ts'
  * it is read from the log. What cannot be proved to be the next entry is a gap (I4).
  */
 export function createTail(options: TailOptions) {
-  const { keys, legacy, lease, now, maxStaleMs, registrationMs } = options
+  const { keys, legacy, lease, errors, now, maxStaleMs, registrationMs } = options
   const names = [keys.meta, keys.log, keys.members, keys.news]
   const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
   const rest = createRest()
-  let last = 0
-  let lastText: string | undefined
-  let lastSha = ''
+  const cursor = createCursor(options)
+  const watch = createWatch(beatMs + maxStaleMs / 2)
   /** Which list of members this one is on. */
   let born = ''
   let renewedAtMs = 0
-  /** An entry was applied in part: nothing older than the next join may be trusted. */
-  let isInDoubt = false
-  let seen = 0
   const life = { closed: false }
   let client: Redis | undefined
   /** The connection whose news continue what is known: only once it has joined. */
@@ -41,18 +38,17 @@ export function createTail(options: TailOptions) {
         await watched(redis, redis.connect())
         await watched(redis, redis.ssubscribe(keys.news, options.answers))
         await joinAt(redis)
-        failures = 0
         while (!life.closed) {
           await turn(redis)
-          await rest.take(beatMs)
+          failures = 0
         }
       } catch (error) {
         lease.end()
-        // Said when it is lost, and not with each try to get it back.
-        if (!life.closed && failures === 0) options.onError(error)
+        if (!life.closed) errors.note('tail', error)
       }
       redis?.disconnect()
-      if (!life.closed) await pause(Math.min(20 * 2 ** failures, 500))
+      // The first attempt follows at once: most connections are lost while the server is available.
+      if (!life.closed && failures > 0) await pause(Math.min(10 * 2 ** failures, 500))
     }
   }
 
@@ -72,23 +68,24 @@ export function createTail(options: TailOptions) {
       try {
         if (channel === options.answers) options.onAnswer(text)
         else if (redis !== joined) return
-        else if (channel === keys.news) hear(readNews(text))
-        else if (readNews(text).n > last) rest.end()
+        else if (channel === keys.news) receive(readNews(text))
+        else if (readNews(text).n > cursor.last()) rest.end()
       } catch (error) {
         // Thrown in the callback of a socket, it would end the process.
-        options.onError(error)
+        errors.note('entry', error)
         rejoin()
       }
     })
     return redis
   }
 
-  /** The server tells news and answers in the order in which it did what they are about. */
-  function hear({ n, text }: LogEntry) {
-    if (n === last + 1) return apply(n, text)
-    if (n > seen) seen = n
-    // Numbered again, and something else: the server was set back.
-    if (n < last || (n === last && sha1(text) !== shaOfLast())) rejoin()
+  /** The server sends news and answers in the order in which it did what they are about. */
+  function receive(entry: LogEntry) {
+    const { n } = entry
+    const last = cursor.last()
+    if (n === last + 1) return cursor.apply(entry)
+    // Numbered again, and another entry: the server was set back.
+    if ((n > 0 && n < last) || (n === last && !cursor.isLast(entry))) rejoin()
     else rest.end()
   }
 
@@ -99,62 +96,45 @@ export function createTail(options: TailOptions) {
 
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
-    const anchor = last === 0 || isInDoubt ? '' : String(last)
-    const args = [options.registration, registrationMs, anchor, shaOfLast(), legacy.flags(false)]
+    const anchor = cursor.anchor()
+    const args = [options.registration, registrationMs, anchor.n, anchor.sha, legacy.flags(false)]
     const [state, n, sha, listBorn, older] = list(
       await watched(redis, runBatch(redis, join, names, args)),
     )
-    if (anchor === '' || state !== 'ok') {
-      const missed = anchor !== '' || isInDoubt
-      last = Number(n)
-      lastText = undefined
-      lastSha = String(sha)
-      if (missed) options.onGap(last)
-      isInDoubt = false
-    }
+    if (anchor.n === '' || state !== 'ok') cursor.moveTo(Number(n), String(sha))
     born = String(listBorn)
     registered(sentAtMs, n)
     legacy.note(redis, older)
     joined = redis
   }
 
+  /** Proves that all entries are applied, for the length of a lease. */
   async function turn(redis: Redis): Promise<void> {
     // From before the question was sent: the server may answer from then on, and this process may
     // be stopped for any time before it sees the answer.
     const sentAtMs = now()
-    const before = last
+    const before = cursor.last()
     const asked = readHead(redis, keys.meta)
     if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
     const head = await watched(redis, asked)
     // That nothing came proves nothing: the log may have been lost, cut or set back, and the list
-    // of members with it, without a word on this connection. Join anew, which settles it.
+    // of members with it, without a word on this connection. Join again, which settles it.
     if (head.n < before || head.born !== born) throw new Error('the log was lost')
-    while (head.n > last) await catchUp(redis)
+    cursor.note(head.n)
+    while (head.n > cursor.last()) await catchUp(redis)
     if (life.closed || redis.status !== 'ready') return
     lease.prolong(sentAtMs + maxStaleMs, now())
     isFirst()
+    errors.succeeded('tail')
+    // This process was stopped for longer than a lease: the next proof does not wait.
+    if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
   }
 
   async function catchUp(redis: Redis): Promise<void> {
-    const from = last
-    const entries = await watched(redis, readLog(redis, keys.log, from))
+    const entries = await watched(redis, readLog(redis, keys.log, cursor.last()))
     if (entries.length === 0) throw new Error('the log was cut')
-    // Meanwhile some may have been told.
-    for (const { n, text } of entries) if (n > last) apply(n, text)
-  }
-
-  function apply(n: number, text: string) {
-    isInDoubt = true
-    if (n !== last + 1) options.onGap(n)
-    last = n
-    lastText = text
-    seen = Math.max(seen, n)
-    options.onEntry(n, text)
-    isInDoubt = false
-  }
-
-  function shaOfLast(): string {
-    return lastText === undefined ? lastSha : sha1(lastText)
+    // Meanwhile some may have been published.
+    for (const entry of entries) if (entry.n > cursor.last()) cursor.apply(entry)
   }
 
   async function prolong(redis: Redis, sentAtMs: number): Promise<void> {
@@ -163,32 +143,43 @@ export function createTail(options: TailOptions) {
       const args = [options.registration, registrationMs]
       const [n, older] = list(await runBatch(redis, renew, names, args))
       registered(sentAtMs, n)
+      errors.succeeded('registration')
       legacy.note(redis, older)
     } catch (error) {
-      options.onError(error) // the connection is gone, or the next turn tries again
+      errors.note('registration', error) // the connection is gone, or the next turn tries again
     }
   }
 
   function registered(sentAtMs: number, n: unknown) {
     renewedAtMs = sentAtMs
-    seen = Math.max(seen, Number(n))
+    cursor.note(Number(n))
     // Never trust what is kept here without being on the list that a barrier goes by.
     lease.limit(sentAtMs + registrationMs - 50)
   }
 
+  async function answer(channel: string, text: string): Promise<void> {
+    try {
+      await tell(client, channel, text)
+      errors.succeeded('answer')
+    } catch (error) {
+      errors.note('answer', error)
+    }
+  }
+
   function watched<T>(redis: Redis, reply: Promise<T>): Promise<T> {
-    return watch(reply, beatMs + maxStaleMs / 2, () => redis.disconnect())
+    return watch(reply, () => redis.disconnect())
   }
 
   const done = follow()
   return {
     /** Resolves when everything up to now is known for the first time. */
     first,
-    last: () => last,
-    behind: () => Math.max(0, seen - last),
+    last: cursor.last,
+    behind: cursor.behind,
+    reached: (n: number) => cursor.reached(n, maxStaleMs),
     /** On the connection that heard the entry: it is there whenever there is something to answer. */
-    answer: (channel: string, text: string) => tell(client, channel, text).catch(options.onError),
-    /** Redis answered as if it had forgotten entries: find out by joining anew. */
+    answer,
+    /** Redis answered as if it had forgotten entries: find out by joining again. */
     rejoin,
     async close() {
       life.closed = true

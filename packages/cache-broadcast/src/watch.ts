@@ -1,16 +1,29 @@
-/** Waits for a reply, and calls `onSilence` when there is none for so long. */
-export async function watch<T>(reply: Promise<T>, ms: number, onSilence: () => void): Promise<T> {
-  let settled = false
-  const timer = setTimeout(() => {
-    // Once more round the loop: after a stall the answer may be here already, unread.
-    setImmediate(() => {
-      if (!settled) onSilence()
-    })
-  }, ms)
-  try {
-    return await reply
-  } finally {
-    settled = true
-    clearTimeout(timer)
+import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
+
+/**
+ * Waits for replies, and calls `onSilence` when there is none for `ms` in which this process ran: a
+ * reply that is in the socket after a pause of the process is read first.
+ */
+export function createWatch(ms: number) {
+  const deadlines = createDeadlines({ ms })
+
+  return async function watch<T>(reply: Promise<T>, onSilence: () => void): Promise<T> {
+    const deadline = deadlines.start(onSilence)
+    try {
+      return await reply
+    } finally {
+      deadlines.end(deadline)
+    }
   }
+}
+
+/** Settles as `work` does, or rejects after `ms` in which this process ran. */
+export async function within<T>(
+  ms: number,
+  work: Promise<T>,
+  createError: () => Error,
+): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const cancel = setAwakeTimeout(() => reject(createError()), ms)
+  return Promise.race([work, promise]).finally(cancel)
 }

@@ -1,0 +1,114 @@
+import { CacheError } from './errors.ts'
+import type { DeliveryOptions } from './link.ts'
+import { checkName } from './names.ts'
+
+const HOUR_MS = 3_600_000
+const MAX_EVENT_BYTES = 512
+/** The bounds of `maxMessageBytes`. */
+const MESSAGE_BYTES = [65_536, 2 ** 20] as const
+export const DEFAULT_MESSAGE_BYTES = 65_536
+
+/** The options of one call, each read once. @throws CacheError `bad-option` */
+export function readOptions<T extends object>(call: string, options: T | undefined): Partial<T> {
+  if (options === undefined) return {}
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new CacheError('bad-option', `the options of ${call} must be an object`)
+  }
+  try {
+    return { ...options }
+  } catch (cause) {
+    throw new CacheError('bad-option', `the options of ${call} cannot be read`, { cause })
+  }
+}
+
+/** @throws CacheError `bad-option` */
+export function checkWait(wait: unknown): asserts wait is DeliveryOptions['wait'] {
+  if (wait === undefined || wait === 'everywhere') return
+  throw new CacheError('bad-option', "wait must be 'everywhere' or undefined")
+}
+
+/** @throws CacheError `bad-option` unless it is a whole number in the range */
+export function checkWhole(name: string, value: unknown, least: number, most = HOUR_MS): void {
+  if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) return
+  throw new CacheError('bad-option', `${name} must be a whole number from ${least} to ${most}`)
+}
+
+/** @throws CacheError `bad-key` unless the name of an event is text of 1 to 512 bytes */
+export function checkEvent(event: unknown): asserts event is string {
+  if (typeof event === 'string' && event !== '' && event.length <= MAX_EVENT_BYTES) {
+    // PostgreSQL, which stores the rows of an outbox, has no text with a zero byte.
+    const isText = event.isWellFormed() && !event.includes('\0')
+    if (isText && Buffer.byteLength(event) <= MAX_EVENT_BYTES) return
+  }
+  throw new CacheError('bad-key', 'the name of an event is well-formed text of 1 to 512 bytes')
+}
+
+/** The data of an event as JSON, undefined for none. @throws CacheError `unserialisable` */
+export function encodeData(data: unknown): string | undefined {
+  if (data === undefined) return undefined
+  let json: string | undefined
+  try {
+    json = JSON.stringify(data)
+  } catch (cause) {
+    throw new CacheError('unserialisable', 'the data of an event has no JSON', { cause })
+  }
+  if (json !== undefined) return json
+  throw new CacheError('unserialisable', `the data of an event has no JSON: it is a ${typeof data}`)
+}
+
+/** The size of a message in bytes. @throws CacheError `too-large` */
+export function measureMessage(text: string, maxMessageBytes = DEFAULT_MESSAGE_BYTES): number {
+  const bytes = Buffer.byteLength(text)
+  if (bytes <= maxMessageBytes) return bytes
+  const limit = `maxMessageBytes is ${maxMessageBytes}`
+  throw new CacheError('too-large', `a message of ${bytes} bytes was not sent: ${limit}`)
+}
+
+/** @throws CacheError `bad-key`, `bad-option` */
+export function checkSubscription(event: unknown, handler: unknown, onResync: unknown): void {
+  checkEvent(event)
+  checkFunction('handler', handler)
+  if (onResync !== undefined) checkFunction('onResync', onResync)
+}
+
+interface BusSettings {
+  redis: unknown
+  name: unknown
+  instance: unknown
+  maxStaleMs: unknown
+  claimMs: unknown
+  maxMessageBytes: unknown
+  log?: unknown
+}
+
+/** @throws CacheError `bad-option` */
+export function checkBusOptions(options: BusSettings): void {
+  const { redis, name, instance, maxStaleMs, claimMs, maxMessageBytes, log } = options
+  checkMethods('redis', redis, ['call', 'keyspace'])
+  checkName('bus', name)
+  // It is a part of the name of a connection, for which Redis accepts these characters only.
+  if (typeof instance !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(instance)) {
+    throw new CacheError('bad-option', 'instance must be 1 to 128 visible ASCII characters')
+  }
+  checkWhole('maxStaleMs', maxStaleMs, 100)
+  checkWhole('claimMs', claimMs, 1)
+  checkWhole('maxMessageBytes', maxMessageBytes, ...MESSAGE_BYTES)
+  if (log !== undefined) checkMethods('log', log, ['info', 'warn'])
+}
+
+/** @throws CacheError `bad-option` */
+function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+  try {
+    const holder = Object(value)
+    if (methods.every((method) => typeof Reflect.get(holder, method) === 'function')) return
+  } catch (cause) {
+    throw new CacheError('bad-option', `${name} cannot be read`, { cause })
+  }
+  throw new CacheError('bad-option', `${name} must have the methods ${methods.join(' and ')}`)
+}
+
+/** @throws CacheError `bad-option` */
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return
+  throw new CacheError('bad-option', `${name} must be a function`)
+}

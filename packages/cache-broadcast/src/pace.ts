@@ -1,0 +1,62 @@
+/** Work that is sent and not answered yet, of one caller: more would occupy Redis for others. */
+const MAX_CALLS = 64
+const MAX_BYTES = 2 ** 20
+
+interface PacedWork<T> {
+  bytes: number
+  run: () => Promise<T>
+  /** After the answer, the work counts as in flight until this is settled. */
+  hold?: ((answer: T) => Promise<void>) | undefined
+}
+
+export type Pace = <T>(work: PacedWork<T>) => Promise<T>
+
+/**
+ * Starts work in the order of its calls, and at most so much at once that other callers of the
+ * connection are served in between. What has not started has sent nothing, so that a deadline in
+ * `run` counts from when it is sent.
+ */
+export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}): Pace {
+  const waiting: { bytes: number; start: () => void }[] = []
+  let next = 0
+  let calls = 0
+  let bytesInFlight = 0
+
+  function isFree(bytes: number): boolean {
+    return calls === 0 || (calls < maxCalls && bytesInFlight + bytes <= maxBytes)
+  }
+
+  async function start<T>({ bytes, run, hold }: PacedWork<T>): Promise<T> {
+    calls += 1
+    bytesInFlight += bytes
+    let held: Promise<void> | undefined
+    try {
+      const answer = await run()
+      held = hold?.(answer)
+      return answer
+    } finally {
+      if (held) void held.finally(() => end(bytes))
+      else end(bytes)
+    }
+  }
+
+  function end(bytes: number): void {
+    calls -= 1
+    bytesInFlight -= bytes
+    for (let first = waiting[next]; first && isFree(first.bytes); first = waiting[next]) {
+      next += 1
+      first.start()
+    }
+    if (next === waiting.length || next > 1_000) {
+      waiting.splice(0, next)
+      next = 0
+    }
+  }
+
+  return (work) => {
+    if (waiting.length === 0 && isFree(work.bytes)) return start(work)
+    return new Promise((resolve) => {
+      waiting.push({ bytes: work.bytes, start: () => resolve(start(work)) })
+    })
+  }
+}
