@@ -1,5 +1,6 @@
 import { contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
+import { appendEntry } from './append.fixture.ts'
 import { busKeys } from './keys.ts'
 import { test } from './open.fixture.ts'
 
@@ -202,10 +203,8 @@ test('each entry of an unknown kind is counted, drops everything once, and is lo
   const log = { info: nothing, warn: (fields: object) => void lines.push(fields) }
   const { bus } = await join(ownValkey.url, 'a', { log })
   await bus.emit('x')
-  const admin = new Redis(ownValkey.url)
   const append = async (payload: string) => {
-    const n = await admin.hincrby(META, 'n', 1)
-    await admin.xadd(LOG, `${n}-0`, 'd', payload)
+    const n = await appendEntry(ownValkey.url, payload)
     await until(() => bus.health().lastN === n)
   }
   await append('["z~1.1",0,{"kind":"of-the-future"}]')
@@ -216,7 +215,6 @@ test('each entry of an unknown kind is counted, drops everything once, and is lo
   // An event invalidates nothing, whatever else is wrong with it.
   await append('["z~1.3",0,{"kind":"event","data":1}]')
   expect(bus.health()).toMatchObject({ resyncs: 3, unknown: 4 })
-  admin.disconnect()
   const logged = lines.map((fields) => Reflect.get(Object(fields), 'kind'))
   expect(logged).toEqual(['of-the-future', 'no message', 'event'])
 })

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { runInBackground } from '@repo/concurrency'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
-import type { Redis } from 'ioredis'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
 import type { Bus } from './bus-api.ts'
@@ -17,7 +16,7 @@ import {
 import { emit, leave } from './bus-scripts.ts'
 import { createClock } from './clock.ts'
 import { createEntries } from './entries.ts'
-import { CacheError, toCacheError } from './errors.ts'
+import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import { createInvalidations } from './invalidations.ts'
 import { busKeys } from './keys.ts'
@@ -27,7 +26,7 @@ import type { Sink } from './link.ts'
 import { encodeEnvelope, encodeEvent } from './message.ts'
 import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
 import { createRedisStore } from './redis-store.ts'
-import { runBatch } from './run-script.ts'
+import { createCall, runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
 import { createTagged } from './tagged.ts'
 import { connectTail } from './tail-connection.ts'
@@ -72,14 +71,7 @@ export function createBus(options: BusOptions): Bus {
   const handlers = createHandlers({ timeoutMs: maxStaleMs / 2, onError: onError('handler') })
   const health = { resyncs: 0, closed: false }
 
-  async function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
-    if (health.closed) throw new CacheError('closed', 'the bus was closed')
-    try {
-      return await redis.call(command)
-    } catch (error) {
-      throw toCacheError(error)
-    }
-  }
+  const call = createCall(redis, () => health.closed)
 
   function resync(n: number) {
     health.resyncs += 1

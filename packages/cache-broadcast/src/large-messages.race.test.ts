@@ -1,20 +1,8 @@
 import { contend, expect, until } from '@repo/testing'
-import { Redis } from 'ioredis'
-import { busKeys } from './keys.ts'
+import { appendEntry } from './append.fixture.ts'
 import { test } from './open.fixture.ts'
 
-const { log: LOG, meta: META, news: NEWS } = busKeys('test')
 const tooLarge = expect.objectContaining({ code: 'too-large' })
-
-/** Adds an entry as a release without a limit does: it publishes all of it. */
-async function append(url: string, payload: string, { publish = true } = {}): Promise<number> {
-  const admin = new Redis(url)
-  const n = await admin.hincrby(META, 'n', 1)
-  await admin.xadd(LOG, `${n}-0`, 'd', payload)
-  if (publish) await admin.spublish(NEWS, `${n} ${payload}`)
-  admin.disconnect()
-  return n
-}
 
 test('a message over the limit is refused before anything is sent', async ({ redisUrl, join }) => {
   const { bus } = await join(redisUrl, 'a')
@@ -58,7 +46,7 @@ test.for([
       bus.on('big', () => undefined, { onResync: () => void resynced.push(`${i}`) })
     }
     const event = { kind: 'event', event: 'big', data: 'x'.repeat(20_000_000) }
-    const n = await append(ownValkey.url, JSON.stringify(['z~1.1', 1, event]), { publish })
+    const n = await appendEntry(ownValkey.url, JSON.stringify(['z~1.1', 1, event]), { publish })
     await until(() => three.every(({ bus }) => bus.health().lastN >= n))
     const next = await three[0]!.bus.emit('small', 1)
     await until(() => three.every(({ bus }) => bus.health().lastN >= next.n))

@@ -1,5 +1,6 @@
-import { runScript, type Script } from '@repo/redis'
+import { type RedisConnection, runScript, type Script } from '@repo/redis'
 import { Command, type Redis } from 'ioredis'
+import { CacheError, toCacheError } from './errors.ts'
 
 /**
  * A command without a timer of its own: its caller waits no longer than its deadline. Text is its
@@ -29,6 +30,18 @@ export async function runBatch(
     // Answered before anything ran: sending the whole script repeats nothing.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     return runScript(client, { ...script, keys: keys.length }, keys, args)
+  }
+}
+
+/** Runs commands on the connection of the request path, with the errors of this package. */
+export function createCall(redis: RedisConnection, isClosed: () => boolean) {
+  return async function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    if (isClosed()) throw new CacheError('closed', 'the bus was closed')
+    try {
+      return await redis.call(command)
+    } catch (error) {
+      throw toCacheError(error)
+    }
   }
 }
 

@@ -39,7 +39,7 @@ test('of two releases each loads what the other one stored in another shape, cou
   const lines: object[] = []
   const log = { info: () => undefined, warn: (fields: object) => void lines.push(fields) }
   const buses = await Promise.all(
-    ['n', 'n+1', 'n again'].map(async (instance) => {
+    ['n', 'n+1', 'n-again'].map(async (instance) => {
       const bus = createBus({ redis, name: 'shapes', instance, log })
       await bus.ready()
       return bus
