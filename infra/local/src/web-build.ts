@@ -11,7 +11,7 @@ import { HOME, readState, ROOT, writeState } from './state.ts'
 const SOURCES = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.*,tsconfig.json}',
-  'packages/{cache-broadcast,service,redis}/src/**/*.ts',
+  'packages/{cache-broadcast,concurrency,service,redis}/src/**/*.ts',
   'pnpm-lock.yaml',
 ]
 const WEB = join(ROOT, 'apps/web')
