@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { connectRedis } from '@repo/redis'
 import { describe, expect, freePort, test } from '@repo/testing'
-import { Redis } from 'ioredis'
 
-const PROGRAM = fileURLToPath(new URL('check.ts', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('check-redis.ts', import.meta.url))
 const run = promisify(execFile)
 
 interface Ended {
@@ -13,8 +13,8 @@ interface Ended {
 }
 
 /** Runs the program to its end. */
-async function check(url: string): Promise<Ended> {
-  const env = { PATH: process.env.PATH, REDIS_URL: url }
+async function check(url: string, settings: Record<string, string> = {}): Promise<Ended> {
+  const env = { PATH: process.env.PATH, REDIS_URL: url, ...settings }
   const { code, stdout, stderr } = await run(process.execPath, [PROGRAM], { env }).then(
     (ended) => ({ code: 0, ...ended }),
     (error: Ended & { stdout: string; stderr: string }) => error,
@@ -22,7 +22,7 @@ async function check(url: string): Promise<Ended> {
   return { code, lines: (stdout + stderr).split('\n').filter(Boolean) }
 }
 
-describe('src/check.ts', () => {
+describe('src/check-redis.ts', () => {
   test('exits 0 and says nothing about a server that keeps what it is given', async ({
     redisUrl,
   }) => {
@@ -30,9 +30,10 @@ describe('src/check.ts', () => {
   })
 
   test('exits 1 with one line that names the policy when it is unsafe', async ({ ownValkey }) => {
-    const admin = new Redis(ownValkey.url)
-    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
-    await admin.quit()
+    const admin = connectRedis({ url: ownValkey.url, name: 'admin' })
+    await admin.ready()
+    await admin.client.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    await admin.close()
     const line =
       'REDIS_URL: Redis has maxmemory-policy allkeys-lru; set it to noeviction, or state is lost'
     expect(await check(ownValkey.url)).toEqual({ code: 1, lines: [line] })
@@ -45,6 +46,20 @@ describe('src/check.ts', () => {
     expect(lines[0]).toMatch(`REDIS_URL: ${host} does not answer`)
     expect(lines[0]).toContain('ECONNREFUSED')
     expect(lines[0]).not.toContain('secret')
+  })
+
+  test('exits 1 with a line for each setting that services refuse', async ({ redisUrl }) => {
+    const settings = { REDIS_PREFIX: 'a:b', REDIS_SENTINELS: 'no port' }
+    const { code, lines } = await check(redisUrl, settings)
+    expect(code).toBe(1)
+    expect(lines.map((line) => line.split(':', 1)[0])).toEqual(['REDIS_PREFIX', 'REDIS_SENTINELS'])
+  })
+
+  test('connects through the sentinels that services use', async ({ redisUrl }) => {
+    const sentinel = `127.0.0.1:${await freePort()}`
+    const { code, lines } = await check(redisUrl, { REDIS_SENTINELS: sentinel })
+    expect([code, lines.length]).toEqual([1, 1])
+    expect(lines[0]).toMatch(/^REDIS_URL: .* does not answer/)
   })
 
   test.for(['localhost:6379', 'https://localhost', 'redis://['])(
