@@ -63,7 +63,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     if (entry && informed && nowMs < entry.staleUntilMs) {
       stats.staleHits += 1
       entry.used = true
-      if (nowMs >= entry.refreshAtMs) reads.refresh(key)
+      if (local.isDue(entry, nowMs)) reads.refresh(key)
       return Promise.resolve(entry.value)
     }
     return flights.board(key, informed)
@@ -74,9 +74,15 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     if (entry !== undefined) {
       const nowMs = clock.turn()
       if (nowMs < entry.freshUntilMs && nowMs < lease.untilMs) {
-        entry.used = true
         stats.hits += 1
-        return (entry.promise ??= Promise.resolve(entry.value))
+        const { promise } = entry
+        const wasUsed = entry.used
+        entry.used = true
+        if (promise !== undefined) return promise
+        // The promise takes 40 bytes: an entry that is read once has none.
+        return wasUsed
+          ? (entry.promise = Promise.resolve(entry.value))
+          : Promise.resolve(entry.value)
       }
     }
     return slow(key, entry)

@@ -3,8 +3,8 @@ import type { Decoded, Encoded } from './codec.ts'
 import type { Entry, LocalStore } from './local-store.ts'
 import type { Ticket } from './tickets.ts'
 
-/** What an entry is thought to take beside its JSON and key, in bytes. */
-const OVERHEAD = 250
+/** Estimated memory of an entry beside its JSON and key, in bytes; `bench/memory.ts` measures it. */
+const OVERHEAD = 180
 
 export type Keeper<T> = ReturnType<typeof createKeeper<T>>
 
@@ -33,17 +33,15 @@ export function createKeeper<T>({
   ): void {
     // I2: an invalidation overtook this value on its way.
     if (ticket.fence > version) return
-    const atMs = now()
-    const staleUntilMs = atMs + freshMs + staleMs
-    local.put({
-      key: ticket.key,
+    const atMs = Math.floor(now())
+    const staleUntilMs = atMs + Math.floor(freshMs + staleMs)
+    local.put(ticket.key, {
       value,
       promise: undefined,
       version,
-      freshUntilMs: atMs + Math.min(freshMs, spread(localTtlMs)),
+      freshUntilMs: atMs + Math.floor(Math.min(freshMs, spread(localTtlMs))),
       staleUntilMs,
-      endsAtMs: staleUntilMs + failSafeMs,
-      refreshAtMs: atMs,
+      endsAtMs: staleUntilMs + Math.floor(failSafeMs),
       used: false,
       bytes: (size + ticket.key.length) * 2 + OVERHEAD,
       tags,
@@ -61,8 +59,9 @@ export function createKeeper<T>({
     },
     /** A load failed and this bridges it: leave the source alone for a while. */
     keepBridging(entry: Entry<T>): void {
-      entry.refreshAtMs = now() + retryAfterMs
-      entry.staleUntilMs = Math.max(entry.staleUntilMs, Math.min(entry.refreshAtMs, entry.endsAtMs))
+      const retryAtMs = Math.floor(now() + retryAfterMs)
+      local.postpone(entry, retryAtMs)
+      entry.staleUntilMs = Math.max(entry.staleUntilMs, Math.min(retryAtMs, entry.endsAtMs))
     },
   }
 }

@@ -54,13 +54,12 @@ export function createNextEntries(open: () => NextState) {
     const nowMs = clock.exact()
     const endsAtMs = nowMs + Math.min(stored.entry.expire * 1_000, MAX_LIFE_MS)
     const entry: Entry<StoredEntry> = {
-      ...{ key, version, tags, endsAtMs, value: stored, promise: undefined, used: false },
+      ...{ version, tags, endsAtMs, value: stored, promise: undefined, used: false },
       freshUntilMs: endsAtMs,
       staleUntilMs: endsAtMs,
-      refreshAtMs: 0,
       bytes: stored.body.byteLength + key.length * 2 + 500,
     }
-    local.put(entry)
+    local.put(key, entry)
   }
 
   return {

@@ -75,7 +75,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
       const { outcome } = await loading.fetch(ticket, 'refresh')
       const entry = local.entries.get(key)
       if (outcome === 'value' || !entry) return
-      if (outcome === 'busy') entry.refreshAtMs = link.clock.exact() + link.claimMs / 3
+      if (outcome === 'busy') local.postpone(entry, link.clock.exact() + link.claimMs / 3)
       else keeper.keepBridging(entry)
     } finally {
       tickets.close(ticket)

@@ -24,14 +24,14 @@ export function createSink<T>(options: SinkOptions<T>): Sink {
   }
 
   function soften(entries: Iterable<Entry<T>>, bridgeMs: number) {
-    const nowMs = clock.exact()
+    const nowMs = Math.floor(clock.exact())
     for (const entry of entries) {
       entry.freshUntilMs = Math.min(entry.freshUntilMs, nowMs)
       entry.staleUntilMs = Math.min(
         entry.staleUntilMs,
-        nowMs + Math.min(bridgeMs, settings.staleMs),
+        nowMs + Math.floor(Math.min(bridgeMs, settings.staleMs)),
       )
-      entry.endsAtMs = Math.min(entry.endsAtMs, nowMs + bridgeMs)
+      entry.endsAtMs = Math.min(entry.endsAtMs, nowMs + Math.floor(bridgeMs))
     }
   }
 
@@ -57,18 +57,18 @@ export function createSink<T>(options: SinkOptions<T>): Sink {
         tickets.fence(key, n)
         flights.detach(key)
       }
-      soften(local.olderThan(n, { keys }), bridgeMs)
+      soften(local.olderThan(n, { keys }).values(), bridgeMs)
     },
     dropTags(tags, n, isTagged) {
       // The tags of a value in flight are not read yet: it may have any.
       all(n)
       if (isTagged) dropUntagged(n)
-      for (const entry of local.olderThan(n, { tags })) local.remove(entry)
+      for (const [key, entry] of local.olderThan(n, { tags })) local.remove(key, entry)
     },
     softenTags(tags, n, isTagged, expireMs = bridgeMs) {
       all(n)
       if (isTagged) dropUntagged(n)
-      soften(local.olderThan(n, { tags }), Math.min(expireMs, bridgeMs))
+      soften(local.olderThan(n, { tags }).values(), Math.min(expireMs, bridgeMs))
     },
     clear(n) {
       all(n)
