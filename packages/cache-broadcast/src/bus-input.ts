@@ -97,7 +97,7 @@ export function checkBusOptions(options: BusSettings): void {
 }
 
 /** @throws CacheError `bad-option` */
-function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+export function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
   try {
     const holder = Object(value)
     if (methods.every((method) => typeof Reflect.get(holder, method) === 'function')) return

@@ -179,6 +179,7 @@ export function createBus(options: BusOptions): Bus {
       log,
       applied: () => tail.last(),
       claimMs,
+      maxMessageBytes,
       attach(sink: Sink) {
         if (sink.hasTags && !sinks.tagged.has(sink.cache)) tagged.changed()
         return sinks.attach(sink)

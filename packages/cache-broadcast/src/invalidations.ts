@@ -128,7 +128,8 @@ async function sendChunks(
   return sendSome(last, wait)
 }
 
-function chunk(texts: string[]): string[][] {
+/** Lists of texts that fit into one entry. */
+export function chunk(texts: string[]): string[][] {
   let current: string[] = []
   const chunks = [current]
   let length = 0

@@ -88,6 +88,8 @@ export interface Link {
   applied(): number
   /** How long a claim stands unless it is prolonged. */
   readonly claimMs: number
+  /** A larger event is refused. */
+  readonly maxMessageBytes: number
   store(cache: string, options?: { hasTags?: boolean }): Store
   /** Returns how to detach. */
   attach(sink: Sink): () => void

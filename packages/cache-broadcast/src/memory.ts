@@ -1,6 +1,7 @@
 import type { ConnectionLog } from '@repo/redis'
 import type { Bus } from './bus-api.ts'
 import {
+  DEFAULT_MESSAGE_BYTES,
   checkEvent,
   checkWait,
   checkWhole,
@@ -134,6 +135,7 @@ export function createMemoryBus({
       log,
       applied: () => last,
       claimMs: 300,
+      maxMessageBytes: DEFAULT_MESSAGE_BYTES,
       store,
       attach: (sink) => sinks.attach(sink),
     },

@@ -1,6 +1,6 @@
 import { connectDatabase, migrateDatabase, schema } from '@repo/database'
-import { contend, expect, until } from '@repo/testing'
-import { createCache } from './index.ts'
+import { contend, expect, findRawErrors, findRawErrorsOfOptions, until } from '@repo/testing'
+import { type Bus, CacheError, createCache } from './index.ts'
 import { type Instance, test as base } from './open.fixture.ts'
 import { createOutbox } from './outbox.ts'
 
@@ -40,10 +40,10 @@ test('what a transaction says is said when it commits, and not when it rolls bac
     throw new Error('no')
   })
   await expect(rolledBack).rejects.toThrow('no')
-  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0 })
+  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 0 })
   expect(await cache.get('u1')).toBe(1)
   await db.transaction((tx) => outbox.invalidate(tx, 'user', 'u1'))
-  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0 })
+  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 0 })
   expect(await cache.get('u1')).toBe(2)
   expect(await db.$count(schema.cacheOutbox)).toBe(0)
 })
@@ -101,9 +101,70 @@ test('who relays and dies before the end leaves the row to the others', async ({
   // As if killed after Redis had acknowledged: the transaction ends without a commit.
   const died = db.transaction(async (tx) => {
     await tx.select().from(schema.cacheOutbox).for('update', { skipLocked: true })
-    expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0 })
+    expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 0 })
     throw new Error('killed')
   })
   await expect(died).rejects.toThrow('killed')
-  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0 })
+  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 0 })
+})
+
+test('a row that can never be sent is set aside, and one of a later release stays: none blocks the rest', async ({
+  redisUrl,
+  join,
+  db,
+}) => {
+  const a = await join(redisUrl, 'a')
+  const outbox = outboxOn(a, db)
+  const row = (message: object) => ({ bus: a.bus.name, message })
+  // As a release without a limit writes it; more than one turn takes.
+  const large = Array.from({ length: 120 }, () =>
+    row({ kind: 'event', event: 'made', data: 'x'.repeat(70_000) }),
+  )
+  const later = Array.from({ length: 120 }, () => row({ kind: 'of-the-future' }))
+  await db.insert(schema.cacheOutbox).values([...large, ...later, row({ kind: 'keys', keys: 1 })])
+  await db.transaction((tx) => outbox.emit(tx, 'made', 1))
+  const seen: unknown[] = []
+  a.bus.on('made', (data) => void seen.push(data))
+  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 100 })
+  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 21 })
+  await until(() => seen.length === 1)
+  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 0 })
+  const rows = await db.select({ bus: schema.cacheOutbox.bus }).from(schema.cacheOutbox)
+  const counts = Map.groupBy(rows, ({ bus }) => bus)
+  expect(counts.get(a.bus.name)).toHaveLength(120)
+  expect(counts.get(`${a.bus.name}:refused`)).toHaveLength(121)
+})
+
+async function openAndClose(options: { bus: Bus; db: Db; everyMs: number }) {
+  await createOutbox(options).close()
+}
+
+const isCoded = (error: unknown) => error instanceof CacheError
+
+test('a hostile argument is refused with a coded error before anything is written, or is stored', async ({
+  redisUrl,
+  join,
+  db,
+}) => {
+  const a = await join(redisUrl, 'a', { deadlineMs: 5_000 })
+  const outbox = outboxOn(a, db)
+  const calls: Record<string, (value: never) => unknown> = {
+    tx: (value) => outbox.clear(value, 'user'),
+    cache: (value) => db.transaction((tx) => outbox.invalidate(tx, value, 'u1')),
+    keys: (value) => db.transaction((tx) => outbox.invalidate(tx, 'user', value)),
+    tags: (value) => db.transaction((tx) => outbox.invalidateTag(tx, value)),
+    cleared: (value) => db.transaction((tx) => outbox.clear(tx, value)),
+    event: (value) => db.transaction((tx) => outbox.emit(tx, value, 1)),
+    data: (value) => db.transaction((tx) => outbox.emit(tx, 'made', value)),
+    drain: (value) => outbox.drain(value),
+    timeoutMs: (value) => outbox.drain({ timeoutMs: value }),
+  }
+  for (const [argument, call] of Object.entries(calls)) {
+    const except = ['an array of 200,000 strings']
+    expect([argument, await findRawErrors(call, { isCoded, except })]).toEqual([argument, []])
+  }
+  await outbox.drain({ timeoutMs: 10_000 })
+  expect(await db.$count(schema.cacheOutbox)).toBe(0)
+  const valid = { bus: a.bus, db, everyMs: 3_600_000 }
+  expect(await findRawErrorsOfOptions(valid, openAndClose, { isCoded })).toEqual([])
 })

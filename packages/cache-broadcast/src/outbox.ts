@@ -2,10 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { repeat } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
-import { and, asc, eq, inArray, lte, max } from 'drizzle-orm'
+import { and, asc, eq, inArray, lte, max, sql } from 'drizzle-orm'
 import type { Bus } from './bus-api.ts'
-import { isMessage, type Message } from './message.ts'
+import { checkMethods, checkWhole, readOptions } from './bus-input.ts'
+import { chunk } from './invalidations.ts'
+import type { Message } from './message.ts'
 import { checkName, toKeys, toTags } from './names.ts'
+import { checkStorableEvent, isPermanent, KINDS, send, toStorable } from './outbox-rows.ts'
 
 const { cacheOutbox } = schema
 
@@ -14,7 +17,10 @@ export type OutboxTransaction = Pick<Database, 'insert'>
 
 /** What must reach every instance, whatever happens after the transaction commits. */
 export interface Outbox {
-  /** @throws CacheError `bad-key`; a failing insert's own error */
+  /**
+   * @throws CacheError `bad-key`, `bad-option`, and for an event `unserialisable` or `too-large`, before
+   * anything is written; a failing insert's own error
+   */
   invalidate(tx: OutboxTransaction, cache: string, keys: string | string[]): Promise<void>
   invalidateTag(tx: OutboxTransaction, tags: string | string[]): Promise<void>
   clear(tx: OutboxTransaction, cache: string): Promise<void>
@@ -22,9 +28,10 @@ export interface Outbox {
   emit(tx: OutboxTransaction, event: string, data?: unknown): Promise<void>
   /**
    * Sends what is waiting, at most 100 rows: call it after the commit, so that nobody waits for
-   * the next turn. `failed` rows stay.
+   * the next turn. `failed` rows stay; a row that can never be sent is set aside as `refused`, in the
+   * table under the name of the bus and `:refused`.
    */
-  relay(): Promise<{ relayed: number; failed: number }>
+  relay(): Promise<Relayed>
   /**
    * Sends all that waits now, and waits for what another instance is sending: `drained` when Redis
    * has acknowledged every row that was committed before the call.
@@ -32,6 +39,12 @@ export interface Outbox {
   drain(options?: { timeoutMs?: number }): Promise<{ outcome: 'drained' | 'pending' }>
   /** Stops the turns, and waits for the one under way. */
   close(): Promise<void>
+}
+
+export interface Relayed {
+  relayed: number
+  failed: number
+  refused: number
 }
 
 /** What an outbox needs. */
@@ -48,29 +61,50 @@ export interface OutboxOptions {
  * and deleted in the transaction that saw Redis acknowledge it. Whoever relays it may die at any
  * point: the row is there still, and sending again changes nothing but that an event comes twice.
  */
-export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): Outbox {
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { everyMs = 1_000 } = options
+  checkMethods('bus', options.bus, ['emit', 'invalidate'])
+  checkMethods('db', options.db, ['transaction', 'select'])
+  checkWhole('everyMs', everyMs, 1)
+  if (options.log !== undefined) checkMethods('log', options.log, ['info', 'warn'])
+  const { bus, db, log } = options
+  /** Rows of later releases are theirs to send. */
+  const ours = and(eq(cacheOutbox.bus, bus.name), inArray(sql`message->>'kind'`, KINDS))
+
   async function add(tx: OutboxTransaction, message: Message) {
+    checkMethods('tx', tx, ['insert'])
     await tx.insert(cacheOutbox).values({ bus: bus.name, message })
   }
 
-  async function relay(): Promise<{ relayed: number; failed: number }> {
+  async function relay(): Promise<Relayed> {
     return db.transaction(async (tx) => {
       const rows = await tx
         .select({ id: cacheOutbox.id, message: cacheOutbox.message })
         .from(cacheOutbox)
-        .where(eq(cacheOutbox.bus, bus.name))
+        .where(ours)
         .orderBy(asc(cacheOutbox.id))
         .limit(100)
         // Rows that another instance is relaying are its business, unless it dies.
         .for('update', { skipLocked: true })
       const sent = await Promise.allSettled(rows.map(({ message }) => send(bus, message)))
-      const done = rows.filter((_, i) => sent[i]?.status === 'fulfilled').map(({ id }) => id)
-      if (done.length > 0) {
-        await tx
-          .delete(cacheOutbox)
-          .where(and(eq(cacheOutbox.bus, bus.name), inArray(cacheOutbox.id, done)))
+      const done: number[] = []
+      const refused: number[] = []
+      for (const [i, { id }] of rows.entries()) {
+        const result = sent[i]
+        if (result?.status === 'fulfilled') done.push(id)
+        else if (isPermanent(result?.reason)) {
+          refused.push(id)
+          const fields = { event: 'outbox.refused', bus: bus.name, id, err: result?.reason }
+          log?.warn(fields, 'a row of the outbox can never be sent, and is set aside')
+        }
       }
-      return { relayed: done.length, failed: rows.length - done.length }
+      if (done.length > 0) await tx.delete(cacheOutbox).where(inArray(cacheOutbox.id, done))
+      if (refused.length > 0) {
+        const setAside = { bus: `${bus.name}:refused` }
+        await tx.update(cacheOutbox).set(setAside).where(inArray(cacheOutbox.id, refused))
+      }
+      const failed = rows.length - done.length - refused.length
+      return { relayed: done.length, failed, refused: refused.length }
     })
   }
 
@@ -83,7 +117,11 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
     return row?.id ?? undefined
   }
 
-  async function drain({ timeoutMs = 1_000 } = {}): Promise<{ outcome: 'drained' | 'pending' }> {
+  async function drain(given?: {
+    timeoutMs?: number
+  }): Promise<{ outcome: 'drained' | 'pending' }> {
+    const { timeoutMs = 1_000 } = readOptions('drain', given)
+    checkWhole('timeoutMs', timeoutMs, 0)
     const newest = await newestWaiting()
     const giveUpAtMs = performance.now() + timeoutMs
     let left = newest
@@ -98,7 +136,10 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
   }
 
   async function takeTurn() {
-    while ((await relay()).relayed === 100) continue
+    for (;;) {
+      const { relayed, refused } = await relay()
+      if (relayed + refused < 100) return
+    }
   }
 
   const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
@@ -106,30 +147,24 @@ export function createOutbox({ bus, db, everyMs = 1_000, log }: OutboxOptions): 
   return {
     async invalidate(tx, cache, keys) {
       checkName('cache', cache)
-      await add(tx, { kind: 'keys', cache, keys: toKeys(keys) })
+      for (const some of chunk(toStorable(toKeys(keys)))) {
+        await add(tx, { kind: 'keys', cache, keys: some })
+      }
     },
     async invalidateTag(tx, tags) {
-      await add(tx, { kind: 'tags', tags: toTags(tags) })
+      for (const some of chunk(toStorable(toTags(tags))))
+        await add(tx, { kind: 'tags', tags: some })
     },
     async clear(tx, cache) {
       checkName('cache', cache)
       await add(tx, { kind: 'clear', cache })
     },
     async emit(tx, event, data) {
+      checkStorableEvent(event, data, bus.link.maxMessageBytes)
       await add(tx, { kind: 'event', event, data })
     },
     relay,
     drain,
     close: () => turns.close(),
   }
-}
-
-/** @throws CacheError; TypeError for a row of a later version, which is left to that version */
-async function send(bus: Bus, message: unknown): Promise<void> {
-  if (!isMessage(message)) throw new TypeError('an unknown message')
-  if (message.kind === 'keys') await bus.invalidate(message.cache, message.keys)
-  else if (message.kind === 'tags') await bus.invalidateTag(message.tags)
-  else if (message.kind === 'clear') await bus.clear(message.cache)
-  else if (message.kind === 'event') await bus.emit(message.event, message.data)
-  else throw new TypeError(`a ${message.kind} message does not go through an outbox`)
 }
