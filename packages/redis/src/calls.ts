@@ -2,6 +2,7 @@ import { createDeadlines } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
 import { type ConnectionLog, createAnswerLog } from './answer-log.ts'
 import { type Admission, type Breaker, createBreaker } from './breaker.ts'
+import { type CallStats, createCallStats } from './call-stats.ts'
 import { isAnswer, RedisError, toRedisError } from './errors.ts'
 import { requireCommand } from './options.ts'
 import { followRecovery } from './recovery.ts'
@@ -12,6 +13,7 @@ type Command<T> = (client: Redis) => Promise<T>
 
 export interface Calls {
   readonly breaker: Breaker
+  readonly stats: CallStats
   /** Runs a command within the deadline, unless the breaker is open. */
   call: <T>(command: Command<T>) => Promise<T>
   /** As `call`, also while the breaker is open. */
@@ -32,6 +34,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
   const onWritten = limitSilence(client, Math.max(1_000, 2 * deadlineMs))
   const batch = batchWrites(client, { isRecovering: () => recovery.isRecovering(), onWritten })
   const sortError = createErrorSorter(client, log)
+  const { stats, note } = createCallStats()
 
   // One promise for deadline, breaker and outcome: this runs for every command.
   function run<T>(command: Command<T>, admission: Admission): Promise<T> {
@@ -50,6 +53,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
 
       function fail(error: unknown): void {
         breaker.fail(admission, error)
+        note(error)
         reject(error)
       }
 
@@ -82,6 +86,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
 
   return {
     breaker,
+    stats,
     async attempt(command) {
       return run(command, 'call')
     },
@@ -93,7 +98,9 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
       }
       const admission = breaker.admit()
       if (admission !== 'refused') return run(command, admission)
-      return Promise.reject(new RedisError('unavailable', 'Redis is not answering'))
+      const refused = new RedisError('unavailable', 'Redis is not answering')
+      note(refused)
+      return Promise.reject(refused)
     },
   }
 }

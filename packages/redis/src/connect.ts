@@ -3,6 +3,7 @@ import type { Redis, RedisOptions } from 'ioredis'
 import { parseRedisUrl } from './address.ts'
 import type { ConnectionLog } from './answer-log.ts'
 import type { Breaker } from './breaker.ts'
+import type { CallStats } from './call-stats.ts'
 import { createCalls } from './calls.ts'
 import { isAnswer, isSomebodyElses, RedisError } from './errors.ts'
 import { DEFAULT_PREFIX, keyspace, SHARED_SLOT } from './keys.ts'
@@ -14,6 +15,8 @@ export interface RedisConnection {
   /** The ioredis client itself, for what `call` does not cover. Its commands have no deadline. */
   readonly client: Redis
   readonly breaker: Pick<Breaker, 'state'>
+  /** The calls that failed, and the last answer that refused one. */
+  readonly stats: CallStats
   /** What names of this deployment begin with. */
   readonly prefix: string
   /** The database number: channels, which are the same in all databases, contain it. */
@@ -70,12 +73,13 @@ export function connectRedis(connectOptions: ConnectOptions): RedisConnection {
   } satisfies RedisOptions
   const client = openClient(topology, SHARED_SLOT, options)
   logTransitions(client, log)
-  const { call, attempt, breaker } = createCalls({ client, deadlineMs, log })
+  const { call, attempt, breaker, stats } = createCalls({ client, deadlineMs, log })
   const { prefix = DEFAULT_PREFIX, legacyNames = true } = topology
 
   return {
     client,
     breaker,
+    stats,
     prefix,
     database: parseRedisUrl(topology.url).database,
     legacyNames,

@@ -1,3 +1,4 @@
+export type { CallStats, FailureCode } from './call-stats.ts'
 export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './address.ts'
 export { type Breaker, type BreakerState, createBreaker } from './breaker.ts'
 export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'

@@ -11,7 +11,7 @@ import { writeBeforeExit } from './output-target.ts'
 import { reasonOf } from './reason.ts'
 import { redisTopology } from './redis-settings.ts'
 import { createRegistry, type Registry } from './registry.ts'
-import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
+import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
 import { createInstanceServer, type Listener } from './server.ts'
 import type { baseSettings } from './settings.ts'
 import { shutDown } from './shut-down.ts'
@@ -74,6 +74,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   const metrics = createMetrics({ app, instance })
   metrics.observe(logFigures(output))
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
+  metrics.observe(redisFigures(redis))
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
 

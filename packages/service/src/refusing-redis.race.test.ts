@@ -204,6 +204,31 @@ describe('a Redis that answers and does not do the work', () => {
   )
 })
 
+test('a user without the keys of one part is degraded in /health and in /metrics, with one log line', async ({
+  ownValkey: { url },
+  replicas,
+}) => {
+  const connection = await connectAdmin(url)
+  const admin = connection.client
+  const [replica] = await replicas(1, { program, env: settingsFor(url), ready: '/readyz' })
+  const rules = ['resetkeys', '~threefold:{shared}:health:*']
+  await admin.call('ACL', 'SETUSER', 'default', ...rules)
+  for (let i = 0; i < 5; i += 1) {
+    expect(await ask(`${replica!.url}/announce`)).toMatchObject({ status: 503 })
+  }
+  await until(async () => {
+    const { body } = await ask(`${replica!.url}/health`)
+    return body.includes('"degraded"') && body.includes('redis: NOPERM')
+  })
+  const { body: metrics } = await ask(`${replica!.url}/metrics`)
+  const failed = /^threefold_redis_failed_calls_total{.*code="rejected".*} (\d+)$/m.exec(metrics)
+  expect(Number(failed?.[1])).toBeGreaterThanOrEqual(5)
+  const lines = replica!.output().split('\n')
+  expect(lines.filter((line) => line.includes('redis.refused'))).toHaveLength(1)
+  await admin.call('ACL', 'SETUSER', 'default', '~*')
+  await connection.close()
+})
+
 test('a wrong script is 500, is logged as a defect, and leaves the instance healthy', async ({
   redisUrl,
   replicas,
