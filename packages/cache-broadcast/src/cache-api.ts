@@ -31,7 +31,7 @@ export interface Cache<T> {
    * `outage: 'fail'` also `unavailable` and `timeout`
    */
   get(key: string): Promise<T | undefined>
-  /** `get` of each key, in their order, in one round trip. */
+  /** `get` of each key, in their order: in one round trip, and of many keys some at a time. */
   getMany(keys: string[]): Promise<(T | undefined)[]>
   /** Stores a value for all instances. @throws CacheError `unserialisable`, `too-large` */
   set(key: string, value: T | undefined, options?: SetOptions): Promise<Delivery>

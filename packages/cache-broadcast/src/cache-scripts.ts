@@ -2,12 +2,16 @@ import { script } from '@repo/redis'
 import { NOW, publishing } from './append-script.ts'
 import { VALID } from './valid-script.ts'
 
+/** Bytes of the values in one answer, beside the first one: more would occupy Redis for too long. */
+export const ANSWER_BYTES = 262_144
+
 /**
  * Reads values, and claims the loading of those that are not there or not valid.
  * KEYS: 1 meta · 2... values
  * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 claim token · 4 claim in ms
  * Returns last number and now in ms, with a space between, then for each value: itself |
- * 1 claimed | 2 another's claim stands | 3 held by an invalidation: load, but store nowhere.
+ * 1 claimed | 2 another's claim stands | 3 held by an invalidation: load, but store nowhere |
+ * 4 not read, since the answer is long already: read it again.
  * They are one text with a line feed between, which is quicker to read than a list; they are a list
  * if a value is long or contains a line feed.
  */
@@ -18,11 +22,13 @@ export const read = script({
     ${NOW}
     local answer = redis.call('MGET', unpack(KEYS, 2))
     local floor, cleared, untagged = meta[2] or '', meta[3] or '', meta[4] or ''
-    local plain, short = true, true
+    local plain, short, length = true, true, 0
     for i = 1, #KEYS - 1 do
       local value = answer[i]
       if value and (#value > 4096 or string.find(value, '\\n', 1, true)) then short = false end
-      if not value then plain = false
+      if value then length = length + #value end
+      if value and length > ${ANSWER_BYTES} and i > 1 then answer[i] = 4
+      elseif not value then plain = false
       elseif string.byte(value) == 84 and string.sub(value, 31, 36) ~= '000000' then plain = false
       else
         local version = string.sub(value, 2, 17)
@@ -33,7 +39,7 @@ export const read = script({
       local tagPrefix, more, now = ARGV[2], '', nowMs
       ${VALID}
       for i = 1, #KEYS - 1 do
-        local value = answer[i] and held(answer[i])
+        local value = answer[i] and (answer[i] == 4 and 4 or held(answer[i]))
         if value then answer[i] = value
         else
           local claim = claimKey(KEYS[i + 1])
@@ -49,19 +55,21 @@ export const read = script({
 })
 
 /**
- * Claims the loading of a value that is there and valid but no longer fresh.
- * KEYS: 1 meta · 2 value   ARGV: 1 claim token · 2 claim in ms
- * Returns { last number, now in ms, 1 claimed | 2 another's claim stands | 3 held }.
+ * Claims the loading of values that are there and valid but no longer fresh.
+ * KEYS: 1 meta · 2... values   ARGV: 1 claim token · 2 claim in ms
+ * Returns { last number, now in ms, then for each value: 1 claimed | 2 another's claim stands | 3 held }.
  */
 export const claim = script({
   keys: 2,
   lua: /* lua */ `
-    local claim = string.sub(KEYS[2], 1, -2) .. 'l'
-    local n = redis.call('HGET', KEYS[1], 'n') or '0'
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    if redis.call('SET', claim, ARGV[1], 'NX', 'PX', ARGV[2]) then return { n, now, 1 } end
-    return { n, now, redis.call('GET', claim) == 'hold' and 3 or 2 }
+    ${NOW}
+    local answer = { redis.call('HGET', KEYS[1], 'n') or '0', nowMs }
+    for i = 2, #KEYS do
+      local claim = string.sub(KEYS[i], 1, -2) .. 'l'
+      if redis.call('SET', claim, ARGV[1], 'NX', 'PX', ARGV[2]) then answer[i + 1] = 1
+      else answer[i + 1] = redis.call('GET', claim) == 'hold' and 3 or 2 end
+    end
+    return answer
   `,
 })
 

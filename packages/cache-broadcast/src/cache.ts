@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Cache } from './cache-api.ts'
 import { type CacheOptions, readOptions } from './cache-options.ts'
 import { createClaims } from './claims.ts'
@@ -14,6 +15,9 @@ import { createReads } from './reads.ts'
 import { createSink } from './sink.ts'
 import { createStats } from './stats.ts'
 import { createTickets } from './tickets.ts'
+
+/** Keys of one `getMany` that are read and loaded at once. */
+const WINDOW = 1_024
 
 /**
  * A cache in two levels, this process and Redis, that is never wrong: what was invalidated before a
@@ -100,7 +104,18 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
       return entry.value
     },
     get,
-    getMany: (keys) => Promise.all(keys.map(get)),
+    async getMany(keys) {
+      const all = toKeys(keys)
+      if (all.length <= WINDOW) return Promise.all(all.map(get))
+      const values: (T | undefined)[] = []
+      for (let at = 0; at < all.length; at += WINDOW) {
+        for (const value of await Promise.all(all.slice(at, at + WINDOW).map(get))) {
+          values.push(value)
+        }
+        await turn() // other work of this process, between the keys
+      }
+      return values
+    },
     async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
       checkKey(key)
       if (!(ownTtlMs > 0 && ownTtlMs <= MAX_LIFE_MS)) {

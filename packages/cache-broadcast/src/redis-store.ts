@@ -1,18 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { createBatch } from './batch.ts'
-import { claim, commit, expire, extend, read } from './cache-scripts.ts'
+import { ANSWER_BYTES, claim, commit, expire, read } from './cache-scripts.ts'
+import { chunksOf } from './chunks.ts'
 import { CacheError } from './errors.ts'
+import { createFills } from './fills.ts'
 import { type BusKeys, valueKey } from './keys.ts'
-import { type Reading, READS, type Store } from './link.ts'
+import { type Delivery, type DeliveryOptions, type Reading, READS, type Store } from './link.ts'
 import { tagName } from './names.ts'
 import { offer, peek } from './offer-scripts.ts'
+import { createPace } from './pace.ts'
 import type { Publish } from './publish.ts'
 import { createPuts } from './puts.ts'
+import { CLAIMED, countOf, toAnswers, toReading, UNREAD } from './readings.ts'
 import { list, runBatch } from './run-script.ts'
+import { createStoreClaims } from './store-claims.ts'
 
-/** Keys of one script: more would hold up Redis for others. */
+/** Keys of one script: more would occupy Redis for too long. */
 const BATCH = 64
+/** Keys that are read at once: further ones wait unsent. */
+const KEYS = 512
+/** Scripts of one call in flight. */
+const SCRIPTS = 8
+/** Keys of one entry of the log. */
+const CHUNK = 100
 
 export interface RedisStoreOptions {
   cache: string
@@ -36,6 +47,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const tokens = `${randomUUID().slice(0, 8)}.`
   const tokenRun = { count: 0 }
   const nameOf = (key: string) => valueKey(prefix, key)
+  // A deadline counts from when a script is sent, and other callers are served between the scripts.
+  const reads = createPace({ maxCalls: KEYS, maxBytes: KEYS })
+  const singles = createPace()
+  let averageBytes = 0
+  const claims = createStoreClaims({
+    meta: keys.meta,
+    nameOf,
+    claimMs,
+    call,
+    pace: reads,
+    averageBytes: () => averageBytes,
+  })
 
   function nextToken(): string {
     tokenRun.count += 1
@@ -52,36 +75,85 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   async function readMany(wanted: string[]): Promise<Reading[]> {
+    const size = Math.max(1, Math.min(READS, Math.floor(ANSWER_BYTES / (averageBytes + 1))))
+    if (wanted.length <= size) return readSome(wanted)
+    return (await Promise.all(chunksOf(wanted, size).map(readSome))).flat()
+  }
+
+  async function readSome(wanted: string[]): Promise<Reading[]> {
     const token = nextToken()
-    const appliedBefore = options.applied()
     const names = [keys.meta]
     for (const key of wanted) names.push(nameOf(key))
-    const args = [clearField, keys.tagPrefix, token, claimMs]
+    claims.waits(wanted.length)
+    await Promise.resolve() // so that all reads of this tick are counted
     const listing = options.ensureListed()
-    const reading = call((client) => runBatch(client, read, names, args))
-    const reply = listing ? (await Promise.all([reading, listing]))[0] : await reading
+    let appliedBefore = 0
+    const reading = reads({
+      bytes: wanted.length,
+      run() {
+        appliedBefore = options.applied()
+        const args = [clearField, keys.tagPrefix, token, claims.time()]
+        return call((client) => runBatch(client, read, names, args))
+      },
+    })
+    const settled = reading.finally(() => claims.waited(wanted.length))
+    const reply = listing ? (await Promise.all([settled, listing]))[0] : await settled
     const [head = '', ...answers] = toAnswers(reply, wanted.length)
     const space = head.indexOf(' ')
     const version = checked(head.slice(0, space), appliedBefore)
     const ours = { token, version, nowMs: Number(head.slice(space + 1)) }
-    return answers.map((answer) => toReading(answer, ours))
+    claims.taken(countOf(answers, CLAIMED))
+    learn(answers)
+    if (!answers.includes(UNREAD)) return answers.map((answer) => toReading(answer, ours))
+    const later = await readMany(wanted.filter((_, i) => answers[i] === UNREAD))
+    return answers.map((answer) => (answer === UNREAD && later.shift()) || toReading(answer, ours))
   }
 
-  const commitBatch = createBatch<
-    { key: string; token: string; lifeMs: number; value: string },
-    boolean
-  >(BATCH, async (batch) => {
-    const names = [keys.meta, ...batch.map(({ key }) => nameOf(key))]
+  function learn(values: string[]) {
+    let bytes = 0
+    for (const value of values) bytes += value.length
+    averageBytes += (bytes / values.length - averageBytes) / 4
+  }
+
+  const commitOne = createFills(async (fills) => {
+    const names = [keys.meta, ...fills.map(({ key }) => nameOf(key))]
     const args: (string | number)[] = [clearField, keys.tagPrefix]
-    for (const { token, lifeMs, value } of batch) args.push(token, lifeMs, value)
+    for (const { token, lifeMs, value } of fills) args.push(token, lifeMs, value)
+    learn(fills.map(({ value }) => value))
+    claims.committed(fills.length)
     const reply = await call((client) => runBatch(client, commit, names, args))
     return list(reply).map((stored) => stored === 1)
   })
 
-  async function prolong(claims: { key: string; token: string }[], ms: number): Promise<void> {
-    const names = [keys.meta, ...claims.map(({ key }) => nameOf(key))]
-    const args = [ms, ...claims.map(({ token }) => token)]
-    await call((client) => runBatch(client, extend, names, args))
+  const claimOne = createBatch<string, Reading>(BATCH, async (wanted) => {
+    const token = nextToken()
+    const names = [keys.meta, ...wanted.map(nameOf)]
+    let appliedBefore = 0
+    const reply = await reads({
+      bytes: wanted.length,
+      run() {
+        appliedBefore = options.applied()
+        return call((client) => runBatch(client, claim, names, [token, claims.time()]))
+      },
+    })
+    const [n, now, ...answers] = list(reply)
+    const ours = { token, version: checked(n, appliedBefore), nowMs: Number(now) }
+    claims.taken(countOf(answers.map(String), CLAIMED))
+    return answers.map((answer) => toReading(answer, ours))
+  })
+
+  async function expireSome(
+    expired: string[],
+    bridgeMs: number,
+    wait: DeliveryOptions['wait'],
+  ): Promise<Delivery> {
+    return publish({
+      script: expire,
+      message: { kind: 'soft', cache: options.cache, keys: expired },
+      keys: expired.map(nameOf),
+      args: [bridgeMs],
+      wait,
+    })
   }
 
   const puts = createPuts({ cache: options.cache, publish, nameOf })
@@ -89,18 +161,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   return {
     read: createBatch(READS, readMany),
     readMany,
-    async claim(key) {
-      const token = nextToken()
-      const appliedBefore = options.applied()
-      const names = [keys.meta, nameOf(key)]
-      const reply = await call((client) => runBatch(client, claim, names, [token, claimMs]))
-      const [n, now, answer] = list(reply)
-      const version = checked(n, appliedBefore)
-      return toReading(answer, { token, version, nowMs: Number(now) })
-    },
-    commit: (key, fill) => commitBatch({ key, ...fill }),
-    extend: (claims) => prolong(claims, claimMs),
-    release: (key, token) => prolong([{ key, token }], 0),
+    claim: claimOne,
+    commit: (key, fill) => commitOne({ key, ...fill }),
+    extend: claims.extend,
+    release: (key, token) => claims.release(key, token),
     put(key, value, delivery) {
       const listing = options.ensureListed()
       return listing ? listing.then(() => puts(key, value, delivery)) : puts(key, value, delivery)
@@ -108,7 +172,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async peek(key, tags) {
       const appliedBefore = options.applied()
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
-      const reply = await call((client) => runBatch(client, peek, [keys.meta, nameOf(key)], args))
+      const names = [keys.meta, nameOf(key)]
+      const run = () => call((client) => runBatch(client, peek, names, args))
+      const reply = await singles({ bytes: 0, run })
       const [n, now, value] = list(reply)
       checked(n, appliedBefore)
       return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
@@ -116,32 +182,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async offer(key, { lifeMs, value }) {
       await options.ensureListed()
       const args = [clearField, keys.tagPrefix, lifeMs, value]
-      return 1 === (await call((client) => runBatch(client, offer, [keys.meta, nameOf(key)], args)))
+      const names = [keys.meta, nameOf(key)]
+      const run = () => call((client) => runBatch(client, offer, names, args))
+      return 1 === (await singles({ bytes: value.length, run }))
     },
-    expire: (expired, bridgeMs, { wait }) =>
-      publish({
-        script: expire,
-        message: { kind: 'soft', cache: options.cache, keys: expired },
-        keys: expired.map(nameOf),
-        args: [bridgeMs],
-        wait,
-      }),
+    async expire(expired, bridgeMs, { wait }) {
+      const chunks = chunksOf(expired, CHUNK)
+      // Entries are applied in order: the members that applied the last one applied all.
+      const last = chunks.pop() ?? []
+      for (const some of chunksOf(chunks, SCRIPTS)) {
+        await Promise.all(some.map((chunk) => expireSome(chunk, bridgeMs, undefined)))
+      }
+      return expireSome(last, bridgeMs, wait)
+    },
   }
-}
-
-/** A reply of `read`: its head, then the answer for each key. */
-function toAnswers(reply: unknown, keys: number): string[] {
-  const answers = typeof reply === 'string' ? reply.split('\n') : list(reply).map(String)
-  if (answers.length !== keys + 1) throw new TypeError('the batch was not answered whole')
-  return answers
-}
-
-function toReading(
-  answer: unknown,
-  { token, version, nowMs }: { token: string; version: string; nowMs: number },
-): Reading {
-  const mark = String(answer)
-  if (mark === '1') return { outcome: 'claimed', token, version, nowMs }
-  if (mark === '2') return { outcome: 'busy' }
-  return mark === '3' ? { outcome: 'held' } : { outcome: 'hit', value: mark, nowMs }
 }
