@@ -1,24 +1,24 @@
+import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
 import {
   type ConnectionLog,
-  createAnswerLog,
+  createRetryStrategy,
+  followRecovery,
   isSomebodyElses,
+  limitConnecting,
+  limitSilence,
   openClient,
   type Script,
-  script as defineScript,
   type Topology,
 } from '@repo/redis'
 import type { RedisOptions } from 'ioredis'
+import { requireConnectionOptions } from './connection-options.ts'
 import { RateLimitError, unavailable } from './errors.ts'
+import { createGate, PROBE_MS } from './gate.ts'
 import { LIMITER_SLOT, type LimiterKeys, limiterKeys } from './keys.ts'
-import { type Call, createLane, isUnknownScript } from './lane.ts'
+import { createLane, isUnknownScript, type Lane } from './lane.ts'
+import { createProbeCall } from './probe.ts'
 import { addArgument, scriptText, toText } from './resp.ts'
-
-/** After so many failures in a row nothing is sent until a probe is answered. */
-const FAILURES = 3
-const PROBE_MS = 100
-
-/** KEYS: 1 a string that ends by itself */
-const WRITE = defineScript({ keys: 1, lua: `return redis.call('SET', KEYS[1], '1', 'PX', 10000)` })
+import { aTime, requireValid } from './validation.ts'
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
@@ -35,100 +35,79 @@ export interface LimiterRedis {
   /** As `run`, of keys and then arguments that `addArgument` made. */
   runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown>
   /** Sends a script by its hash, as a complete text; an unknown script is the receiver's to handle. */
-  send(text: string, isAscii: boolean, call: Call): void
+  readonly send: Lane
   /** As `run`, with text in the answer. */
   runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
-  /** Writes a little where counts are, as `take` does. @throws RateLimitError with the answer of Redis */
+  /** Counts as `take` does, on a subject of its own. @throws RateLimitError with the answer of Redis */
   check(): Promise<void>
   /** Waits until connected. @throws RateLimitError `unavailable` */
   ready(timeoutMs?: number): Promise<void>
   close(): Promise<void>
 }
 
-/**
- * Connects for limits. A request waits at most `deadlineMs`, three failures in a row or a broken
- * connection stop all sending, and a probe each 100 ms finds out when Redis is back, so that no
- * request is spent on that. A command is never sent again: it may have counted.
- */
-export function connectLimiterRedis({
-  name,
-  deadlineMs = 150,
-  log,
-  ...topology
-}: Topology & {
+/** What a connection for limits needs. */
+interface LimiterRedisOptions extends Topology {
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
+  /** The longest time that a take waits for Redis, in ms. */
   deadlineMs?: number
   log?: ConnectionLog
-}): LimiterRedis {
+}
+
+/** A server that answers nothing for this long hangs, or is no longer there: the connection is replaced. */
+const SILENCE_MS = 1_000
+
+/**
+ * Connects for limits. A request waits at most `deadlineMs`. After three rounds of takes without an
+ * answer, without a connection, or while Redis refuses to count, nothing is sent until a probe each
+ * 100 ms was counted, so that no request is spent on that. A command is never sent again: it may have
+ * counted. One that was not sent because the connection was just lost waits for the first attempt to
+ * replace it.
+ * @throws RateLimitError `bad-option`
+ */
+export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
+  requireConnectionOptions(given)
+  const { name, deadlineMs = 150, log, ...topology } = given
+  const names = limiterKeys(topology.prefix)
+  const pauseMs = createRetryStrategy()
+  // The timers of ioredis that judge the server end before its answers are read: it gets none.
   const options = {
     connectionName: `${name}-ratelimit`,
-    commandTimeout: deadlineMs,
-    connectTimeout: 500,
+    connectTimeout: 0,
     disconnectTimeout: 100,
-    // A server that leaves commands unanswered this long hangs, or is no longer there: connect anew.
-    socketTimeout: Math.max(1_000, 2 * deadlineMs),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: false,
-    retryStrategy: () => PROBE_MS,
+    retryStrategy: (attempt) => Math.min(pauseMs(attempt), PROBE_MS),
     reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
-  const lane = createLane(client, { deadlineMs, onAnswer, onFailure })
-  const logAnswer = createAnswerLog(log)
-  const names = limiterKeys(topology.prefix)
-  let failed = 0
-  let down = false
-  let probing: NodeJS.Timeout | undefined
+  const recovery = followRecovery(client)
+  limitConnecting(client)
+  const probeCall = createProbeCall(names)
+  const gate = createGate({ probe, isConnected: () => client.status === 'ready', log })
+  const lane = createLane(client, {
+    deadlineMs,
+    recovery,
+    onWritten: limitSilence(client, Math.max(SILENCE_MS, 2 * deadlineMs)),
+    onAnswer: () => gate.noteAnswer(),
+    onErrorAnswer: (error) => gate.noteRefusal(error),
+    onLate: (why) => gate.noteLate(why),
+  })
+  let reason = ''
 
-  function note(up: boolean, reason = '') {
-    if (down !== up) return
-    down = !up
-    if (up) log?.info({ event: 'ratelimit.redis.up' }, 'limits are exact again')
-    else log?.warn({ event: 'ratelimit.redis.down', reason }, 'limits go without Redis')
-  }
-
-  function answered() {
-    failed = 0
-    clearInterval(probing)
-    probing = undefined
-    note(true)
-  }
-
-  async function probe() {
-    try {
-      await client.ping()
-      answered()
-    } catch {
-      failed += 1 // still away
-    }
-  }
-
-  function onAnswer() {
-    failed = 0
-  }
-
-  function onFailure(error: Error) {
-    // An answer, even an error, says that the server is there.
-    if (error.name === 'ReplyError') {
-      if (!isUnknownScript(error)) logAnswer(error)
-      return
-    }
-    failed += 1
-    if (failed < FAILURES || probing) return
-    note(false, error.message)
-    probing = setInterval(() => void probe(), PROBE_MS)
-    probing.unref()
+  function probe(): Promise<unknown> {
+    return runPieces(probeCall.script, probeCall.keys, probeCall.pieces)
   }
 
   function replyTo(text: string): Promise<unknown> {
-    return new Promise<unknown>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       lane(text, false, { answered: resolve, unanswered: reject })
     })
   }
 
+  /** Sends a script by its hash, and as a whole when the server does not have it: then nothing ran. */
   async function runPieces(
     { sha, lua }: Script,
     keys: number,
@@ -137,7 +116,6 @@ export function connectLimiterRedis({
     try {
       return await replyTo(scriptText('evalsha', sha, keys, pieces))
     } catch (error) {
-      // Answered before anything ran: sending the whole script repeats nothing.
       if (!isUnknownScript(error)) throw error
       return replyTo(scriptText('eval', lua, keys, pieces))
     }
@@ -150,39 +128,50 @@ export function connectLimiterRedis({
     return runPieces(script, keys.length, pieces)
   }
 
-  client.on('error', (error: Error) => note(false, error.message))
-  client.on('close', () => note(false, 'the connection was closed'))
-  client.on('ready', answered)
+  client.on('error', (error: Error) => {
+    reason = error.message
+  })
+  client.on('close', () => {
+    if (!recovery.isRecovering()) gate.noteLost(reason || 'the connection was closed')
+  })
+  client.on('ready', () => {
+    reason = ''
+    gate.noteReady()
+  })
 
   return {
     keys: names,
     log,
-    available: () => client.status === 'ready' && probing === undefined,
+    available: () => !gate.isShut && (client.status === 'ready' || recovery.isRecovering()),
     run,
     runPieces,
     send: lane,
     async check() {
       if (client.status !== 'ready') throw new RateLimitError('unavailable', 'not connected')
-      await run(WRITE, [names.health], []).catch((error: unknown) => {
+      await probe().catch((error: unknown) => {
         throw unavailable(error)
       })
     },
     runText: async (script, keys, args) => toText(await run(script, keys, args)),
     async ready(timeoutMs = 2_000) {
+      requireValid('bad-argument', timeoutMs, aTime('timeoutMs'))
       if (client.status === 'ready') return
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const message = `Redis did not answer within ${timeoutMs} ms`
-      const timer = setTimeout(() => reject(new RateLimitError('unavailable', message)), timeoutMs)
+      const cancel = setAwakeTimeout(() => {
+        const message = `Redis did not answer within ${timeoutMs} ms`
+        reject(new RateLimitError('unavailable', reason ? `${message}: ${reason}` : message))
+      }, timeoutMs)
       client.once('ready', resolve)
       await promise.finally(() => {
-        clearTimeout(timer)
+        cancel()
         client.off('ready', resolve)
       })
     },
     async close() {
-      clearInterval(probing)
+      gate.close()
       client.removeAllListeners('close')
-      if (client.status === 'ready') await client.quit().catch(() => 'gone')
+      const goodbye = createDeadlines({ ms: deadlineMs })
+      if (client.status === 'ready') await goodbye.run(client.quit()).catch(() => 'unreachable')
       client.disconnect()
     },
   }

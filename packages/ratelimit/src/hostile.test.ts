@@ -107,6 +107,11 @@ describe('a function of the package that gets hostile options', () => {
       [{ ...limits, maxKeys: 5, replicas: 1, now: () => 5 }, createInMemory],
       [{ limiter, policies: ['p'] }, createGuard],
       [{ limiter, policies: ['p'], dimensions: () => ({}), options: () => ({}) }, rateLimit],
+      [{ url: redisUrl, name: 'a', deadlineMs: 150, prefix: 'p' }, connectAndClose],
+      [{ log: { info: () => undefined, warn: () => undefined } }, connectTo(redisUrl)],
+      [{ sentinels: ['127.0.0.1:1'], sentinelTls: false }, connectTo('redis://primary')],
+      [{ sentinelUsername: 'u', sentinelPassword: 'p' }, connectTo(redisUrl)],
+      [{ clusterNodes: ['127.0.0.1:1'] }, connectTo(redisUrl)],
     ]
     for (const [valid, create] of functions) {
       expect(
@@ -116,6 +121,11 @@ describe('a function of the package that gets hostile options', () => {
     for (const create of [createRateLimiter, createMemoryRateLimiter, createGuard, rateLimit]) {
       expect(await findRawErrors(create, { isCoded })).toEqual([])
     }
+    expect(await findRawErrors(connectLimiterRedis, { isCoded })).toEqual([])
+    const redisConnection = connectionOf(redisUrl)
+    const ready = (timeoutMs: number) => redisConnection.ready(timeoutMs)
+    const except = ['undefined', '2 ** 31']
+    expect(await findRawErrors(ready, { isCoded, except })).toEqual([])
   })
 
   test('answers a hostile argument with a result or a coded error', async () => {
@@ -194,6 +204,14 @@ function connectionOf(url: string): LimiterRedis {
   const redis = connectLimiterRedis({ url, name: 'test' })
   void redis.close()
   return redis
+}
+
+function connectAndClose(options: Parameters<typeof connectLimiterRedis>[0]) {
+  return connectLimiterRedis(options).close()
+}
+
+function connectTo(url: string) {
+  return (options: object) => connectAndClose({ url, name: 'test', ...options })
 }
 
 function createLimiterAndClose(options: Parameters<typeof createRateLimiter>[0]) {

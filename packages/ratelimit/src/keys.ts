@@ -14,7 +14,7 @@ export type LimiterKeys = ReturnType<typeof limiterKeys>
  *   `concurrency` a zset lease -> end (ms); it ends by itself
  * - `<policy>~` zset: the shapes that instances count in -> until when (ms)
  * - `blocks` zset: a subject, `<policy>:<identifier>` -> until when it is blocked (ms)
- * - `health` string: written by the check of `/health`
+ * - `.health~<shape>:probe`: the counts of probes
  * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset subject -> refusals
  *
  * A subject has one name in all releases. The release before shapes names its counts like subjects.
@@ -36,7 +36,6 @@ export function limiterKeys(prefix = DEFAULT_PREFIX) {
     countPrefix: (policy: Policy) => key(`${policy.name}~${shapeOf(policy)}`, ''),
     shapes: (policy: string) => key(`${policy}~`),
     blocks: key('.blocks'),
-    health: key('.health'),
     activityPrefix: key('.activity', ''),
     limitedPrefix: key('.limited', ''),
     parseSubject,

@@ -1,4 +1,5 @@
 import { createDeadlines, type Deadline, type Deadlines } from '@repo/concurrency'
+import type { Recovery } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /** Receives the outcome of one command, once. */
@@ -19,8 +20,13 @@ interface LaneOptions {
   deadlineMs: number
   /** Runs before the receiver of each answer. */
   onAnswer: () => void
-  /** Runs before the receiver of each failure. */
-  onFailure: (error: Error) => void
+  /** Runs before the receiver of each error that the server sent, but not for an unknown script. */
+  onErrorAnswer: (error: Error) => void
+  /** Runs once for all calls that one sweep finds late: they are one round. */
+  onLate: (reason: string) => void
+  /** Runs after a command was written. */
+  onWritten: () => void
+  recovery: Recovery
 }
 
 /** An entry of the queue in which ioredis finds the receiver of each reply. */
@@ -36,7 +42,7 @@ class Sent {
     this.#call = call
     this.#deadlines = deadlines
     this.#options = options
-    this.#deadline = deadlines.start(() => this.#fail(createLateError(options.deadlineMs)))
+    this.#deadline = deadlines.start(() => this.#fail(new Error(lateness(options.deadlineMs))))
   }
 
   resolve(reply: unknown) {
@@ -49,14 +55,19 @@ class Sent {
     if (this.#deadlines.end(this.#deadline)) this.#fail(error)
   }
 
+  /** Whether its outcome is still open. */
+  get isOpen(): boolean {
+    return this.#deadline.isOpen
+  }
+
   #fail(error: Error) {
-    this.#options.onFailure(error)
+    if (isAnswer(error) && !isUnknownScript(error)) this.#options.onErrorAnswer(error)
     this.#call.unanswered(error)
   }
 }
 
-function createLateError(ms: number): Error {
-  return new Error(`Redis did not answer within ${ms} ms`)
+function lateness(ms: number): string {
+  return `no answer within ${ms} ms`
 }
 
 /**
@@ -64,23 +75,44 @@ function createLateError(ms: number): Error {
  * its reply, which is all that `client.sendCommand` does in the end. Of a single call that method, its
  * `Command` with a promise, and a timer per call are a quarter of the processor time.
  *
- * A call waits at most `deadlineMs`; while the client is not ready, it fails at once.
+ * A call waits at most `deadlineMs` of time in which our event loop ran, so a pause of this process is
+ * no outage. While a lost connection is replaced for the first time, a call waits within that time,
+ * since nothing of it was sent. Without a connection it fails at once. No call is written twice.
  */
 export function createLane(client: Redis, options: LaneOptions): Lane {
-  const deadlines = createDeadlines({ ms: options.deadlineMs })
+  const { recovery } = options
+  const deadlines = createDeadlines({
+    ms: options.deadlineMs,
+    onSweep: () => options.onLate(lateness(options.deadlineMs)),
+  })
 
-  return function send(text, isAscii, call) {
+  function write(text: string, isAscii: boolean, command: Sent) {
     const { stream } = client
     if (client.status !== 'ready' || !stream.writable) {
-      const error = new Error('not connected to Redis')
-      options.onFailure(error)
-      call.unanswered(error)
+      command.reject(new Error('not connected to Redis'))
       return
     }
     stream.write(text, isAscii ? 'latin1' : 'utf8')
     // ioredis reads the database of an entry only to send it again, which this client never does.
-    client.commandQueue.push({ command: new Sent(call, deadlines, options), stream, select: 0 })
+    client.commandQueue.push({ command, stream, select: 0 })
+    options.onWritten()
   }
+
+  return function send(text, isAscii, call) {
+    const command = new Sent(call, deadlines, options)
+    if (!recovery.isRecovering()) {
+      write(text, isAscii, command)
+      return
+    }
+    recovery.afterAttempt(() => {
+      if (command.isOpen) write(text, isAscii, command)
+    })
+  }
+}
+
+/** Whether the server sent this error. */
+export function isAnswer(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
 }
 
 /** Whether the server does not have the script: nothing ran. */

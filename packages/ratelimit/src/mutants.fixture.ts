@@ -30,6 +30,19 @@ const MUTANTS: Record<string, Edit[]> = {
   ],
   'a lease without an end': [['quota-leases.ts', 'nowMs >= lease.untilMs', 'false']],
   'a lease that is not used up': [['quota-leases.ts', 'lease.units -= cost', '']],
+  'a deadline that is a timer': [
+    [
+      'lane.ts',
+      'this.#deadline = deadlines.start(',
+      "setTimeout(() => this.reject(new Error('late')), options.deadlineMs)\nthis.#deadline = deadlines.start(",
+    ],
+  ],
+  'a call that does not wait for the next connection': [
+    ['lane.ts', 'if (!recovery.isRecovering()) {', 'if (deadlines) {'],
+  ],
+  'an error answer that tells nothing of other calls': [
+    ['connect.ts', 'onErrorAnswer: (error) => gate.noteRefusal(error)', 'onErrorAnswer() {}'],
+  ],
   // Also the names of the release before shapes.
   'counts without a shape in their name': [
     ['keys.ts', "key(`${policy.name}~${shapeOf(policy)}`, '')", "key(policy.name, '')"],

@@ -77,6 +77,11 @@ export function aString(name: string): Expected {
   return { name, must: 'a string', isValid: (value) => typeof value === 'string' }
 }
 
+/** A time that a timer of Node can wait. */
+export function aTime(name: string): Expected {
+  return anInteger(name, 0, 2 ** 31 - 1)
+}
+
 export function aFunction(name: string): Expected {
   return { name, must: 'a function', isValid: (value) => typeof value === 'function' }
 }
