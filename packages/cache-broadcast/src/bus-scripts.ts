@@ -76,5 +76,11 @@ export const renew = script({
  */
 export const leave = publishing(`redis.call('ZREM', KEYS[3], ARGV[3])`)
 
+/**
+ * Appends a message that no instance of this release can apply: values from before are made invalid,
+ * for it may invalidate any of them. KEYS, ARGV and answer as `publishing` says.
+ */
+export const forward = publishing(`redis.call('HSET', KEYS[1], 'floor', n)`)
+
 /** Appends an event; KEYS, ARGV and answer as `publishing` says. */
 export const emit = publishing('')

@@ -13,7 +13,7 @@ import {
   encodeData,
   readOptions,
 } from './bus-input.ts'
-import { emit, leave } from './bus-scripts.ts'
+import { emit, forward, leave } from './bus-scripts.ts'
 import { createClock } from './clock.ts'
 import { createEntries } from './entries.ts'
 import { CacheError } from './errors.ts'
@@ -180,6 +180,8 @@ export function createBus(options: BusOptions): Bus {
       applied: () => tail.last(),
       claimMs,
       maxMessageBytes,
+      forward: (body) =>
+        publish({ script: forward, message: { kind: 'floor' }, body, wait: undefined }),
       attach(sink: Sink) {
         if (sink.hasTags && !sinks.tagged.has(sink.cache)) tagged.changed()
         return sinks.attach(sink)

@@ -91,6 +91,11 @@ export interface Link {
   /** A larger event is refused. */
   readonly maxMessageBytes: number
   store(cache: string, options?: { hasTags?: boolean }): Store
+  /**
+   * Sends a message that this release cannot apply, as JSON. Each instance that cannot either drops all
+   * that it caches, and what Redis caches from before is invalid.
+   */
+  forward(body: string): Promise<Delivery>
   /** Returns how to detach. */
   attach(sink: Sink): () => void
 }

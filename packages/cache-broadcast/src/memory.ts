@@ -136,6 +136,12 @@ export function createMemoryBus({
       applied: () => last,
       claimMs: 300,
       maxMessageBytes: DEFAULT_MESSAGE_BYTES,
+      async forward() {
+        last += 1
+        sinks.clear(last)
+        handlers.resync()
+        return { outcome: 'sent', n: last }
+      },
       store,
       attach: (sink) => sinks.attach(sink),
     },

@@ -1,3 +1,4 @@
+import type { ConnectionLog } from '@repo/redis'
 import type { Bus } from './bus-api.ts'
 import { checkEvent, encodeData, measureMessage } from './bus-input.ts'
 import { CacheError, type CacheErrorCode } from './errors.ts'
@@ -32,9 +33,43 @@ export function toStorable(texts: string[]): string[] {
   throw new CacheError('bad-key', 'PostgreSQL stores no text with a zero byte')
 }
 
-/** Sends the message of a row. @throws CacheError */
-export async function send(bus: Bus, message: unknown): Promise<void> {
-  if (!isMessage(message)) throw new CacheError('unserialisable', 'a malformed message')
+/** A row, and whether it waits for so long that no release that could send it runs. */
+interface Row {
+  message: unknown
+  isLeft: boolean
+}
+
+/**
+ * Sends the message of a row. One that this release cannot send is left to another release. When no
+ * instance has sent it for long it is forwarded, and invalidates more than it says: it would stay for
+ * ever, and with it the doubt about all that is cached.
+ * @throws CacheError
+ */
+export async function send(bus: Bus, { message, isLeft }: Row, log?: ConnectionLog): Promise<void> {
+  try {
+    await sendAsItIs(bus, message)
+  } catch (error) {
+    if (!isLeft || !isPermanent(error) || isEvent(message)) throw error
+    // Instances of a later release may be able to read it.
+    const text = isMessage(message) ? UNSENDABLE : JSON.stringify(message)
+    await bus.link.forward(text.length <= MAX_FORWARDED ? text : UNSENDABLE)
+    const fields = { event: 'outbox.forwarded', bus: bus.name, err: error }
+    log?.warn(fields, 'a row of the outbox that cannot be sent invalidates all that is cached')
+  }
+}
+
+/** A kind that no release has. */
+const UNSENDABLE = '{"kind":"unsendable"}'
+/** In UTF-16 units; a longer message would cost every reader more than it says. */
+const MAX_FORWARDED = 16_384
+
+/** Whether a row is an event: it invalidates nothing. */
+export function isEvent(message: unknown): boolean {
+  return isMessage(message) && message.kind === 'event'
+}
+
+async function sendAsItIs(bus: Bus, message: unknown): Promise<void> {
+  if (!isMessage(message)) throw new CacheError('unserialisable', 'a message of another release')
   if (message.kind === 'keys') await bus.invalidate(message.cache, message.keys)
   else if (message.kind === 'tags') await bus.invalidateTag(message.tags)
   else if (message.kind === 'clear') await bus.clear(message.cache)

@@ -108,7 +108,7 @@ test('who relays and dies before the end leaves the row to the others', async ({
   expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 0 })
 })
 
-test('a row that can never be sent is set aside, and one of a later release stays: none blocks the rest', async ({
+test('an event that can never be sent is set aside, and a row of a later release stays: none blocks the rest', async ({
   redisUrl,
   join,
   db,
@@ -126,13 +126,14 @@ test('a row that can never be sent is set aside, and one of a later release stay
   const seen: unknown[] = []
   a.bus.on('made', (data) => void seen.push(data))
   expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 100 })
-  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 21 })
+  // An invalidation in another form may not be lost: it stays too.
+  expect(await outbox.relay()).toEqual({ relayed: 1, failed: 1, refused: 20 })
   await until(() => seen.length === 1)
-  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 0 })
+  expect(await outbox.relay()).toEqual({ relayed: 0, failed: 1, refused: 0 })
   const rows = await db.select({ bus: schema.cacheOutbox.bus }).from(schema.cacheOutbox)
   const counts = Map.groupBy(rows, ({ bus }) => bus)
-  expect(counts.get(a.bus.name)).toHaveLength(120)
-  expect(counts.get(`${a.bus.name}:refused`)).toHaveLength(121)
+  expect(counts.get(a.bus.name)).toHaveLength(121)
+  expect(counts.get(`${a.bus.name}:refused`)).toHaveLength(120)
 })
 
 async function openAndClose(options: { bus: Bus; db: Db; everyMs: number }) {

@@ -2,15 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { repeat } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
-import { and, asc, eq, inArray, lte, max, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, lte, max, or, sql } from 'drizzle-orm'
 import type { Bus } from './bus-api.ts'
 import { checkMethods, checkWhole, readOptions } from './bus-input.ts'
 import { chunk } from './invalidations.ts'
 import type { Message } from './message.ts'
 import { checkName, toKeys, toTags } from './names.ts'
-import { checkStorableEvent, isPermanent, KINDS, send, toStorable } from './outbox-rows.ts'
+import { checkStorableEvent, isEvent, isPermanent, KINDS, send, toStorable } from './outbox-rows.ts'
 
 const { cacheOutbox } = schema
+
+/** Whether a row waits for so long that no release that could send it runs. By PostgreSQL's clock. */
+const isLeft = sql<boolean>`${cacheOutbox.createdAt} < now() - interval '10 s'`
 
 /** A transaction of `@repo/database`, or the database itself. */
 export type OutboxTransaction = Pick<Database, 'insert'>
@@ -28,8 +31,9 @@ export interface Outbox {
   emit(tx: OutboxTransaction, event: string, data?: unknown): Promise<void>
   /**
    * Sends what is waiting, at most 100 rows: call it after the commit, so that nobody waits for
-   * the next turn. `failed` rows stay; a row that can never be sent is set aside as `refused`, in the
-   * table under the name of the bus and `:refused`.
+   * the next turn. `failed` rows stay; an event that can never be sent is set aside as `refused`, in
+   * the table under the name of the bus and `:refused`. A row of another kind that no release has sent
+   * for 10 s is forwarded: it invalidates all that is cached.
    */
   relay(): Promise<Relayed>
   /**
@@ -68,8 +72,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   checkWhole('everyMs', everyMs, 1)
   if (options.log !== undefined) checkMethods('log', options.log, ['info', 'warn'])
   const { bus, db, log } = options
-  /** Rows of later releases are theirs to send. */
-  const ours = and(eq(cacheOutbox.bus, bus.name), inArray(sql`message->>'kind'`, KINDS))
+  /** Rows of later releases are theirs to send, unless no instance of them does. */
+  const ours = and(eq(cacheOutbox.bus, bus.name), or(inArray(sql`message->>'kind'`, KINDS), isLeft))
 
   async function add(tx: OutboxTransaction, message: Message) {
     checkMethods('tx', tx, ['insert'])
@@ -79,23 +83,23 @@ export function createOutbox(options: OutboxOptions): Outbox {
   async function relay(): Promise<Relayed> {
     return db.transaction(async (tx) => {
       const rows = await tx
-        .select({ id: cacheOutbox.id, message: cacheOutbox.message })
+        .select({ id: cacheOutbox.id, message: cacheOutbox.message, isLeft })
         .from(cacheOutbox)
         .where(ours)
         .orderBy(asc(cacheOutbox.id))
         .limit(100)
         // Rows that another instance is relaying are its business, unless it dies.
         .for('update', { skipLocked: true })
-      const sent = await Promise.allSettled(rows.map(({ message }) => send(bus, message)))
+      const sent = await Promise.allSettled(rows.map((row) => send(bus, row, log)))
       const done: number[] = []
       const refused: number[] = []
-      for (const [i, { id }] of rows.entries()) {
+      for (const [i, { id, message }] of rows.entries()) {
         const result = sent[i]
         if (result?.status === 'fulfilled') done.push(id)
-        else if (isPermanent(result?.reason)) {
+        else if (isPermanent(result?.reason) && isEvent(message)) {
           refused.push(id)
           const fields = { event: 'outbox.refused', bus: bus.name, id, err: result?.reason }
-          log?.warn(fields, 'a row of the outbox can never be sent, and is set aside')
+          log?.warn(fields, 'an event of the outbox can never be sent, and is set aside')
         }
       }
       if (done.length > 0) await tx.delete(cacheOutbox).where(inArray(cacheOutbox.id, done))
