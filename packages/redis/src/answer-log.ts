@@ -1,3 +1,4 @@
+import { requireMethods } from './bad-option.ts'
 import { isDefect } from './errors.ts'
 
 /** The part of a logger that a connection uses; pino fits. */
@@ -17,10 +18,11 @@ const MAX_ANSWERS = 100
  * refuses each command causes one line a minute, not one for each request.
  */
 export function createAnswerLog(log: ConnectionLog | undefined) {
+  if (log !== undefined) requireMethods('log', log, ['info', 'warn'])
   const loggedAtMs = new Map<string, number>()
 
   return function logAnswer(error: Error): void {
-    if (!log) return
+    if (!log || !(error instanceof Error)) return
     const reason = error.message.split('\n', 1)[0] ?? ''
     const nowMs = performance.now()
     const beforeMs = loggedAtMs.get(reason)

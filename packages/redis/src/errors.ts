@@ -44,7 +44,8 @@ const SOMEBODY_ELSES = /^(READONLY|MOVED|CLUSTERDOWN) /
 const NOT_NOW = /^(ASK|TRYAGAIN|LOADING|MASTERDOWN) /
 
 /** Whether an answer of the server means that the connection is to one that is the right one no more. */
-export const isSomebodyElses = (message: string) => SOMEBODY_ELSES.test(message)
+export const isSomebodyElses = (message: string) =>
+  typeof message === 'string' && SOMEBODY_ELSES.test(message)
 
 /** Whether an error means that Redis is unavailable or does not do the work, and is no defect. */
 export function isRedisOutage(error: unknown): boolean {

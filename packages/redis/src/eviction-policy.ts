@@ -1,3 +1,4 @@
+import { requireMethods } from './bad-option.ts'
 import type { RedisConnection } from './connect.ts'
 
 export type EvictionPolicy =
@@ -14,6 +15,7 @@ export type EvictionPolicy =
  * nonces and revocations when memory runs short: an instance must not serve on such a store.
  */
 export async function checkEvictionPolicy(redis: RedisConnection): Promise<EvictionPolicy> {
+  requireMethods('redis', redis, ['call'])
   try {
     const reply = await redis.call((client) => client.config('GET', 'maxmemory-policy'))
     const policy: unknown = Array.isArray(reply) ? reply[1] : undefined

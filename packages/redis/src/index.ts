@@ -1,6 +1,6 @@
 export type { CallStats, FailureCode } from './call-stats.ts'
 export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './address.ts'
-export { type Breaker, type BreakerState, createBreaker } from './breaker.ts'
+export type { Breaker, BreakerState } from './breaker.ts'
 export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
 export {
   isDefect,

@@ -17,6 +17,13 @@ test('different parts never make the same key', () => {
 
 test('a concern that would be no hash tag is refused', () => {
   for (const concern of ['', '{', 'a}b', 'a{b}']) {
-    expect(() => keyspace(concern)).toThrow(TypeError)
+    expect(() => keyspace(concern)).toThrow(expect.objectContaining({ code: 'bad-option' }))
   }
+})
+
+test('parts that Redis would store under one name are refused: text that is not well-formed', () => {
+  for (const part of ['a\ud800', 'a\udbff', '\udc00a', 'x'.repeat(4_097)]) {
+    expect(() => key(part)).toThrow(expect.objectContaining({ code: 'bad-option' }))
+  }
+  expect(key('a\u{1f600}\ufffd')).toContain('\u{1f600}')
 })

@@ -1,8 +1,15 @@
+import { checkOption, refuse } from './bad-option.ts'
+
 /** The hash tag of what all parts of the platform share. */
 export const SHARED_SLOT = 'shared'
 
 /** What the names of a deployment begin with unless it chose another prefix. */
 export const DEFAULT_PREFIX = 'threefold'
+
+/** A concern is a hash tag. */
+const CONCERN = /^[^{}]+$/
+/** The longest part of a key. */
+const MAX_PART = 4_096
 
 /** How a deployment names its keys and channels. */
 export interface Naming {
@@ -22,21 +29,42 @@ export interface Naming {
  * for what has much traffic, and a connection, of its own. Different parts never make the same key: a
  * colon inside a part, as in an IPv6 address, is escaped. A connection has `keyspace` with its prefix.
  *
- * @throws TypeError when the concern is empty or has braces, and so would be no hash tag, or the
- * prefix is malformed
+ * @throws RedisError `bad-option` when the concern is empty or has braces, and so would be no hash tag,
+ * when the prefix is malformed, and when a part is no well-formed string of at most 4,096 characters:
+ * two different ones would be one key
  */
-export function keyspace(concern: string, { ownSlot = false, prefix = DEFAULT_PREFIX } = {}) {
-  if (!/^[^{}]+$/.test(concern)) throw new TypeError(`"${concern}" cannot be a hash tag`)
-  if (!isPrefix(prefix)) throw new TypeError(`"${prefix}" cannot be a prefix of keys`)
+export function keyspace(
+  concern: string,
+  options: { ownSlot?: boolean; prefix?: string | undefined } = {},
+) {
+  if (!isPart(concern) || !CONCERN.test(concern))
+    refuse('concern', 'a hash tag: well-formed text without braces')
+  if (!isOptions(options)) refuse('options', 'an object')
+  const { ownSlot = false, prefix = DEFAULT_PREFIX } = checkOption('options', () => ({
+    ...options,
+  }))
+  if (typeof ownSlot !== 'boolean') refuse('ownSlot', 'true or false')
+  if (!isPrefix(prefix)) refuse('prefix', '1 to 64 letters, digits, dots, dashes and underscores')
   const begin = ownSlot ? `${prefix}:{${concern}}` : `${prefix}:{${SHARED_SLOT}}:${concern}`
   return function key(...parts: string[]): string {
+    for (const part of parts) {
+      if (!isPart(part)) refuse('part', `well-formed text of at most ${MAX_PART} characters`)
+    }
     return [begin, ...parts.map(escapePart)].join(':')
   }
 }
 
 /** Whether a prefix ends where the rest of a name begins, so that no two make the same name. */
 export function isPrefix(prefix: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(prefix)
+  return typeof prefix === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(prefix)
+}
+
+function isPart(part: unknown): boolean {
+  return typeof part === 'string' && part.length <= MAX_PART && part.isWellFormed()
+}
+
+function isOptions(options: unknown): boolean {
+  return typeof options === 'object' && options !== null
 }
 
 function escapePart(part: string): string {

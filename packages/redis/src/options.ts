@@ -1,4 +1,5 @@
 import { isAddressFault, parseAddress, parseRedisUrl } from './address.ts'
+import { checkOption, refuse, requireMethods } from './bad-option.ts'
 import { RedisError } from './errors.ts'
 import { isPrefix } from './keys.ts'
 
@@ -21,10 +22,6 @@ type TopologyOption =
   | 'sentinelPassword'
   | 'sentinelTls'
 
-function refuse(option: string, expected: string): never {
-  throw new RedisError('bad-option', `${option} must be ${expected}`)
-}
-
 /** @throws RedisError `bad-option` unless it is a number of ms from `minMs` that a timer can wait */
 export function requireMs(option: string, ms: unknown, minMs = 1): void {
   if (typeof ms === 'number' && ms >= minMs && ms <= MAX_TIMER_MS) return
@@ -41,29 +38,19 @@ export function requireConnectOptions(
   options: Unchecked<TopologyOption | 'name' | 'deadlineMs' | 'log'>,
 ): void {
   requireTopology(options)
-  const { name, deadlineMs, log } = options
+  const { name, deadlineMs, log } = checkOption('options', () => ({ ...options }))
   if (typeof name !== 'string' || !NAME.test(name)) {
     refuse('name', '1 to 256 printable ASCII characters without spaces')
   }
   if (deadlineMs !== undefined) requireMs('deadlineMs', deadlineMs)
-  if (log !== undefined) requireLog(log)
-}
-
-function requireLog(log: unknown): void {
-  const isLog =
-    typeof log === 'object' &&
-    log !== null &&
-    'info' in log &&
-    typeof log.info === 'function' &&
-    'warn' in log &&
-    typeof log.warn === 'function'
-  if (!isLog) refuse('log', 'a logger with the methods info and warn')
+  if (log !== undefined) requireMethods('log', log, ['info', 'warn'])
 }
 
 /** @throws RedisError `bad-option` that names the option */
 export function requireTopology(topology: Unchecked<TopologyOption>): void {
   if (typeof topology !== 'object' || topology === null) refuse('options', 'an object')
-  const { url, sentinels, clusterNodes, prefix, legacyNames, sentinelTls } = topology
+  const read = checkOption('options', () => ({ ...topology }))
+  const { url, sentinels, clusterNodes, prefix, legacyNames, sentinelTls } = read
   requireParsed('url', () => parseRedisUrl(url))
   if (sentinels && clusterNodes) refuse('sentinels', 'absent in a cluster, which has none')
   requireAddresses('sentinels', sentinels)
@@ -77,7 +64,7 @@ export function requireTopology(topology: Unchecked<TopologyOption>): void {
   for (const [option, value] of Object.entries({ legacyNames, sentinelTls })) {
     if (value !== undefined && typeof value !== 'boolean') refuse(option, 'true or false')
   }
-  const { sentinelUsername, sentinelPassword } = topology
+  const { sentinelUsername, sentinelPassword } = read
   for (const [option, value] of Object.entries({ sentinelUsername, sentinelPassword })) {
     if (value !== undefined && typeof value !== 'string') refuse(option, 'a string')
   }

@@ -59,9 +59,10 @@ describe('a script', () => {
 
   test('with another number of keys throws before anything is sent', async () => {
     const none = redis.call((client) => runScript(client, count, [], [1]))
-    await expect(none).rejects.toThrow(new TypeError('this script takes 1 keys, not 0'))
+    const message = 'keyNames must be 1 keys for this script, not 0'
+    await expect(none).rejects.toMatchObject({ code: 'bad-option', message })
     const two = redis.call((client) => runScript(client, count, ['a', 'b'], [1]))
-    await expect(two).rejects.toThrow(TypeError)
+    await expect(two).rejects.toMatchObject({ code: 'bad-option' })
     expect(await redis.client.exists('a', 'b')).toBe(0)
   })
 

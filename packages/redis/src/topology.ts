@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import { parseRedisUrl } from './address.ts'
+import { refuse, requireMethods } from './bad-option.ts'
 import type { Naming } from './keys.ts'
 import { requireTopology } from './options.ts'
 import { viaCluster } from './via-cluster.ts'
@@ -27,6 +28,7 @@ export function openClient(
   options: Omit<RedisOptions, 'replyMapping'>,
 ): Redis {
   requireTopology(topology)
+  if (typeof hashTag !== 'string') refuse('hashTag', 'a string')
   // Not by ioredis: its timer would end a connection before a paused process has read the socket.
   const client = createClient(topology, hashTag, { connectTimeout: 0, ...options })
   limitConnecting(client)
@@ -61,6 +63,7 @@ export function isNoDatabase(error: unknown): error is Error {
 
 /** ioredis goes on in database 0 when the one of the URL cannot be selected: such a connection ends. */
 export function requireDatabase(client: Redis): Redis {
+  requireMethods('client', client, ['on', 'disconnect'])
   client.on('error', (error) => {
     if (isNoDatabase(error)) client.disconnect(true)
   })

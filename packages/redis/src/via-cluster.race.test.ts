@@ -77,6 +77,23 @@ describe.skipIf(command === '')('in a cluster', () => {
     expect(refused.filter((reason) => !reason.startsWith('unavailable'))).toEqual([])
   })
 
+  // A connector that rejects ends an ioredis client for good: a moment without nodes did so.
+  test('it connects again after a time in which no node could be reached', async ({ tcpProxy }) => {
+    cluster = await startRedisCluster(command, SHARED_SLOT)
+    const [first, second] = cluster.others
+    const proxies = await Promise.all(
+      [first!, second!].map(({ port }) => tcpProxy({ target: `redis://127.0.0.1:${port}` })),
+    )
+    const [url = '', other = ''] = proxies.map((proxy) => proxy.url)
+    await Promise.all(proxies.map((proxy) => proxy.cut()))
+    redis = connectRedis({ url, clusterNodes: [new URL(other).host], name: 'test-1' })
+    await expect(redis.ready(700)).rejects.toMatchObject({ code: 'unavailable' })
+    expect(redis.client.status).not.toBe('end')
+    await Promise.all(proxies.map((proxy) => proxy.heal()))
+    await redis.ready(10_000)
+    expect(await redis.call((client) => client.incr(counter))).toBe(1)
+  })
+
   test('it finds the replica that takes over from a dead owner', async () => {
     await open()
     await redis.call((client) => client.set(counter, 7))

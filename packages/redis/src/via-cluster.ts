@@ -1,12 +1,13 @@
 import net, { isIP } from 'node:net'
 import tls from 'node:tls'
+import { setAwakeTimeout } from '@repo/concurrency'
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis'
 import { type Address, parseAddress, parseRedisUrl } from './address.ts'
 import { RedisError } from './errors.ts'
 import { tlsFor } from './tls.ts'
 
-/** Of a node that is asked for the owner, in ms: to be connected, and to answer. */
-const ASK_MS = 500
+/** The time in which a node must be connected and name the owner, in ms of awake time. */
+const ASK_MS = 1_000
 
 type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
 
@@ -54,8 +55,8 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
   class OwnerConnector extends AbstractConnector {
     async connect() {
       this.connecting = true
-      const owner = await findOwner()
-      if (!this.connecting) throw new Error('Connection is closed.')
+      const owner = await findOwner().catch((error: unknown) => this.failed(error))
+      if (!owner || !this.connecting) return this.closedStream()
       this.stream = isSecure
         ? tls.connect({ ...owner, ...secure, ...sni(owner) })
         : net.connect(owner)
@@ -64,13 +65,22 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
       })
       return this.stream
     }
+
+    private failed(error: unknown): undefined {
+      this.firstError = error instanceof Error ? error : new Error(String(error))
+    }
+
+    /** ioredis connects again after a stream that is closed, and never after a connector that rejects. */
+    private closedStream(): net.Socket {
+      return new net.Socket().destroy()
+    }
   }
 
   return {
     ...access,
     Connector: class extends OwnerConnector {
       constructor() {
-        super(ASK_MS)
+        super(500)
       }
     },
   } satisfies RedisOptions
@@ -86,13 +96,16 @@ async function askForOwner(node: Address, hashTag: string, access: Access): Prom
     ...node,
     ...access,
     lazyConnect: true,
-    connectTimeout: ASK_MS,
-    commandTimeout: ASK_MS,
+    connectTimeout: 0,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
   // `connect` says it too, and why.
   client.on('error', () => undefined)
+  const cancel = setAwakeTimeout(() => {
+    client.disconnect()
+    client.stream?.destroy()
+  }, ASK_MS)
   try {
     await client.connect()
     const slot = await client.cluster('KEYSLOT', hashTag)
@@ -102,6 +115,7 @@ async function askForOwner(node: Address, hashTag: string, access: Access): Prom
     const [announced, port, , metadata] = range[2]
     return { host: hostOf(announced, metadata) ?? node.host, port, askedHost: node.host }
   } finally {
+    cancel()
     client.disconnect()
   }
 }

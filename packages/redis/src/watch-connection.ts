@@ -1,5 +1,6 @@
 import { setAwakeTimeout } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
+import { requireMethods } from './bad-option.ts'
 
 type Stream = Redis['stream']
 
@@ -11,6 +12,7 @@ const STEPS = 4
  * `connectTimeout` ends before the sockets are read, so a pause of the process would cut it off.
  */
 export function limitConnecting(client: Redis, ms = 500): void {
+  requireMethods('client', client, ['on'])
   let cancel: (() => void) | undefined
 
   function watch(before: Stream | undefined, steps: number): void {

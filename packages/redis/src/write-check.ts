@@ -1,3 +1,4 @@
+import { requireMethods } from './bad-option.ts'
 import type { RedisConnection } from './connect.ts'
 import { runScript, script } from './script.ts'
 
@@ -30,6 +31,7 @@ const writeAll = script({
  * @throws RedisError with the server's answer
  */
 export async function checkWrites(redis: RedisConnection): Promise<void> {
+  requireMethods('redis', redis, ['call', 'keyspace'])
   const key = redis.keyspace('health')
   const keys = ['string', 'hash', 'zset', 'stream'].map((type) => key(type))
   await redis.call((client) => runScript(client, writeAll, keys, [LIFE_MS]))
