@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { RedisConnection } from '@repo/redis'
-import { inFlight, type Subject } from '@repo/testing/measure'
+import type { Contender } from '@repo/testing/bench'
 import { betterAuth, type BetterAuthOptions } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { RedisStore } from 'connect-redis'
@@ -16,12 +16,31 @@ export interface PeerStores {
   secret: string
 }
 
-/** What else there is, each as its documentation sets it up. */
-export async function openPeers(
-  stores: PeerStores,
-): Promise<{ subjects: Subject[]; close: () => Promise<void> }> {
-  const { client } = stores.redis
-  const secondaryStorage = {
+export const PEERS = [
+  'Better Auth, PostgreSQL',
+  'Better Auth, Redis',
+  'Better Auth, cookie cache',
+  'express-session, connect-redis',
+  'iron-session',
+]
+
+/** A peer as its documentation sets it up. */
+export async function openPeer(name: string, stores: PeerStores): Promise<Contender> {
+  if (name === 'Better Auth, PostgreSQL') return openBetterAuth(stores, {})
+  if (name === 'Better Auth, cookie cache') {
+    return openBetterAuth(stores, { session: { cookieCache: { enabled: true, maxAge: 3_600 } } })
+  }
+  if (name === 'Better Auth, Redis') {
+    return openBetterAuth(stores, { secondaryStorage: storageOf(stores) })
+  }
+  if (name === 'express-session, connect-redis') return openExpress(stores)
+  const password = stores.secret
+  const sealed = await sealData({ user: { id: 'bench', role: 'user' } }, { password })
+  return { run: () => unsealData(sealed, { password }) }
+}
+
+function storageOf({ redis: { client } }: PeerStores) {
+  return {
     get: (key: string) => client.get(key),
     async set(key: string, value: string, ttl?: number) {
       await (ttl ? client.set(key, value, 'EX', ttl) : client.set(key, value))
@@ -29,35 +48,15 @@ export async function openPeers(
     async delete(key: string) {
       await client.del(key)
     },
-  }
-  const express = await openExpress(stores)
-  const sealed = await sealData(
-    { user: { id: 'bench', role: 'user' } },
-    { password: stores.secret },
-  )
-  return {
-    subjects: [
-      await openBetterAuth(stores, 'Better Auth, PostgreSQL', {}),
-      await openBetterAuth(stores, 'Better Auth, Redis', { secondaryStorage }),
-      await openBetterAuth(stores, 'Better Auth, cookie cache', {
-        session: { cookieCache: { enabled: true, maxAge: 3_600 } },
-      }),
-      express.subject,
-      {
-        name: 'iron-session unseal',
-        n: 1_000,
-        run: (n) => inFlight(n, 64, () => unsealData(sealed, { password: stores.secret })),
-      },
-    ],
-    close: express.close,
+    getAndDelete: (key: string) => client.getdel(key),
+    increment: (key: string) => client.incr(key),
   }
 }
 
 async function openBetterAuth(
   { database, secret }: PeerStores,
-  name: string,
   options: BetterAuthOptions,
-): Promise<Subject> {
+): Promise<Contender> {
   const auth = betterAuth({
     baseURL: 'http://localhost:8080',
     secret,
@@ -73,17 +72,14 @@ async function openBetterAuth(
   const cookie = headers.getSetCookie().map((line) => line.split(';', 1)[0])
   const request = new Headers({ cookie: cookie.join('; ') })
   return {
-    name,
-    n: 1_000,
-    run: (n) =>
-      inFlight(n, 20, async () => {
-        if (!(await auth.api.getSession({ headers: request }))) throw new Error('signed out')
-      }),
+    async run() {
+      if (!(await auth.api.getSession({ headers: request }))) throw new Error('signed out')
+    },
   }
 }
 
 /** The middleware on a request that has its cookie; nothing is changed, so nothing is written. */
-async function openExpress({ redisUrl, secret }: PeerStores) {
+async function openExpress({ redisUrl, secret }: PeerStores): Promise<Contender> {
   const client = createClient({ url: redisUrl })
   await client.connect()
   const store = new RedisStore({ client, disableTouch: true })
@@ -112,10 +108,5 @@ async function openExpress({ redisUrl, secret }: PeerStores) {
         },
       ])
     })
-  const subject: Subject = {
-    name: 'express-session, connect-redis',
-    n: 5_000,
-    run: (n) => inFlight(n, 64, ask),
-  }
-  return { subject, close: async () => client.close() }
+  return { run: ask, close: () => client.close() }
 }

@@ -1,70 +1,54 @@
 /**
- * A check of a session cookie, by each way in which it can be answered, beside Better Auth's
- * getSession, express-session with connect-redis, and iron-session: one run, short rounds that take
- * turns, CPU of this process, the least counts. `pnpm bench session`; REDIS_URL for a server of
- * your own.
+ * A check of a session cookie by each store that can answer it, beside Better Auth, express-session
+ * with connect-redis, and iron-session: `pnpm bench session [--only TEXT]`. Targets are those of
+ * docs/benchmarks.md.
  */
 import { connectDatabase, migrateDatabase } from '@repo/database'
 import { startPostgres } from '@repo/local/postgres'
-import { startValkey } from '@repo/local/valkey'
 import { connectRedis } from '@repo/redis'
-import { leastCpu } from '@repo/testing/measure'
-import { openOurs } from './ours.ts'
-import { openPeers } from './peers.ts'
+import { estimate, openBench, target } from '@repo/testing/bench'
+import { queriesSaved } from './ours.ts'
 
-const secret = 'a secret of at least thirty-two characters'
+const SAVED_CHECKS = 100_000
 const postgres = await startPostgres()
-const valkey = process.env['REDIS_URL'] === undefined ? await startValkey() : undefined
-const redisUrl = process.env['REDIS_URL'] ?? valkey?.url ?? ''
-console.log(`Node ${process.version}, ${valkey?.kind ?? redisUrl}`)
-await migrateDatabase({ url: postgres.url })
-const database = connectDatabase({
-  url: postgres.url,
-  name: 'bench',
-  poolSize: 20,
-  deadlineMs: 20_000,
-})
-const redis = connectRedis({ url: redisUrl, name: 'bench', deadlineMs: 5_000 })
-await redis.ready()
-const ours = await openOurs({ database, redis, secret })
-const peers = await openPeers({ database, redis, redisUrl, secret })
+const { url } = postgres
+await migrateDatabase({ url })
+const bench = await openBench('session', new URL('instance.ts', import.meta.url))
+const env = { DATABASE_URL: url }
 
-const costs = await leastCpu([...ours.subjects, ...peers.subjects], 6, ours.settle)
-const at = (name: string) => costs.get(name) ?? Number.NaN
-console.table([...costs].map(([check, us]) => ({ check, 'CPU µs': us.toFixed(2) })))
-
-const targets: [what: string, target: number][] = [
-  ['L0 memory', 1],
-  ['L1 second cookie, never seen', 8],
-  ['L2 Redis, never seen', 15],
-  ['L3 PostgreSQL', 60],
+const pairs = [
+  { ours: 'second cookie', peer: 'Better Auth, cookie cache', us: 8, times: 15, inFlight: 64 },
+  { ours: 'Redis', peer: 'express-session, connect-redis', us: 15, times: 1.1, inFlight: 64 },
+  { ours: 'Redis', peer: 'Better Auth, Redis', us: 15, times: 7, inFlight: 20 },
+  { ours: 'PostgreSQL', peer: 'Better Auth, PostgreSQL', us: 60, times: 8, inFlight: 20 },
 ]
-console.table([
-  ...targets.map(([what, target]) => ({
-    what,
-    measured: at(what).toFixed(2),
-    target: `<= ${target}`,
-    met: at(what) <= target ? 'yes' : 'NO',
-  })),
-  ...ratio('Better Auth, cookie cache', 'L1 second cookie, never seen', 15),
-  ...ratio('Better Auth, Redis', 'L2 Redis, never seen', 7),
-  ...ratio('Better Auth, PostgreSQL', 'L3 PostgreSQL', 8),
-  ...ratio('express-session, connect-redis', 'L2 Redis, never seen', 3),
-])
-
-function ratio(peer: string, own: string, target: number) {
-  const times = at(peer) / at(own)
-  const met = times >= target ? 'yes' : 'NO'
-  return [{ what: `${peer} / ${own}`, measured: times.toFixed(1), target: `>= ${target}`, met }]
+await bench.closed({
+  ...{ title: 'check', contenders: ['memory', 'iron-session'], peer: 'memory', inFlight: 64, env },
+  targets: (found) => [target('memory, µs', found.figure('memory', 'clientUs'), '<=', 1)],
+})
+for (const { ours, peer, us, times, inFlight } of pairs) {
+  await bench.closed({
+    ...{ title: `check by ${ours}`, contenders: [ours, peer], peer: ours, inFlight, env },
+    targets: (found) => [
+      target(`${ours}, µs`, found.figure(ours, 'clientUs'), '<=', us),
+      target(`${peer} / ${ours}`, found.ratio(peer, 'clientUs'), '>=', times),
+    ],
+  })
 }
+const peer = 'express-session, connect-redis'
+await bench.open({ title: 'check by Redis', contenders: ['Redis', peer], peer, env })
+await bench.highest({ title: 'check by Redis', contenders: ['Redis', peer], peer, env })
 
-const saved = await ours.saved()
-console.log(
-  `PostgreSQL queries saved, 300 000 checks on three cold instances: ${(saved * 100).toFixed(3)} %`,
-)
-await peers.close()
-await ours.close()
-await redis.close()
-await database.close()
-await valkey?.stop()
+await bench.section('queries saved', async () => {
+  const database = connectDatabase({ url, name: 'bench', poolSize: 20, deadlineMs: 20_000 })
+  const redis = connectRedis({ url: bench.server.url, name: 'bench', deadlineMs: 5_000 })
+  await redis.ready()
+  const stores = { database, redis, redisUrl: bench.server.url, instance: 0 }
+  const secret = 'a secret of at least thirty-two characters'
+  const share = await queriesSaved({ ...stores, secret }, SAVED_CHECKS)
+  await redis.close()
+  await database.close()
+  return [target('share of checks without a query', estimate([share]), '>=', 0.99)]
+})
+await bench.close()
 await postgres.stop()
