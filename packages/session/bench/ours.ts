@@ -30,7 +30,7 @@ export async function openOurs(stores: Stores, answer: Answer): Promise<Contende
   const headers = await signInMany(stores)
   if (answer === 'database') {
     const sessions = createSessions({ database, secret })
-    const check = createCheck(sessions, answer)
+    const { check } = createCheck(sessions, answer)
     return { run: (i) => check(headers[i % SESSIONS] ?? '') }
   }
   const bus = createBus({
@@ -41,11 +41,12 @@ export async function openOurs(stores: Stores, answer: Answer): Promise<Contende
   const sessions = createSessions({ database, redis, secret, bus, ...options })
   await sessions.ready()
   if (answer !== 'cookie') for (const header of headers) await sessions.validate(header)
-  const check = createCheck(sessions, answer)
+  const { check, reset } = createCheck(sessions, answer)
   let shown = 0
   let cookies: string[] = []
   return {
     async settle() {
+      reset()
       if (answer === 'cookie') {
         cookies = signSecondCookies(headers, secret, bus.link.applied(), shown)
         shown += COOKIES
@@ -69,7 +70,7 @@ export async function openOurs(stores: Stores, answer: Answer): Promise<Contende
 
 /** The share of checks that PostgreSQL did not answer, of many on a cold instance. */
 export async function queriesSaved(stores: Stores, checks: number): Promise<number> {
-  const headers = await signInMany(stores)
+  const headers = await signInMany(stores, checks / 500)
   const instance = `saved-${stores.instance}`
   const bus = createBus({ redis: stores.redis, name: 'platform', instance })
   const { database, redis, secret } = stores
@@ -92,7 +93,11 @@ export async function queriesSaved(stores: Stores, checks: number): Promise<numb
 function createCheck(sessions: Sessions, tier: Answer) {
   let checks = 0
   let others = 0
-  return async function check(header: string) {
+  const reset = () => {
+    checks = 0
+    others = 0
+  }
+  async function check(header: string) {
     const found = await sessions.validate(header)
     if (found.outcome !== 'valid') throw new Error(`A check of ${tier} is ${found.outcome}`)
     checks += 1
@@ -101,6 +106,7 @@ function createCheck(sessions: Sessions, tier: Answer) {
     if (others <= 100 + checks / 50) return
     throw Object.assign(new Error(`${found.tier} answers for ${tier}`), { code: 'overload' })
   }
+  return { check, reset }
 }
 
 /** A second cookie for each check, as an instance receives it that never saw the browser. */
@@ -123,8 +129,8 @@ function signSecondCookies(headers: string[], secret: string, n: number, from: n
 }
 
 /** Many sessions of one user; the `Cookie` headers of browsers that have them. */
-async function signInMany({ database, secret }: Stores): Promise<string[]> {
-  const tokens = Array.from({ length: SESSIONS }, () => randomUUID().replaceAll('-', ''))
+async function signInMany({ database, secret }: Stores, count = SESSIONS): Promise<string[]> {
+  const tokens = Array.from({ length: count }, () => randomUUID().replaceAll('-', ''))
   const { pool } = database
   await pool.query(
     `insert into "user" (id, name, email, role)

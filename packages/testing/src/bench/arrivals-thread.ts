@@ -34,7 +34,7 @@ function generate({ rate, startAtMs, ms, times, counters }: ArrivalsPlan) {
     if (Atomics.exchange(counters, SIGNALLED, 1) === 0) send({ kind: 'arrived' })
   }
   const { user, system } = process.threadCpuUsage(before)
-  send({ kind: 'ended', count, cpuUs: user + system })
+  send({ kind: 'ended', cpuUs: user + system })
 }
 
 function send(message: ArrivalsMessage) {

@@ -19,7 +19,7 @@ export interface ArrivalsPlan {
   counters: Int32Array<SharedArrayBuffer>
 }
 
-export type ArrivalsMessage = { kind: 'arrived' } | { kind: 'ended'; count: number; cpuUs: number }
+export type ArrivalsMessage = { kind: 'arrived' } | { kind: 'ended'; cpuUs: number }
 
 /** Milliseconds on the clock that all threads and processes of a machine share. */
 export function nowMs(): number {
@@ -41,38 +41,44 @@ export async function openArrivals() {
   await once(thread, 'online')
 
   /**
-   * Calls `onArrival` with each intended arrival time, for `ms`.
-   * @returns the number of arrivals, and the CPU time of the thread that generated them
+   * Calls `onArrival` with each intended arrival time, for `ms` or until `stop`. `ended` resolves
+   * with the CPU time of the thread that generated the arrivals, and the number of arrivals that the
+   * event loop was too late for.
    */
   function run(rate: number, ms: number, onArrival: (atMs: number) => void) {
     const times = new Float64Array(new SharedArrayBuffer(RING_SIZE * 8))
     const counters = new Int32Array(new SharedArrayBuffer(3 * 4))
-    const ended = Promise.withResolvers<{ count: number; cpuUs: number }>()
+    const ended = Promise.withResolvers<{ cpuUs: number; missed: number }>()
     let taken = 0
+    let missed = 0
+    let isStopped = false
     function take() {
       Atomics.store(counters, SIGNALLED, 0)
       const written = Atomics.load(counters, WRITTEN)
-      if (written - taken > RING_SIZE) return stop(new Error('The event loop is far behind'))
+      // The event loop is too far behind: the oldest arrival times were overwritten.
+      missed += Math.max(0, written - RING_SIZE - taken)
+      taken = Math.max(taken, written - RING_SIZE)
       while (taken < written) {
+        if (isStopped) return
         const atMs = times[taken % RING_SIZE] ?? 0
         taken += 1
         onArrival(atMs)
       }
     }
-    function stop(error: Error) {
+    function stop() {
+      isStopped = true
       Atomics.store(counters, STOPPED, 1)
-      ended.reject(error)
     }
     function receive(message: ArrivalsMessage) {
       take()
-      if (message.kind === 'ended') ended.resolve(message)
+      if (message.kind === 'ended') ended.resolve({ cpuUs: message.cpuUs, missed })
     }
-    thread.on('message', receive).once('error', stop)
+    thread.on('message', receive).once('error', ended.reject)
     const plan: ArrivalsPlan = { rate, ms, startAtMs: nowMs(), times, counters }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage(plan)
     return {
-      ended: ended.promise.finally(() => thread.off('message', receive).off('error', stop)),
+      ended: ended.promise.finally(() => thread.off('message', receive).off('error', ended.reject)),
       stop,
     }
   }

@@ -14,7 +14,15 @@ const program = new URL('contenders.fixture.ts', import.meta.url)
 
 function roundOf(clientUs: number): Round {
   const latency = { p50Ms: 1, p99Ms: 2 }
-  return { operations: 1, perSecond: 1, clientUs, redisUs: 1, utilisation: 0.1, ...latency }
+  return {
+    operations: 1,
+    perSecond: 1,
+    clientUs,
+    redisUs: 1,
+    utilisation: 0.1,
+    overrunMs: 1,
+    ...latency,
+  }
 }
 
 /** What a fleet needs of a server; the CPU of the test's server is not of interest. */

@@ -43,6 +43,8 @@ export interface HighestSection extends Section {
 /** The highest rate is searched below this share of the instance's processor. */
 const PROCESSOR_SHARE = 0.7
 const PROBE_MS = 700
+/** The results of the last arrivals come within this time when a contender keeps up. */
+const MAX_OVERRUN_MS = 150
 /** The least share of the arrivals per second that is answered within the round. */
 const KEEPS_UP = 0.9
 
@@ -166,7 +168,7 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
     const fleetOf = await open(section, instances, false)
     const rates = new Map<string, number>()
     for (const name of contenders) {
-      const found = await findHighestRate((rate) => probe(fleetOf(name), rate, instances), {
+      const found = await findHighestRate((rate) => probe(fleetOf(name), rate), {
         limit: PROCESSOR_SHARE,
       })
       progress(`${name}: ${found}/s`)
@@ -231,10 +233,10 @@ async function openBelow(fleet: Fleet, name: string, rates: Map<string, number>,
   }
 }
 
-async function probe(fleet: Fleet, rate: number, instances: number) {
+async function probe(fleet: Fleet, rate: number) {
   try {
-    const { utilisation, perSecond } = await fleet.open({ rate, ms: PROBE_MS })
-    return { utilisation, isKeepingUp: perSecond > KEEPS_UP * rate * instances }
+    const { utilisation, overrunMs } = await fleet.open({ rate, ms: PROBE_MS })
+    return { utilisation, isKeepingUp: overrunMs < MAX_OVERRUN_MS }
   } catch (error) {
     if (isOverload(error)) return { utilisation: 1, isKeepingUp: false }
     throw error

@@ -11,6 +11,8 @@ export interface Round {
   /** CPU per operation, in microseconds: of the instance processes together, and of Redis. */
   clientUs: number
   redisUs: number
+  /** The time from the last arrival to the last result, of the slowest instance. */
+  overrunMs: number
   /** The share of one processor that the busiest instance used. */
   utilisation: number
   /** From the intended arrival to the result; NaN in a closed loop. */
@@ -64,7 +66,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     await each('settle')
     const before = await server.cpuUs()
     const measured = await each<InstanceRound>(method, order)
-    return combine(measured, (await server.cpuUs()) - before)
+    return combine(measured, (await server.cpuUs()) - before, order.ms)
   }
   try {
     for (let first = 0; first < instances; first += STARTED_AT_ONCE) {
@@ -95,7 +97,7 @@ async function closeAll(replicas: Replica[], each: (method: string) => Promise<u
   }
 }
 
-function combine(measured: InstanceRound[], redisUs: number): Round {
+function combine(measured: InstanceRound[], redisUs: number, ms: number): Round {
   const sum = (of: (one: InstanceRound) => number) =>
     measured.reduce((all, one) => all + of(one), 0)
   const operations = sum((one) => one.operations)
@@ -105,6 +107,7 @@ function combine(measured: InstanceRound[], redisUs: number): Round {
     perSecond: sum((one) => (one.operations / one.elapsedMs) * 1_000),
     clientUs: sum((one) => one.cpuUs) / operations,
     redisUs: redisUs / operations,
+    overrunMs: Math.max(...measured.map((one) => one.elapsedMs)) - ms,
     utilisation: Math.max(...measured.map((one) => one.cpuUs / 1_000 / one.elapsedMs)),
     p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),

@@ -103,7 +103,10 @@ async function openLoop(
 
   function begin(atMs: number) {
     inFlight += 1
-    if (inFlight > maxInFlight) running.stop(new OverloadError(rate))
+    if (inFlight > maxInFlight) {
+      failure ??= new OverloadError(rate)
+      running.stop()
+    }
     try {
       const result = run(next())
       if (result instanceof Promise) result.then(() => finish(atMs), fail)
@@ -114,7 +117,7 @@ async function openLoop(
   }
   function fail(error: unknown) {
     failure ??= error
-    running.stop(error instanceof Error ? error : new Error(String(error)))
+    running.stop()
     settle()
   }
   function finish(atMs: number) {
@@ -126,7 +129,8 @@ async function openLoop(
     if (hasEnded && inFlight === 0) drained.resolve()
   }
 
-  const { cpuUs: generatorUs } = await running.ended
+  const { cpuUs: generatorUs, missed } = await running.ended
+  if (missed > 0) failure ??= new OverloadError(rate)
   hasEnded = true
   const late = setTimeout(() => drained.reject(new OverloadError(rate)), DRAIN_MS)
   if (inFlight > 0) await drained.promise
