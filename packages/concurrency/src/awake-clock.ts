@@ -1,5 +1,5 @@
 import { nodeTicks, tickMsOf, type TickSource } from './awake-ticks.ts'
-import { requireFunction, requireMs } from './errors.ts'
+import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 export interface AwakeClock {
   /** The period in ms: `now` may be late by as much. */
@@ -26,7 +26,8 @@ export interface AwakeClockOptions {
  *
  * @throws ConcurrencyError `bad-option`
  */
-export function createAwakeClock({ ms, onTick, ticks = nodeTicks }: AwakeClockOptions): AwakeClock {
+export function createAwakeClock(options: AwakeClockOptions): AwakeClock {
+  const { ms, onTick, ticks = nodeTicks } = readOptions(options)
   requireMs('ms', ms)
   requireFunction('onTick', onTick)
   const tickMs = tickMsOf(ms)

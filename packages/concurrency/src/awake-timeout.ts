@@ -1,5 +1,5 @@
 import { nodeTicks, tickMsOf, ticksOf, type TickSource } from './awake-ticks.ts'
-import { requireFunction, requireMs } from './errors.ts'
+import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 /**
  * A single deadline for another party, such as a health check or a boot: `onLate` runs after `ms` of
@@ -12,8 +12,9 @@ import { requireFunction, requireMs } from './errors.ts'
 export function setAwakeTimeout(
   onLate: () => void,
   ms: number,
-  { ticks = nodeTicks }: { ticks?: TickSource } = {},
+  options: { ticks?: TickSource } = {},
 ): () => void {
+  const { ticks = nodeTicks } = readOptions(options)
   requireFunction('onLate', onLate)
   requireMs('ms', ms, 0)
   const tickMs = tickMsOf(ms)

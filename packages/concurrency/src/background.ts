@@ -1,3 +1,5 @@
+import { requireFunction, requireLog, requireTask } from './errors.ts'
+
 /** A task that keeps failing is logged once in this time. */
 const LOG_EVERY_MS = 60_000
 
@@ -19,8 +21,12 @@ const failures = new Map<string, Failures>()
  * minute for each task. It never becomes an unhandled rejection, so it never ends the process.
  *
  * @param task the name in the log and in the metric, such as `session.touch`
+ * @throws ConcurrencyError `bad-option`
  */
 export function runInBackground(task: string, work: () => unknown, log?: BackgroundLog): void {
+  requireTask(task)
+  requireFunction('work', work)
+  requireLog(log)
   Promise.try(work).catch((error: unknown) => noteFailure(task, error, log))
 }
 
@@ -31,6 +37,8 @@ export function noteFailure(
   log?: BackgroundLog,
   nowMs = performance.now(),
 ): void {
+  requireTask(task)
+  requireLog(log)
   const known = failures.get(task) ?? { count: 0, loggedAtMs: Number.NEGATIVE_INFINITY }
   failures.set(task, known)
   known.count += 1

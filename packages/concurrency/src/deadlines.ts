@@ -1,6 +1,6 @@
 import { nodeTicks, tickMsOf, ticksOf, type TickSource } from './awake-ticks.ts'
 import { noteFailure } from './background.ts'
-import { ConcurrencyError, requireFunction, requireMs } from './errors.ts'
+import { ConcurrencyError, readOptions, requireFunction, requireMs } from './errors.ts'
 
 /** A deadline in progress, from `start` to `end`. */
 export class Deadline {
@@ -55,7 +55,8 @@ export interface DeadlineOptions {
  *
  * @throws ConcurrencyError `bad-option`
  */
-export function createDeadlines({ ms, onSweep, ticks = nodeTicks }: DeadlineOptions): Deadlines {
+export function createDeadlines(options: DeadlineOptions): Deadlines {
+  const { ms, onSweep, ticks = nodeTicks } = readOptions(options)
   requireMs('ms', ms)
   if (onSweep !== undefined) requireFunction('onSweep', onSweep)
   const tickMs = tickMsOf(ms)
@@ -92,6 +93,7 @@ export function createDeadlines({ ms, onSweep, ticks = nodeTicks }: DeadlineOpti
   }
 
   function start(onLate: () => void): Deadline {
+    if (typeof onLate !== 'function') requireFunction('onLate', onLate)
     const deadline = new Deadline(now + lifeTicks, onLate)
     const last = ring.before
     deadline.before = last
@@ -104,6 +106,9 @@ export function createDeadlines({ ms, onSweep, ticks = nodeTicks }: DeadlineOpti
   }
 
   function end(deadline: Deadline): boolean {
+    if (!(deadline instanceof Deadline)) {
+      throw new ConcurrencyError('bad-option', 'deadline must be one that start returned')
+    }
     if (!deadline.isOpen) return false
     deadline.isOpen = false
     deadline.before.after = deadline.after
@@ -115,10 +120,11 @@ export function createDeadlines({ ms, onSweep, ticks = nodeTicks }: DeadlineOpti
   }
 
   function run<T>(work: PromiseLike<T>, createError = createLateError): Promise<T> {
+    if (typeof createError !== 'function') requireFunction('createError', createError)
     return new Promise<T>((resolve, reject) => {
       const deadline = start(() => reject(createError()))
       // No second promise: the outcome of this one is the outcome of the work.
-      work.then(
+      Promise.resolve(work).then(
         (value) => end(deadline) && resolve(value),
         (error: unknown) => end(deadline) && reject(error),
       )

@@ -14,6 +14,8 @@ export class ConcurrencyError extends Error {
   }
 }
 
+const MAX_TASK = 200
+
 /** The longest time that a timer of Node can wait; it fires after 1 ms for a longer one. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -28,6 +30,37 @@ export function requireMs(name: string, value: unknown, minMs = 1): void {
 export function requireFunction(name: string, value: unknown): void {
   if (typeof value === 'function') return
   throw new ConcurrencyError('bad-option', `${name} must be a function, not ${describe(value)}`)
+}
+
+/** The options as they are at the call. @throws ConcurrencyError `bad-option` unless they can be read */
+export function readOptions<O extends object>(options: O): O {
+  try {
+    if (typeof options === 'object' && options !== null) return { ...options }
+  } catch {
+    // A getter threw: refused below.
+  }
+  throw new ConcurrencyError('bad-option', 'options must be an object that can be read')
+}
+
+/** @throws ConcurrencyError `bad-option` unless `task` can be a name in a log and a metric */
+export function requireTask(task: unknown): void {
+  if (typeof task === 'string' && task.length <= MAX_TASK && task.isWellFormed()) return
+  throw new ConcurrencyError('bad-option', `task must be a name of at most ${MAX_TASK} characters`)
+}
+
+/** @throws ConcurrencyError `bad-option` unless `log` is absent or can log */
+export function requireLog(log: unknown): void {
+  if (log === undefined || hasMethods(log, ['info', 'warn'])) return
+  throw new ConcurrencyError('bad-option', 'log must be a logger with the methods info and warn')
+}
+
+function hasMethods(value: unknown, methods: readonly string[]): boolean {
+  try {
+    if (typeof value !== 'object' || value === null) return false
+    return methods.every((method) => typeof Reflect.get(value, method) === 'function')
+  } catch {
+    return false
+  }
 }
 
 function describe(value: unknown): string {

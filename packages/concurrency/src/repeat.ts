@@ -1,4 +1,5 @@
 import { type BackgroundLog, noteFailure, noteSuccess } from './background.ts'
+import { readOptions, requireFunction, requireLog, requireMs, requireTask } from './errors.ts'
 
 export interface RepeatOptions {
   /** The name in the log and in the metric, such as `session.touch`. */
@@ -21,8 +22,16 @@ export interface Repeated {
  * Repeats work until it is closed, whatever error it throws: a failure is counted and logged, and
  * the next turn comes. Turns start `everyMs` apart and never overlap. The timer does not keep the
  * process alive.
+ *
+ * @throws ConcurrencyError `bad-option`
  */
-export function repeat({ task, work, everyMs, slowestMs = everyMs, log }: RepeatOptions): Repeated {
+export function repeat(options: RepeatOptions): Repeated {
+  const { task, work, everyMs, slowestMs = everyMs, log } = readOptions(options)
+  requireTask(task)
+  requireFunction('work', work)
+  requireMs('everyMs', everyMs)
+  requireMs('slowestMs', slowestMs)
+  requireLog(log)
   let timer: NodeJS.Timeout | undefined
   let turn: Promise<void> = Promise.resolve()
   let pauseMs = everyMs

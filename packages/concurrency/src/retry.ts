@@ -1,4 +1,5 @@
 import { type BackgroundLog, noteFailure, noteSuccess } from './background.ts'
+import { readOptions, requireFunction, requireLog, requireMs, requireTask } from './errors.ts'
 
 export interface RetryOptions {
   /** The name in the log and in the metric. */
@@ -14,14 +15,15 @@ export interface RetryOptions {
  * Runs work in the background until it succeeds once, whatever error it throws meanwhile.
  *
  * @returns how to stop
+ * @throws ConcurrencyError `bad-option`
  */
-export function retryInBackground({
-  task,
-  work,
-  firstMs = 200,
-  lastMs = 10_000,
-  log,
-}: RetryOptions): () => void {
+export function retryInBackground(options: RetryOptions): () => void {
+  const { task, work, firstMs = 200, lastMs = 10_000, log } = readOptions(options)
+  requireTask(task)
+  requireFunction('work', work)
+  requireMs('firstMs', firstMs, 0)
+  requireMs('lastMs', lastMs, 0)
+  requireLog(log)
   let timer: NodeJS.Timeout | undefined
   let pauseMs = firstMs
   let isClosed = false
