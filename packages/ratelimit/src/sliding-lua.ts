@@ -24,9 +24,14 @@ const TAKE_IN = /* lua */ `
 export const slidingLua: AlgorithmLua = {
   kind: 1,
   prepare: /* lua */ `
+    -- A remainder costs a quarter of a call of math.floor.
     local part = window / 16
-    bucket = floor(now / part)
-    hit = min(255, ceil((now - bucket * part) / part * 255))
+    bucket = now / part
+    bucket = bucket - bucket % 1
+    hit = (now - bucket * part) / part * 255
+    local rest = hit % 1
+    if rest > 0 then hit = hit - rest + 1 end
+    if hit > 255 then hit = 255 end
   `,
   read: /* lua */ `
     local value = ring[k]
@@ -37,18 +42,25 @@ export const slidingLua: AlgorithmLua = {
       total, newest, older = sum, entry1, value
     else
       local steps = stored == shape and (bucket - number) % 16777216 or 17
-      whole[k] = true
+      whole[k] = 0
       if steps >= 8388608 then
         -- If the server's clock went back, the newest sub-window that is known stays the current one.
         mark[k] = bucket + 16777216 - steps
         total, newest, older, whole[k] = sum, entry1, value, nil
       elseif steps <= 16 then
-        value = string.rep(ZERO, steps + 2) .. sub(value, 9)
-        for p = 77, #value, 4 do
+        local size, last = #value, 76 - 4 * steps
+        local empty = steps == 1 and ZERO3 or string.rep(ZERO, steps + 2)
+        older = empty .. sub(value, 9, last)
+        for p = last + 1, size, 4 do
           local gone = unpackBytes('<I4', value, p)
           sum = sum - (gone - gone % 256) / 256
         end
-        total, older = sum, trim(sub(value, 1, 76))
+        -- Only the newest entry may have no count, and stands last when it is alone.
+        if size > last or entry1 < 256 then older = trim(older) end
+        total = sum
+        -- A state of the same size is written in place. A life lasts for 21 sub-windows and is renewed in
+        -- each fourth one, so that it never ends before the newest unit has left, which takes 17.
+        whole[k] = bucket % 4 >= steps and size or -size
       end
     end
     if #older == 76 then
@@ -56,7 +68,7 @@ export const slidingLua: AlgorithmLua = {
       local part, oldest = window / 16, unpackBytes('<I4', older, 73)
       if ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
         total = total - (oldest - oldest % 256) / 256
-        older, whole[k] = trim(sub(older, 1, 72)), true
+        older, whole[k] = trim(sub(older, 1, 72)), whole[k] or #older
       end
     end
     used[k], was[k], entry[k], ring[k] = total, total, newest, older
@@ -79,7 +91,7 @@ export const slidingLua: AlgorithmLua = {
         left[#left + 1] = packBytes('<I4', older - taken * 256)
       end
       entry[k], was[k], ring[k] = newest - some * 256, used[k], trim(table.concat(left))
-      whole[k], changed[k] = true, true
+      whole[k], changed[k] = 0, true
     end
   `,
   retry: /* lua */ `
@@ -96,7 +108,6 @@ export const slidingLua: AlgorithmLua = {
   `,
   settle: /* lua */ `
     local part = window / 16
-    local life = ceil(part * 17) + 1
   `,
   finish: /* lua */ `
     local total, newest, older, number = used[k], entry[k], ring[k], mark[k] or bucket
@@ -124,8 +135,16 @@ export const slidingLua: AlgorithmLua = {
     end
     if more > 0 or changed[k] then
       if whole[k] then
-        local state = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
-        call('SET', KEYS[k + 1], state .. sub(older, 13), 'PX', life)
+        local head = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
+        local size = #older < 12 and 12 or #older
+        if whole[k] == size then
+          call('SETRANGE', KEYS[k + 1], '0', head .. sub(older, 13))
+        elseif whole[k] == -size then
+          call('SETRANGE', KEYS[k + 1], '0', head .. sub(older, 13))
+          call('PEXPIRE', KEYS[k + 1], ceil(part * 21) + 1)
+        else
+          call('SET', KEYS[k + 1], head .. sub(older, 13), 'PX', ceil(part * 21) + 1)
+        end
       else
         call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))
       end

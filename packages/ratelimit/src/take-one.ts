@@ -74,7 +74,7 @@ do
     end`,
     ).join('\n')}
     return packBytes('<${'I4'.repeat(1 + 3 * needs)}', 2,
-      ${list((k) => `max(0, quota_${k} + EDGE - used_${k})`)},
+      ${list((k) => `quota_${k} + EDGE - used_${k}`)},
       ${list((k) => `refill_${k}, reset_${k}`)})
   end
 end

@@ -30,7 +30,8 @@ function takeAt(clock: string, one: number): Script {
 ${clock}
 local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, string.sub
 local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
-local ZERO, NEVER, UP, EDGE = '\\0\\0\\0\\0', 4294967295, 0.999999, 1e-9
+local ZERO, ZERO3 = '\\0\\0\\0\\0', '\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0'
+local NEVER, UP, EDGE = 4294967295, 0.999999, 1e-9
 local ring = call('MGET', unpack(KEYS, 2))
 local blocks = false
 if call('EXISTS', KEYS[1]) == 1 then
