@@ -3,7 +3,7 @@ import type { Recovery } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /** Receives the outcome of one command, once. */
-export interface Call {
+interface Call {
   /** Texts in the reply are buffers. */
   answered(reply: unknown): void
   /** There was no answer, or it was an error; the command may have run. */

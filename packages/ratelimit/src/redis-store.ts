@@ -1,10 +1,10 @@
 import { createBatch } from './batch.ts'
-import type { Asked, Need, Report, Store, Verdict } from './check.ts'
+import type { Asked, Need, Store, Verdict } from './check.ts'
 import type { LimiterRedis } from './connect.ts'
 import { createGatherer } from './entries.ts'
-import type { LimiterKeys } from './keys.ts'
-import { isUnknownScript } from './lane.ts'
+import { isAnswer, isUnknownScript } from './lane.ts'
 import { createForms, type Form, textOf, verdictOfOne } from './one-take.ts'
+import { parseReport } from './report.ts'
 import { addArgument } from './resp.ts'
 import { createShapeNotes } from './shape-notes.ts'
 import { shapeOf, withShape } from './shape.ts'
@@ -12,6 +12,8 @@ import { block, note, release, renew, report, reset, shapes } from './store-scri
 import { takeScripts } from './take-script.ts'
 import { verdictsOf } from './verdicts.ts'
 import { encode } from './wire.ts'
+
+type OnEnd = (noAnswer?: unknown) => void
 
 /** A check has at most this many needs. */
 const MAX_NEEDS = 100
@@ -31,7 +33,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
     else void sendBatch(batch, onEnd)
   })
 
-  function sendOne(asked: Asked, form: Form, onEnd: () => void) {
+  function sendOne(asked: Asked, form: Form, onEnd: OnEnd) {
     const { needs } = asked.check
     const sentAtMs = performance.now()
     const noted = shapeNotes.note(form.policies, sentAtMs)
@@ -45,7 +47,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
       unanswered(error) {
         if (isUnknownScript(error)) void sendWhole(asked, form, onEnd)
         else {
-          onEnd()
+          onEnd(noAnswerOf(error))
           asked.unanswered(error)
         }
       },
@@ -53,7 +55,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
   }
 
   /** Sends a take whose script the server did not have. */
-  async function sendWhole(asked: Asked, form: Form, onEnd: () => void) {
+  async function sendWhole(asked: Asked, form: Form, onEnd: OnEnd) {
     const { needs } = asked.check
     const pieces = piecesOf([needs], form.args)
     const sentAtMs = performance.now()
@@ -61,7 +63,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
     try {
       reply = await redis.runPieces(form.script, 1 + needs.length, pieces)
     } catch (error) {
-      onEnd()
+      onEnd(noAnswerOf(error))
       asked.unanswered(error)
       return
     }
@@ -76,7 +78,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
     return pieces
   }
 
-  async function sendBatch(batch: Asked[], onEnd: () => void) {
+  async function sendBatch(batch: Asked[], onEnd: OnEnd) {
     let verdicts: Verdict[]
     let sentAtMs: number
     try {
@@ -96,7 +98,7 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
       if (noted) await noted
       verdicts = verdictsOf(batch, entries, bytesOf(reply))
     } catch (error) {
-      onEnd()
+      onEnd(noAnswerOf(error))
       for (const { unanswered } of batch) unanswered(error)
       return
     }
@@ -169,29 +171,12 @@ function answerOne(asked: Asked, reply: unknown, sentAtMs: number, onEnd: () => 
   asked.answered(verdict, sentAtMs)
 }
 
+/** An error that says nothing of the calls behind it is none. */
+function noAnswerOf(error: unknown): unknown {
+  return isAnswer(error) ? undefined : error
+}
+
 function bytesOf(reply: unknown): Buffer {
   if (Buffer.isBuffer(reply)) return reply
   throw new TypeError('the take script answered no bytes')
-}
-
-function parseReport(reply: unknown, { parseSubject }: LimiterKeys): Report {
-  const [activity, limited, blocked] = Array.isArray(reply) ? reply.map(pairs) : []
-  const policies = new Map<string, Report['policies'][number]>()
-  for (const [field, n] of activity ?? []) {
-    const [policy = '', what = ''] = field.split('|')
-    const totals = policies.get(policy) ?? { policy, allowed: 0, limited: 0, unavailable: 0 }
-    policies.set(policy, totals)
-    if (what === 'allowed' || what === 'limited' || what === 'unavailable') totals[what] += n
-  }
-  return {
-    policies: [...policies.values()],
-    limited: (limited ?? []).toReversed().map(([key, count]) => ({ ...parseSubject(key), count })),
-    blocked: (blocked ?? []).map(([key, endsInMs]) => ({ ...parseSubject(key), endsInMs })),
-  }
-}
-
-/** A reply of names and numbers in turn. */
-function pairs(flat: unknown): [name: string, n: number][] {
-  if (!Array.isArray(flat)) return []
-  return flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), Number(flat[i + 1])]] : []))
 }

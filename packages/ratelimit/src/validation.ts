@@ -135,7 +135,7 @@ export function readArgument<T>(name: string, read: () => T): T {
 }
 
 /** The error of an argument that cannot be read; a coded error stays as it is. */
-export function toArgumentError(name: string, error: unknown): RateLimitError {
+function toArgumentError(name: string, error: unknown): RateLimitError {
   if (error instanceof RateLimitError) return error
   return new RateLimitError('bad-argument', `${name} cannot be read`, { cause: error })
 }
