@@ -5,12 +5,15 @@ import type { PolicyInput } from './policy.ts'
 /**
  * Opens a limiter that shares nothing with earlier ones, on a clock that only `advance` moves.
  * `beside` opens another one that shares its counts, as an instance of another release has it: a
- * driver for one instance has none.
+ * driver for one instance has none. `deadlineMs` is how long a take waits for the store, and `refuse`
+ * makes the store refuse to count until its result is called: of a driver with a store elsewhere.
  */
 export type OpenLimiter = (policies: PolicyInput[]) => Promise<{
   limiter: RateLimiter
   advance: (ms: number) => Promise<void>
   beside?: (policies: PolicyInput[]) => Promise<RateLimiter>
+  deadlineMs?: number
+  refuse?: () => Promise<() => Promise<unknown>>
 }>
 
 export const base = { windowMs: 60_000, by: 'ip' } as const

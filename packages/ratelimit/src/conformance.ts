@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { describeConditions } from './conformance-conditions.ts'
 import { describeControl } from './conformance-control.ts'
 import { describeLeases } from './conformance-leases.ts'
 import { base, ip, opening, type OpenLimiter } from './conformance-open.ts'
@@ -110,5 +111,6 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
     describeControl(open)
     describeLeases(open)
     describeReleases(open)
+    describeConditions(open)
   })
 }

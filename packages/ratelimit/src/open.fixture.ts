@@ -28,6 +28,8 @@ local redis = {
 }
 `)
 
+const deadlineMs = 2_000
+
 /** A limiter in an emptied Redis whose time is a key, for tests. */
 export async function openOnRedis(
   url: string,
@@ -39,7 +41,7 @@ export async function openOnRedis(
   }: { denyCacheKeys?: number; startMs?: number; bus?: Bus } = {},
 ) {
   const direct = new Redis(url)
-  const redis = connectLimiterRedis({ url, name: 'test', deadlineMs: 2_000 })
+  const redis = connectLimiterRedis({ url, name: 'test', deadlineMs })
   await redis.ready()
   await direct.flushall()
   let nowMs = startMs
@@ -70,6 +72,11 @@ export async function openOnRedis(
       return other
     },
     direct,
+    deadlineMs,
+    async refuse() {
+      await direct.config('SET', 'maxmemory', '1')
+      return () => direct.config('SET', 'maxmemory', '0')
+    },
     async advance(ms: number) {
       nowMs += ms
       await direct.set(CLOCK, nowMs)
