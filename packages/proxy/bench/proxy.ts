@@ -1,17 +1,29 @@
 /**
- * CPU microseconds a request costs the process that serves it: this proxy beside a bare node:http
- * answer and beside a proxy of node:http's own client. Short rounds take turns, so that a busy
- * machine disturbs all alike; the least of the rounds counts.
+ * CPU microseconds that a request costs the process that serves it: this proxy beside a bare
+ * node:http answer and a proxy of node:http's own client. Rounds take turns, each ratio is of one
+ * round, and the median of the rounds counts: `pnpm bench proxy [--rounds N] [--only TEXT]`. This
+ * package is below `@repo/testing`, so it does not use the frame of the other benches.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, createServer, request, type RequestListener } from 'node:http'
-import { connect } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
 import { createProxy, createUpstream } from '../src/index.ts'
+import { type Order, runLoad } from './load.ts'
 
-const rounds = 8
+const { values } = parseArgs({
+  strict: false,
+  options: { rounds: { type: 'string' }, only: { type: 'string', multiple: true } },
+})
+// The smallest and the largest of at least 6 rounds enclose the median with 95 %.
+const rounds = Number(values.rounds ?? 7)
 const requestsPerRound = 6_000
-const connections = 32
+const LOADS: { title: string; load: Order['load'] }[] = [
+  { title: 'proxy, 32 connections, closed loop', load: { requests: requestsPerRound } },
+  { title: 'proxy, 200/s, open loop', load: { rate: 200, ms: 2_000 } },
+  { title: 'proxy, 1000/s, open loop', load: { rate: 1_000, ms: 1_000 } },
+]
 const subjects = ['node:http answer', 'this proxy', 'node:http client'] as const
 type Subject = (typeof subjects)[number]
 
@@ -43,31 +55,7 @@ function nodeClientProxy(origin: string): RequestListener {
   }
 }
 
-/** Keeps `connections` sockets busy until `requestsPerRound` answers have come. */
-async function load(origin: string): Promise<void> {
-  const { port } = new URL(origin)
-  let left = requestsPerRound
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      const socket = connect(Number(port), '127.0.0.1')
-      const ask = () => {
-        if (left <= 0) return void socket.end()
-        left -= 1
-        socket.write(`GET / HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n`)
-      }
-      let read = ''
-      socket.on('connect', ask).on('data', (chunk) => {
-        read += chunk.toString('latin1')
-        if (!read.endsWith('"}')) return
-        read = ''
-        ask()
-      })
-      await once(socket, 'close')
-    }),
-  )
-}
-
-/** What a child does: it serves and tells its CPU time, or it loads the origins it is sent. */
+/** A child serves and reports its CPU time, or it loads the origins that it receives. */
 function serveChild(subject: string, origin: string): void {
   const server = createServer(listenerOf(subject, origin)).listen(0, '127.0.0.1', () => {
     const address = server.address()
@@ -81,19 +69,19 @@ function serveChild(subject: string, origin: string): void {
 
 function loadChild(): void {
   process.send?.('ready')
-  process.on('message', (target: string) => {
-    void load(target).then(() => process.send?.('done'))
+  process.on('message', (order: Order) => {
+    void runLoad(order).then((answered) => process.send?.(answered))
   })
+}
+
+async function send(child: ChildProcess, message: 'cpu' | Order): Promise<number> {
+  child.send(message)
+  return Number(await answerOf(child))
 }
 
 async function answerOf(child: ChildProcess): Promise<unknown> {
   const [message] = await once(child, 'message')
   return message
-}
-
-async function tell(child: ChildProcess, message: string): Promise<unknown> {
-  child.send(message)
-  return answerOf(child)
 }
 
 async function main(): Promise<void> {
@@ -103,36 +91,54 @@ async function main(): Promise<void> {
     children.push(child)
     return { child, origin: String(await answerOf(child)) }
   }
-
   const { origin } = await start('serve', 'origin', '')
   const loader = await start('load')
-  const costs = new Map<Subject, number[]>()
   const served = new Map<Subject, Awaited<ReturnType<typeof start>>>()
   for (const subject of subjects) served.set(subject, await start('serve', subject, origin))
+  console.log(`proxy: Node ${process.version}, ${availableParallelism()} cores\n`)
 
-  // The first round warms up the compiler.
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [subject, server] of served) {
-      const before = Number(await tell(server.child, 'cpu'))
-      await tell(loader.child, server.origin)
-      const spent = Number(await tell(server.child, 'cpu')) - before
-      const known = costs.get(subject) ?? []
-      if (round > 0) costs.set(subject, [...known, spent / requestsPerRound])
+  for (const { title, load } of LOADS) {
+    const { only } = values
+    if (Array.isArray(only) && !only.some((part) => title.includes(String(part)))) continue
+    const costs = new Map<Subject, number[]>(subjects.map((subject) => [subject, []]))
+    // The first round warms up the compiler.
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const [subject, server] of served) {
+        const before = await send(server.child, 'cpu')
+        const answered = await send(loader.child, { origin: server.origin, load })
+        const spent = (await send(server.child, 'cpu')) - before
+        if (round > 0) costs.get(subject)?.push(spent / answered)
+      }
     }
+    console.log(`${tableOf(title, costs)}\n`)
   }
   for (const child of children) child.kill()
+}
 
-  const least = (subject: Subject) => Math.min(...(costs.get(subject) ?? []))
-  const median = (subject: Subject) =>
-    (costs.get(subject) ?? []).toSorted((a, b) => a - b)[rounds / 2] ?? Number.NaN
-  console.table(
-    subjects.map((subject) => ({
-      subject,
-      'least µs': least(subject).toFixed(1),
-      'median µs': median(subject).toFixed(1),
-      'of a bare answer': (least(subject) / least('node:http answer')).toFixed(2),
-    })),
-  )
+function tableOf(title: string, costs: Map<Subject, number[]>): string {
+  const bare = costs.get('node:http answer') ?? []
+  const rows = [...costs].map(([subject, all]) => {
+    const ratios = sorted(all.map((cost, i) => cost / (bare[i] ?? Number.NaN)))
+    const bounds = `${ratios.at(0)?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)}`
+    const spread = sorted(all)
+    const [low, middle, high] = [spread.at(0) ?? 0, median(spread), spread.at(-1) ?? 0]
+    const percent = (Math.max(high - middle, middle - low) / middle) * 100
+    const of = `${median(ratios).toFixed(2)}x (${bounds})`
+    return `| ${subject} | ${middle.toFixed(1)} | ${of} | ${percent.toFixed(0)} % |`
+  })
+  return [
+    `| ${title} | µs | of a bare answer | spread |`,
+    '| --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n')
+}
+
+function sorted(numbers: number[]): number[] {
+  return numbers.toSorted((a, b) => a - b)
+}
+
+function median(ascending: number[]): number {
+  return ascending[ascending.length >> 1] ?? Number.NaN
 }
 
 const [role, subject = '', origin = ''] = process.argv.slice(2)

@@ -14,8 +14,8 @@ export interface BenchOptions {
 
 export const USAGE = `Options:
   --only TEXT          only the sections whose title contains the text; may be repeated
-  --rounds N           rounds per contender (default 9; at least 6 for a 95 % bound)
-  --ms N               length of each round, closed and open loop (default 300 and 1000)
+  --rounds N           rounds per contender (default 7; at least 6 for a 95 % bound)
+  --ms N               length of each round, closed and open loop (default 300 and 800)
   --rate N[,N]         arrivals per second and instance in open loops (default 200,1000)
   --json               the result as JSON instead of tables`
 
@@ -34,9 +34,9 @@ export function readOptions(args: readonly string[]): BenchOptions {
   const ms = values.ms === undefined ? undefined : positive('--ms', values.ms)
   return {
     only: values.only ?? [],
-    rounds: Math.ceil(positive('--rounds', values.rounds ?? '9')),
+    rounds: Math.ceil(positive('--rounds', values.rounds ?? '7')),
     closedMs: ms ?? 300,
-    openMs: ms ?? 1_000,
+    openMs: ms ?? 800,
     rates: (values.rate ?? '200,1000').split(',').map((rate) => positive('--rate', rate)),
     json: values.json,
   }
