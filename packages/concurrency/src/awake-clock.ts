@@ -1,4 +1,5 @@
 import { nodeTicks, tickMsOf, type TickSource } from './awake-ticks.ts'
+import { runInBackground } from './background.ts'
 import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 export interface AwakeClock {
@@ -36,7 +37,7 @@ export function createAwakeClock(options: AwakeClockOptions): AwakeClock {
 
   function tick(): void {
     nowMs += tickMs
-    ticks.afterPoll(onTick)
+    ticks.afterPoll(() => runInBackground('deadlines', onTick))
   }
 
   return {

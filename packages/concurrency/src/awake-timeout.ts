@@ -1,4 +1,5 @@
 import { nodeTicks, tickMsOf, ticksOf, type TickSource } from './awake-ticks.ts'
+import { runInBackground } from './background.ts'
 import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 /**
@@ -23,7 +24,7 @@ export function setAwakeTimeout(
   let isCancelled = false
 
   function expire(): void {
-    if (!isCancelled) onLate()
+    if (!isCancelled) runInBackground('deadlines', onLate)
   }
 
   const stopTicks = ticks.every(tickMs, () => {

@@ -74,7 +74,7 @@ describe('a deadline', () => {
     expect(rounds).toEqual([2])
   })
 
-  test('that throws when it is late does not keep the others from ending, and is counted', () => {
+  test('that throws when it is late does not keep the others from ending, and is counted', async () => {
     const { start, deadlines, tick, poll, late, rounds } = fixture()
     const before = failuresByTask().get('deadlines') ?? 0
     deadlines.start(() => {
@@ -84,7 +84,11 @@ describe('a deadline', () => {
     tick(TICKS)
     poll()
     expect([late, rounds]).toEqual([['other'], [2]])
-    expect(failuresByTask().get('deadlines')).toBe(before + 1)
+    deadlines.start(() => Promise.reject(new Error('a bug')))
+    tick(TICKS)
+    poll()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(failuresByTask().get('deadlines')).toBe(before + 2)
   })
 
   test('that begins in the callback of a late one gets its whole time', () => {

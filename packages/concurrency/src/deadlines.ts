@@ -1,5 +1,5 @@
 import { nodeTicks, tickMsOf, ticksOf, type TickSource } from './awake-ticks.ts'
-import { noteFailure } from './background.ts'
+import { runInBackground } from './background.ts'
 import { ConcurrencyError, readOptions, requireFunction, requireMs } from './errors.ts'
 
 /** A deadline in progress, from `start` to `end`. */
@@ -88,8 +88,8 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
       late.push(first)
     }
     if (late.length === 0) return
-    for (const { onLate } of late) runSafely(onLate)
-    if (onSweep) runSafely(() => onSweep(late.length))
+    for (const { onLate } of late) runInBackground('deadlines', onLate)
+    if (onSweep) runInBackground('deadlines', () => onSweep(late.length))
   }
 
   function start(onLate: () => void): Deadline {
@@ -140,13 +140,5 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
       return outstanding
     },
     ...{ tickMs, start, end, run },
-  }
-}
-
-function runSafely(callback: () => void): void {
-  try {
-    callback()
-  } catch (error) {
-    noteFailure('deadlines', error)
   }
 }
