@@ -4,7 +4,6 @@ import {
   createRetryStrategy,
   followRecovery,
   isSomebodyElses,
-  limitConnecting,
   limitSilence,
   openClient,
   type Script,
@@ -70,10 +69,8 @@ export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
   const { name, deadlineMs = 150, log, ...topology } = given
   const names = limiterKeys(topology.prefix)
   const pauseMs = createRetryStrategy()
-  // The timers of ioredis that judge the server end before its answers are read: it gets none.
   const options = {
     connectionName: `${name}-ratelimit`,
-    connectTimeout: 0,
     disconnectTimeout: 100,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -84,7 +81,6 @@ export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, options)
   const recovery = followRecovery(client)
-  limitConnecting(client)
   const probeCall = createProbeCall(names)
   const gate = createGate({ probe, isConnected: () => client.status === 'ready', log })
   const lane = createLane(client, {

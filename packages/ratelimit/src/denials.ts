@@ -7,6 +7,7 @@ import { refusal } from './plan.ts'
 /** Without a bus nobody says that a refusal is over: it is believed for so long. */
 const UNHEARD_MS = 1_000
 
+// An event that a later release writes in another way forgets all refusals: then Redis decides.
 const forgetEvent = z.object({ keys: z.array(z.string()) })
 const blockEvent = z.object({ keys: z.array(z.string()), ms: z.number() })
 
@@ -42,12 +43,13 @@ export function createDenials({
   }
 
   const stop = [
-    bus?.on('ratelimit.forget', (data) => forget(forgetEvent.parse(data).keys), {
+    bus?.on('ratelimit.forget', (data) => forget(forgetEvent.safeParse(data).data?.keys), {
       onResync: () => forget(),
     }),
     bus?.on('ratelimit.block', (data) => {
-      const { keys, ms } = blockEvent.parse(data)
-      block(keys, ms)
+      const event = blockEvent.safeParse(data).data
+      if (event) block(event.keys, event.ms)
+      else forget()
     }),
   ]
 

@@ -77,7 +77,7 @@ export async function openOnRedis(
       await direct.config('SET', 'maxmemory', '1')
       return () => direct.config('SET', 'maxmemory', '0')
     },
-    async advance(ms: number) {
+    advance: async (ms: number) => {
       nowMs += ms
       await direct.set(CLOCK, nowMs)
     },

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@repo/testing'
+import { describe, expect, test, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { connectLimiterRedis, createRateLimiter, type PolicyInput } from './index.ts'
 
@@ -23,7 +23,7 @@ const withStore = test.extend('store', async ({ redisUrl }, { onCleanup }) => {
     await redis.close()
     await direct.quit()
   })
-  return { limiter: limiters[0]!, other: limiters[1]!, direct }
+  return { limiter: limiters[0]!, other: limiters[1]!, direct, redis }
 })
 
 describe('in Redis', () => {
@@ -75,6 +75,36 @@ describe('in Redis', () => {
       const decisions = await Promise.all(takes)
       expect(decisions.filter(({ outcome }) => outcome === 'allowed')).toHaveLength(20)
       expect((await limiter.peek(['sliding'], of)).limits).toMatchObject([{ remaining: 0 }])
+    },
+  )
+
+  withStore(
+    'a holder keeps its place when one under a shorter window comes and goes',
+    async ({ store }) => {
+      const { direct, redis } = store
+      const of = { ip: '192.0.2.5' }
+      const [long, short] = [60_000, 100].map((windowMs) => {
+        const policy = {
+          ...base,
+          name: 'held',
+          quota: 2,
+          windowMs,
+          algorithm: 'concurrency',
+        } as const
+        return createRateLimiter({ redis, policies: [policy] })
+      })
+      await long!.take(['held'], of)
+      const held = await short!.take(['held'], of)
+      const [key = ''] = await direct.keys('*:held~c:*')
+      expect(await direct.pttl(key)).toBeGreaterThan(50_000)
+      const firstEnd = async () => Number((await direct.zrange(key, '0', '0', 'WITHSCORES'))[1])
+      const endMs = await firstEnd()
+      // The shorter lease is renewed.
+      await until(async () => (await firstEnd()) > endMs)
+      expect(await direct.pttl(key)).toBeGreaterThan(50_000)
+      await held.release()
+      expect((await long!.peek(['held'], of)).limits).toMatchObject([{ remaining: 1 }])
+      await Promise.all([long!.close(), short!.close()])
     },
   )
 
