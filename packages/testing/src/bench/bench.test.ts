@@ -4,6 +4,7 @@ import { expect, test } from '../index.ts'
 import { nextGapMs } from './arrivals.ts'
 import { createComparison } from './compare.ts'
 import { NOTHING } from './contender.ts'
+import { insertFigures } from './document.ts'
 import { type Round, startFleet } from './fleet.ts'
 import { findHighestRate } from './highest-rate.ts'
 import { readOptions } from './options.ts'
@@ -11,6 +12,10 @@ import { isMet } from './report.ts'
 import { estimate, outsideBound, percentile } from './statistics.ts'
 
 const program = new URL('contenders.fixture.ts', import.meta.url)
+
+function part(name: string, text: string): string {
+  return `<!-- begin ${name} -->\n\n${text}\n\n<!-- end ${name} -->`
+}
 
 function roundOf(clientUs: number): Round {
   const latency = { p50Ms: 1, p99Ms: 2 }
@@ -146,4 +151,13 @@ test('an unknown name of a bench is refused with the list of names and options',
     /No package has a bench named "proxi"\. Names: .*proxy, .*ratelimit.*, all/,
   )
   expect(stderr).toContain('--rounds N')
+})
+
+test('figures replace those of their package in the document, and no others', () => {
+  const document = `# Title\n${part('proxy', 'old')}\n${part('redis', 'old')}\n`
+  const expected = `# Title\n${part('proxy', 'old')}\n${part('redis', '| new |')}\n`
+  expect(insertFigures(document, 'redis', '| new |\n\n')).toBe(expected)
+  expect(() => insertFigures(document, 'session', 'new')).toThrow(
+    /no part "<!-- begin session -->"/,
+  )
 })

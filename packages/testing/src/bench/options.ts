@@ -17,7 +17,8 @@ export const USAGE = `Options:
   --rounds N           rounds per contender (default 7; at least 6 for a 95 % bound)
   --ms N               length of each round, closed and open loop (default 300 and 800)
   --rate N[,N]         arrivals per second and instance in open loops (default 200,1000)
-  --json               the result as JSON instead of tables`
+  --json               the result as JSON instead of tables
+  --document           the tables also replace those of docs/benchmarks.md (pnpm bench only)`
 
 /** @throws Error that names the option */
 export function readOptions(args: readonly string[]): BenchOptions {
