@@ -13,6 +13,9 @@ export interface Target {
   target: number
 }
 
+/** Less is an idle Redis. */
+const MIN_REDIS_US = 0.5
+
 type Row = Record<string, string>
 
 /** A table as Markdown, with columns of equal width, ready for a document. */
@@ -43,7 +46,9 @@ export function headOf(name: string, server: string): string {
 export function comparisonTable(comparison: Comparison): string {
   const { contenders, peer } = comparison
   const isOpen = !Number.isNaN(comparison.figure(contenders[0] ?? '', 'p50Ms').value)
-  const hasRedis = contenders.some((name) => comparison.figure(name, 'redisUs').value > 0.05)
+  const hasRedis = contenders.some(
+    (name) => comparison.figure(name, 'redisUs').value > MIN_REDIS_US,
+  )
   return markdownTable(
     contenders.map((name) => {
       const figures = (figure: Figure) => comparison.figure(name, figure).value
