@@ -56,7 +56,7 @@ export const slidingLua: AlgorithmLua = {
           sum = sum - (gone - gone % 256) / 256
         end
         -- Only the newest entry may have no count, and stands last when it is alone.
-        if size > last or entry1 < 256 then older = trim(older) end
+        if entry1 < 256 and size == 12 then older = trim(older) end
         total = sum
         -- A state of the same size is written in place. A life lasts for 21 sub-windows and is renewed in
         -- each fourth one, so that it never ends before the newest unit has left, which takes 17.
@@ -66,9 +66,11 @@ export const slidingLua: AlgorithmLua = {
     if #older == 76 then
       -- The oldest is only partly in the window.
       local part, oldest = window / 16, unpackBytes('<I4', older, 73)
-      if ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
-        total = total - (oldest - oldest % 256) / 256
-        older, whole[k] = trim(sub(older, 1, 72)), whole[k] or #older
+      local count = (oldest - oldest % 256) / 256
+      if count == 0 or ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
+        total = total - count
+        older, whole[k] = sub(older, 1, 72), whole[k] or 76
+        if unpackBytes('<I4', older, 69) < 256 then older = trim(older) end
       end
     end
     used[k], was[k], entry[k], ring[k] = total, total, newest, older
