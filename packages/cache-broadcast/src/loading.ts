@@ -6,7 +6,7 @@ import { CacheError, toCacheError } from './errors.ts'
 import type { Keeper } from './keeper.ts'
 import type { Reading, Store } from './link.ts'
 import type { Notices } from './notices.ts'
-import { runLoader } from './run-loader.ts'
+import { createLoaderRuns } from './run-loader.ts'
 import type { Stats } from './stats.ts'
 import type { Ticket } from './tickets.ts'
 import { encodeValue } from './value.ts'
@@ -45,6 +45,7 @@ type Claimed = Extract<Reading, { outcome: 'claimed' }>
 export function createLoading<T>(options: LoadingOptions<T>) {
   const { settings, store, codec, keeper, claims, stats, notices } = options
   const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
+  const runLoader = createLoaderRuns(settings.load, loadTimeoutMs)
 
   function readOf(key: string, reading: Reading): Answer<T> {
     const found = reading.outcome === 'hit' ? codec.decode(reading.value, key) : undefined
@@ -112,7 +113,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     const standing = claimed && claims.hold(key, claimed.token)
     stats.loads += 1
     try {
-      const loaded = await runLoader(key, settings.load, loadTimeoutMs)
+      const loaded = await runLoader(key)
       const represented = codec.represent(loaded, key)
       if (claimed) await storeLoaded(ticket, represented, claimed)
       return { outcome: 'value', value: represented.value }

@@ -1,7 +1,7 @@
 import { runInBackground } from '@repo/concurrency'
 import { createGathering } from './batch.ts'
 import type { Settings } from './cache-options.ts'
-import { CacheError, toCacheError } from './errors.ts'
+import { type CacheError, toCacheError } from './errors.ts'
 import type { Flight, Flights } from './flights.ts'
 import type { Keeper } from './keeper.ts'
 import { type Link, type Reading, READS, type Store } from './link.ts'
@@ -86,9 +86,12 @@ export function createReads<T>(options: ReadsOptions<T>) {
   /** Reads of one tick. A fresh value is served from here, without a promise of its own. */
   async function readTogether(boarded: Flight<T | undefined>[]) {
     const keys = boarded.map(({ key }) => key)
-    const readings = await store.readMany(keys).catch(toCacheError)
-    if (readings instanceof CacheError) {
-      for (const flight of boarded) void finish(flight, withoutStore(flight, readings))
+    let readings
+    try {
+      readings = await store.readMany(keys)
+    } catch (error) {
+      const outage = toCacheError(error)
+      for (const flight of boarded) void finish(flight, withoutStore(flight, outage))
       return
     }
     for (let i = 0; i < boarded.length; i += 1) {

@@ -82,22 +82,25 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   async function readSome(wanted: string[]): Promise<Reading[]> {
     const token = nextToken()
-    const names = [keys.meta]
-    for (const key of wanted) names.push(nameOf(key))
+    const names = [keys.meta, ...wanted.map(nameOf)]
+    const args = [clearField, keys.tagPrefix, token, claimMs]
     claims.waits(wanted.length)
-    await Promise.resolve() // so that all reads of this tick are counted
-    const listing = options.ensureListed()
-    let appliedBefore = 0
-    const reading = reads({
-      bytes: wanted.length,
-      run() {
-        appliedBefore = options.applied()
-        const args = [clearField, keys.tagPrefix, token, claims.time()]
-        return call((client) => runBatch(client, read, names, args))
-      },
-    })
-    const settled = reading.finally(() => claims.waited(wanted.length))
-    const reply = listing ? (await Promise.all([settled, listing]))[0] : await settled
+    let [appliedBefore, reply]: [number, unknown] = [0, undefined]
+    try {
+      await Promise.resolve() // so that all reads of this tick are counted
+      const listing = options.ensureListed()
+      const reading = reads({
+        bytes: wanted.length,
+        run() {
+          appliedBefore = options.applied()
+          args[3] = claims.time()
+          return call((client) => runBatch(client, read, names, args))
+        },
+      })
+      reply = listing ? (await Promise.all([reading, listing]))[0] : await reading
+    } finally {
+      claims.waited(wanted.length)
+    }
     const [head = '', ...answers] = toAnswers(reply, wanted.length)
     const space = head.indexOf(' ')
     const version = checked(head.slice(0, space), appliedBefore)
@@ -117,12 +120,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   const commitOne = createFills(async (fills) => {
     const names = [keys.meta, ...fills.map(({ key }) => nameOf(key))]
-    const args: (string | number)[] = [clearField, keys.tagPrefix]
-    for (const { token, lifeMs, value } of fills) args.push(token, lifeMs, value)
+    const each = fills.flatMap(({ token, lifeMs, value }) => [token, lifeMs, value])
+    const args = [clearField, keys.tagPrefix, ...each]
     learn(fills.map(({ value }) => value))
     claims.committed(fills.length)
-    const reply = await call((client) => runBatch(client, commit, names, args))
-    return list(reply).map((stored) => stored === 1)
+    const stored = list(await call((client) => runBatch(client, commit, names, args)))
+    return stored.map((isStored) => isStored === 1)
   })
 
   const claimOne = createBatch<string, Reading>(BATCH, async (wanted) => {
@@ -157,7 +160,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   const puts = createPuts({ cache: options.cache, publish, nameOf })
-
   return {
     read: createBatch(READS, readMany),
     readMany,
@@ -166,16 +168,15 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     extend: claims.extend,
     release: (key, token) => claims.release(key, token),
     put(key, value, delivery) {
-      const listing = options.ensureListed()
-      return listing ? listing.then(() => puts(key, value, delivery)) : puts(key, value, delivery)
+      const put = () => puts(key, value, delivery)
+      return options.ensureListed()?.then(put) ?? put()
     },
     async peek(key, tags) {
       const appliedBefore = options.applied()
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
       const names = [keys.meta, nameOf(key)]
       const run = () => call((client) => runBatch(client, peek, names, args))
-      const reply = await singles({ bytes: 0, run })
-      const [n, now, value] = list(reply)
+      const [n, now, value] = list(await singles({ bytes: 0, run }))
       checked(n, appliedBefore)
       return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
     },

@@ -1,30 +1,42 @@
+import { createDeadlines } from '@repo/concurrency'
 import { CacheError } from './errors.ts'
 
+type Load<T> = (key: string, context: { readonly signal: AbortSignal }) => Promise<T>
+
+/** The signal of one load, which is made only if the loader reads it. */
+class LoadContext {
+  #controller: AbortController | undefined
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  abort(error: CacheError): CacheError {
+    this.#controller?.abort(error)
+    return error
+  }
+}
+
 /**
- * Runs a loader for at most `timeoutMs`; its signal is made only if it is asked for.
+ * Runs a loader for at most `timeoutMs`, in which only time counts in which this process ran. All
+ * loads share one timer.
  * @throws CacheError `load-timeout`; else what the loader throws
  */
-export async function runLoader<T>(
-  key: string,
-  load: (key: string, context: { readonly signal: AbortSignal }) => Promise<T>,
-  timeoutMs: number,
-): Promise<T> {
-  let controller: AbortController | undefined
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    const error = new CacheError('load-timeout', `"${key}" was not loaded within ${timeoutMs} ms`)
-    controller?.abort(error)
-    reject(error)
-  }, timeoutMs)
-  try {
-    const context = {
-      get signal() {
-        controller ??= new AbortController()
-        return controller.signal
-      },
+export function createLoaderRuns<T>(load: Load<T>, timeoutMs: number): (key: string) => Promise<T> {
+  const deadlines = createDeadlines({ ms: timeoutMs })
+
+  return function runLoader(key) {
+    const context = new LoadContext()
+    let loaded: Promise<T>
+    try {
+      loaded = Promise.resolve(load(key, context))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return await Promise.race([load(key, context), promise])
-  } finally {
-    clearTimeout(timer)
+    return deadlines.run(loaded, () => {
+      const message = `"${key}" was not loaded within ${timeoutMs} ms`
+      return context.abort(new CacheError('load-timeout', message))
+    })
   }
 }

@@ -16,33 +16,31 @@ export class Prompt extends Command {
 }
 
 /** `runScript` for scripts that take any number of keys, as a `Prompt`. */
-export async function runBatch(
+export function runBatch(
   client: Redis,
   script: Script,
   keys: string[],
   args: (string | number)[],
 ): Promise<unknown> {
-  try {
-    return await client.sendCommand(
-      new Prompt('evalsha', [script.sha, keys.length, ...keys, ...args]),
-    )
-  } catch (error) {
+  const command = new Prompt('evalsha', [script.sha, keys.length, ...keys, ...args])
+  client.sendCommand(command)
+  return command.promise.catch((error: unknown) => {
     // Answered before anything ran: sending the whole script repeats nothing.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     return runScript(client, { ...script, keys: keys.length }, keys, args)
-  }
+  })
 }
 
 /** Runs commands on the connection of the request path, with the errors of this package. */
 export function createCall(redis: RedisConnection, isClosed: () => boolean) {
-  return async function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
-    if (isClosed()) throw new CacheError('closed', 'the bus was closed')
-    try {
-      return await redis.call(command)
-    } catch (error) {
-      throw toCacheError(error)
-    }
+  return function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    if (isClosed()) return Promise.reject(new CacheError('closed', 'the bus was closed'))
+    return redis.call(command).catch(rethrow)
   }
+}
+
+function rethrow(error: unknown): never {
+  throw toCacheError(error)
 }
 
 /** A reply of the server, read as the list that the script promises. */
