@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { repeat } from '@repo/concurrency'
+import { repeat, setAwakeTimeout } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max, or, sql } from 'drizzle-orm'
@@ -127,16 +127,21 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const { timeoutMs = 1_000 } = readOptions('drain', given)
     checkWhole('timeoutMs', timeoutMs, 0)
     const newest = await newestWaiting()
-    const giveUpAtMs = performance.now() + timeoutMs
-    let left = newest
-    while (left !== undefined) {
-      const { failed } = await relay()
-      left = await newestWaiting(newest)
-      if (failed > 0 || performance.now() >= giveUpAtMs) break
-      // Another instance has its hands on what is left.
-      if (left !== undefined) await pause(5)
+    if (newest === undefined) return { outcome: 'drained' }
+    // A pause of this process does not shorten the wait for another instance.
+    const late = new AbortController()
+    const cancel = setAwakeTimeout(() => late.abort(), timeoutMs)
+    try {
+      for (;;) {
+        const { failed } = await relay()
+        if ((await newestWaiting(newest)) === undefined) return { outcome: 'drained' }
+        if (failed > 0 || late.signal.aborted) return { outcome: 'pending' }
+        // Another instance has its hands on what is left.
+        await pause(5)
+      }
+    } finally {
+      cancel()
     }
-    return { outcome: left === undefined ? 'drained' : 'pending' }
   }
 
   async function takeTurn() {
