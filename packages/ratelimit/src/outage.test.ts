@@ -81,6 +81,23 @@ limited(
 )
 
 limited(
+  'Redis frozen: 50 late takes of one turn are one failure, and Redis is used again as soon as it answers',
+  async ({ ownValkey, open }) => {
+    const { limiter, timed } = await open(ownValkey.url)
+    await timed(['local'])
+    await ownValkey.pause()
+    const takes = Array.from({ length: 50 }, (_, i) =>
+      limiter.take(['allow'], { ip: `192.0.2.${i}` }),
+    )
+    const decisions = await Promise.all(takes)
+    expect(decisions.filter(({ degraded }) => degraded)).toHaveLength(50)
+    expect(limiter.stats().exact).toBe(true)
+    ownValkey.resume()
+    await until(async () => (await timed(['local'])).source === 'redis', { timeoutMs: 1_000 })
+  },
+)
+
+limited(
   'in 12 rounds of cut and half-open connections, no take of 300 is counted twice',
   async ({ redisUrl, tcpProxy, open }) => {
     const proxy = await tcpProxy({ target: redisUrl })
