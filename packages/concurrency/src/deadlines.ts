@@ -5,13 +5,13 @@ import { ConcurrencyError, readOptions, requireFunction, requireMs } from './err
 /** A deadline in progress, from `start` to `end`. */
 export class Deadline {
   dueTick: number
-  onLate: () => void
+  onLate: () => unknown
   /** Its neighbours in the ring; after its end, itself. */
   before: Deadline = this
   after: Deadline = this
   isOpen = true
 
-  constructor(dueTick: number, onLate: () => void) {
+  constructor(dueTick: number, onLate: () => unknown) {
     this.dueTick = dueTick
     this.onLate = onLate
   }
@@ -23,7 +23,7 @@ export interface Deadlines {
   /** The longest time beyond `ms` after which a deadline is found late, in ms of awake time. */
   readonly tickMs: number
   /** Starts a deadline: `onLate` runs once, unless `end` comes first. */
-  start(onLate: () => void): Deadline
+  start(onLate: () => unknown): Deadline
   /** Ends a deadline. Returns false if it had ended before, because it was late. */
   end(deadline: Deadline): boolean
   /**
@@ -37,7 +37,7 @@ export interface DeadlineOptions {
   /** The awake time after which a call is late, in ms. */
   ms: number
   /** Runs once after each sweep that found late calls, with their number: they are one round. */
-  onSweep?: (late: number) => void
+  onSweep?: (late: number) => unknown
   /** For tests. */
   ticks?: TickSource
 }
@@ -92,7 +92,7 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
     if (onSweep) runInBackground('deadlines', () => onSweep(late.length))
   }
 
-  function start(onLate: () => void): Deadline {
+  function start(onLate: () => unknown): Deadline {
     if (typeof onLate !== 'function') requireFunction('onLate', onLate)
     const deadline = new Deadline(now + lifeTicks, onLate)
     const last = ring.before

@@ -1,5 +1,6 @@
 export type { Forwarded } from './forwarded.ts'
 export type { HealthCheck } from './health-check.ts'
+export { ProxyError } from './options.ts'
 export { answerProblem, type ProxyProblem, type ProxyProblemCode } from './problem.ts'
 export { createProxy, type ProxyHandler, type ProxyOptions } from './proxy.ts'
 export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'

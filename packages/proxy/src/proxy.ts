@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Exchange } from './exchange.ts'
 import { addForwarded, type Forwarded, forwardedNames } from './forwarded.ts'
 import { answerWith, catchRejection } from './hooks.ts'
+import { readOptions, requireProxyOptions } from './options.ts'
 import { answerProblem, problem, type ProxyProblem, toError } from './problem.ts'
 import {
   areWritable,
@@ -49,17 +50,17 @@ export type ProxyHandler<Context> = (
  * another only if its method is idempotent and nothing of its body was read, and an answer that
  * breaks off breaks off for the client too. Headers pass as written (RFC 9110 7.6.1 excepted), the
  * Host included.
+ *
+ * @throws ProxyError `bad-option`
  */
-export function createProxy<Context = void>({
-  upstream,
-  forwarded = 'set',
-  dropRequestHeaders = [],
-  requestHeaders,
-  responseHeaders,
-  onProblem = answerProblem,
-  maxBodyBytes = Infinity,
-  retries = 2,
-}: ProxyOptions<Context>): ProxyHandler<Context> {
+export function createProxy<Context = void>(
+  proxyOptions: ProxyOptions<Context>,
+): ProxyHandler<Context> {
+  const options = readOptions(proxyOptions)
+  requireProxyOptions(options)
+  const { upstream, forwarded = 'set', dropRequestHeaders = [] } = options
+  const { requestHeaders, responseHeaders, onProblem = answerProblem } = options
+  const { maxBodyBytes = Infinity, retries = 2 } = options
   const dropped = hopByHopAnd([
     ...dropRequestHeaders,
     ...(forwarded === 'set' ? forwardedNames : []),

@@ -1,4 +1,5 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http'
+import { requireHeaders } from './options.ts'
 
 /** Headers as they are on the wire: `[name, value, name, value, ...]`, case and duplicates kept. */
 export type RawHeaders = string[]
@@ -49,8 +50,9 @@ export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>):
   return kept
 }
 
-/** The first value of `name`, whatever its case. */
+/** The first value of `name`, whatever its case. @throws ProxyError `bad-option` */
 export function getHeader(headers: RawHeaders, name: string): string | undefined {
+  requireHeaders(headers, name)
   const wanted = name.toLowerCase()
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i]?.toLowerCase() === wanted) return headers[i + 1]
@@ -58,8 +60,10 @@ export function getHeader(headers: RawHeaders, name: string): string | undefined
   return undefined
 }
 
-/** Replaces every field called `name` by one, in place. */
+/** Replaces every field called `name` by one, in place. @throws ProxyError `bad-option` */
 export function setHeader(headers: RawHeaders, name: string, value: string): void {
+  requireHeaders(headers, name)
+  requireHeaders([value], name)
   const wanted = name.toLowerCase()
   for (let i = headers.length - 2; i >= 0; i -= 2) {
     if (headers[i]?.toLowerCase() === wanted) headers.splice(i, 2)

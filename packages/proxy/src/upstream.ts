@@ -1,6 +1,7 @@
 import { leastLoaded, usableTargets } from './choose-target.ts'
 import { type HealthCheck, watchHealth } from './health-check.ts'
 import { notify } from './hooks.ts'
+import { readOptions, requireUpstreamOptions } from './options.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { Target, type TargetEvent, type TargetState } from './target.ts'
 
@@ -52,18 +53,15 @@ export interface UpstreamOptions {
 /**
  * The instances of one app: each request goes to the healthy one with the fewest in flight, in turn
  * where they are equal.
+ *
+ * @throws ProxyError `bad-option`
  */
-export function createUpstream({
-  name,
-  targets: origins,
-  healthCheck,
-  connections = 64,
-  connectTimeoutMs = 1_000,
-  headersTimeoutMs = 10_000,
-  bodyTimeoutMs = 30_000,
-  ejection: { failures = 3, durationMs = 5_000, panicThreshold = 0 } = {},
-  onEvent,
-}: UpstreamOptions): Upstream {
+export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
+  const options = readOptions(upstreamOptions)
+  requireUpstreamOptions(options)
+  const { name, targets: origins, healthCheck, connections = 64, onEvent } = options
+  const { connectTimeoutMs = 1_000, headersTimeoutMs = 10_000, bodyTimeoutMs = 30_000 } = options
+  const { failures = 3, durationMs = 5_000, panicThreshold = 0 } = options.ejection ?? {}
   const pool = {
     connections,
     connectTimeout: connectTimeoutMs,

@@ -1,0 +1,124 @@
+import type { ProxyOptions } from './proxy.ts'
+import type { UpstreamOptions } from './upstream.ts'
+
+/** An option or an argument that cannot be used; the message names it. */
+export class ProxyError extends Error {
+  override name = 'ProxyError'
+  readonly code = 'bad-option'
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1
+const MAX_ITEMS = 10_000
+
+type Unchecked<O> = { [K in keyof O]?: unknown }
+
+/** The options as they are at the call. @throws ProxyError when they cannot be read */
+export function readOptions<O extends object>(options: O): O {
+  try {
+    if (typeof options === 'object' && options !== null) return { ...options }
+  } catch {
+    // A getter threw: refused below.
+  }
+  return refuse('options', 'an object that can be read')
+}
+
+/** @throws ProxyError that names the option */
+export function requireUpstreamOptions(options: Unchecked<UpstreamOptions>): void {
+  const { name, targets, healthCheck, connections, ejection, onEvent } = options
+  if (typeof name !== 'string' || name === '' || name.length > 200) refuse('name', 'a short name')
+  if (!Array.isArray(targets) || targets.length > MAX_ITEMS || !targets.every(isOrigin)) {
+    refuse('targets', 'a list of origins, such as http://127.0.0.1:4101')
+  }
+  if (healthCheck !== undefined) requireHealthCheck(healthCheck)
+  requireNumber('connections', connections, 1, 100_000)
+  for (const option of ['connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'] as const) {
+    requireNumber(option, options[option], 0, MAX_TIMER_MS)
+  }
+  if (ejection !== undefined) requireEjection(ejection)
+  requireFunction('onEvent', onEvent)
+}
+
+function requireHealthCheck(healthCheck: unknown): void {
+  const { path, intervalMs, timeoutMs } = readObject('healthCheck', healthCheck)
+  if (typeof path !== 'string' || !/^\/[!-~]{0,2000}$/.test(path)) {
+    refuse('healthCheck.path', 'a path that begins with a slash')
+  }
+  requireNumber('healthCheck.intervalMs', intervalMs ?? Number.NaN, 1, MAX_TIMER_MS)
+  requireNumber('healthCheck.timeoutMs', timeoutMs ?? Number.NaN, 1, MAX_TIMER_MS)
+}
+
+function requireEjection(ejection: unknown): void {
+  const { failures, durationMs, panicThreshold } = readObject('ejection', ejection)
+  requireNumber('ejection.failures', failures, 1, 1_000_000)
+  requireNumber('ejection.durationMs', durationMs, 0, MAX_TIMER_MS)
+  requireNumber('ejection.panicThreshold', panicThreshold, 0, 1)
+}
+
+/** @throws ProxyError that names the option */
+export function requireProxyOptions<Context>(options: Unchecked<ProxyOptions<Context>>): void {
+  const { upstream, forwarded, dropRequestHeaders, maxBodyBytes, retries } = options
+  if (typeof upstream !== 'function' && !isUpstream(upstream)) {
+    refuse('upstream', 'made by createUpstream, or a function that returns one')
+  }
+  if (forwarded !== undefined && forwarded !== 'set' && forwarded !== 'append') {
+    refuse('forwarded', 'set or append')
+  }
+  const names = dropRequestHeaders === undefined ? [] : dropRequestHeaders
+  if (!Array.isArray(names) || names.length > MAX_ITEMS || !names.every(isName)) {
+    refuse('dropRequestHeaders', 'a list of names of headers')
+  }
+  if (maxBodyBytes !== Infinity) requireNumber('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
+  requireNumber('retries', retries, 0, 100)
+  for (const option of ['requestHeaders', 'responseHeaders', 'onProblem'] as const) {
+    requireFunction(option, options[option])
+  }
+}
+
+/** @throws ProxyError unless these are raw headers, and the name is text */
+export function requireHeaders(headers: unknown, name: unknown): void {
+  if (!Array.isArray(headers) || !headers.every((item) => typeof item === 'string')) {
+    refuse('headers', 'a list of names and values')
+  }
+  if (typeof name !== 'string') refuse('name', 'the name of a header')
+}
+
+function refuse(option: string, expected: string): never {
+  throw new ProxyError(`${option} must be ${expected}`)
+}
+
+function readObject(option: string, value: unknown): Record<string, unknown> {
+  try {
+    if (typeof value === 'object' && value !== null) return { ...value }
+  } catch {
+    // A getter threw: refused below.
+  }
+  return refuse(option, 'an object that can be read')
+}
+
+function requireNumber(option: string, value: unknown, min: number, max: number): void {
+  if (value === undefined || (typeof value === 'number' && value >= min && value <= max)) return
+  refuse(option, `a number from ${min} to ${max}`)
+}
+
+function requireFunction(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') refuse(option, 'a function')
+}
+
+function isName(name: unknown): boolean {
+  return typeof name === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/.test(name)
+}
+
+function isOrigin(origin: unknown): boolean {
+  if (typeof origin !== 'string' || origin.length > 2_000 || !URL.canParse(origin)) return false
+  const { protocol, pathname, search, hash } = new URL(origin)
+  return /^https?:$/.test(protocol) && pathname === '/' && search === '' && hash === ''
+}
+
+function isUpstream(upstream: unknown): boolean {
+  try {
+    if (typeof upstream !== 'object' || upstream === null) return false
+    return typeof Reflect.get(upstream, 'pick') === 'function'
+  } catch {
+    return false
+  }
+}
