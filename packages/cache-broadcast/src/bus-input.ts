@@ -108,7 +108,7 @@ export function checkMethods(name: string, value: unknown, methods: readonly str
 }
 
 /** @throws CacheError `bad-option` */
-function checkFunction(name: string, value: unknown): void {
+export function checkFunction(name: string, value: unknown): void {
   if (typeof value === 'function') return
   throw new CacheError('bad-option', `${name} must be a function`)
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { runInBackground } from '@repo/concurrency'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import { decodeAnswer, encodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
@@ -62,7 +61,7 @@ export function createBus(options: BusOptions): Bus {
   const { redis, instance, log } = options
   const keys = busKeys(options.name, redis)
   const clock = createClock()
-  const lease = createLease()
+  const lease = createLease(() => tagged.list())
   const member = toMember(instance, randomUUID().slice(0, 8))
   const barriers = createBarriers()
   const sinks = createSinks()
@@ -77,7 +76,7 @@ export function createBus(options: BusOptions): Bus {
     health.resyncs += 1
     sinks.clear(n)
     // The list may be lost with the entries.
-    runInBackground('cache.tags', () => tagged.ensure(), log)
+    tagged.list()
     handlers.resync()
     const fields = { event: 'bus.resync', bus: options.name, n }
     log?.info(fields, 'entries were missed: all that was cached is dropped')
@@ -123,9 +122,10 @@ export function createBus(options: BusOptions): Bus {
   })
   const tagged = createTagged({
     meta: keys.meta,
-    names: () => sinks.tagged,
+    sinks,
     call,
-    joins: () => lease.lapses,
+    lease,
+    log,
     now: () => clock.exact(),
   })
   const invalidations = createInvalidations({
@@ -182,10 +182,7 @@ export function createBus(options: BusOptions): Bus {
       maxMessageBytes,
       forward: (body) =>
         publish({ script: forward, message: { kind: 'floor' }, body, wait: undefined }),
-      attach(sink: Sink) {
-        if (sink.hasTags && !sinks.tagged.has(sink.cache)) tagged.changed()
-        return sinks.attach(sink)
-      },
+      attach: (sink: Sink) => tagged.attach(sink),
       store: (cache, { hasTags = false } = {}) =>
         createRedisStore({
           ...{ cache, keys, claimMs, call, publish },

@@ -1,6 +1,12 @@
 import type { Bus } from './bus-api.ts'
+import { checkFunction, checkMethods, checkWhole } from './bus-input.ts'
 import { CacheError } from './errors.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
+import { checkName } from './names.ts'
+
+/** A Map has no more. */
+export const MOST_ENTRIES = 2 ** 24
+const MOST_VALUE_BYTES = 64 * 1_024 * 1_024
 
 /** What to do about a read when Redis does not answer. */
 export type Outage =
@@ -53,41 +59,66 @@ export interface CacheOptions<T> {
 
 export type Settings<T> = Required<Omit<CacheOptions<T>, 'tags'>> & Pick<CacheOptions<T>, 'tags'>
 
-/** Fills in the defaults. @throws CacheError `bad-option` */
-export function readOptions<T>(options: CacheOptions<T>): Settings<T> {
-  const ttlMs = options.ttlMs ?? 600_000
-  const settings: Settings<T> = {
-    localTtlMs: Math.min(ttlMs, 60_000),
-    negativeTtlMs: Math.min(ttlMs, 5_000),
-    staleMs: 0,
-    failSafeMs: 0,
-    retryAfterMs: 1_000,
-    jitter: 0.1,
-    maxEntries: 10_000,
-    maxBytes: 64 * 1_024 * 1_024,
-    maxValueBytes: 1_024 * 1_024,
-    loadTimeoutMs: 10_000,
-    outage: 'bypass',
-    freeze: true,
-    ...options,
-    ttlMs,
-  }
-  checkLives(settings)
+/** Reads each option once, fills in the defaults and checks all. @throws CacheError `bad-option` */
+export function readCacheOptions<T>(options: CacheOptions<T>): Settings<T> {
+  const given = copyOf(options)
+  const { ttlMs = 600_000 } = given
+  checkWhole('ttlMs', ttlMs, 1, MAX_LIFE_MS)
+  const {
+    localTtlMs = Math.min(ttlMs, 60_000),
+    negativeTtlMs = Math.min(ttlMs, 5_000),
+    staleMs = 0,
+    failSafeMs = 0,
+    retryAfterMs = 1_000,
+    jitter = 0.1,
+    maxEntries = 10_000,
+    maxBytes = 64 * 1_024 * 1_024,
+    maxValueBytes = 1_024 * 1_024,
+    loadTimeoutMs = 10_000,
+    outage = 'bypass',
+    freeze = true,
+  } = given
+  const lives = { ttlMs, localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
+  const limits = { maxEntries, maxBytes, maxValueBytes, loadTimeoutMs }
+  const settings = { ...given, ...lives, ...limits, jitter, outage, freeze }
+  checkWays(settings)
+  checkNumbers(settings)
   return settings
 }
 
-function checkLives<T>({ ttlMs, staleMs, failSafeMs, negativeTtlMs, ...rest }: Settings<T>) {
-  const lives = [staleMs, failSafeMs, negativeTtlMs, rest.localTtlMs, rest.retryAfterMs]
-  if (!(ttlMs > 0) || lives.some((ms) => !(ms >= 0))) {
-    throw new CacheError('bad-option', 'ttlMs must be above 0, and no other time below')
+function copyOf<T>(options: CacheOptions<T>): CacheOptions<T> {
+  try {
+    return { ...options }
+  } catch (cause) {
+    throw new CacheError('bad-option', 'the options of createCache cannot be read', { cause })
   }
-  if (Math.max(ttlMs, negativeTtlMs) * 1.5 + staleMs + failSafeMs > MAX_LIFE_MS) {
-    throw new CacheError('bad-option', 'a value may live for half a day at most')
+}
+
+function checkWays<T>({ bus, name, load, parse, tags, outage, freeze }: Settings<T>) {
+  checkName('cache', name)
+  checkMethods('bus', bus, ['invalidate', 'clear'])
+  checkFunction('load', load)
+  checkFunction('parse', parse)
+  if (tags !== undefined) checkFunction('tags', tags)
+  if (!['bypass', 'stale', 'fail'].includes(outage)) {
+    throw new CacheError('bad-option', "outage must be 'bypass', 'stale' or 'fail'")
   }
-  if (!(rest.jitter >= 0 && rest.jitter <= 0.5)) {
-    throw new CacheError('bad-option', 'jitter must be between 0 and 0.5')
+  if (typeof freeze !== 'boolean') throw new CacheError('bad-option', 'freeze must be a boolean')
+}
+
+function checkNumbers<T>({ jitter, ...settings }: Settings<T>) {
+  const { localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs } = settings
+  const lives = { localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
+  for (const [option, ms] of Object.entries(lives)) checkWhole(option, ms, 0, MAX_LIFE_MS)
+  if (Math.max(settings.ttlMs, negativeTtlMs) * 1.5 + staleMs + failSafeMs > MAX_LIFE_MS) {
+    const options = 'ttlMs, negativeTtlMs, staleMs and failSafeMs'
+    throw new CacheError('bad-option', `${options}: a value may live for half a day at most`)
   }
-  if (!(rest.maxEntries >= 1 && rest.maxBytes >= 1)) {
-    throw new CacheError('bad-option', 'maxEntries and maxBytes must be 1 or more')
+  if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5)) {
+    throw new CacheError('bad-option', 'jitter must be a number from 0 to 0.5')
   }
+  checkWhole('maxEntries', settings.maxEntries, 1, MOST_ENTRIES)
+  checkWhole('maxBytes', settings.maxBytes, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole('maxValueBytes', settings.maxValueBytes, 1, MOST_VALUE_BYTES)
+  checkWhole('loadTimeoutMs', settings.loadTimeoutMs, 1, MAX_LIFE_MS)
 }

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { checkWait, readOptions } from './bus-input.ts'
 import type { Cache } from './cache-api.ts'
-import { type CacheOptions, readOptions } from './cache-options.ts'
+import { type CacheOptions, readCacheOptions } from './cache-options.ts'
 import { createClaims } from './claims.ts'
 import { createCodec } from './codec.ts'
 import { CacheError } from './errors.ts'
@@ -9,7 +10,7 @@ import { MAX_LIFE_MS } from './invalidations.ts'
 import { createKeeper } from './keeper.ts'
 import { createLoading } from './loading.ts'
 import { createLocalStore, type Entry } from './local-store.ts'
-import { checkKey, checkName, toKeys } from './names.ts'
+import { checkKey, toKeys } from './names.ts'
 import { createNotices } from './notices.ts'
 import { createReads } from './reads.ts'
 import { createSink } from './sink.ts'
@@ -27,8 +28,7 @@ const WINDOW = 1_024
  * @throws CacheError `bad-option`
  */
 export function createCache<T>(options: CacheOptions<T>): Cache<T> {
-  checkName('cache', options.name)
-  const settings = readOptions(options)
+  const settings = readCacheOptions(options)
   const { bus, name, ttlMs, staleMs, failSafeMs } = settings
   const { link } = bus
   const { clock, lease } = link
@@ -116,9 +116,11 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
       }
       return values
     },
-    async set(key, value, { wait, ttlMs: ownTtlMs = ttlMs } = {}) {
+    async set(key, value, setting) {
       checkKey(key)
-      if (!(ownTtlMs > 0 && ownTtlMs <= MAX_LIFE_MS)) {
+      const { wait, ttlMs: ownTtlMs = ttlMs } = readOptions('set', setting)
+      checkWait(wait)
+      if (typeof ownTtlMs !== 'number' || !(ownTtlMs > 0 && ownTtlMs <= MAX_LIFE_MS)) {
         throw new CacheError('bad-option', `ttlMs must be above 0 and at most ${MAX_LIFE_MS}`)
       }
       const encoded = codec.encode(codec.represent(value, key), key)
@@ -137,12 +139,15 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
       }
     },
     invalidate: (keys, invalidation) => bus.invalidate(name, keys, invalidation),
-    async expire(keys, { wait } = {}) {
+    async expire(keys, delivery) {
+      const { wait } = readOptions('expire', delivery)
+      checkWait(wait)
       const all = toKeys(keys)
+      if (all.length === 0) return { outcome: 'sent', n: 0 }
       if (staleMs + failSafeMs === 0) return bus.invalidate(name, all, { wait })
-      const delivery = await store.expire(all, staleMs + failSafeMs, { wait })
-      sink.soften(all, delivery.n)
-      return delivery
+      const expired = await store.expire(all, staleMs + failSafeMs, { wait })
+      sink.soften(all, expired.n)
+      return expired
     },
     clear: (delivery) => bus.clear(name, delivery),
     stats: () => ({ ...stats, entries: local.entries.size, ...local.totals }),

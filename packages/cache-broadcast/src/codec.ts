@@ -103,6 +103,8 @@ export function createCodec<T>(
       const message = `${name} "${key}": \`tags\` threw: ${reasonOf(cause)}`
       throw new CacheError('bad-key', message, { cause })
     }
+    // Its rejection must not end the process.
+    if (of instanceof Promise) of.catch(() => undefined)
     return checkTagsOfValue(of)
   }
 }

@@ -10,8 +10,8 @@ export interface Lease {
   end(): void
 }
 
-/** A lease that has not begun. */
-export function createLease(): Lease {
+/** A lease that has not begun. `onBegin` runs each time that it begins. */
+export function createLease(onBegin: () => void = () => undefined): Lease {
   let limitMs = 0
   return {
     untilMs: 0,
@@ -19,7 +19,9 @@ export function createLease(): Lease {
     prolong(untilMs, nowMs) {
       const over = nowMs >= this.untilMs
       this.untilMs = Math.max(this.untilMs, Math.min(untilMs, limitMs))
-      if (over && nowMs < this.untilMs) this.lapses += 1
+      if (!over || nowMs >= this.untilMs) return
+      this.lapses += 1
+      onBegin()
     },
     limit(untilMs) {
       limitMs = untilMs

@@ -3,6 +3,8 @@ import type { Bus } from './bus-api.ts'
 import {
   DEFAULT_MESSAGE_BYTES,
   checkEvent,
+  checkFunction,
+  checkMethods,
   checkWait,
   checkWhole,
   encodeData,
@@ -40,6 +42,11 @@ export function createMemoryBus({
   onError?: (error: unknown) => void
   log?: ConnectionLog
 } = {}): Bus {
+  checkWhole('replicas', replicas, 0)
+  checkName('bus (name)', name)
+  checkWhole('handlerTimeoutMs', handlerTimeoutMs, 1)
+  checkFunction('onError', onError)
+  if (log !== undefined) checkMethods('log', log, ['info', 'warn'])
   if (replicas > 1) {
     throw new CacheError('single-instance', `${replicas} instances need createBus on Redis`)
   }

@@ -6,6 +6,7 @@ import type { Lease } from './lease.ts'
 import type { Store } from './link.ts'
 import type { Entry, LocalStore } from './local-store.ts'
 import { checkTagsOfValue } from './names.ts'
+import { readBody } from './next-body.ts'
 import type { createPositions } from './positions.ts'
 import type { Tickets } from './tickets.ts'
 import { decodeValue, encodeRest, encodeValue } from './value.ts'
@@ -48,7 +49,7 @@ const MAX_TAGS = 256
 const HASHED = 'sha256:'
 
 /** Next's entries in both levels. */
-export function createNextEntries(open: () => NextState) {
+export function createNextEntries(open: () => NextState, maxValueBytes: number) {
   function keep(key: string, stored: StoredEntry, version: number, tags: string[]) {
     const { local, clock } = open()
     const nowMs = clock.exact()
@@ -100,10 +101,11 @@ export function createNextEntries(open: () => NextState) {
     async store(cacheKey: string, { value, ...entry }: NextEntry): Promise<void> {
       const key = keyOf(cacheKey)
       checkTagsOfValue(entry.tags, MAX_TAGS)
+      checkTimes(entry)
       const { store, tickets, positions } = open()
       const ticket = tickets.open(key)
       try {
-        const body = new Uint8Array(await new Response(value).arrayBuffer())
+        const body = await readBody(value, maxValueBytes)
         if (entry.expire <= 0) return // made anew by every request
         // Begun at its timestamp, by this process's clock: what came later may not be in it.
         const version = positions.at(entry.timestamp)
@@ -140,14 +142,12 @@ function keyOf(cacheKey: unknown): string {
   return HASHED + createHash('sha256').update(Buffer.from(cacheKey, 'utf16le')).digest('hex')
 }
 
-/** A new stream of the bytes, for one reader. */
-export function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(body)
-      controller.close()
-    },
-  })
+/** @throws CacheError `unserialisable` */
+function checkTimes({ stale, timestamp, expire, revalidate }: Omit<NextEntry, 'value'>): void {
+  for (const [name, time] of Object.entries({ stale, timestamp, expire, revalidate })) {
+    if (typeof time === 'number' && time >= 0) continue
+    throw new CacheError('unserialisable', `${name} of an entry of Next is no time`)
+  }
 }
 
 /** Undefined for text that another release wrote in another form. */

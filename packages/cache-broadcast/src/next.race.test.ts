@@ -1,6 +1,6 @@
 import { expect, until } from '@repo/testing'
 import type { CacheHandler } from 'next/dist/server/lib/cache-handlers/types.d.ts'
-import { streamOf } from './next-entry.ts'
+import { streamOf } from './next-body.ts'
 import { createNextHandler, type NextCacheHandler } from './next.ts'
 import { test } from './open.fixture.ts'
 

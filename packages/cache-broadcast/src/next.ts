@@ -1,16 +1,19 @@
 import type { Bus } from './bus-api.ts'
-import { toCacheError } from './errors.ts'
+import { checkFunction, checkWhole, readOptions } from './bus-input.ts'
+import { MOST_ENTRIES } from './cache-options.ts'
+import { CacheError, toCacheError } from './errors.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLocalStore } from './local-store.ts'
-import { checkName } from './names.ts'
+import { checkName, toTags } from './names.ts'
+import { streamOf } from './next-body.ts'
 import {
   createNextEntries,
   type Found,
   isDueForRenewal,
   type NextEntry,
   type StoredEntry,
-  streamOf,
 } from './next-entry.ts'
+import { createNotices, type Notices } from './notices.ts'
 import { createPositions } from './positions.ts'
 import { createSink } from './sink.ts'
 import { createTickets } from './tickets.ts'
@@ -31,12 +34,13 @@ export interface NextHandlerOptions {
   name?: string
   maxEntries?: number
   maxBytes?: number
+  /** An entry with a larger body is not stored. */
+  maxValueBytes?: number
   /** What went wrong in `get` and `set`, which then count as a miss and as not stored. */
   onError?: (error: unknown) => void
 }
 
-/** Tags in one message. */
-const CHUNK = 64
+const MOST_BODY_BYTES = 64 * 1_024 * 1_024
 
 /**
  * A handler for `use cache: remote` (or any kind) that all instances share: an entry made on one is
@@ -48,16 +52,33 @@ export function createNextHandler({
   name = 'next',
   maxEntries = 1_000,
   maxBytes = 64 * 1_024 * 1_024,
+  maxValueBytes = 2 * 1_024 * 1_024,
   onError = () => undefined,
 }: NextHandlerOptions): NextCacheHandler {
+  checkFunction('bus', openBus)
   checkName('cache', name)
+  checkWhole('maxEntries', maxEntries, 1, MOST_ENTRIES)
+  checkWhole('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole('maxValueBytes', maxValueBytes, 1, MOST_BODY_BYTES)
+  checkFunction('onError', onError)
   const pending = new Map<string, Promise<void>>()
   let opened: ReturnType<typeof open> | undefined
+  let notices: Notices | undefined
+
+  function report(error: unknown) {
+    notices?.note('next', error)
+    try {
+      onError(toCacheError(error))
+    } catch {
+      // The error is logged; a handler that throws must not fail the request.
+    }
+  }
 
   function open() {
     const bus = openBus()
     const { link } = bus
     const { clock, lease } = link
+    notices = createNotices(name, link.log)
     const local = createLocalStore<StoredEntry>({ maxEntries, maxBytes })
     const tickets = createTickets()
     const positions = createPositions(() => link.applied())
@@ -76,7 +97,7 @@ export function createNextHandler({
     }
   }
 
-  const entries = createNextEntries(() => (opened ??= open()))
+  const entries = createNextEntries(() => (opened ??= open()), maxValueBytes)
 
   /** The entry in memory, unless it is due for renewal and another instance has renewed it. */
   async function find(cacheKey: string, softTags: string[]): Promise<Found | undefined> {
@@ -86,7 +107,7 @@ export function createNextHandler({
       return (await entries.remote(cacheKey, softTags)) ?? local
     } catch (error) {
       if (!local) throw error
-      onError(toCacheError(error))
+      report(error)
       return local
     }
   }
@@ -100,7 +121,7 @@ export function createNextHandler({
           found && { ...found.entry, revalidate: found.revalidate, value: streamOf(found.body) }
         )
       } catch (error) {
-        onError(toCacheError(error))
+        report(error)
         return undefined
       }
     },
@@ -110,7 +131,7 @@ export function createNextHandler({
       try {
         await entries.store(cacheKey, await pendingEntry)
       } catch (error) {
-        onError(error) // an interrupted entry is not kept, nor one that Redis did not take
+        report(error) // an interrupted entry is not kept, nor one that Redis did not take
       } finally {
         resolve()
         if (pending.get(cacheKey) === promise) pending.delete(cacheKey)
@@ -122,16 +143,23 @@ export function createNextHandler({
     getExpiration: async () => Number.POSITIVE_INFINITY,
     async updateTags(tags, durations) {
       const { bus } = (opened ??= open())
-      const calls = []
-      for (let at = 0; at < tags.length; at += CHUNK) {
-        const some = tags.slice(at, at + CHUNK)
-        if (!durations) calls.push(bus.invalidateTag(some, { wait: 'everywhere' }))
-        else {
-          const expireMs = durations.expire === undefined ? undefined : durations.expire * 1_000
-          calls.push(bus.expireTag(some, { wait: 'everywhere', expireMs }))
-        }
+      if (Array.isArray(tags) && tags.length === 0) return
+      const all = toTags(tags)
+      if (!durations) await bus.invalidateTag(all, { wait: 'everywhere' })
+      else {
+        const { expire } = readOptions('updateTags', durations)
+        await bus.expireTag(all, { wait: 'everywhere', expireMs: toExpireMs(expire) })
       }
-      await Promise.all(calls)
     },
   }
+}
+
+/** @throws CacheError `bad-option` */
+function toExpireMs(expire: unknown): number | undefined {
+  if (expire === undefined) return undefined
+  if (typeof expire !== 'number' || !(expire >= 0)) {
+    throw new CacheError('bad-option', 'durations.expire must be a number of seconds, 0 or above')
+  }
+  // No entry lives for longer.
+  return Math.ceil(Math.min(expire * 1_000, MAX_LIFE_MS))
 }

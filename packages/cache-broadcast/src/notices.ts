@@ -10,6 +10,7 @@ const MODES = {
   'too-large': 'loaded values are over maxValueBytes and stored nowhere',
   'not-stored': 'loaded values could not be stored in Redis',
   outage: 'reads do without Redis',
+  next: 'calls of Next fail, and count as a miss or as not stored',
 }
 
 export type DegradedMode = keyof typeof MODES

@@ -1,59 +1,78 @@
+import { runInBackground } from '@repo/concurrency'
+import type { ConnectionLog } from '@repo/redis'
 import type { Redis } from 'ioredis'
+import type { Lease } from './lease.ts'
+import type { Sink } from './link.ts'
 import { runBatch } from './run-script.ts'
+import type { createSinks } from './sinks.ts'
 import { declareTagged } from './tag-scripts.ts'
 
 /** The list in Redis is renewed after this time, long before its entries end. */
 const RENEW_MS = 3_600_000
 
-export type Tagged = ReturnType<typeof createTagged>
-
 /**
- * Lists the caches of this process that declare tags, in Redis: before their first read or write, after
- * each time the instance joined the bus, and every hour. An entry that invalidates a tag names the
+ * Lists the caches of this process that declare tags, in Redis: each time the instance joins the bus,
+ * before their first read or write, and every hour. An entry that invalidates a tag names the
  * listed caches, so that a member that declares no tags for one of them clears it.
  */
 export function createTagged({
   meta,
-  names,
+  sinks,
+  lease,
+  log,
   call,
-  joins,
   now,
 }: {
   meta: string
-  names: () => Set<string>
+  sinks: ReturnType<typeof createSinks>
+  /** It begins each time that the instance has joined the bus. */
+  lease: Lease
+  log: ConnectionLog | undefined
   call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
-  /** How often the instance has joined the bus. */
-  joins: () => number
   now: () => number
 }) {
-  let listed: { names: string; join: number; atMs: number } | undefined
+  let listed: { join: number; atMs: number } | undefined
 
   function text(): string {
-    return [...names()].join(',')
+    return [...sinks.tagged].join(',')
   }
 
-  async function list(declared: string): Promise<void> {
+  async function send(declared: string): Promise<void> {
     await call((client) => runBatch(client, declareTagged, [meta], [declared]))
+  }
+
+  function ensure(): Promise<void> | undefined {
+    const join = lease.lapses
+    const nowMs = now()
+    if (listed?.join === join && nowMs - listed.atMs < RENEW_MS) return undefined
+    const declared = text()
+    if (declared === '') return undefined
+    const before = listed
+    listed = { join, atMs: nowMs }
+    return send(declared).catch((error: unknown) => {
+      listed = before
+      throw error
+    })
+  }
+
+  /** If it fails, the next read of such a cache tries again. */
+  function list(): void {
+    listed = undefined
+    runInBackground('cache.tags', ensure, log)
   }
 
   return {
     text,
     /** The returned promise rejects if the list could not be renewed; it is tried again then. */
-    ensure(): Promise<void> | undefined {
-      const join = joins()
-      const nowMs = now()
-      if (listed?.join === join && nowMs - listed.atMs < RENEW_MS) return undefined
-      const declared = text()
-      const before = listed
-      listed = { names: declared, join, atMs: nowMs }
-      return list(declared).catch((error: unknown) => {
-        listed = before
-        throw error
-      })
-    },
-    /** A further cache declares tags. */
-    changed(): void {
-      listed = undefined
+    ensure,
+    list,
+    /** Returns how to detach. */
+    attach(sink: Sink): () => void {
+      const isNew = sink.hasTags === true && !sinks.tagged.has(sink.cache)
+      const detach = sinks.attach(sink)
+      if (isNew) listed = undefined
+      if (isNew && lease.untilMs > 0) list()
+      return detach
     },
   }
 }
