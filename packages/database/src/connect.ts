@@ -2,6 +2,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Pool, PoolClient } from 'pg'
 import { AwakeClient } from './awake-client.ts'
 import { createNamedStatements } from './named-statements.ts'
+import { readOptions, refuse, requireCount, requireMs, requireText, requireUrl } from './options.ts'
 import { QueuedPool } from './queued-pool.ts'
 import * as schema from './schema.ts'
 import { createTransaction } from './transaction.ts'
@@ -49,17 +50,15 @@ export interface DatabaseOptions {
   isPooled?: boolean
 }
 
-/** A pool on which every call ends within its deadline, whatever the state of the server. */
-export function connectDatabase({
-  url,
-  name,
-  poolSize,
-  minConnections = 0,
-  connectTimeoutMs = 5_000,
-  deadlineMs = 1_500,
-  busyDeadlineMs = 5_000,
-  isPooled = false,
-}: DatabaseOptions): DatabaseConnection {
+/**
+ * A pool on which every call ends within its deadline, whatever the state of the server.
+ * @throws DatabaseOptionError `bad-option`
+ */
+export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
+  const read = readOptions('options', options)
+  requireDatabaseOptions(read)
+  const { url, name, poolSize, minConnections = 0, connectTimeoutMs = 5_000 } = read
+  const { deadlineMs = 1_500, busyDeadlineMs = 5_000, isPooled = false } = read
   const named = createNamedStatements({ isDetected: isPooled })
   const pool = new QueuedPool({
     connectionString: url,
@@ -107,4 +106,16 @@ export function connectDatabase({
       for (const client of clients) client.connection.stream.destroy()
     },
   }
+}
+
+function requireDatabaseOptions(options: DatabaseOptions): void {
+  const { url, name, poolSize, minConnections, isPooled } = options
+  requireUrl('url', url)
+  requireText('name', name)
+  requireCount('poolSize', poolSize, 1)
+  if (minConnections !== undefined) requireCount('minConnections', minConnections, 0)
+  for (const option of ['connectTimeoutMs', 'deadlineMs', 'busyDeadlineMs'] as const) {
+    requireMs(option, options[option])
+  }
+  if (isPooled !== undefined && typeof isPooled !== 'boolean') refuse('isPooled', 'true or false')
 }

@@ -6,6 +6,7 @@ export {
   type DatabaseOptions,
 } from './connect.ts'
 export { migrateDatabase, type Migration } from './migrate.ts'
+export { DatabaseOptionError } from './options.ts'
 export { openDatabase, type OpenOptions } from './open.ts'
 export { poolSize } from './pool-size.ts'
 export * as schema from './schema.ts'

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
@@ -5,6 +6,7 @@ import type { ClientBase, Pool } from 'pg'
 import { markStoreError } from './availability.ts'
 import { AwakeClient } from './awake-client.ts'
 import { createHistory, readHistory, recordMigration } from './history.ts'
+import { readOptions, refuse, requireMs, requireText, requireUrl } from './options.ts'
 import { untilAvailable } from './until-available.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
@@ -30,17 +32,19 @@ export interface Migration {
  * @throws when the server refuses the role, is unavailable for longer than `waitMs`, a migration
  * fails, or one is older than those applied
  */
-export async function migrateDatabase({
-  url,
-  waitMs = 15_000,
-  connectTimeoutMs = 5_000,
-  folder = MIGRATIONS,
-}: {
+export async function migrateDatabase(options: {
   url: string
   waitMs?: number
   connectTimeoutMs?: number
   folder?: string
 }): Promise<Migration> {
+  const read = readOptions('options', options)
+  const { url, waitMs = 15_000, connectTimeoutMs = 5_000, folder = MIGRATIONS } = read
+  requireUrl('url', url)
+  requireMs('waitMs', waitMs, 0)
+  requireMs('connectTimeoutMs', connectTimeoutMs)
+  requireText('folder', folder)
+  if (!existsSync(folder)) refuse('folder', 'a folder of migrations that exists')
   const wanted = readMigrationFiles({ migrationsFolder: folder })
   return untilAvailable(() => migrateOnce(url, connectTimeoutMs, wanted), { timeoutMs: waitMs })
 }

@@ -1,6 +1,7 @@
 import { isDatabaseUnavailable, isRefusal } from './availability.ts'
 import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
 import { migrateDatabase, missingMigrations } from './migrate.ts'
+import { readOptions, requireMethods, requireMs } from './options.ts'
 import { poolSize } from './pool-size.ts'
 import { untilAvailable } from './until-available.ts'
 
@@ -34,8 +35,11 @@ export interface OpenOptions {
  * @throws when the server refuses the role, a migration fails, or the schema is older than this
  * release and `MIGRATE_ON_BOOT` is false
  */
-export async function openDatabase({ env, name, log }: OpenOptions): Promise<DatabaseConnection> {
-  const { DATABASE_BOOT_TIMEOUT_MS: bootTimeoutMs = 15_000 } = env
+export async function openDatabase(options: OpenOptions): Promise<DatabaseConnection> {
+  const { env, name, log } = readOptions('options', options)
+  const { DATABASE_BOOT_TIMEOUT_MS: bootTimeoutMs = 15_000 } = readOptions('env', env)
+  requireMs('DATABASE_BOOT_TIMEOUT_MS', bootTimeoutMs, 0)
+  requireMethods('log', log, ['info', 'warn', 'error'])
   const giveUpAtMs = performance.now() + bootTimeoutMs
   const database = connectDatabase(connectionOf(env, name))
   const closing = new AbortController()

@@ -1,4 +1,5 @@
 import type { Database } from './connect.ts'
+import { readOptions, refuse, requireMethods } from './options.ts'
 import { account, user } from './schema.ts'
 
 /** Who can sign in to a freshly seeded database. For trying out, never for production. */
@@ -14,8 +15,11 @@ export const demo = {
  */
 export async function seedDemo(
   db: Database,
-  { hashPassword }: { hashPassword: (password: string) => Promise<string> },
+  options: { hashPassword: (password: string) => Promise<string> },
 ): Promise<{ created: number }> {
+  requireMethods('db', db, ['transaction'])
+  const { hashPassword } = readOptions('options', options)
+  if (typeof hashPassword !== 'function') refuse('hashPassword', 'a function')
   const password = await hashPassword(demo.password)
   const people = [demo.user, demo.admin]
   return db.transaction(async (tx) => {
