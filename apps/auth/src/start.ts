@@ -51,7 +51,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
       database: database.ping,
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
-      sessions: sessions.check,
+      sessions: () => sessions.check(),
     },
     async close() {
       stopApplying()

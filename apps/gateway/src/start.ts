@@ -78,7 +78,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       database: database.ping,
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
-      sessions: sessions.check,
+      sessions: () => sessions.check(),
     },
     async close() {
       unfollow()
