@@ -1,11 +1,12 @@
 /**
- * How many instructions redis-server executes for a check of four dimensions, ours in batches of 16
- * beside rate-limiter-flexible, counted by callgrind: the same on a busy machine. Needs `valgrind` and
- * `redis-server`. `pnpm --filter @repo/ratelimit instructions`
+ * The instructions that redis-server executes for a check of one and of four dimensions, ours one by
+ * one and in batches of 16, beside rate-limiter-flexible, counted by callgrind: the same on a busy
+ * machine. Needs `valgrind` and a native Redis. `pnpm --filter @repo/ratelimit instructions`
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { freePort } from '@repo/local/free-port'
+import { findRedisServer } from '@repo/local/redis-server'
 import { connectLimiterRedis, createRateLimiter } from '../src/index.ts'
 import { connectPeers } from './peers.ts'
 
@@ -25,35 +26,43 @@ const of = (i: number) => ({
 })
 
 const CALLGRIND = 'valgrind'
+const redisServer = (await findRedisServer()) ?? 'redis-server'
 
 type Run = (url: string, checks: number) => Promise<void>
 
-const ours: Run = async (url, checks) => {
-  const redis = connectLimiterRedis({ url, name: 'bench', deadlineMs: 60_000 })
-  await redis.ready(30_000)
-  const limiter = createRateLimiter({ redis, policies })
-  for (let i = 0; i < checks; i += 16) {
-    await Promise.all(Array.from({ length: 16 }, (_, j) => limiter.take(names, of(i + j))))
+/** Ours, with `width` checks at a time. */
+function ours(count: number, width: number): Run {
+  const policyNames = names.slice(-count)
+  return async (url, checks) => {
+    const redis = connectLimiterRedis({ url, name: 'bench', deadlineMs: 60_000 })
+    await redis.ready(30_000)
+    const limiter = createRateLimiter({ redis, policies })
+    for (let i = 0; i < checks; i += width) {
+      const batch = Array.from({ length: width }, (_, j) => limiter.take(policyNames, of(i + j)))
+      await Promise.all(batch)
+    }
+    await limiter.close()
+    await redis.close()
   }
-  await limiter.close()
-  await redis.close()
 }
 
-const flexible: Run = async (url, checks) => {
-  const connected = await connectPeers(url, QUOTA)
-  const count = connected.peers['rate-limiter-flexible']
-  for (let i = 0; i < checks; i += 1) {
-    const values = Object.values(of(i))
-    await Promise.all(values.map(async (value, d) => count?.(names[d] ?? '', value)))
+function flexible(count: number): Run {
+  return async (url, checks) => {
+    const connected = await connectPeers(url, QUOTA)
+    const consume = connected.peers['rate-limiter-flexible']
+    for (let i = 0; i < checks; i += 1) {
+      const values = Object.values(of(i)).slice(-count)
+      await Promise.all(values.map(async (value, d) => consume?.(names[d] ?? '', value)))
+    }
+    connected.close()
   }
-  connected.close()
 }
 
 async function instructions(run: Run, checks: number): Promise<number> {
   const port = await freePort()
   const callgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', '--trace-children=yes']
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--hz', '1']
-  const server = spawn(CALLGRIND, [...callgrind, 'redis-server', ...settings])
+  const server = spawn(CALLGRIND, [...callgrind, redisServer, ...settings])
   let said = ''
   server.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
   const up = Promise.withResolvers<void>()
@@ -74,9 +83,19 @@ async function perCheck(run: Run): Promise<number> {
   return ((await instructions(run, 4_800)) - few) / 3_200
 }
 
-const [a, b] = [await perCheck(ours), await perCheck(flexible)]
-console.table({
-  ours: { 'instructions per check': Math.round(a) },
-  'rate-limiter-flexible': { 'instructions per check': Math.round(b) },
-})
-console.log(`ours / rate-limiter-flexible: ${(a / b).toFixed(2)}, target <= 0.65`)
+for (const count of [1, 4]) {
+  const peer = await perCheck(flexible(count))
+  const found = { 'one by one': ours(count, 1), 'batches of 16': ours(count, 16) }
+  const lines: Record<string, object> = {
+    'rate-limiter-flexible': { 'instructions per check': Math.round(peer) },
+  }
+  for (const [name, run] of Object.entries(found)) {
+    const own = await perCheck(run)
+    lines[`ours, ${name}`] = {
+      'instructions per check': Math.round(own),
+      'of rate-limiter-flexible': (own / peer).toFixed(2),
+    }
+  }
+  console.log(`${count} dimension${count > 1 ? 's' : ''}`)
+  console.table(lines)
+}
