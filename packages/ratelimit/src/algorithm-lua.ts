@@ -10,7 +10,9 @@
 export interface AlgorithmLua {
   /** The number of the algorithm in the script. */
   readonly kind: number
-  /** Once per group, before its counts are read: sets `bucket` and `hit`, if the algorithm has them. */
+  /**
+   * Once per group, in the same block as `read`: sets `bucket` and `hit`, if the algorithm has them.
+   */
   readonly prepare: string
   /** Sets `used[k]` and `was[k]`. */
   readonly read: string
@@ -18,7 +20,7 @@ export interface AlgorithmLua {
   readonly charge: string
   /** Sets `wait`, the ms until `cost` may fit; it does not now, and is at most the quota. */
   readonly retry: string
-  /** Once per group, before its counts are finished: local variables that all of them need. */
+  /** Once per group, in the same block as `finish`. */
   readonly settle: string
   /** Sets `refill` and `reset`, which are 0 before, and stores what was charged. */
   readonly finish: string

@@ -32,16 +32,17 @@ export const slidingLua: AlgorithmLua = {
     local rest = hit % 1
     if rest > 0 then hit = hit - rest + 1 end
     if hit > 255 then hit = 255 end
+    local current = bucket % 16777216
   `,
   read: /* lua */ `
     local value = ring[k]
     local total, newest, older = 0, 0, ''
     local stored, number, sum, entry1
     if value and #value >= 12 then stored, number, sum, entry1 = unpackBytes('<I2I3I3I4', value) end
-    if stored == shape and number == bucket % 16777216 then
+    if stored == shape and number == current then
       total, newest, older = sum, entry1, value
     else
-      local steps = stored == shape and (bucket - number) % 16777216 or 17
+      local steps = stored == shape and (current - number) % 16777216 or 17
       whole[k] = 0
       if steps >= 8388608 then
         -- If the server's clock went back, the newest sub-window that is known stays the current one.
@@ -65,7 +66,7 @@ export const slidingLua: AlgorithmLua = {
     end
     if #older == 76 then
       -- The oldest is only partly in the window.
-      local part, oldest = window / 16, unpackBytes('<I4', older, 73)
+      local oldest = unpackBytes('<I4', older, 73)
       local count = (oldest - oldest % 256) / 256
       if count == 0 or ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
         total = total - count
