@@ -2,14 +2,18 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Bus } from './bus-api.ts'
 import type { CacheOptions } from './cache-options.ts'
 import { createCache } from './cache.ts'
+import { describeConditions, type Refuse } from './conformance-conditions.ts'
 import { describeFaults } from './conformance-faults.ts'
 import { describeValues } from './conformance-values.ts'
 
 /** Opens a new bus that shares nothing with earlier ones. */
 export type OpenBus = () => Promise<Bus>
 
-/** What every driver of the bus promises, as tests: call it in a test file with the driver. */
-export function describeConformance(driver: string, open: OpenBus): void {
+/**
+ * What every driver of the bus promises, as tests: call it in a test file with the driver.
+ * @param refuse makes the store refuse every call, for a driver with a store
+ */
+export function describeConformance(driver: string, open: OpenBus, refuse?: Refuse): void {
   describe(`a bus in ${driver}`, () => {
     const closing: (() => Promise<void>)[] = []
     afterEach(async () => {
@@ -187,5 +191,6 @@ export function describeConformance(driver: string, open: OpenBus): void {
 
     describeFaults(openBus, openCache)
     describeValues(openCache)
+    describeConditions(openCache, refuse)
   })
 }
