@@ -1,5 +1,6 @@
 import { isDatabaseUnavailable } from '@repo/database'
-import { createProblem, isRefusedToActors, type Log, type ProblemOptions } from '@repo/service'
+import type { Log } from '@repo/observability'
+import { createProblem, isRefusedToActors, type ProblemOptions } from '@repo/service'
 import { createHono, ProblemError } from '@repo/service/hono'
 import {
   type CookieOptions,

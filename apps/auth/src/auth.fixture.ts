@@ -1,7 +1,7 @@
 import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { createLog, type Log } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createLog, type Log } from '@repo/service'
 import { cookieSiteOf, type Sessions } from '@repo/session'
 import { createMemorySessions } from '@repo/session/memory'
 import type { Hono } from 'hono'

@@ -1,7 +1,7 @@
 import type { Database } from '@repo/database'
 import { schema } from '@repo/database'
+import { type Log, reasonOf } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
-import { type Log, reasonOf } from '@repo/service'
 import { cookiePrefix, cookieSiteOf } from '@repo/session'
 import { betterAuth, type GenericEndpointContext } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'

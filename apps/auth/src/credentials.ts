@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { noteActor, refusedToActors } from '@repo/service'
+import { noteActor } from '@repo/observability'
+import { refusedToActors } from '@repo/service'
 import { ProblemError } from '@repo/service/hono'
 import type { DBAdapterInstance, DBTransactionAdapter } from 'better-auth'
 import { z } from 'zod'

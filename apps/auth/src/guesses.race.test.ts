@@ -1,6 +1,6 @@
 import path from 'node:path'
+import { createLog } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
-import { createLog } from '@repo/service'
 import { contend, copyMutant, describe, expect, test, until } from '@repo/testing'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import pLimit from 'p-limit'

@@ -1,5 +1,6 @@
 import { demo, migrateDatabase, openDatabase, seedDemo } from '@repo/database'
-import { createLog, databaseHost, databaseSettings, readEnv } from '@repo/service'
+import { createLog } from '@repo/observability'
+import { databaseHost, databaseSettings, readEnv } from '@repo/service'
 import { hashPassword } from 'better-auth/crypto'
 import { z } from 'zod'
 

@@ -1,5 +1,6 @@
+import type { Log } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
-import { digestOf, findDrift, type Instance, type Log } from '@repo/service'
+import { digestOf, findDrift, type Instance } from '@repo/service'
 import { createHono } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import type { Hono } from 'hono'

@@ -1,3 +1,4 @@
+import type { Log } from '@repo/observability'
 import {
   createProxy,
   createUpstream,
@@ -6,13 +7,7 @@ import {
   type Upstream,
   type UpstreamEvent,
 } from '@repo/proxy'
-import {
-  type Identities,
-  type Identity,
-  IDENTITY_HEADER,
-  type Log,
-  sendProblem,
-} from '@repo/service'
+import { type Identities, type Identity, IDENTITY_HEADER, sendProblem } from '@repo/service'
 
 const CLIENT_IP_HEADER = 'x-client-ip'
 const MAX_BODY_BYTES = 1_048_576

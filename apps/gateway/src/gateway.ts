@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Log, noteActor } from '@repo/observability'
 import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
 import {
   isRefusedToActors,
   type Listener,
-  type Log,
-  noteActor,
   pathOf,
   type ProblemOptions,
   refusedToActors,

@@ -1,5 +1,6 @@
 import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
-import { type Instance, instanceSchema, type Metrics, type Registry } from '@repo/service'
+import type { Metrics } from '@repo/observability'
+import { type Instance, instanceSchema, type Registry } from '@repo/service'
 import { z } from 'zod'
 
 const table = z.array(instanceSchema)

@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { retryInBackground } from '@repo/concurrency'
-import type { Log } from '@repo/service'
+import type { Log } from '@repo/observability'
 import type { LimitsInForce } from './limits-in-force.ts'
 import { type Limits, parseLimits } from './limits.ts'
 

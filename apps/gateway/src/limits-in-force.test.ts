@@ -1,8 +1,8 @@
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { connectDatabase, migrateDatabase } from '@repo/database'
+import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createLog } from '@repo/service'
 import { expect, test, until } from '@repo/testing'
 import { createLimitsInForce } from './limits-in-force.ts'
 

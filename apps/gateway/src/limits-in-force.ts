@@ -3,8 +3,8 @@ import type { Bus } from '@repo/cache-broadcast'
 import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { retryInBackground } from '@repo/concurrency'
 import { type DatabaseConnection, schema } from '@repo/database'
+import type { Log } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
-import type { Log } from '@repo/service'
 import { eq, sql } from 'drizzle-orm'
 import {
   enforce,

@@ -1,6 +1,6 @@
 import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
 import { type DatabaseConnection, schema } from '@repo/database'
-import type { Metrics } from '@repo/service'
+import type { Metrics } from '@repo/observability'
 import { boundEmail, boundName } from '@repo/session'
 import { eq } from 'drizzle-orm'
 import { z } from 'zod'

@@ -1,5 +1,5 @@
 import { CacheError, type Delivery } from '@repo/cache-broadcast'
-import type { Log } from '@repo/service'
+import type { Log } from '@repo/observability'
 
 /** How far a change got: `pending` is stored, and told to all when Redis is back. */
 export type Told = Exclude<Delivery, { outcome: 'sent' }> | { outcome: 'pending' }

@@ -1,4 +1,5 @@
 import { isDatabaseUnavailable } from '@repo/database'
+import { type Log, noteActor } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
 import { rateLimit } from '@repo/ratelimit/hono'
 import {
@@ -6,8 +7,6 @@ import {
   type Identity,
   IDENTITY_HEADER,
   isRefusedToActors,
-  type Log,
-  noteActor,
   refusedToActors,
 } from '@repo/service'
 import {

@@ -1,4 +1,4 @@
-import { createLog } from '@repo/service'
+import { createLog } from '@repo/observability'
 import { createHono } from '@repo/service/hono'
 import { describe, expect, test } from '@repo/testing'
 import { parseList } from 'structured-headers'

@@ -7,10 +7,9 @@ import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { createLineOutput, createLog, createMetrics, type Log } from '@repo/observability'
 import { type Contender, serveContenders } from '@repo/testing/bench'
-import { createIdentities, createLog, type Log } from '../src/index.ts'
-import { createLineOutput } from '../src/line-output.ts'
-import { createMetrics } from '../src/metrics.ts'
+import { createIdentities } from '../src/index.ts'
 import { createInstanceServer, type Listener } from '../src/server.ts'
 
 const BODY = JSON.stringify({ message: 'x'.repeat(500) })

@@ -1,14 +1,20 @@
+import {
+  captureConsole,
+  captureWarnings,
+  createInstanceLog,
+  createMetrics,
+  type Log,
+  logFigures,
+  type Metrics,
+  reasonOf,
+  writeBeforeExit,
+} from '@repo/observability'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
-import { captureConsole, captureWarnings } from './capture-console.ts'
 import { sharedSettings } from './env.ts'
 import type { Check, Phase } from './health.ts'
 import { listen, urlOf } from './listen.ts'
-import { createInstanceLog, type Log, logFigures } from './log.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
 import { createOps } from './ops.ts'
-import { writeBeforeExit } from './output-target.ts'
-import { reasonOf } from './reason.ts'
 import { redisTopology } from './redis-settings.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { writeBeforeExit } from '@repo/observability'
 import { z } from 'zod'
-import { writeBeforeExit } from './output-target.ts'
 
 /** EX_CONFIG of sysexits.h: the configuration is at fault, a restart will not help. */
 export const EX_CONFIG = 78

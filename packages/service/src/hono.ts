@@ -1,12 +1,11 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { type Log, reasonOf } from '@repo/observability'
 import { isRedisOutage } from '@repo/redis'
 import { type Context as HonoContext, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
-import type { Log } from './log.ts'
 import { createProblem, problemHeaders, type ProblemOptions } from './problem.ts'
-import { reasonOf } from './reason.ts'
 import type { Listener } from './server.ts'
 
 export { type HttpBindings }

@@ -2,8 +2,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type RequestOptions } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { createLog } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { createLog, createMetrics } from '@repo/observability'
 import { createInstanceServer, type InstanceServer, type Listener } from './server.ts'
 
 export interface Answer {

@@ -1,5 +1,4 @@
 import type { ProblemOptions } from './problem.ts'
-import { currentRequest } from './request-context.ts'
 import { isSafeMethod } from './request-source.ts'
 
 /** The routes that an administrator may write to while acting for another user. */
@@ -15,10 +14,4 @@ export const refusedToActors: ProblemOptions = {
   status: 403,
   code: 'impersonating',
   detail: 'You act for another user and can only read. Stop impersonating to make changes.',
-}
-
-/** From now on each log line of the current request names the administrator and the user. */
-export function noteActor(actor: { id: string } | undefined, userId: string): void {
-  const request = currentRequest()
-  if (actor && request) request.actor = { id: actor.id, userId }
 }

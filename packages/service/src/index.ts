@@ -25,12 +25,9 @@ export {
   type IdentityCheck,
   type SignedRequest,
 } from './identity.ts'
-export { isRefusedToActors, noteActor, refusedToActors } from './impersonation.ts'
-export { createLog, type Log } from './log.ts'
-export { type Figure, type Metrics } from './metrics.ts'
+export { isRefusedToActors, refusedToActors } from './impersonation.ts'
 export { pathOf } from './ops.ts'
 export { createProblem, type Problem, type ProblemOptions, sendProblem } from './problem.ts'
-export { reasonOf } from './reason.ts'
 export {
   createRegistry,
   type Instance,
@@ -38,7 +35,6 @@ export {
   type Registry,
   type RegistryOptions,
 } from './registry.ts'
-export { currentRequest, type RequestContext } from './request-context.ts'
 export { createSourceCheck, isSafeMethod, type RequestSource } from './request-source.ts'
 export { type Listener } from './server.ts'
 export {

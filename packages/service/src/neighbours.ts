@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { Log } from '@repo/observability'
 import { z } from 'zod'
 import { type Fingerprint, fingerprintSchema } from './fingerprint.ts'
-import type { Log } from './log.ts'
 
 /** The process behind an announced instance; absent where another release announces it otherwise. */
 const recordSchema = z.object({

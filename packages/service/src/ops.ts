@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Log, Metrics } from '@repo/observability'
 import { type Check, type Phase, readHealth } from './health.ts'
-import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
 
 export interface OpsOptions {
   instance: string

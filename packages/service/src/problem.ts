@@ -1,5 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { currentRequest } from './request-context.ts'
+import { currentRequest } from '@repo/observability'
 
 /** RFC 9457 problem details; `instance` names the request, so that support can find its log lines. */
 export interface Problem {

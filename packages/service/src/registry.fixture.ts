@@ -1,5 +1,5 @@
+import { createLog } from '@repo/observability'
 import { connectRedis, type RedisConnection } from '@repo/redis'
-import { createLog } from './log.ts'
 import { createRegistry, type Registry, type RegistryOptions } from './registry.ts'
 
 export interface Member extends AsyncDisposable {

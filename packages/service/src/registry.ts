@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { repeat } from '@repo/concurrency'
+import type { Log } from '@repo/observability'
 import { type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
 import { findDrift, fingerprintOf, fingerprintSchema } from './fingerprint.ts'
-import type { Log } from './log.ts'
 import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './registry-scripts.ts'
 

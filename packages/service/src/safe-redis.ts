@@ -1,4 +1,5 @@
 import { runInBackground } from '@repo/concurrency'
+import type { Figure, Log } from '@repo/observability'
 import {
   checkEvictionPolicy,
   checkWrites,
@@ -7,8 +8,6 @@ import {
   RedisError,
 } from '@repo/redis'
 import { type Check, CheckError } from './health.ts'
-import type { Log } from './log.ts'
-import type { Figure } from './metrics.ts'
 
 /**
  * Refuses a server that would drop state. One that is away is tolerated: it is looked at whenever a

@@ -1,11 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
+import {
+  inRequest,
+  type Log,
+  type Metrics,
+  passOn,
+  readRequestContext,
+  type RequestContext,
+} from '@repo/observability'
 import { pathOf } from './ops.ts'
 import { type ProblemOptions, sendProblem } from './problem.ts'
-import { inRequest, passOn, readRequestContext, type RequestContext } from './request-context.ts'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 

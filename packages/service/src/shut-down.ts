@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Log } from '@repo/observability'
 import { drainServer } from './drain.ts'
-import type { Log } from './log.ts'
 import type { Registry } from './registry.ts'
 import type { InstanceServer } from './server.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Log } from '@repo/observability'
 import { RedisError } from '@repo/redis'
-import type { Log } from './log.ts'
 
 const FIRST_PAUSE_MS = 500
 const LAST_PAUSE_MS = 5_000

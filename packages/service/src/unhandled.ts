@@ -1,6 +1,4 @@
-import type { Log } from './log.ts'
-import type { Metrics } from './metrics.ts'
-import { currentRequest, type RequestContext } from './request-context.ts'
+import { currentRequest, type Log, type Metrics, type RequestContext } from '@repo/observability'
 
 const DEPENDENCY = /[/\\]node_modules[/\\]|\(?node:/
 

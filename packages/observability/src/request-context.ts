@@ -31,6 +31,12 @@ export function inRequest<T>(context: RequestContext, serve: () => T): T {
   return contexts.run(context, serve)
 }
 
+/** From now on each log line of the current request names the administrator and the user. */
+export function noteActor(actor: { id: string } | undefined, userId: string): void {
+  const request = currentRequest()
+  if (actor && request) request.actor = { id: actor.id, userId }
+}
+
 /** Who a request is: its own id and trace where they are well formed, else new ones. */
 export function readRequestContext(req: Pick<IncomingMessage, 'headers'>): RequestContext {
   const given = req.headers['x-request-id']

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@repo/testing'
-import { noteActor } from './impersonation.ts'
 import { createLog } from './log.ts'
-import { inRequest, readRequestContext } from './request-context.ts'
+import { inRequest, noteActor, readRequestContext } from './request-context.ts'
 
 function capture() {
   const lines: string[] = []
