@@ -4,7 +4,7 @@
  * as many calls at once.
  */
 import { type OpenContender, serveContenders } from '@repo/testing/bench'
-import { rateLimit } from '../src/hono.ts'
+import { rateLimit } from '../src/http/hono.ts'
 import { connectLimiterRedis, createRateLimiter } from '../src/index.ts'
 import { serveHono } from './hono.ts'
 import { blockingPeers, connectPeers, type CountOne, PEERS } from './peers.ts'

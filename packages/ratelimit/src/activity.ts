@@ -1,6 +1,6 @@
 import { noteFailure } from '@repo/concurrency'
-import type { Store } from './check.ts'
-import type { Rules } from './plan.ts'
+import type { Rules } from './rules.ts'
+import type { Store } from './store.ts'
 
 /** So many keys' refusals are told at a time. */
 const MAX_KEYS = 200

@@ -1,5 +1,5 @@
-import type { Limit, Need, Verdict } from './check.ts'
-import type { Decision } from './limiter-api.ts'
+import type { Limit, Need, Verdict } from './store.ts'
+import type { Decision } from './types.ts'
 
 const NO_NAMES: readonly string[] = []
 const nothing = () => Promise.resolve()

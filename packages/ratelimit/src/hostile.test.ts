@@ -1,5 +1,5 @@
 import { describe, expect, findRawErrors, findRawErrorsOfOptions, test } from '@repo/testing'
-import { rateLimit } from './hono.ts'
+import { rateLimit } from './http/hono.ts'
 import {
   canonicalIp,
   connectLimiterRedis,
@@ -15,9 +15,9 @@ import {
   rateLimitHeaders,
   RateLimitError,
 } from './index.ts'
-import type { Decision } from './limiter-api.ts'
-import { createMemoryRateLimiter } from './memory.ts'
+import { createMemoryRateLimiter } from './memory/memory-rate-limiter.ts'
 import { openOnRedis } from './open.fixture.ts'
+import type { Decision } from './types.ts'
 
 const isCoded = (error: unknown) => error instanceof RateLimitError
 const policies = [

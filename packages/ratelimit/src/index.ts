@@ -1,10 +1,10 @@
-export { type Limit, type Report } from './check.ts'
-export { connectLimiterRedis, type LimiterRedis } from './connect.ts'
+export { type Limit, type Report } from './store.ts'
+export { connectLimiterRedis, type LimiterRedis } from './redis/connection.ts'
 export { RateLimitError, type RateLimitErrorCode } from './errors.ts'
-export { limiterFigures } from './figures.ts'
-export { createGuard, type Guarded } from './guard.ts'
-export { rateLimitHeaders } from './headers.ts'
-export { type Dimensions } from './identify.ts'
+export { limiterFigures } from './metrics.ts'
+export { createGuard, type Guarded } from './http/guard.ts'
+export { rateLimitHeaders } from './http/headers.ts'
+export { type Dimensions } from './dimensions.ts'
 export { canonicalIp, groupIp, type IpAddress, parseIp } from './ip.ts'
 export {
   type Decision,
@@ -12,7 +12,7 @@ export {
   type RateLimiter,
   type Subject,
   type TakeOptions,
-} from './limiter-api.ts'
+} from './types.ts'
 export { type ParsedPolicies, parsePolicies, type Policy, type PolicyInput } from './policy.ts'
-export { problemBody, problemOf, type RateLimitProblem } from './problem.ts'
+export { problemBody, problemOf, type RateLimitProblem } from './http/problem.ts'
 export { createRateLimiter, type RateLimiterOptions } from './rate-limiter.ts'

@@ -3,50 +3,62 @@ import { copyMutant, type Edit } from '@repo/testing'
 /** What is taken out of the program, one at a time, to see that the attacks notice. */
 const MUTANTS: Record<string, Edit[]> = {
   'a quarter of the ring forgotten': [
-    ['sliding-lua.ts', '#value, 76 - 4 * steps', '#value, max(8, 60 - 4 * steps)'],
+    ['algorithms/sliding-lua.ts', '#value, 76 - 4 * steps', '#value, max(8, 60 - 4 * steps)'],
   ],
   'the clock of the client': [
-    ['take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[2], 0 }'],
-    ['redis-store.ts', 'batch.length === 1 ? formOf(only.check)', 'false ? formOf(only.check)'],
+    ['redis/take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[2], 0 }'],
     [
-      'redis-store.ts',
+      'redis/redis-store.ts',
+      'batch.length === 1 ? formOf(only.check)',
+      'false ? formOf(only.check)',
+    ],
+    [
+      'redis/redis-store.ts',
       'const args = encode(batch, entries)',
       'const args = [...encode(batch, entries), String(Date.now() / 1000)]',
     ],
   ],
   'each dimension charged by itself': [
-    ['take-script.ts', 'local short = times == 1 and not blocks', 'local short = false'],
-    ['take-script.ts', '(admitted < fits and admitted or fits) * cost', 'fits * cost'],
+    ['redis/take-script.ts', 'local short = times == 1 and not blocks', 'local short = false'],
+    ['redis/take-script.ts', '(admitted < fits and admitted or fits) * cost', 'fits * cost'],
   ],
   'a single take that needs only its first limit': [
-    ['take-one.ts', ".join(' and ')} then", '.at(0)} then'],
+    ['redis/take-one.ts', ".join(' and ')} then", '.at(0)} then'],
   ],
   'a count that is not written': [
-    ['sliding-lua.ts', "call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))", ''],
+    [
+      'algorithms/sliding-lua.ts',
+      "call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))",
+      '',
+    ],
   ],
   'a lease that is counted for the window alone': [
     ['policy.ts', 'return lease ? windowMs + lease.ms : windowMs', 'return windowMs'],
   ],
-  'a lease without an end': [['quota-leases.ts', 'nowMs >= lease.untilMs', 'false']],
-  'a lease that is not used up': [['quota-leases.ts', 'lease.units -= cost', '']],
+  'a lease without an end': [['memory/quota-blocks.ts', 'nowMs >= lease.untilMs', 'false']],
+  'a lease that is not used up': [['memory/quota-blocks.ts', 'lease.units -= cost', '']],
   'a deadline that is a timer': [
     [
-      'lane.ts',
+      'redis/command-sender.ts',
       'this.#deadline = deadlines.start(',
       "setTimeout(() => this.reject(new Error('late')), options.deadlineMs)\nthis.#deadline = deadlines.start(",
     ],
   ],
   'a call that does not wait for the next connection': [
-    ['lane.ts', 'if (!recovery.isRecovering()) {', 'if (deadlines) {'],
+    ['redis/command-sender.ts', 'if (!recovery.isRecovering()) {', 'if (deadlines) {'],
   ],
   'an error answer that tells nothing of other calls': [
-    ['connect.ts', 'onErrorAnswer: (error) => gate.noteRefusal(error)', 'onErrorAnswer() {}'],
+    [
+      'redis/connection.ts',
+      'onErrorAnswer: (error) => gate.noteRefusal(error)',
+      'onErrorAnswer() {}',
+    ],
   ],
   // Also the names of the release before shapes.
   'counts without a shape in their name': [
     ['keys.ts', "key(`${policy.name}~${shapeOf(policy)}`, '')", "key(policy.name, '')"],
   ],
-  'leases that nobody sees': [['concurrency-lua.ts', "call('ZCARD', KEYS[k + 1])", '0']],
+  'leases that nobody sees': [['algorithms/concurrency.ts', "call('ZCARD', KEYS[k + 1])", '0']],
 }
 
 /** Copies the program without one of its mechanisms; returns the copy's entry. */

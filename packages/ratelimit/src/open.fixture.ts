@@ -1,14 +1,14 @@
 import type { Bus } from '@repo/cache-broadcast'
 import { Redis } from 'ioredis'
-import { connectLimiterRedis } from './connect.ts'
 import { limiterKeys } from './keys.ts'
-import type { RateLimiter } from './limiter-api.ts'
 import { createLimiter } from './limiter.ts'
-import { createMemoryStore } from './memory-store.ts'
-import { createOutage } from './outage.ts'
+import { createOutage } from './memory/fallback.ts'
+import { createMemoryStore } from './memory/memory-store.ts'
 import type { PolicyInput } from './policy.ts'
-import { createRedisStore } from './redis-store.ts'
-import { takeScriptsAt } from './take-script.ts'
+import { connectLimiterRedis } from './redis/connection.ts'
+import { createRedisStore } from './redis/redis-store.ts'
+import { takeScriptsAt } from './redis/take-script.ts'
+import type { RateLimiter } from './types.ts'
 
 const CLOCK = `${limiterKeys().blocks}:now`
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@repo/testing'
+import { identify, keyPart } from './dimensions.ts'
 import { RateLimitError } from './errors.ts'
-import { identify, keyPart } from './identify.ts'
 import { groupIp } from './ip.ts'
-import { createMemoryRateLimiter } from './memory.ts'
+import { createMemoryRateLimiter } from './memory/memory-rate-limiter.ts'
 import { parsePolicies } from './policy.ts'
 
 describe('a policy file', () => {

@@ -1,11 +1,11 @@
 import type { Bus } from '@repo/cache-broadcast'
-import type { LimiterRedis } from './connect.ts'
-import type { Decision, RateLimiter } from './limiter-api.ts'
 import { createLimiter } from './limiter.ts'
-import { createMemoryStore } from './memory-store.ts'
-import { createOutage } from './outage.ts'
+import { createOutage } from './memory/fallback.ts'
+import { createMemoryStore } from './memory/memory-store.ts'
 import type { PolicyInput } from './policy.ts'
-import { createRedisStore } from './redis-store.ts'
+import type { LimiterRedis } from './redis/connection.ts'
+import { createRedisStore } from './redis/redis-store.ts'
+import type { Decision, RateLimiter } from './types.ts'
 import { aFunction, anInteger, anIpv6Prefix, anObjectWith, requireOptions } from './validation.ts'
 
 /** What a limiter needs; see the README for the defaults. */

@@ -1,4 +1,4 @@
-import type { Decision } from './limiter-api.ts'
+import type { Decision } from './types.ts'
 
 /** What a limiter decided since it was made. */
 export function createTotals() {

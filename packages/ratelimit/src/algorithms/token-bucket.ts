@@ -1,0 +1,51 @@
+import type { AlgorithmLua } from './algorithm.ts'
+
+/**
+ * The generic cell rate algorithm (ITU-T I.371), kept as the level of its leaky bucket: units that
+ * have not leaked yet, which is exact for whole units where a time of arrival would be rounded.
+ *
+ * State: u16 shape · f64 level · f64 when that was (ms). Its life is renewed once per window of the
+ * clock.
+ */
+export const tokenBucketLua: AlgorithmLua = {
+  kind: 2,
+  prepare: '',
+  read: /* lua */ `
+    local value, level = ring[k], 0
+    mark[k], whole[k] = now, true
+    if value and #value == 18 then
+      local stored, before, at = unpackBytes('<I2dd', value)
+      if stored == shape then
+        if at > now then mark[k] = at end -- the server's clock went back
+        level = max(0, before - (mark[k] - at) * quota / window)
+        whole[k] = floor(at / window) ~= floor(mark[k] / window)
+      end
+    end
+    used[k], was[k] = level, level
+  `,
+  charge: /* lua */ `
+    used[k] = max(0, used[k] + amount)
+  `,
+  retry: /* lua */ `
+    wait = (used[k] + cost - quota) * window / quota
+  `,
+  settle: /* lua */ `
+    local perUnit = window / quota
+  `,
+  finish: /* lua */ `
+    local level = used[k]
+    if level > 0 then
+      reset = min(level * perUnit, 4000000000)
+      refill = (level - (quota - max(0, floor(quota - level + EDGE)) - 1)) * perUnit
+      if refill > reset then refill = reset end
+    end
+    if level ~= was[k] then
+      if whole[k] or level > quota then
+        local state = packBytes('<I2dd', shape, level, mark[k])
+        call('SET', KEYS[k + 1], state, 'PX', ceil(window * (1 + max(1, level / quota))))
+      else
+        call('SETRANGE', KEYS[k + 1], '2', packBytes('<dd', level, mark[k]))
+      end
+    end
+  `,
+}

@@ -1,0 +1,52 @@
+import { expect, test, vi } from 'vitest'
+import { base, ip, type Open } from './open.ts'
+
+/** Keeps the event loop from running, as a garbage collection or a limit of the processor does. */
+function blockEventLoop(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
+/** The part of the suite in which the process or the store is not as it should be. */
+export function describeConditions(open: Open): void {
+  test('a pause of the process with takes in flight, longer than a take waits: the store decides all of them', async () => {
+    const { limiter, deadlineMs = 0 } = await open({ ...base, name: 'p', quota: 100 })
+    const takes = Array.from({ length: 20 }, () => limiter.take(['p'], { ip }))
+    // Half of them are sent before the pause.
+    await new Promise((resolve) => setImmediate(resolve))
+    takes.push(...Array.from({ length: 20 }, () => limiter.take(['p'], { ip })))
+    blockEventLoop(deadlineMs + 300)
+    for (const { outcome, degraded } of await Promise.all(takes)) {
+      expect([outcome, degraded]).toEqual(['allowed', false])
+    }
+    expect((await limiter.take(['p'], { ip })).limits).toMatchObject([{ remaining: 59 }])
+    expect(limiter.stats()).toMatchObject({ degraded: 0, exact: true })
+  })
+
+  test('a store that refuses to count: each policy decides as it says, and this is visible, until it counts', async () => {
+    const { limiter, refuse } = await open(
+      { ...base, name: 'allow', quota: 1, onUnavailable: 'allow' },
+      { ...base, name: 'deny', quota: 9, onUnavailable: 'deny' },
+    )
+    if (!refuse) return
+    expect((await limiter.take(['deny'], { ip })).degraded).toBe(false)
+    const accept = await refuse()
+    try {
+      await limiter.take(['deny'], { ip })
+      await vi.waitFor(() => expect(limiter.stats().exact).toBe(false), { timeout: 20_000 })
+      for (let i = 0; i < 5; i += 1) {
+        expect(await limiter.take(['allow'], { ip })).toMatchObject({
+          ...{ outcome: 'allowed', degraded: true },
+        })
+        expect(await limiter.take(['deny'], { ip })).toMatchObject({
+          ...{ outcome: 'unavailable', degraded: true, violated: ['deny'] },
+        })
+      }
+    } finally {
+      await accept()
+    }
+    await vi.waitFor(() => expect(limiter.stats().exact).toBe(true), { timeout: 20_000 })
+    expect(await limiter.take(['deny'], { ip })).toMatchObject({
+      ...{ outcome: 'allowed', limits: [{ remaining: 7 }], degraded: false },
+    })
+  })
+}

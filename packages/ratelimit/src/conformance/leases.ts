@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest'
+import { base, ip, type Open } from './open.ts'
+
+const hot = { ...base, name: 'hot', quota: 100, lease: { units: 10, ms: 1_000 } } as const
+
+/** The part of the suite that leases a quota: the same whether it saves a round trip or not. */
+export function describeLeases(open: Open): void {
+  /** A limiter that holds a lease of the key: ten takes make it hot. */
+  async function openHot(...more: Parameters<Open>) {
+    const opened = await open(hot, ...more)
+    expect(await opened.admitted(10, ['hot'])).toBe(10)
+    // The lease is taken after the answer, and may be a moment on its way.
+    await expect
+      .poll(async () => (await opened.limiter.peek(['hot'], { ip })).limits[0]?.remaining)
+      .toBe(80)
+    return opened
+  }
+
+  test('a hot key is admitted from a lease, and what is told is as if it were not', async () => {
+    const { limiter } = await openHot()
+    for (let left = 89; left > 79; left -= 1) {
+      const decision = await limiter.take(['hot'], { ip })
+      expect(decision).toMatchObject({ outcome: 'allowed', source: 'lease', violated: [] })
+      expect(decision.limits).toMatchObject([{ policy: 'hot', quota: 100, remaining: left }])
+    }
+    expect((await limiter.take(['hot'], { ip })).source).not.toBe('lease')
+    expect(limiter.stats()).toMatchObject({ allowed: 21, fromLease: 10 })
+  })
+
+  test('of a lease that nobody uses up, the rest is lost when its time is over', async () => {
+    const { limiter, advance } = await openHot()
+    expect((await limiter.take(['hot'], { ip })).source).toBe('lease')
+    await advance(1_000)
+    const late = await limiter.take(['hot'], { ip })
+    expect([late.outcome, late.limits[0]?.remaining]).toEqual(['allowed', 79])
+    expect(late.source).not.toBe('lease')
+  })
+
+  test('what was leased counts until nobody can have admitted it within the window', async () => {
+    const { admitted, advance } = await openHot()
+    await advance(999)
+    expect(await admitted(200, ['hot'])).toBe(90)
+    // The first hundred were counted a window ago, and some were admitted since.
+    await advance(59_100)
+    expect(await admitted(200, ['hot'])).toBe(0)
+    await advance(2_000)
+    expect(await admitted(200, ['hot'])).toBe(100)
+  })
+
+  test('a request that another policy refuses takes nothing from a lease', async () => {
+    const { limiter } = await openHot({ ...base, name: 'user', by: 'user', quota: 1 })
+    const of = { ip, user: 'u' }
+    const both = await limiter.take(['hot', 'user'], of)
+    expect(both.limits.map(({ policy, remaining }) => [policy, remaining])).toEqual([
+      ['hot', 89],
+      ['user', 0],
+    ])
+    for (let i = 0; i < 30; i += 1) {
+      expect(await limiter.take(['hot', 'user'], of)).toMatchObject({
+        ...{ outcome: 'limited', violated: ['user'] },
+      })
+    }
+    const { limits, source } = await limiter.take(['hot'], { ip })
+    expect([source, limits[0]?.remaining]).toEqual(['lease', 88])
+  })
+
+  test('a policy that is named twice is refused, and takes nothing from a lease', async () => {
+    const { limiter } = await openHot()
+    const twice = limiter.take(['hot', 'hot'], { ip })
+    await expect(twice).rejects.toMatchObject({ code: 'bad-argument' })
+    const { source, limits } = await limiter.take(['hot'], { ip })
+    expect([source, limits[0]?.remaining]).toEqual(['lease', 89])
+  })
+
+  test('new policies end a lease', async () => {
+    const { limiter } = await openHot()
+    limiter.setPolicies([{ ...hot, quota: 50 }])
+    const { source, limits } = await limiter.take(['hot'], { ip })
+    expect([source === 'lease', limits[0]?.remaining]).toEqual([false, 29])
+  })
+
+  test('a block and a reset end a lease; a quota of its own is not met from it', async () => {
+    const { limiter } = await openHot()
+    const own = await limiter.take(['hot'], { ip }, { quotas: { hot: 15 } })
+    expect([own.outcome, own.source === 'lease']).toEqual(['limited', false])
+    await limiter.block(['hot'], { ip }, 60_000)
+    expect((await limiter.take(['hot'], { ip })).outcome).toBe('limited')
+    await limiter.reset(['hot'], { ip })
+    const fresh = await limiter.take(['hot'], { ip })
+    expect([fresh.source === 'lease', fresh.limits[0]?.remaining]).toEqual([false, 99])
+  })
+}

@@ -1,0 +1,143 @@
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
+import { type Bus, createBus } from '@repo/cache-broadcast'
+import { connectRedis } from '@repo/redis'
+import { describe, expect, test, until } from '@repo/testing'
+import { Redis } from 'ioredis'
+import { connectLimiterRedis, createRateLimiter, type PolicyInput } from '../index.ts'
+import { createDenyCache } from './deny-cache.ts'
+
+const policies: PolicyInput[] = [
+  { name: 'p', quota: 3, windowMs: 60_000, by: 'ip' },
+  { name: 'quick', quota: 3, windowMs: 200, by: 'ip' },
+]
+
+const instances = test.extend('join', async ({}, { onCleanup }) => {
+  const closing: (() => Promise<void>)[] = []
+  onCleanup(async () => {
+    for (const close of closing.toReversed()) await close()
+  })
+  return async (url: string, instance: string, heard = true) => {
+    const redis = connectLimiterRedis({ url, name: instance })
+    const shared = connectRedis({ url, name: instance })
+    await Promise.all([redis.ready(), shared.ready()])
+    let bus: Bus | undefined
+    if (heard) bus = createBus({ redis: shared, name: 'test', instance, maxStaleMs: 300 })
+    await bus?.ready()
+    const limiter = createRateLimiter({ redis, policies, bus })
+    closing.push(
+      () => redis.close(),
+      () => shared.close(),
+      async () => bus?.close(),
+      () => limiter.close(),
+    )
+    return limiter
+  }
+})
+
+async function scriptsRun(url: string): Promise<number> {
+  const redis = new Redis(url)
+  const stats = await redis.info('commandstats')
+  await redis.quit()
+  return Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1] ?? 0)
+}
+
+describe('a key that is known to be refused', () => {
+  instances('costs no round trip, on any instance that was told', async ({ ownValkey, join }) => {
+    const limiter = await join(ownValkey.url, 'one', false)
+    for (let i = 0; i < 4; i += 1) await limiter.take(['p'], { ip: '192.0.2.1' })
+    const before = await scriptsRun(ownValkey.url)
+    for (let i = 0; i < 500; i += 1) {
+      const decision = await limiter.take(['p'], { ip: '192.0.2.1' })
+      expect(decision).toMatchObject({ outcome: 'limited', source: 'deny-cache', violated: ['p'] })
+    }
+    // At most what the instance tells of itself each second.
+    expect((await scriptsRun(ownValkey.url)) - before).toBeLessThanOrEqual(2)
+  })
+
+  instances(
+    'is let in by a reset on another instance, as soon as that resolves',
+    async ({ redisUrl, join }) => {
+      const [one, two, three] = await Promise.all(
+        ['one', 'two', 'three'].map((it) => join(redisUrl, it)),
+      )
+      for (let round = 0; round < 20; round += 1) {
+        const of = { ip: `192.0.2.${round}` }
+        for (let i = 0; i < 4; i += 1) await one!.take(['p'], of)
+        for (const it of [two!, three!]) expect((await it.take(['p'], of)).outcome).toBe('limited')
+        // Refusals that are under way when the reset happens must not be remembered.
+        const underWay = Array.from({ length: 20 }, () => three!.take(['p'], of))
+        await two!.reset(['p'], of)
+        expect((await three!.peek(['p'], of)).source).toBe('redis')
+        await Promise.all(underWay)
+        await two!.reset(['p'], of)
+        for (const it of [one!, two!, three!])
+          expect((await it.take(['p'], of)).outcome).toBe('allowed')
+      }
+    },
+  )
+
+  instances('is refused by a block on every instance, from memory', async ({ redisUrl, join }) => {
+    const [one, two] = await Promise.all(['one', 'two'].map((it) => join(redisUrl, it)))
+    const of = { ip: '198.51.100.1' }
+    await one!.block(['p'], of, 60_000)
+    await until(async () => (await two!.take(['p'], of)).source === 'deny-cache')
+    await one!.unblock(['p'], of)
+    expect((await two!.take(['p'], of)).outcome).toBe('allowed')
+  })
+
+  instances(
+    'is let in when it was told to come again, and not a moment later',
+    async ({ redisUrl, join }) => {
+      const limiter = await join(redisUrl, 'one')
+      for (let round = 0; round < 10; round += 1) {
+        const of = { ip: `198.51.100.${round}` }
+        for (let i = 0; i < 3; i += 1) await limiter.take(['quick'], of)
+        const askedMs = performance.now()
+        const { retryAfterMs } = await limiter.take(['quick'], of)
+        const answeredMs = performance.now()
+        let sentMs = 0
+        let lastRefusedMs = 0
+        async function allowed() {
+          lastRefusedMs = sentMs
+          sentMs = performance.now()
+          return (await limiter.take(['quick'], of)).outcome === 'allowed'
+        }
+        await until(allowed, { everyMs: 1 })
+        expect(performance.now() - askedMs).toBeGreaterThanOrEqual(retryAfterMs - 2)
+        // However late a busy machine asks: who asks when it is time is not refused.
+        expect(lastRefusedMs - answeredMs).toBeLessThan(retryAfterMs + 2)
+      }
+    },
+  )
+})
+
+describe('the deny cache', () => {
+  const refusal = { untilMs: 100, cost: 1, quota: 5 }
+
+  test('stays within its bound under a flood, and keeps what is asked for', () => {
+    const cache = createDenyCache(1_000)
+    cache.put('kept', refusal, cache.mark)
+    for (let i = 0; i < 50_000; i += 1) {
+      cache.put(`k${i}`, refusal, cache.mark)
+      if (i % 100 === 0) expect(cache.refusedMs('kept', 1, 5, 0)).toBe(100)
+      expect(cache.size).toBeLessThanOrEqual(1_000)
+    }
+  })
+
+  test('lets less, a higher quota, and what came after its end pass', () => {
+    const cache = createDenyCache(10)
+    cache.put('k', { ...refusal, cost: 3 }, cache.mark)
+    expect(cache.refusedMs('k', 3, 5, 40)).toBe(60)
+    expect(cache.refusedMs('k', 2, 5, 40)).toBe(0)
+    expect(cache.refusedMs('k', 3, 6, 40)).toBe(0)
+    expect(cache.refusedMs('k', 3, 5, 100)).toBe(0)
+  })
+
+  test('keeps no refusal from before something was forgotten', () => {
+    const cache = createDenyCache(10)
+    const { mark } = cache
+    cache.forget(['k'])
+    cache.put('k', refusal, mark)
+    expect(cache.size).toBe(0)
+  })
+})

@@ -1,0 +1,189 @@
+import { script, type Script } from '@repo/redis'
+import { byKind } from '../algorithms/algorithms.ts'
+import { concurrencyLua } from '../algorithms/concurrency.ts'
+import { MAX_ONE, takeOne } from './take-one.ts'
+
+/** As many numbers as the largest batch is answered; to cut it costs less than to make it. */
+const FORMAT = `<${'I4'.repeat(640)}`
+
+/**
+ * Checks a batch of requests, one after the other: reads every count once, charges all needs of a
+ * request or none, and writes every changed count once.
+ *
+ * KEYS: 1 blocks · 2... counts, those of a group side by side
+ * ARGV: 1 bytes below 128, long numbers by 7 bits a byte and the lowest first: how many groups, and of
+ *   each its kind, windowMs (5 bytes), quota (4) and the index of its last count; how many limits, and
+ *   of each its group, cost (4) and whether it is a shadow (0 or 1); then the checks: how many such
+ *   requests there are (0 asks and charges nothing, 127 charges and 126 gives back without asking), how
+ *   many needs, and for each need its count and its limit; indexes are from 1 · 2... the leases of the
+ *   checks, or none at all
+ * Returns u32s: for each check twice how many of its requests were admitted (for 0: whether one would
+ *   be), and 1 more if somebody refused; what remains of each need; if somebody refused the retry ms
+ *   of each, where 2^32-1 is never. Then for each count its refill ms and its reset ms.
+ *
+ * @param clock defines `now` in ms
+ * @param one the number of needs of the only request that is sent with it; 0 for batches
+ */
+function takeAt(clock: string, one: number): Script {
+  // All in one piece: a call of a Lua function costs as much as what most of these parts do.
+  const lua = /* lua */ `
+${clock}
+local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, string.sub
+local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
+local ZERO, ZERO3 = '\\0\\0\\0\\0', '\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0'
+local NEVER, UP, EDGE = 4294967295, 0.999999, 1e-9
+local ring = call('MGET', unpack(KEYS, 2))
+local blocks = false
+if call('EXISTS', KEYS[1]) == 1 then
+  -- A block is of a subject: its name is that of the count without the shape.
+  local subjects = {}
+  for k = 2, #KEYS do subjects[k - 1] = string.gsub(KEYS[k], '~[^:]*', '', 1) end
+  blocks = call('ZMSCORE', KEYS[1], unpack(subjects))
+end
+
+local function trim(ring)
+  while #ring > 12 and sub(ring, -3) == '\\0\\0\\0' do ring = sub(ring, 1, -5) end
+  return ring
+end
+${one > 0 ? takeOne(one) : ''}
+-- Tables of about their final size: one that grows costs more than what is put into it.
+local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
+local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
+local mark, whole, changed, groups, limits = {}, {}, {}, {}, {}
+
+local at, from, bucket, hit = 2, 1, 0, 0
+for g = 1, ops[1] do
+  local kind = ops[at]
+  local window = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21 + ops[at + 5] * 2^28
+  local quota = ops[at + 6] + ops[at + 7] * 2^7 + ops[at + 8] * 2^14 + ops[at + 9] * 2^21
+  local to = ops[at + 10]
+  -- What another algorithm or window has counted cannot be compared: another shape begins anew.
+  local shape = (window * 4 + kind) % 65521
+  ${byKind(
+    ({ prepare, read }) => /* lua */ `
+    ${prepare}
+    for k = from, to do ${read} end`,
+  )}
+  groups[g] = {
+    kind = kind, window = window, quota = quota, from = from, to = to, shape = shape, bucket = bucket, hit = hit,
+  }
+  at, from = at + 11, to + 1
+end
+
+at = at + 1
+for l = 1, ops[at - 1] do
+  local group = groups[ops[at]]
+  local cost = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21
+  -- Leases are charged in their own way, and never in the short one.
+  local top = group.kind == ${concurrencyLua.kind} and -1 or group.quota + EDGE
+  limits[l] = { group = group, cost = cost, top = top, shadow = ops[at + 5] == 1 }
+  at = at + 6
+end
+
+local c, size = 0, #ops
+while at < size do
+  local times, first, final = ops[at], at + 2, at + 1 + 2 * ops[at + 1]
+  local short = times == 1 and not blocks
+  c, n = c + 1, n + 1
+  if short then
+    for d = first, final, 2 do
+      local limit = limits[ops[d + 1]]
+      if used[ops[d]] + limit.cost > limit.top then
+        short = false
+        break
+      end
+    end
+  end
+  if short then
+    out[n] = 2
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local sum = used[k] + limit.cost
+      local left = limit.top - sum
+      used[k] = sum
+      n = n + 1
+      out[n] = left > 0 and left or 0
+    end
+  else
+    local force = times >= 126
+    local wanted = not force and times > 1 and times or 1
+    local admitted, refused, fitting = wanted, false, {}
+
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local cost, fits, free = limit.cost, wanted, limit.group.quota - used[k]
+      if blocks and blocks[k] and blocks[k] - now > 0 then fits = 0
+      elseif free + EDGE < wanted * cost then
+        fits = cost > 0 and free > 0 and min(wanted, floor(free / cost + EDGE)) or 0
+      end
+      fitting[d - at] = fits
+      if fits < wanted and not force then refused = true end
+      if fits < admitted and not limit.shadow then admitted = fits end
+    end
+    if force then admitted = 1 end
+    out[n] = admitted * 2 + (refused and 1 or 0)
+
+    for d = first, final, 2 do
+      local k, limit = ops[d], limits[ops[d + 1]]
+      local group, cost, fits = limit.group, limit.cost, fitting[d - at]
+      local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
+      if times == 126 then cost = -cost end
+      -- A shadow limit that is over is not charged either, as it would not be if it refused.
+      local amount = times == 0 and 0 or force and cost or (admitted < fits and admitted or fits) * cost
+      if amount ~= 0 then
+        local lease = ARGV[c + 1] or ''
+        ${byKind(({ charge }) => charge)}
+      end
+      local left = quota - used[k] + EDGE
+      n = n + 1
+      out[n] = left > 0 and left or 0
+    end
+
+    if refused then
+      for d = first, final, 2 do
+        local k, limit = ops[d], limits[ops[d + 1]]
+        local group, cost, retry = limit.group, limit.cost, 0
+        local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
+        if fitting[d - at] < wanted then
+          local wait = 0
+          if used[k] + cost > quota then ${byKind(({ retry }) => retry)} end
+          if blocks and blocks[k] then wait = max(wait, blocks[k] - now) end
+          retry = cost > quota and NEVER or max(1, min(ceil(wait), NEVER - 1))
+        end
+        n = n + 1
+        out[n] = retry
+      end
+    end
+  end
+  at = final + 1
+end
+
+for g = 1, #groups do
+  local group = groups[g]
+  local kind, window, quota, shape = group.kind, group.window, group.quota, group.shape
+  local from, to, bucket, hit = group.from, group.to, group.bucket, group.hit
+  ${byKind(
+    ({ settle, finish }) => /* lua */ `
+    ${settle}
+    for k = from, to do
+      local refill, reset = 0, 0
+      ${finish}
+      out[n + 1], out[n + 2], n = refill + UP, reset + UP, n + 2
+    end`,
+  )}
+end
+return packBytes(sub('${FORMAT}', 1, 1 + 2 * n), unpack(out, 1, n))
+`
+  return script({ keys: 0, lua })
+}
+
+/** The take scripts by the number of needs of the only request; the first one is for batches. */
+export function takeScriptsAt(clock: string): readonly [Script, ...Script[]] {
+  const ones = Array.from({ length: MAX_ONE }, (_, i) => takeAt(clock, i + 1))
+  return [takeAt(clock, 0), ...ones]
+}
+
+export const takeScripts = takeScriptsAt(/* lua */ `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + time[2] / 1000
+`)

@@ -1,0 +1,188 @@
+import { identify, keyPart, subjectPart } from './dimensions.ts'
+import { RateLimitError } from './errors.ts'
+import type { LimiterKeys } from './keys.ts'
+import { MAX_QUOTA, type Policy } from './policy.ts'
+import type { Check, Counts, Limit, Need } from './store.ts'
+import type { Subject, TakeOptions } from './types.ts'
+import { isObject, MAX_POLICIES, policyNames, requireValid, textOf } from './validation.ts'
+
+/** A policy in force, with what is made of it once. */
+interface Rule {
+  readonly policy: Policy
+  /** What the names of its subjects, and those of its counts, begin with. */
+  readonly subjectPrefix: string
+  readonly prefix: string
+  /** Of a take that names none. */
+  readonly cost: number
+  readonly allow: ReadonlySet<string> | undefined
+  readonly deny: ReadonlySet<string> | undefined
+  readonly counts: Counts
+  /** The last call that named it: a policy counts once for a request. */
+  lastCall: number
+  /** The last identifier and its need: a flood asks for the same again and again. */
+  last: string | undefined
+  lastNeed: Need | undefined
+}
+
+/** What a request needs of the store, and what is refused without asking it. */
+export interface Plan {
+  readonly needs: Need[]
+  readonly refused: Limit[]
+  /** Whether any of the needs is of a policy that leases its quota. */
+  readonly leasing: boolean
+}
+
+const ONCE: TakeOptions = {}
+
+const SUBJECT = {
+  name: 'the subject',
+  must: 'an object of dimensions, or an identifier',
+  isValid: () => false,
+}
+const OPTIONS = { name: 'options', must: 'an object', isValid: isObject }
+const QUOTAS = { name: 'quotas', must: 'an object of quotas by policy', isValid: isObject }
+
+/** The policies in force. */
+export function createRules(
+  policies: readonly Policy[],
+  ipv6Prefix: 48 | 56 | 64,
+  keys: LimiterKeys,
+) {
+  const rules = new Map(policies.map((policy) => [policy.name, toRule(policy, keys)]))
+
+  let calls = 0
+
+  function find(name: string): Rule {
+    const rule = rules.get(name)
+    if (!rule) throw new RateLimitError('unknown-policy', `there is no policy ${textOf(name)}`)
+    if (rule.lastCall === calls) {
+      throw new RateLimitError('bad-argument', `the policy "${name}" is named twice`)
+    }
+    rule.lastCall = calls
+    return rule
+  }
+
+  function begin(names: readonly string[], of: Subject) {
+    calls += 1
+    if (!Array.isArray(names) || names.length > MAX_POLICIES) {
+      requireValid('bad-argument', names, policyNames)
+    }
+    if (typeof of !== 'string' && !isObject(of)) requireValid('bad-argument', of, SUBJECT)
+  }
+
+  /** @throws RateLimitError `unknown-policy`, `bad-cost`, `bad-quota`, `bad-argument` */
+  function plan(
+    kind: Check['kind'],
+    names: readonly string[],
+    of: Subject,
+    options: TakeOptions = ONCE,
+  ): Plan {
+    begin(names, of)
+    if (!isObject(options)) requireValid('bad-argument', options, OPTIONS)
+    const { cost: given, quotas } = options
+    if (given !== undefined && kind !== 'force') checkCost(given)
+    if (quotas !== undefined && !isObject(quotas)) requireValid('bad-argument', quotas, QUOTAS)
+    const needs: Need[] = []
+    let refused = NOTHING
+    let leasing = false
+    for (const name of names) {
+      const rule = find(name)
+      const { policy, allow, deny } = rule
+      const id = typeof of === 'string' ? subjectPart(of) : identify(policy.by, of, ipv6Prefix)
+      if (id === undefined || allow?.has(id)) continue
+      const quota = quotas === undefined ? policy.quota : quotaOf(policy, quotas)
+      const cost = policy.algorithm === 'concurrency' ? 1 : (given ?? policy.cost)
+      const never = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
+      if (never && kind !== 'force') {
+        refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
+        if (kind === 'take') rule.counts.limited += 1
+      } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
+        const need = typeof of === 'string' ? toNeed(rule, id) : needOf(rule, id)
+        if (policy.lease) leasing = true
+        const usual = need.quota === quota && need.cost === cost
+        needs.push(usual ? need : { ...need, quota, cost })
+      }
+    }
+    return { needs, refused, leasing }
+  }
+
+  return {
+    plan,
+    all: [...rules.values()],
+    /** The names of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
+    keysOf(names: readonly string[], of: Subject): string[] {
+      begin(names, of)
+      return names.map((name) => {
+        const { policy, subjectPrefix } = find(name)
+        if (typeof of === 'string') return subjectPrefix + subjectPart(of)
+        const id = identify(policy.by, of, ipv6Prefix)
+        if (id !== undefined) return subjectPrefix + keyPart(id)
+        const message = `policy "${name}" needs ${policy.by.join(', ')}`
+        throw new RateLimitError('unknown-policy', message)
+      })
+    },
+  }
+}
+
+export type Rules = ReturnType<typeof createRules>
+
+const NOTHING: Limit[] = []
+
+/** What a take with nothing of its own needs of the policy. */
+function needOf(rule: Rule, id: string): Need {
+  if (rule.last === id && rule.lastNeed) return rule.lastNeed
+  const need = toNeed(rule, keyPart(id))
+  rule.last = id
+  rule.lastNeed = need
+  return need
+}
+
+function toNeed({ subjectPrefix, prefix, policy, counts, cost }: Rule, id: string): Need {
+  return { key: subjectPrefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
+}
+
+function toRule(policy: Policy, keys: LimiterKeys): Rule {
+  return {
+    policy,
+    subjectPrefix: keys.subjectPrefix(policy.name),
+    prefix: keys.countPrefix(policy),
+    cost: policy.algorithm === 'concurrency' ? 1 : policy.cost,
+    allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
+    deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
+    counts: { allowed: 0, limited: 0, unavailable: 0 },
+    lastCall: 0,
+    last: undefined,
+    lastNeed: undefined,
+  }
+}
+
+/** A refusal by itself, as nothing was counted for it. */
+export function refusal({ name, windowMs, algorithm, shadow }: Policy, quota: number, ms: number) {
+  return {
+    policy: name,
+    quota,
+    windowMs,
+    algorithm,
+    shadow,
+    remaining: 0,
+    refillMs: ms,
+    resetMs: ms,
+    retryMs: ms,
+  } satisfies Limit
+}
+
+/** @throws RateLimitError `bad-cost` */
+export function checkCost(cost: number, least = 0): void {
+  if (Number.isInteger(cost) && cost >= least && cost <= MAX_QUOTA) return
+  const message = `a cost is an integer from ${least} to ${MAX_QUOTA}, not ${textOf(cost)}`
+  throw new RateLimitError('bad-cost', message)
+}
+
+function quotaOf(policy: Policy, quotas: Readonly<Record<string, number>>): number {
+  const { name } = policy
+  const quota = Object.hasOwn(quotas, name) ? (quotas[name] ?? policy.quota) : policy.quota
+  const fits = Number.isInteger(quota) && quota >= 0 && quota <= MAX_QUOTA
+  if (fits || quota === Number.POSITIVE_INFINITY) return quota
+  const message = `a quota is an integer from 0 to ${MAX_QUOTA} or Infinity, not ${textOf(quota)}`
+  throw new RateLimitError('bad-quota', message)
+}
