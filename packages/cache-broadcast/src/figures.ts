@@ -1,84 +1,68 @@
 import type { Bus } from './bus-api.ts'
 import type { Cache } from './cache-api.ts'
 
-/** A number for Prometheus; `metrics.observe` of `@repo/service` takes it. */
-export interface Figure {
-  name: string
-  help: string
-  kind: 'counter' | 'gauge'
-  labels?: Record<string, string>
-  read: () => number
-}
-
-/** How well this instance hears the bus. Alert when the lease is 0 for longer than a few seconds. */
-export function busFigures(bus: Bus): Figure[] {
-  const labels = { bus: bus.name }
+/** The state of a bus, for Prometheus. Alert when the lease is 0 for longer than a few seconds. */
+export function busFigures(bus: Bus) {
+  const { counter, gauge } = createFigures('bus', { bus: bus.name })
   return [
-    {
-      name: 'threefold_bus_lease_seconds',
-      help: 'How long what is kept in memory may still be trusted; 0: it is not',
-      kind: 'gauge',
-      labels,
-      read: () => bus.health().leaseMsLeft / 1_000,
-    },
-    {
-      name: 'threefold_bus_behind_entries',
-      help: 'Entries of the log that are known to be there and not applied yet',
-      kind: 'gauge',
-      labels,
-      read: () => bus.health().behind,
-    },
-    {
-      name: 'threefold_bus_resyncs_total',
-      help: 'How often entries were missed and all that was kept was dropped',
-      kind: 'counter',
-      labels,
-      read: () => bus.health().resyncs,
-    },
-    {
-      name: 'threefold_bus_unknown_entries_total',
-      help: 'Entries of another release that this one could not apply',
-      kind: 'counter',
-      labels,
-      read: () => bus.health().unknown,
-    },
-    {
-      name: 'threefold_bus_refused_total',
-      help: 'Error answers of Redis to the work of the bus',
-      kind: 'counter',
-      labels,
-      read: () => bus.health().refused,
-    },
+    gauge(
+      'lease_seconds',
+      'How long entries in memory may still be used; 0: they are not used',
+      () => bus.health().leaseMsLeft / 1_000,
+    ),
+    gauge(
+      'behind_entries',
+      'Entries of the log that exist and are not applied yet',
+      () => bus.health().behind,
+    ),
+    counter(
+      'resyncs',
+      'How often entries of the log were missed and the memory was cleared',
+      () => bus.health().resyncs,
+    ),
+    counter(
+      'unknown_entries',
+      'Entries of another release that this one could not apply',
+      () => bus.health().unknown,
+    ),
+    counter('refused', 'Calls of the bus that Redis refused', () => bus.health().refused),
   ]
 }
 
-/** What a cache did since it was made, and what it keeps. */
-export function cacheFigures(cache: Pick<Cache<unknown>, 'name' | 'stats'>): Figure[] {
-  const count = (name: string, help: string, read: () => number): Figure => ({
-    name: `threefold_cache_${name}_total`,
-    help,
-    kind: 'counter',
-    labels: { cache: cache.name },
-    read,
-  })
-  const keeps = (name: string, help: string, read: () => number): Figure => ({
-    name: `threefold_cache_${name}`,
-    help,
-    kind: 'gauge',
-    labels: { cache: cache.name },
-    read,
-  })
+/** The reads of a cache since its creation and the size of its memory, for Prometheus. */
+export function cacheFigures(cache: Pick<Cache<unknown>, 'name' | 'stats'>) {
+  const { counter, gauge } = createFigures('cache', { cache: cache.name })
   return [
-    count('hits', 'Served from memory', () => cache.stats().hits),
-    count('store_hits', 'Served from Redis', () => cache.stats().storeHits),
-    count('loads', 'Runs of the loader', () => cache.stats().loads),
-    count('load_failures', 'Runs of the loader that failed', () => cache.stats().loadFailures),
-    count('outages', 'Reads that found Redis away', () => cache.stats().outages),
-    count('unreadable', 'Stored values that parse refused', () => cache.stats().unreadable),
-    count('too_large', 'Loaded values over maxValueBytes', () => cache.stats().tooLarge),
-    count('not_stored', 'Loaded values that were not stored', () => cache.stats().refused),
-    count('evictions', 'Entries that had to make room', () => cache.stats().evicted),
-    keeps('entries', 'Entries in memory', () => cache.stats().entries),
-    keeps('bytes', 'Estimated memory of the entries', () => cache.stats().bytes),
+    counter('hits', 'Served from memory', () => cache.stats().hits),
+    counter('store_hits', 'Served from Redis', () => cache.stats().storeHits),
+    counter('loads', 'Runs of the loader', () => cache.stats().loads),
+    counter('load_failures', 'Runs of the loader that failed', () => cache.stats().loadFailures),
+    counter('outages', 'Reads while Redis was unavailable', () => cache.stats().outages),
+    counter('unreadable', 'Stored values that parse refused', () => cache.stats().unreadable),
+    counter('too_large', 'Loaded values over maxValueBytes', () => cache.stats().tooLarge),
+    counter('not_stored', 'Loaded values that were not stored', () => cache.stats().refused),
+    counter('evictions', 'Entries that were removed to make room', () => cache.stats().evicted),
+    gauge('entries', 'Entries in memory', () => cache.stats().entries),
+    gauge('bytes', 'Estimated memory of the entries', () => cache.stats().bytes),
   ]
+}
+
+/** Their shape is `Figure` of `@repo/observability`, which this package does not depend on. */
+function createFigures(noun: string, labels: Record<string, string>) {
+  return {
+    counter: (name: string, help: string, read: () => number) => ({
+      name: `threefold_${noun}_${name}_total`,
+      help,
+      kind: 'counter' as const,
+      labels,
+      read,
+    }),
+    gauge: (name: string, help: string, read: () => number) => ({
+      name: `threefold_${noun}_${name}`,
+      help,
+      kind: 'gauge' as const,
+      labels,
+      read,
+    }),
+  }
 }

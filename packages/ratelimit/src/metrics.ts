@@ -1,23 +1,23 @@
-import type { Figure } from '@repo/cache-broadcast'
 import type { LimiterStats, RateLimiter } from './types.ts'
 import { anObjectWith, requireValid } from './validation.ts'
 
 /**
- * The decisions of a limiter since its creation, for Prometheus; alert when it is not exact for long.
+ * The decisions of a limiter since its creation, as `Figure`s of `@repo/observability`; alert when it
+ * is not exact for long.
  * @throws RateLimitError `bad-argument`
  */
-export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>): Figure[] {
+export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>) {
   requireValid('bad-argument', limiter, anObjectWith('limiter', ['stats']))
-  const count = (name: string, help: string, read: (stats: LimiterStats) => number): Figure => ({
+  const count = (name: string, help: string, read: (stats: LimiterStats) => number) => ({
     name: `threefold_ratelimit_${name}_total`,
     help,
-    kind: 'counter',
+    kind: 'counter' as const,
     read: () => read(limiter.stats()),
   })
-  const stands = (name: string, help: string, read: (stats: LimiterStats) => number): Figure => ({
+  const stands = (name: string, help: string, read: (stats: LimiterStats) => number) => ({
     name: `threefold_ratelimit_${name}`,
     help,
-    kind: 'gauge',
+    kind: 'gauge' as const,
     read: () => read(limiter.stats()),
   })
   return [
