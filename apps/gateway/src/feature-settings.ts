@@ -1,7 +1,7 @@
 import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
-import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { Log, Metrics } from '@repo/observability'
+import type { Outbox } from '@repo/outbox'
 import { inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { tell, type Told } from './tell.ts'

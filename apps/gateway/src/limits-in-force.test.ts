@@ -1,7 +1,7 @@
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
-import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { connectDatabase, migrateDatabase } from '@repo/database'
 import { createLog } from '@repo/observability'
+import { createOutbox } from '@repo/outbox'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { expect, test, until } from '@repo/testing'
 import { createLimitsInForce } from './limits-in-force.ts'

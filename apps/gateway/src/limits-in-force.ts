@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import type { Bus } from '@repo/cache-broadcast'
-import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { retryInBackground } from '@repo/concurrency'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { Log } from '@repo/observability'
+import type { Outbox } from '@repo/outbox'
 import type { RateLimiter } from '@repo/ratelimit'
 import { eq, sql } from 'drizzle-orm'
 import {

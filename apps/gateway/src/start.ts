@@ -1,6 +1,6 @@
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
-import { createOutbox } from '@repo/cache-broadcast/outbox'
 import { openDatabase } from '@repo/database'
+import { createOutbox } from '@repo/outbox'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'

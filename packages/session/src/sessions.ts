@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createOutbox } from '@repo/cache-broadcast/outbox'
+import { createOutbox } from '@repo/outbox'
 import { createCallers } from './callers.ts'
 import { checkNumber, checkOneOf, readOnce } from './checks.ts'
 import { createClaims } from './claims.ts'

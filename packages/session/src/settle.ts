@@ -1,6 +1,6 @@
 import { type Bus, CacheError } from '@repo/cache-broadcast'
-import type { Outbox } from '@repo/cache-broadcast/outbox'
 import { isDatabaseUnavailable } from '@repo/database'
+import type { Outbox } from '@repo/outbox'
 import { checkOneOf, readOnce } from './checks.ts'
 import type { Counters } from './counters.ts'
 import { createSharedFlights } from './shared-flights.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, CacheError } from '@repo/cache-broadcast'
-import type { Outbox } from '@repo/cache-broadcast/outbox'
+import type { Outbox } from '@repo/outbox'
 
 /** After a try, how long until the next. */
 const RETRY_MS = 100

@@ -3,7 +3,7 @@ import { bigint, index, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-c
 /**
  * What every instance has to be told because of a change, written in the transaction that makes
  * the change: a row is there until Redis has acknowledged its message. Written and relayed by
- * `createOutbox` of `@repo/cache-broadcast`.
+ * `createOutbox` of `@repo/outbox`.
  */
 export const cacheOutbox = pgTable(
   'cache_outbox',

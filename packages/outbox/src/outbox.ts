@@ -1,14 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Bus } from '@repo/cache-broadcast'
+import { checkMethods, checkWhole, readOptions } from '@repo/cache-broadcast/input'
+import {
+  createClearMessage,
+  createEventMessage,
+  createKeysMessages,
+  createTagMessages,
+  isEventMessage,
+  isPermanent,
+  STORED_KINDS,
+  type StoredMessage,
+} from '@repo/cache-broadcast/stored-messages'
 import { repeat, setAwakeTimeout } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max, or, sql } from 'drizzle-orm'
-import type { Bus } from './bus-api.ts'
-import { checkMethods, checkWhole, readOptions } from './bus-input.ts'
-import { chunk } from './invalidations.ts'
-import type { Message } from './message.ts'
-import { checkName, toKeys, toTags } from './names.ts'
-import { checkStorableEvent, isEvent, isPermanent, KINDS, send, toStorable } from './outbox-rows.ts'
+import { checkStorable, send } from './rows.ts'
 
 const { cacheOutbox } = schema
 
@@ -73,11 +80,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
   if (options.log !== undefined) checkMethods('log', options.log, ['info', 'warn'])
   const { bus, db, log } = options
   /** Rows of later releases are theirs to send, unless no instance of them does. */
-  const ours = and(eq(cacheOutbox.bus, bus.name), or(inArray(sql`message->>'kind'`, KINDS), isLeft))
+  const ours = and(
+    eq(cacheOutbox.bus, bus.name),
+    or(inArray(sql`message->>'kind'`, STORED_KINDS), isLeft),
+  )
 
-  async function add(tx: OutboxTransaction, message: Message) {
+  async function add(tx: OutboxTransaction, messages: StoredMessage[]) {
     checkMethods('tx', tx, ['insert'])
-    await tx.insert(cacheOutbox).values({ bus: bus.name, message })
+    for (const message of messages) checkStorable(message)
+    for (const message of messages) await tx.insert(cacheOutbox).values({ bus: bus.name, message })
   }
 
   async function relay(): Promise<Relayed> {
@@ -96,7 +107,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       for (const [i, { id, message }] of rows.entries()) {
         const result = sent[i]
         if (result?.status === 'fulfilled') done.push(id)
-        else if (isPermanent(result?.reason) && isEvent(message)) {
+        else if (isPermanent(result?.reason) && isEventMessage(message)) {
           refused.push(id)
           const fields = { event: 'outbox.refused', bus: bus.name, id, err: result?.reason }
           log?.warn(fields, 'an event of the outbox can never be sent, and is set aside')
@@ -154,24 +165,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
 
   return {
-    async invalidate(tx, cache, keys) {
-      checkName('cache', cache)
-      for (const some of chunk(toStorable(toKeys(keys)))) {
-        await add(tx, { kind: 'keys', cache, keys: some })
-      }
-    },
-    async invalidateTag(tx, tags) {
-      for (const some of chunk(toStorable(toTags(tags))))
-        await add(tx, { kind: 'tags', tags: some })
-    },
-    async clear(tx, cache) {
-      checkName('cache', cache)
-      await add(tx, { kind: 'clear', cache })
-    },
-    async emit(tx, event, data) {
-      checkStorableEvent(event, data, bus.link.maxMessageBytes)
-      await add(tx, { kind: 'event', event, data })
-    },
+    invalidate: async (tx, cache, keys) => add(tx, createKeysMessages(cache, keys)),
+    invalidateTag: async (tx, tags) => add(tx, createTagMessages(tags)),
+    clear: async (tx, cache) => add(tx, [createClearMessage(cache)]),
+    emit: async (tx, event, data) => add(tx, [createEventMessage(bus, event, data)]),
     relay,
     drain,
     close: () => turns.close(),

@@ -1,19 +1,8 @@
-import { connectDatabase, migrateDatabase, schema } from '@repo/database'
+import { type Bus, CacheError, createCache } from '@repo/cache-broadcast'
+import { schema } from '@repo/database'
 import { contend, expect, findRawErrors, findRawErrorsOfOptions, until } from '@repo/testing'
-import { type Bus, CacheError, createCache } from './index.ts'
-import { type Instance, test as base } from './open.fixture.ts'
+import { type Db, type Instance, test } from './open.fixture.ts'
 import { createOutbox } from './outbox.ts'
-
-const test = base.extend('db', async ({ databaseUrl }, { onCleanup }) => {
-  await migrateDatabase({ url: databaseUrl })
-  const pool = { poolSize: 8, deadlineMs: 20_000 }
-  const { db, close } = connectDatabase({ url: databaseUrl, name: 'outbox', ...pool })
-  await db.delete(schema.cacheOutbox)
-  onCleanup(close)
-  return db
-})
-
-type Db = ReturnType<typeof connectDatabase>['db']
 
 /** One that relays only when asked. */
 function outboxOn({ bus }: Instance, db: Db) {
@@ -54,7 +43,7 @@ test('of 300 messages that three instances relay at once, each is sent, and no r
   db,
 }) => {
   // Hundreds of calls at once on a busy machine are not what a deadline is for.
-  const open = (id: string) => join(redisUrl, id, { deadlineMs: 5_000 })
+  const open = (id: string) => join(redisUrl, id, 5_000)
   const three = await Promise.all(['a', 'b', 'c'].map(open))
   const outboxes = three.map((it) => outboxOn(it, db))
   const heard: unknown[] = []
@@ -147,7 +136,7 @@ test('a hostile argument is refused with a coded error before anything is writte
   join,
   db,
 }) => {
-  const a = await join(redisUrl, 'a', { deadlineMs: 5_000 })
+  const a = await join(redisUrl, 'a', 5_000)
   const outbox = outboxOn(a, db)
   const calls: Record<string, (value: never) => unknown> = {
     tx: (value) => outbox.clear(value, 'user'),

@@ -1,18 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { connectDatabase, migrateDatabase, schema } from '@repo/database'
+import { createCache } from '@repo/cache-broadcast'
+import { schema } from '@repo/database'
 import { expect, until } from '@repo/testing'
 import { sql } from 'drizzle-orm'
-import { createCache } from './index.ts'
-import { type Instance, test as base } from './open.fixture.ts'
+import { type Instance, test } from './open.fixture.ts'
 import { createOutbox } from './outbox.ts'
-
-const test = base.extend('db', async ({ databaseUrl }, { onCleanup }) => {
-  await migrateDatabase({ url: databaseUrl })
-  const { db, close } = connectDatabase({ url: databaseUrl, name: 'outbox', poolSize: 4 })
-  await db.delete(schema.cacheOutbox)
-  onCleanup(close)
-  return db
-})
 
 /** Rows that no instance of this release can send. */
 const MESSAGES: [name: string, message: object][] = [
