@@ -44,5 +44,5 @@ find . \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' 
 find . -xtype l -delete
 find node_modules -depth -type d -empty -delete
 find . \( -name bench -o -name mutants \) -path './packages/*' -prune -exec rm -rf {} +
-rm -rf packages/testing infra e2e pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.json node_modules/.modules.yaml
+rm -rf packages/{embedded,testing} infra e2e pnpm-lock.yaml pnpm-workspace.yaml turbo.json tsconfig.json node_modules/.modules.yaml
 find apps packages \( -name tsconfig.json -o -name turbo.json \) -delete

@@ -6,7 +6,7 @@ found=$(docker run --rm --network none --user root --entrypoint bash "$image" -c
   for tool in npm npx yarn corepack pnpm turbo git gcc; do command -v "$tool"; done
   find / -xdev \( -name "*.map" -o -name "*.test.ts" -o -name "*.fixture.ts" -o -name "*.d.ts" -o -name ".env*" \
     -o -name "pnpm-lock.yaml" -o -name "package-lock.json" \) -not -path "/proc/*" -print
-  ls -d /app/packages/testing /app/e2e /app/infra /usr/local/include/node /usr/local/lib/node_modules \
+  ls -d /app/packages/{embedded,testing} /app/e2e /app/infra /usr/local/include/node /usr/local/lib/node_modules \
     /app/node_modules/.pnpm/{typescript,vitest,turbo,@playwright,drizzle-kit}* 2>/dev/null
   find /app -path "*/next/dist/compiled/*" -type f \( -path "*/babel/*" -o -path "*/webpack/*" -o -path "*/terser/*" \
     -o -path "*/react-dom-experimental/*" -o -name "*.dev.js" \) -print

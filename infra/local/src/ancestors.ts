@@ -1,13 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import {
-  hasProc,
-  identify,
-  isRunning,
-  type ProcessIdentity,
-  statFields,
-} from './process-identity.ts'
+import { hasProc, identify, isRunning, type ProcessIdentity, statFields } from '@repo/embedded'
 
 const CHECK_EVERY_MS = 500
 const RUNNERS = new Set([

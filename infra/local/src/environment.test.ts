@@ -1,7 +1,7 @@
+import { serverEnvironment } from '@repo/embedded'
 import { afterEach, expect, test, vi } from 'vitest'
 import { hasDemoData, sharedEnvironment } from './environment.ts'
 import { parseOptions } from './options.ts'
-import { serverEnvironment } from './server-environment.ts'
 import { planInstances } from './topology.ts'
 
 afterEach(() => vi.unstubAllEnvs())

@@ -2,12 +2,15 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import {
+  identify,
+  type Postgres,
+  type ServerProcess,
+  startPostgres,
+  startValkey,
+} from '@repo/embedded'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { keepRunning, type StoreEvent } from './keep-running.ts'
-import { type Postgres, startPostgres } from './postgres.ts'
-import { identify } from './process-identity.ts'
-import type { ServerProcess } from './server-process.ts'
-import { startValkey } from './valkey.ts'
 
 const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 3)
 const patience = { timeout: 30_000, interval: 10 }

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ServerProcess } from './server-process.ts'
+import type { ServerProcess } from '@repo/embedded'
 
 const FIRST_DELAY_MS = 500
 const LONGEST_DELAY_MS = 16_000

@@ -2,9 +2,9 @@
 // instances that take a while to drain, and prints their pids as JSON.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { startPostgres } from '@repo/embedded'
 import { createClusterGuard } from './cluster-guard.ts'
 import { claimState } from './ownership.ts'
-import { startPostgres } from './postgres.ts'
 import { createProcessTable, STORES } from './processes.ts'
 import { CLUSTER_FILE, prepareState, STATE, writeState } from './state.ts'
 

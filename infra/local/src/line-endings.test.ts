@@ -54,7 +54,7 @@ test.skipIf(!isRepository)(
     const changed = files.filter((file) => readFileSync(join(clone, file)).includes('\r\n'))
     expect(changed).toEqual([])
     expect(readFileSync(join(clone, 'image.png'))).toEqual(Buffer.from('\u0000\r\n'))
-    const script = spawnSync('sh', ['-n', join(clone, 'infra/local/src/guard.sh')])
+    const script = spawnSync('sh', ['-n', join(clone, 'packages/embedded/src/process/guard.sh')])
     expect(String(script.stderr)).toBe('')
     const oxfmt = join(ROOT, 'node_modules/.bin/oxfmt')
     const check = spawnSync(oxfmt, ['--check', '--ignore-path', '.gitignore'], {

@@ -3,10 +3,9 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { identify, processTree, signal } from '@repo/embedded'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { FixtureReport } from './launcher.fixture.ts'
-import { identify } from './process-identity.ts'
-import { processTree, signal } from './process-tree.ts'
 
 const program = (name: string) => join(import.meta.dirname, name)
 const isAlive = (pid: number) => identify(pid) !== undefined

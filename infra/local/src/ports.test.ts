@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { freePort } from '@repo/embedded'
 import { expect, test } from 'vitest'
-import { freePort } from './free-port.ts'
 import { parseOptions } from './options.ts'
 import { checkPort } from './ports.ts'
 import { checkPorts } from './preflight.ts'

@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net'
-import { hasCode } from './process-identity.ts'
+import { hasCode } from '@repo/embedded'
 
 /** Each address to which `localhost` may lead. */
 const ADDRESSES = ['127.0.0.1', '::1']

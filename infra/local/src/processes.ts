@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ClusterGuard } from './cluster-guard.ts'
 import {
   identify,
   isCertainlyRunning,
   isRunning,
   type ProcessIdentity,
-} from './process-identity.ts'
-import { signal } from './process-tree.ts'
+  signal,
+} from '@repo/embedded'
+import type { ClusterGuard } from './cluster-guard.ts'
 import { readState, STATE, writeState } from './state.ts'
 
 const FILE = join(STATE, 'processes.json')

@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { untilUnused } from './postgres-pid-file.ts'
-import { hasCode } from './process-identity.ts'
+import { hasCode, untilUnused } from '@repo/embedded'
 
 /** The repository's root. */
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))

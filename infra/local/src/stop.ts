@@ -1,9 +1,9 @@
 // `pnpm stop`: stops the cluster of this checkout. Exit code 0: none runs now; 1: it could not be stopped.
 import { rmSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
+import { hasCode, isRunning, type ProcessIdentity } from '@repo/embedded'
 import { tryLock } from './lock.ts'
 import { LOCK_FILE } from './ownership.ts'
-import { hasCode, isRunning, type ProcessIdentity } from './process-identity.ts'
 import { clearTable, endOrphans, findLauncher } from './processes.ts'
 import { CLUSTER_FILE, createStateDirs, STATE } from './state.ts'
 

@@ -1,12 +1,10 @@
 import { join } from 'node:path'
+import { type ServerProcess, startPostgres, startValkey } from '@repo/embedded'
 import { describeDatabase, describeRedis } from './describe-url.ts'
 import { keepRunning, type StoreEvent } from './keep-running.ts'
-import { startPostgres } from './postgres.ts'
 import type { ProcessTable } from './processes.ts'
 import type { Progress } from './progress.ts'
-import type { ServerProcess } from './server-process.ts'
 import { STATE } from './state.ts'
-import { startValkey } from './valkey.ts'
 
 export interface Stores {
   databaseUrl: string

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { startValkey } from '@repo/local/valkey'
+import { startValkey } from '@repo/embedded'
 import { connectRedis } from '@repo/redis'
 import { afterAll, beforeAll, expect, test } from '@repo/testing'
 import { Redis } from 'ioredis'

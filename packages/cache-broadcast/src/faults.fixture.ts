@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Valkey } from '@repo/local/valkey'
+import type { Valkey } from '@repo/embedded'
 import type { Replica, TcpProxy } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { busKeys } from './keys.ts'

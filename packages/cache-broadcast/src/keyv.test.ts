@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import keyvTestSuite from '@keyv/test-suite'
-import { startValkey } from '@repo/local/valkey'
+import { startValkey } from '@repo/embedded'
 import { connectRedis } from '@repo/redis'
 import { afterAll, beforeAll } from '@repo/testing'
 import { Keyv } from 'keyv'

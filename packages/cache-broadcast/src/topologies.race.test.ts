@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { findRedisServer, type RedisServer, startRedisServer } from '@repo/local/redis-server'
+import { findRedisServer, type RedisServer, startRedisServer } from '@repo/embedded'
 import { connectRedis, type RedisConnection, SHARED_SLOT, type Topology } from '@repo/redis'
 import { afterAll, beforeAll, describe, expect, test, until } from '@repo/testing'
 import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'

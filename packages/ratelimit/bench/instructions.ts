@@ -5,8 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { freePort } from '@repo/local/free-port'
-import { findRedisServer } from '@repo/local/redis-server'
+import { findRedisServer, freePort } from '@repo/embedded'
 import { connectLimiterRedis, createRateLimiter } from '../src/index.ts'
 import { connectPeers } from './peers.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { findRedisServer } from '@repo/local/redis-server'
+import { findRedisServer } from '@repo/embedded'
 import { afterEach, describe, expect, test, until } from '@repo/testing'
 import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
 import { connectRedis, keyspace, type RedisConnection } from './index.ts'

@@ -4,7 +4,7 @@
  * docs/benchmarks.md.
  */
 import { connectDatabase, migrateDatabase } from '@repo/database'
-import { startPostgres } from '@repo/local/postgres'
+import { startPostgres } from '@repo/embedded'
 import { connectRedis } from '@repo/redis'
 import { estimate, openBench, target } from '@repo/testing/bench'
 import { queriesSaved } from './ours.ts'

@@ -1,4 +1,4 @@
-import { startPostgres } from '@repo/local/postgres'
+import { startPostgres } from '@repo/embedded'
 import type { TestProject } from 'vitest/node'
 
 /** Starts the run's PostgreSQL; vitest calls the returned function at the end, failed or not. */

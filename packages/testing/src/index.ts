@@ -1,5 +1,5 @@
 export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest'
-export { freePort } from '@repo/local/free-port'
+export { freePort } from '@repo/embedded'
 export { blockEventLoop } from './block-event-loop.ts'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './database.ts'

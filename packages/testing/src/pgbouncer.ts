@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freePort } from '@repo/local/free-port'
+import { freePort } from '@repo/embedded'
 
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('../pgbouncer.sh', import.meta.url))

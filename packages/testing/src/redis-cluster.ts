@@ -1,5 +1,4 @@
-import { freePort } from '@repo/local/free-port'
-import { type RedisServer, startRedisServer } from '@repo/local/redis-server'
+import { freePort, type RedisServer, startRedisServer } from '@repo/embedded'
 import { Redis } from 'ioredis'
 import { until } from './until.ts'
 

@@ -1,1 +1,1 @@
-export { findRedisServer, type RedisServer, startRedisServer } from '@repo/local/redis-server'
+export { findRedisServer, type RedisServer, startRedisServer } from '@repo/embedded'

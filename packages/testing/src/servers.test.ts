@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { startPostgres } from '@repo/local/postgres'
+import { startPostgres } from '@repo/embedded'
 import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { describe, expect, test } from './index.ts'
 import { isAlive } from './is-alive.fixture.ts'

@@ -1,5 +1,4 @@
-import { startPostgres } from '@repo/local/postgres'
-import { startValkey } from '@repo/local/valkey'
+import { startPostgres, startValkey } from '@repo/embedded'
 import { connectPostgres } from './clients.fixture.ts'
 import { serveReplica } from './replica-program.ts'
 

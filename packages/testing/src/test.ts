@@ -1,6 +1,5 @@
 /* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
-import { startPostgres } from '@repo/local/postgres'
-import { type Valkey, startValkey } from '@repo/local/valkey'
+import { startPostgres, startValkey, type Valkey } from '@repo/embedded'
 import { Redis } from 'ioredis'
 import { test as base, inject } from 'vitest'
 import { createDatabase } from './database.ts'

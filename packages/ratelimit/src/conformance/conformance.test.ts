@@ -1,4 +1,4 @@
-import { startValkey } from '@repo/local/valkey'
+import { startValkey } from '@repo/embedded'
 import { afterAll, beforeAll, expect, test } from '@repo/testing'
 import { createMemoryRateLimiter } from '../memory/memory-rate-limiter.ts'
 import { openOnRedis } from '../open.fixture.ts'

@@ -1,4 +1,4 @@
-import { findRedisServer, startRedisServer } from '@repo/local/redis-server'
+import { findRedisServer, startRedisServer } from '@repo/embedded'
 import { connectRedis } from '@repo/redis'
 import { afterAll, beforeAll, describe, expect, until } from '@repo/testing'
 import { describeConformance } from '../conformance/conformance.ts'

@@ -1,6 +1,5 @@
 import path from 'node:path'
-import { findRedisServer } from '@repo/local/redis-server'
-import { startValkey } from '@repo/local/valkey'
+import { findRedisServer, startValkey } from '@repo/embedded'
 import { Redis } from 'ioredis'
 
 export interface BenchServer {

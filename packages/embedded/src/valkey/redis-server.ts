@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { freePort } from './free-port.ts'
-import { type ServerProcess, startServer } from './server-process.ts'
-import { createTemporaryDir } from './temporary-dir.ts'
+import { freePort } from '../free-port.ts'
+import { type ServerProcess, startServer } from '../process/server-process.ts'
+import { createTemporaryDir } from '../temporary-dir.ts'
 
 const run = promisify(execFile)
 

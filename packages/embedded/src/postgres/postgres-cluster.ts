@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { hasCode } from '../process/process-identity.ts'
+import { serverEnvironment } from '../process/server-environment.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { releasePidFile } from './postgres-pid-file.ts'
-import { hasCode } from './process-identity.ts'
-import { serverEnvironment } from './server-environment.ts'
 import { asUser, isRoot, NOBODY } from './unprivileged.ts'
 
 const run = promisify(execFile)

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freePort } from './free-port.ts'
-import { type ServerProcess, startServer } from './server-process.ts'
+import { freePort } from '../free-port.ts'
+import { type ServerProcess, startServer } from '../process/server-process.ts'
 
 const run = promisify(execFile)
 const WASM_PROGRAM = fileURLToPath(new URL('valkey-server.ts', import.meta.url))

@@ -1,8 +1,8 @@
 import path from 'node:path'
-import { freePort } from './free-port.ts'
+import { freePort } from '../free-port.ts'
+import { type ServerProcess, startServer } from '../process/server-process.ts'
+import { createTemporaryDir } from '../temporary-dir.ts'
 import { openCluster } from './postgres-cluster.ts'
-import { type ServerProcess, startServer } from './server-process.ts'
-import { createTemporaryDir } from './temporary-dir.ts'
 
 export interface Postgres extends ServerProcess {
   /** Of the superuser `postgres` on the database `postgres`. */

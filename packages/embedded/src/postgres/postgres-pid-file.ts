@@ -3,7 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { exists, hasCode, hasProc } from './process-identity.ts'
+import { exists, hasCode, hasProc } from '../process/process-identity.ts'
 
 const run = promisify(execFile)
 

@@ -9,19 +9,17 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
-import { freePort } from './free-port.ts'
-import { installed, postgresBinaries } from './postgres-binaries.ts'
-import { untilUnused } from './postgres-pid-file.ts'
-import { startPostgres } from './postgres.ts'
-import { processTree } from './process-tree.ts'
+import { installed, postgresBinaries } from './postgres/postgres-binaries.ts'
+import { untilUnused } from './postgres/postgres-pid-file.ts'
+import { startPostgres } from './postgres/postgres.ts'
+import { isRoot, NOBODY } from './postgres/unprivileged.ts'
+import { processTree } from './process/process-tree.ts'
 import { createTemporaryDir } from './temporary-dir.ts'
-import { isRoot, NOBODY } from './unprivileged.ts'
-import { startValkey } from './valkey.ts'
+import { startValkey } from './valkey/valkey.ts'
 
 const run = promisify(execFile)
 // Every user can enter it, unlike what mkdtemp makes.
@@ -112,21 +110,4 @@ test.skipIf(!isRoot)(
 test('a TMPDIR that does not exist is not the only place for temporary data', async () => {
   vi.stubEnv('TMPDIR', join(dir, 'no-such-folder'))
   rmSync(await createTemporaryDir('threefold-test-'), { recursive: true })
-})
-
-test('the launcher reaches its instances although the environment names a proxy', async () => {
-  const server = createServer((_, res) => void res.end('ready'))
-  const port = await freePort()
-  await new Promise<void>((resolve) => void server.listen(port, '127.0.0.1', resolve))
-  const program = `const { isReady } = await import(process.argv[1]); console.log(await isReady(process.argv[2]))`
-  const env = {
-    ...process.env,
-    NODE_USE_ENV_PROXY: '1',
-    HTTP_PROXY: 'http://127.0.0.1:9',
-    NO_PROXY: '',
-  }
-  const args = ['--input-type=module', '-e', program, import.meta.resolve('./http-ready.ts')]
-  const { stdout } = await run(process.execPath, [...args, `http://127.0.0.1:${port}/`], { env })
-  server.close()
-  expect(stdout.trim()).toBe('true')
 })
