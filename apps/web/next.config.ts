@@ -40,8 +40,8 @@ const config: NextConfig = {
   cacheComponents: true,
   partialPrefetching: true,
   // What is kept for all requests is kept for all instances, or not at all.
-  cacheHandlers: { remote: require.resolve('./src/cache-handler.ts') },
-  cacheHandler: require.resolve('./src/page-handler.ts'),
+  cacheHandlers: { remote: require.resolve('./src/server/cache-handler.ts') },
+  cacheHandler: require.resolve('./src/server/page-handler.ts'),
   cacheMaxMemorySize: 0,
   // Every page is about who asks, and its policy has a nonce that a page made before would not have.
   // Next makes a page whole for such a user agent: no shell first, so that it works without scripts,

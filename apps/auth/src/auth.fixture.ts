@@ -7,7 +7,7 @@ import { createMemorySessions } from '@repo/session/memory'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
 import { type Auth, createAuth } from './auth.ts'
-import { authPolicies } from './limits.ts'
+import { authPolicies } from './passwords/limits.ts'
 
 export const ORIGIN = 'http://localhost:8080'
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'

@@ -7,12 +7,12 @@ import { betterAuth, type GenericEndpointContext } from 'better-auth'
 import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
-import { relyOnCredentials } from './credentials.ts'
-import { limitGuesses } from './guesses.ts'
-import { createImpersonation } from './impersonation.ts'
-import { createGuessLimit, createRateLimitStorage } from './limits.ts'
-import { noticeOutages } from './outage.ts'
-import { createPasswords } from './passwords.ts'
+import { relyOnCredentials } from './adapter/credentials.ts'
+import { noticeOutages } from './adapter/outages.ts'
+import { limitGuesses } from './passwords/guesses.ts'
+import { createPasswords } from './passwords/hashing.ts'
+import { createGuessLimit, createRateLimitStorage } from './passwords/limits.ts'
+import { createImpersonation } from './sessions/impersonation.ts'
 
 export interface AuthOptions {
   db: Database

@@ -7,7 +7,7 @@ import { applySessionLimit, cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AuthEnv } from './env.ts'
-import { authPolicies } from './limits.ts'
+import { authPolicies } from './passwords/limits.ts'
 
 export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context

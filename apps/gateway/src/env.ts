@@ -8,7 +8,7 @@ import {
   sourceSettings,
 } from '@repo/service'
 import { z } from 'zod'
-import { type AddressRange, parseRange } from './client-ip.ts'
+import { type AddressRange, parseRange } from './upstreams/client-ip.ts'
 
 export const gatewaySettings = {
   ...baseSettings,

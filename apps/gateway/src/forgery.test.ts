@@ -9,7 +9,7 @@ import {
   signedIn,
   TRUSTED_ORIGIN,
 } from './gateway.fixture.ts'
-import { parseLimits } from './limits.ts'
+import { parseLimits } from './limits/limits.ts'
 
 /** Headers of requests that a page of this site did not make. */
 const foreign: Record<string, OutgoingHttpHeaders> = {

@@ -12,16 +12,16 @@ import {
 } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
-import type { IpOf } from './client-ip.ts'
-import { dimensionsOf } from './dimensions.ts'
-import type { FeatureSettings } from './feature-settings.ts'
+import { rememberCheck } from './caller.ts'
 import { crossOrigin, type IsForgeable } from './forgery.ts'
-import type { Caller } from './forward.ts'
-import type { LimitsInForce } from './limits-in-force.ts'
+import { dimensionsOf } from './limits/dimensions.ts'
+import type { LimitsInForce } from './limits/published-limits.ts'
 import { under } from './path.ts'
+import type { FeatureSettings } from './settings/feature-settings.ts'
 import { isSignedIn, notSignedIn } from './signed-in.ts'
 import { isUnavailable } from './unavailable.ts'
-import { rememberCheck } from './who.ts'
+import type { IpOf } from './upstreams/client-ip.ts'
+import type { Caller } from './upstreams/forward.ts'
 
 export interface GatewayOptions {
   /** The gateway's own routes. */

@@ -6,16 +6,16 @@ import { type Context, createIdentities, redisTopology, type Started } from '@re
 import { listenerOf } from '@repo/service/hono'
 import { cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
-import { createIpOf } from './client-ip.ts'
+import { createInstanceTable } from './cluster/instances.ts'
 import type { GatewayEnv } from './env.ts'
-import { createFeatureSettings } from './feature-settings.ts'
 import { createForgeryCheck } from './forgery.ts'
-import { createForwarder, upstreamOf } from './forward.ts'
 import { createGateway } from './gateway.ts'
-import { createInstanceTable } from './instance-table.ts'
-import { followLimits, readLimits } from './limits-file.ts'
-import { createLimitsInForce } from './limits-in-force.ts'
-import { createProfiles } from './profiles.ts'
+import { followLimits, readLimits } from './limits/limits-file.ts'
+import { createLimitsInForce } from './limits/published-limits.ts'
+import { createProfiles } from './people/profiles.ts'
+import { createFeatureSettings } from './settings/feature-settings.ts'
+import { createIpOf } from './upstreams/client-ip.ts'
+import { createForwarder, upstreamOf } from './upstreams/forward.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context

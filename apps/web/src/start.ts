@@ -1,7 +1,7 @@
 import { checkBus, createBus } from '@repo/cache-broadcast'
 import type { Context, Started } from '@repo/service'
-import { shareBus } from './bus.ts'
-import { createApp } from './server.ts'
+import { shareBus } from './server/bus.ts'
+import { createApp } from './server/server.ts'
 
 /** One instance: on the bus with all others, then serving the build. */
 export async function start(

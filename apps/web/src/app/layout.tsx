@@ -3,9 +3,9 @@ import '@fontsource-variable/jetbrains-mono'
 import './globals.css'
 import type { Metadata, Viewport } from 'next'
 import type { ReactNode } from 'react'
-import { readTheme } from '../theme.ts'
-import { ImpersonationBanner } from '../ui/impersonation-banner.tsx'
-import { SiteHeader } from '../ui/site-header.tsx'
+import { SiteHeader } from '../layout/site-header.tsx'
+import { readTheme } from '../theme/read-theme.ts'
+import { ImpersonationBanner } from './impersonation-banner.tsx'
 
 export const metadata: Metadata = {
   title: { default: 'Threefold', template: '%s · Threefold' },

@@ -1,6 +1,6 @@
 import Link from 'next/link'
+import { Page } from '../layout/page.tsx'
 import { button } from '../ui/button-look.ts'
-import { Page } from '../ui/page.tsx'
 
 export const metadata = { title: 'Not found' }
 

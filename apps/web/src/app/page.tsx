@@ -1,9 +1,9 @@
 import Link from 'next/link'
-import * as api from '../api.ts'
+import * as api from '../api/api.ts'
+import { readWay } from '../api/view.ts'
+import { Page } from '../layout/page.tsx'
 import { button } from '../ui/button-look.ts'
-import { Page } from '../ui/page.tsx'
-import { RequestWay } from '../ui/request-way.tsx'
-import { readWay } from '../view.ts'
+import { RequestWay } from '../ui/request-path.tsx'
 
 const promises = [
   {

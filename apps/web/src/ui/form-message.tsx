@@ -1,4 +1,4 @@
-import type { FormState } from '../form-state.ts'
+import type { FormState } from '../forms/form-state.ts'
 
 const box = 'rounded-control border-l-4 bg-sunken px-4 py-3 text-sm font-medium'
 

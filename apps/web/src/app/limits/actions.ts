@@ -1,9 +1,9 @@
 'use server'
 
 import { redirect } from 'next/navigation'
-import type { Answer } from '../../answer.ts'
-import * as api from '../../api.ts'
-import { type FormState, refused, textOf } from '../../form-state.ts'
+import type { Answer } from '../../api/answer.ts'
+import * as api from '../../api/api.ts'
+import { type FormState, refused, textOf } from '../../forms/form-state.ts'
 
 const HOUR_MS = 3_600_000
 

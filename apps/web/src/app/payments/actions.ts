@@ -1,9 +1,9 @@
 'use server'
 
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
-import { type FormState, refused, textOf } from '../../form-state.ts'
-import { currencies, parseAmount } from '../../money.ts'
+import * as api from '../../api/api.ts'
+import { currencies, parseAmount } from '../../format/money.ts'
+import { type FormState, refused, textOf } from '../../forms/form-state.ts'
 
 export async function pay(_: FormState, form: FormData): Promise<FormState> {
   const amountText = textOf(form, 'amount')

@@ -1,8 +1,8 @@
 'use client'
 
 import { useActionState } from 'react'
-import { untouched } from '../../form-state.ts'
-import { currencies } from '../../money.ts'
+import { currencies } from '../../format/money.ts'
+import { untouched } from '../../forms/form-state.ts'
 import { Field, SelectField } from '../../ui/field.tsx'
 import { FormMessage } from '../../ui/form-message.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'

@@ -1,6 +1,6 @@
-import { formatAmount } from '../../money.ts'
+import { formatAmount } from '../../format/money.ts'
+import { inUtc } from '../../format/time.ts'
 import type { Payment } from '../../schemas.ts'
-import { inUtc } from '../../time.ts'
 
 interface PaymentListProps {
   payments: Payment[]

@@ -1,5 +1,5 @@
-import { Page } from '../../ui/page.tsx'
-import { readView } from '../../view.ts'
+import { readView } from '../../api/view.ts'
+import { Page } from '../../layout/page.tsx'
 import { LiveReplicas } from './live.tsx'
 
 export const metadata = { title: 'Replicas' }

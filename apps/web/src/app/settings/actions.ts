@@ -2,10 +2,10 @@
 
 import { updateTag } from 'next/cache'
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
-import { describeDelivery } from '../../delivery.ts'
-import { type FormState, refused, textOf } from '../../form-state.ts'
-import { settingsTag } from '../../public-settings.ts'
+import * as api from '../../api/api.ts'
+import { settingsTag } from '../../api/public-settings.ts'
+import { describeDelivery } from '../../format/delivery.ts'
+import { type FormState, refused, textOf } from '../../forms/form-state.ts'
 
 /** Changes one setting for everybody. The form stays, and says how far the change got. */
 export async function changeSetting(_: FormState, form: FormData): Promise<FormState> {

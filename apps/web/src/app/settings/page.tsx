@@ -1,9 +1,9 @@
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
+import * as api from '../../api/api.ts'
+import { ago, inUtc } from '../../format/time.ts'
+import { Page } from '../../layout/page.tsx'
 import type { Setting } from '../../schemas.ts'
-import { ago, inUtc } from '../../time.ts'
 import { Card } from '../../ui/card.tsx'
-import { Page } from '../../ui/page.tsx'
 import { Unavailable } from '../../ui/unavailable.tsx'
 import { SettingForm } from './form.tsx'
 

@@ -1,9 +1,9 @@
 'use server'
 
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
-import { type FormState, refused, textOf } from '../../form-state.ts'
-import { sameSitePath } from '../../same-site.ts'
+import * as api from '../../api/api.ts'
+import { type FormState, refused, textOf } from '../../forms/form-state.ts'
+import { sameSitePath } from '../../forms/same-site.ts'
 
 export async function signIn(_: FormState, form: FormData): Promise<FormState> {
   const email = textOf(form, 'email').trim()

@@ -1,7 +1,7 @@
 'use client'
 
 import { useActionState } from 'react'
-import { untouched } from '../../form-state.ts'
+import { untouched } from '../../forms/form-state.ts'
 import { Field } from '../../ui/field.tsx'
 import { FormMessage } from '../../ui/form-message.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'

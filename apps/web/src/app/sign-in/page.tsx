@@ -1,9 +1,9 @@
 import Link from 'next/link'
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
+import * as api from '../../api/api.ts'
 import { settings } from '../../env.ts'
-import { sameSitePath } from '../../same-site.ts'
-import { Page } from '../../ui/page.tsx'
+import { sameSitePath } from '../../forms/same-site.ts'
+import { Page } from '../../layout/page.tsx'
 import { accountOf, DemoAccounts } from './demo.tsx'
 import { SignInForm } from './form.tsx'
 

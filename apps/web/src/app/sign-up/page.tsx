@@ -1,8 +1,8 @@
 import Link from 'next/link'
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
-import { sameSitePath } from '../../same-site.ts'
-import { Page } from '../../ui/page.tsx'
+import * as api from '../../api/api.ts'
+import { sameSitePath } from '../../forms/same-site.ts'
+import { Page } from '../../layout/page.tsx'
 import { SignUpForm } from './form.tsx'
 
 export const metadata = { title: 'Make an account' }

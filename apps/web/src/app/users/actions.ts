@@ -1,9 +1,9 @@
 'use server'
 
 import { redirect } from 'next/navigation'
-import * as api from '../../api.ts'
-import { textOf } from '../../form-state.ts'
-import { settledQuery } from '../../settled.ts'
+import * as api from '../../api/api.ts'
+import { settledQuery } from '../../format/settled.ts'
+import { textOf } from '../../forms/form-state.ts'
 import type { NoticeCode } from './notices.ts'
 
 async function administer(

@@ -1,5 +1,5 @@
+import { inUtc } from '../../format/time.ts'
 import type { Person } from '../../schemas.ts'
-import { inUtc } from '../../time.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { ban, signOutEverywhere, unban, viewAs } from './actions.ts'

@@ -1,4 +1,4 @@
-import { readView } from '../../../view.ts'
+import { readView } from '../../../api/view.ts'
 
 /** One more serving of the replicas page's data, for the page to ask for without being made anew. */
 export async function GET() {

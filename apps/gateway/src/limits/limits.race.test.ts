@@ -1,0 +1,69 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { contend, expect, test, until } from '@repo/testing'
+import { type Answer, ask, environment, serveUpstream, signedIn } from '../gateway.fixture.ts'
+
+const QUOTA = 20
+const WINDOW_MS = 3_000
+const program = new URL('../main.ts', import.meta.url)
+
+function limitsOf(quota: number | string): string {
+  const policies = [{ name: 'pay', quota, windowMs: WINDOW_MS, by: 'user' }]
+  return JSON.stringify({ policies, routes: [{ path: '/api/payments', policies: ['pay'] }] })
+}
+
+test(`three gateways together let ${QUOTA} requests of 90 through, whoever answers, and one more after Retry-After; a changed file holds on all, one with a fault on none`, async ({
+  replicas,
+  databaseUrl,
+  ownValkey,
+}) => {
+  await using upstream = await serveUpstream('payments-1')
+  const { cookie } = await signedIn(databaseUrl)
+  const dir = await mkdtemp(join(tmpdir(), 'threefold-limits-'))
+  const file = join(dir, 'limits.json')
+  await writeFile(file, limitsOf(QUOTA))
+  const env = {
+    ...environment({ databaseUrl, redisUrl: ownValkey.url, upstream: upstream.origin }),
+    LIMITS_FILE: file,
+  }
+  const three = await replicas(3, { program, env, ready: '/readyz' })
+  const pay = (at: number) => ask(three[at % 3]!.url, '/api/payments', { headers: { cookie } })
+  const many = async (n: number): Promise<Answer[]> =>
+    (await contend(n, pay)).flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+
+  const answers = await many(90)
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(QUOTA)
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(90 - QUOTA)
+  expect(upstream.seen).toHaveLength(QUOTA)
+
+  const refused = await pay(0)
+  expect(refused.status).toBe(429)
+  const honestAtMs = performance.now() + Number(refused.headers['retry-after']) * 1_000
+  await until(() => performance.now() >= honestAtMs, { timeoutMs: WINDOW_MS * 2 })
+  expect((await pay(1)).status).toBe(200)
+
+  await writeFile(file, '{"policies": [{"name": "pay"')
+  await until(() => three.every((replica) => replica.output().includes('the limits have faults')))
+  expect((await pay(2)).headers['ratelimit-policy']).toBe(`"pay";q=${QUOTA};w=3`)
+
+  await writeFile(file, limitsOf('unlimited'))
+  await until(async () => {
+    const told = await Promise.all([pay(0), pay(1), pay(2)])
+    return told.every(({ headers }) => headers['ratelimit-policy'] === undefined)
+  })
+  expect((await many(60)).every(({ status }) => status === 200)).toBe(true)
+
+  await writeFile(file, limitsOf(QUOTA))
+  await until(async () => (await pay(0)).headers['ratelimit-policy'] !== undefined)
+  await ownValkey.kill()
+  await until(async () => (await pay(0)).status === 200)
+  const without = await many(90)
+  // Each goes on with its share, and no outage is told as a 429 of somebody within it.
+  const passed = without.filter(({ status }) => status === 200)
+  expect(passed.length).toBeGreaterThan(0)
+  expect(passed.length).toBeLessThanOrEqual(QUOTA)
+  for (const { ms } of without) expect(ms).toBeLessThan(1_000)
+  for (const replica of three) expect(await replica.terminate()).toBe(0)
+  await rm(dir, { recursive: true })
+})

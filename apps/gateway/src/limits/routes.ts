@@ -1,0 +1,81 @@
+import { RateLimitError, type RateLimiter, type Subject } from '@repo/ratelimit'
+import { ProblemError, readJson } from '@repo/service/hono'
+import { type Context, Hono } from 'hono'
+import { z } from 'zod'
+import { administratorOf, type Own } from '../caller.ts'
+import { writeLimits } from './limits.ts'
+import type { LimitsInForce } from './published-limits.ts'
+
+const subject = { policy: z.string(), id: z.string().max(4_096) }
+const block = z.strictObject({ ...subject, forMs: z.int().min(1_000).max(2_592_000_000) })
+const subjectOnly = z.strictObject(subject)
+
+/** Limits for administrators: what is in force, what they did, and who is blocked. */
+export function createLimitRoutes({
+  limiter,
+  limits,
+}: {
+  limiter: Pick<RateLimiter, 'report' | 'block' | 'reset'>
+  limits: Pick<LimitsInForce, 'current' | 'set'>
+}): Hono<Own> {
+  const app = new Hono<Own>()
+
+  /** Whoever a person names: a user, an address; or what the report had to hash, which begins with #. */
+  function subjectOf(policy: string, id: string): Subject {
+    const by = limits.current().policies.find(({ name }) => name === policy)?.by ?? []
+    const [only, ...others] = by
+    return only === undefined || others.length > 0 || id.startsWith('#') ? id : { [only]: id }
+  }
+
+  app.get('/', async (c) => {
+    administratorOf(c)
+    const minutes = z.coerce.number().int().min(1).max(60).catch(5).parse(c.req.query('minutes'))
+    const activity = { minutes, ...(await limiter.report({ minutes, top: 20 })) }
+    return c.json({ limits: writeLimits(limits.current()), activity })
+  })
+
+  app.put('/', async (c) => {
+    const { user } = administratorOf(c)
+    const set = await limits.set(await readJson(c, z.unknown()), user.id)
+    if (set.outcome === 'set') {
+      return c.json({ limits: writeLimits(limits.current()), delivery: set.delivery })
+    }
+    const errors = set.faults.map((message) => ({ field: 'limits', message }))
+    const detail = 'The limits have faults, so the old ones stay in force.'
+    throw new ProblemError({ status: 422, code: 'invalid-limits', detail, errors })
+  })
+
+  app.post('/blocks', async (c) => {
+    administratorOf(c)
+    const { policy, id, forMs } = await readJson(c, block)
+    await known(() => limiter.block([policy], subjectOf(policy, id), forMs))
+    return c.json({ policy, id, forMs })
+  })
+
+  // Forgets what was counted too: whoever is let go starts anew.
+  app.delete('/blocks', async (c) => {
+    administratorOf(c)
+    const { policy, id } = await readSubject(c)
+    await known(() => limiter.reset([policy], subjectOf(policy, id)))
+    return c.json({ policy, id })
+  })
+
+  return app
+}
+
+/** From the query: bodies of DELETE requests get lost on the way. */
+async function readSubject(c: Context) {
+  const parsed = subjectOnly.safeParse(c.req.query())
+  if (parsed.success) return parsed.data
+  const detail = 'The query must have policy and id.'
+  throw new ProblemError({ status: 422, code: 'invalid-query', detail })
+}
+
+async function known(call: () => Promise<void>): Promise<void> {
+  try {
+    await call()
+  } catch (error) {
+    if (!(error instanceof RateLimitError) || error.code !== 'unknown-policy') throw error
+    throw new ProblemError({ status: 422, code: 'unknown-policy', detail: error.message })
+  }
+}

@@ -1,0 +1,50 @@
+import { ProblemError } from '@repo/service/hono'
+import type { Sessions } from '@repo/session'
+import { Hono } from 'hono'
+import { callerOf, type Own } from '../caller.ts'
+
+// PostgreSQL refuses other text, such as a NUL, with an error.
+const SESSION_ID = /^[\w-]{1,128}$/
+
+/** Sessions in one answer: the caller's own, and the ones that were seen last. */
+const LISTED = 100
+
+/** A person's own sessions: where they are signed in, and signing out of there. */
+export function createSessionRoutes({
+  sessions,
+}: {
+  sessions: Pick<Sessions, 'list' | 'revoke'>
+}): Hono<Own> {
+  const app = new Hono<Own>()
+
+  app.get('/', async (c) => {
+    const { user, session } = callerOf(c)
+    const devices = await sessions.list(user.id, { limit: LISTED + 1, first: session.id })
+    const listed = devices.slice(0, LISTED)
+    return c.json({
+      sessions: listed.map((device) => ({ ...device, current: device.id === session.id })),
+      more: devices.length > LISTED,
+    })
+  })
+
+  // All but the one that asks: who wants that one too signs out.
+  app.delete('/', async (c) => {
+    const { user, session } = callerOf(c)
+    const target = { userId: user.id, except: session.id }
+    return c.json(await sessions.revoke(target, { confirm: 'all' }))
+  })
+
+  app.delete('/:id', async (c) => {
+    const { user } = callerOf(c)
+    const sessionId = c.req.param('id')
+    if (SESSION_ID.test(sessionId)) {
+      const target = { sessionId, of: user.id }
+      const revocation = await sessions.revoke(target, { confirm: 'all' })
+      if (revocation.revoked > 0) return c.json(revocation)
+    }
+    const detail = 'There is no such session of yours.'
+    throw new ProblemError({ status: 404, code: 'not-found', detail })
+  })
+
+  return app
+}

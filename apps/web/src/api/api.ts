@@ -1,0 +1,141 @@
+import { withAwakeDeadline } from '@repo/concurrency'
+import { cookies, headers } from 'next/headers'
+import { NextResponse } from 'next/server'
+import { cache } from 'react'
+import * as z from 'zod/mini'
+import { settings } from '../env.ts'
+import * as schemas from '../schemas.ts'
+import { type Answer, noAnswer, toAnswer } from './answer.ts'
+import { fetchFrom } from './gateways.ts'
+import { requestIdHeader } from './headers.ts'
+
+const deadlineMs = 3_000
+const forwarded = ['cookie', requestIdHeader, 'traceparent', 'user-agent', 'x-forwarded-for']
+const anything = z.unknown()
+// Over http the name contains the port: see @repo/session.
+const isSessionCookie = /^(?:__Secure-)?better-auth(?:-\d+)?\.session_token$/
+
+interface Call<T> {
+  schema: z.ZodMiniType<T>
+  post?: unknown
+  put?: unknown
+  remove?: true
+  idempotencyKey?: string
+}
+
+async function call<T>(
+  path: string,
+  { schema, post, put, remove, idempotencyKey }: Call<T>,
+): Promise<Answer<T>> {
+  // First of all: a build gets no further, and has no settings.
+  const incoming = await headers()
+  const { API_URL, ORIGIN } = settings()
+  const outgoing = new Headers({ accept: 'application/json' })
+  for (const name of forwarded) {
+    const value = incoming.get(name)
+    if (value !== null) outgoing.set(name, value)
+  }
+  const body = post ?? put
+  if (body !== undefined) outgoing.set('content-type', 'application/json')
+  const method = remove ? 'DELETE' : put ? 'PUT' : post ? 'POST' : 'GET'
+  // The request to this app came from one of its pages: `src/same-origin.ts` has checked that.
+  if (method !== 'GET') outgoing.set('origin', ORIGIN)
+  if (idempotencyKey !== undefined) outgoing.set('idempotency-key', idempotencyKey)
+
+  try {
+    return await withAwakeDeadline(deadlineMs, async (signal) => {
+      const response = await fetchFrom(API_URL, path, {
+        headers: outgoing,
+        cache: 'no-store',
+        redirect: 'manual',
+        signal,
+        method,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      return toAnswer(response, readJson(await response.text()), schema)
+    })
+  } catch (error) {
+    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
+    return noAnswer
+  }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** Who is asking: one call per request, however many components ask, and none without a cookie. */
+export const me = cache(async (): Promise<Answer<schemas.Me>> => {
+  const jar = await cookies()
+  const signedIn = jar.getAll().some(({ name }) => isSessionCookie.test(name))
+  if (!signedIn) return { outcome: 'signed-out', message: 'Nobody is signed in.', servedBy: [] }
+  return call('/api/me', { schema: schemas.me })
+})
+
+/** Asks auth for a sign of life: its answer names the gateway and the auth instance it came through. */
+export const ping = cache(() => call('/api/auth/ok', { schema: anything }))
+
+export const cluster = () => call('/api/cluster', { schema: schemas.cluster })
+export const sessions = () => call('/api/sessions', { schema: schemas.sessions })
+export const limits = () => call('/api/limits?minutes=15', { schema: schemas.limits })
+export const people = (offset: number) =>
+  call(
+    `/api/auth/admin/list-users?${new URLSearchParams({ limit: '20', offset: String(offset), sortBy: 'createdAt', sortDirection: 'desc' })}`,
+    {
+      schema: schemas.people,
+    },
+  )
+export const payments = () => call('/api/payments', { schema: schemas.payments })
+export const featureSettings = () => call('/api/settings', { schema: schemas.featureSettings })
+
+/** Answers when no instance goes by the old value any more, or says which may. */
+export const changeSetting = (name: schemas.Setting['name'], value: string) =>
+  call(`/api/settings/${name}`, { schema: schemas.settingChange, put: { value } })
+
+export const signIn = (post: { email: string; password: string }) =>
+  call('/api/auth/sign-in/email', { schema: anything, post })
+export const signUp = (post: { name: string; email: string; password: string }) =>
+  call('/api/auth/sign-up/email', { schema: anything, post })
+export const signOut = () => call('/api/auth/sign-out', { schema: anything, post: {} })
+/** Answer when every instance has forgotten them. */
+export const revokeSession = (id: string) =>
+  call(`/api/sessions/${encodeURIComponent(id)}`, { schema: schemas.revocation, remove: true })
+export const revokeOtherSessions = () =>
+  call('/api/sessions', { schema: schemas.revocation, remove: true })
+export const administer = (
+  deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions' | 'impersonate-user',
+  userId: string,
+) => call(`/api/auth/admin/${deed}`, { schema: anything, post: { userId } })
+export const stopImpersonating = () =>
+  call('/api/auth/admin/stop-impersonating', { schema: anything, post: {} })
+
+export const block = (policy: string, id: string, forMs: number) =>
+  call('/api/limits/blocks', { schema: anything, post: { policy, id, forMs } })
+export const letGo = (policy: string, id: string) =>
+  call(`/api/limits/blocks?${new URLSearchParams({ policy, id })}`, {
+    schema: anything,
+    remove: true,
+  })
+
+/** Every try of one form carries one key, so that the service can tell a retry from a second payment. */
+export const pay = (
+  post: { amount: number; currency: string; reference: string },
+  idempotencyKey: string,
+) => call('/api/payments', { schema: schemas.payment, post, idempotencyKey })
+
+/** Hands the cookies of an auth answer on to the browser. Only a server action may. */
+export async function passCookies(setCookie: string[]) {
+  const jar = await cookies()
+  const parsed = new NextResponse(null, {
+    headers: setCookie.map((value) => ['set-cookie', value]),
+  })
+  for (const cookie of parsed.cookies.getAll()) {
+    // Next's parser drops what is empty or 0, and with it that a cookie is to be forgotten.
+    jar.set(cookie.value ? cookie : { ...cookie, value: '', maxAge: 0 })
+  }
+}
