@@ -1,0 +1,61 @@
+import { type Place, type Survey, surveyLanguage } from './survey.ts'
+
+/** Markers per 1,000 words. Peers such as pg-boss, hono and BullMQ have 0.1 to 1.1. */
+const MAX_RATE = 1.5
+
+/** Packages that are not rewritten yet. The list only becomes shorter. */
+const PENDING = new Set([
+  ...['auth', 'gateway', 'payments', 'web', 'e2e'],
+  ...['cache-broadcast', 'concurrency', 'database', 'proxy', 'ratelimit', 'redis', 'service'],
+  ...['session', 'testing', 'compose', 'deploy', 'docker', 'edge', 'infra', 'local', 'pgbouncer'],
+  'docs',
+])
+
+/**
+ * Checks comments, documents, messages, test titles, page copy and names for plain English.
+ *
+ * @param only checks and lists one package, also when it is pending
+ * @returns the lines to print, and whether a package fails
+ */
+export function checkLanguage(root: string, only?: string): { lines: string[]; isFailed: boolean } {
+  const surveys = surveyLanguage(root)
+  const chosen = surveys.filter((survey) => only === undefined || survey.package === only)
+  if (chosen.length === 0) {
+    const names = surveys.map((survey) => survey.package).join(', ')
+    return { lines: [`no package ${only}; there are ${names}`], isFailed: true }
+  }
+  const failed = chosen.filter((survey) => faultsOf(survey).length > 0)
+  const enforced = failed.filter((survey) => only !== undefined || !PENDING.has(survey.package))
+  const listed = only === undefined ? enforced : chosen
+  return {
+    lines: [...listed.flatMap(({ hits }) => hits.map(describe)), ...chosen.map(summarize)],
+    isFailed: enforced.length > 0,
+  }
+}
+
+/** Why a package fails: phrases by rate; no phrase at all in page copy and names. */
+export function faultsOf({ words, hits }: Survey): string[] {
+  const count = (isCounted: (hit: Place) => boolean) => hits.filter(isCounted).length
+  const phrases = count(({ kind }) => kind !== 'name')
+  const pages = count(({ kind }) => kind === 'page')
+  const names = count(({ kind }) => kind === 'name')
+  return [
+    ...(phrases > (MAX_RATE * words) / 1_000 ? ['too many phrases'] : []),
+    ...(pages > 0 ? [`${pages} in page copy`] : []),
+    ...(names > 0 ? [`${names} names`] : []),
+  ]
+}
+
+function describe({ file, line, kind, phrase, instead }: Place): string {
+  return `${file}:${line} ${kind} "${phrase}": write ${instead}`
+}
+
+function summarize(survey: Survey): string {
+  const phrases = survey.hits.filter(({ kind }) => kind !== 'name').length
+  const rate = survey.words === 0 ? 0 : (phrases / survey.words) * 1_000
+  const figures = `${rate.toFixed(1)} per 1,000 words (${phrases} in ${survey.words})`
+  const faults = faultsOf(survey)
+  const isDone = faults.length === 0 && PENDING.has(survey.package)
+  const state = isDone ? ['can be removed from PENDING'] : faults
+  return [`${survey.package.padEnd(16)} ${figures}`, ...state].join(', ')
+}

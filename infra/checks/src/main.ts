@@ -1,0 +1,18 @@
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { checkLanguage } from './language/check-language.ts'
+
+const root = path.join(import.meta.dirname, '../../..')
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { package: { type: 'string' } },
+})
+
+const checks: Record<string, () => { lines: string[]; isFailed: boolean }> = {
+  language: () => checkLanguage(root, values.package),
+}
+const check = checks[positionals[0] ?? '']
+const usage = `usage: node infra/checks/src/main.ts ${Object.keys(checks).join('|')} [--package NAME]`
+const { lines, isFailed } = check?.() ?? { lines: [usage], isFailed: true }
+process.stdout.write(`${lines.join('\n')}\n`)
+if (isFailed) process.exitCode = 1
