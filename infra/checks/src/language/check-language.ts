@@ -8,7 +8,7 @@ const PENDING = new Set([
   ...['auth', 'gateway', 'payments', 'web', 'e2e'],
   ...['cache-broadcast', 'concurrency', 'database', 'proxy', 'ratelimit', 'redis', 'service'],
   ...['session', 'testing', 'compose', 'deploy', 'docker', 'edge', 'infra', 'local', 'pgbouncer'],
-  'docs',
+  ...['api', 'embedded', 'observability', 'outbox', 'services', 'docs'],
 ])
 
 /**
@@ -33,25 +33,27 @@ export function checkLanguage(root: string, only?: string): { lines: string[]; i
   }
 }
 
-/** Why a package fails: phrases by rate; no phrase at all in page copy and names. */
+/** Why a package fails: its rate of phrases; one phrase in page copy, one name or one title. */
 export function faultsOf({ words, hits }: Survey): string[] {
   const count = (isCounted: (hit: Place) => boolean) => hits.filter(isCounted).length
-  const phrases = count(({ kind }) => kind !== 'name')
+  const phrases = count(({ type }) => type === 'phrase')
   const pages = count(({ kind }) => kind === 'page')
-  const names = count(({ kind }) => kind === 'name')
+  const names = count(({ type }) => type === 'name')
+  const titles = count(({ type }) => type === 'title')
   return [
     ...(phrases > (MAX_RATE * words) / 1_000 ? ['too many phrases'] : []),
-    ...(pages > 0 ? [`${pages} in page copy`] : []),
+    ...(pages > 0 ? [`${pages} phrases in page copy`] : []),
     ...(names > 0 ? [`${names} names`] : []),
+    ...(titles > 0 ? [`${titles} titles that do not stand alone`] : []),
   ]
 }
 
-function describe({ file, line, kind, phrase, instead }: Place): string {
-  return `${file}:${line} ${kind} "${phrase}": write ${instead}`
+function describe({ file, line, kind, text, instead }: Place): string {
+  return `${file}:${line} ${kind} "${text}": write ${instead}`
 }
 
 function summarize(survey: Survey): string {
-  const phrases = survey.hits.filter(({ kind }) => kind !== 'name').length
+  const phrases = survey.hits.filter(({ type }) => type === 'phrase').length
   const rate = survey.words === 0 ? 0 : (phrases / survey.words) * 1_000
   const figures = `${rate.toFixed(1)} per 1,000 words (${phrases} in ${survey.words})`
   const faults = faultsOf(survey)

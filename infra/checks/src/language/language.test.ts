@@ -5,7 +5,8 @@ import { afterEach, expect, test } from 'vitest'
 import { checkLanguage, faultsOf } from './check-language.ts'
 import { findMarkers } from './markers.ts'
 import { countWords, type Kind } from './passage.ts'
-import { packageOf, passagesOf, surveyLanguage } from './survey.ts'
+import { packageOf, passagesOf, type Place, surveyLanguage } from './survey.ts'
+import { standsAlone } from './titles.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -13,7 +14,7 @@ afterEach(() => {
 })
 
 const phrasesIn = (text: string, kind: Kind = 'comment') =>
-  findMarkers({ kind, text, start: 0 }).map(({ phrase }) => phrase)
+  findMarkers({ kind, text, start: 0 }).map((hit) => hit.text)
 
 test.each([
   ['Who is cut off trusts what it caches.', ['Who']],
@@ -44,6 +45,25 @@ test.each([
   expect(phrasesIn(text)).toEqual([])
 })
 
+test.each([
+  'is refused on every instance',
+  'that ended is refused on every instance',
+  'names the setting that is missing',
+  'the second cookie',
+  'I4: returns the newest value of a key',
+])('the title "%s" does not stand alone', (title) => {
+  expect(standsAlone(title)).toBe(false)
+})
+
+test.each([
+  'a session that ended is refused on every instance',
+  'names of settings are printed, and values are not',
+  'I4: a read after an invalidation returns the new value',
+  '%s is refused by name',
+])('the title "%s" stands alone', (title) => {
+  expect(standsAlone(title)).toBe(true)
+})
+
 test('names that are neither nouns nor verbs are markers, and other names are not', () => {
   expect(phrasesIn('told', 'name')).toEqual(['told'])
   expect(phrasesIn('subject', 'name')).toEqual([])
@@ -57,12 +77,13 @@ const SOURCE = `/**
 // two lines is told.
 export function f(of: string, { known, key: { own } }: object, [more = 1] = [], ...some) {
   const script = \`
--- KEYS: 1 what is away
+-- KEYS: 1 the entry
 redis.call('SET', told)\`
   throw new Error('nobody is signed in', { cause: 'aws-told' })
 }
-test.each([1])('the row is %s, and nobody waits', () => 'told a few other words')
-test(\`of \${n} calls one wins\`, () => {})
+describe.each([1])('a row', () => 'told a few other words')
+test.for([1])('the row is %s, and nobody waits', () => {})
+test(\`of \${f({ a: \`b\` })} calls one wins\`, () => {})
 `
 
 test('a source file has comments, comments of scripts, messages, titles and declared names', () => {
@@ -73,9 +94,13 @@ test('a source file has comments, comments of scripts, messages, titles and decl
   expect(texts('comment')).toEqual([
     'Who waits, waits anew.',
     'One sentence over two lines is told.',
-    'KEYS: 1 what is away',
+    'KEYS: 1 the entry',
   ])
-  expect(texts('title')).toEqual(['the row is %s, and nobody waits', 'of calls one wins'])
+  expect(texts('title')).toEqual([
+    'the row is %s, and nobody waits',
+    'of ················ calls one wins',
+  ])
+  expect(texts('group')).toEqual(['a row'])
   expect(texts('message')).toEqual(['nobody is signed in', 'told a few other words'])
   expect(texts('name')).toEqual(['f', 'of', 'known', 'own', 'more', 'some', 'script'])
   for (const { text, start } of passages) expect(SOURCE.length).toBeGreaterThan(start + text.length)
@@ -99,7 +124,7 @@ test('a document has its prose without code blocks, HTML comments and marks', ()
   const text =
     '# Who\n\n```sh\ntold\n```\n<!-- anew -->\n- What is cached\n\n| of | b |\n| --- | --- |\n'
   const passages = passagesOf('a.md', text)
-  expect(passages.flatMap(findMarkers).map(({ phrase }) => phrase)).toEqual(['Who', 'What', 'of'])
+  expect(passages.flatMap(findMarkers).map((hit) => hit.text)).toEqual(['Who', 'What', 'of'])
   for (const passage of passages)
     expect(text.slice(passage.start)).toHaveLength(text.length - passage.start)
 })
@@ -132,13 +157,19 @@ test('a package fails above 1.5 phrases in 1,000 words, and one phrase in page c
   const words = 'word '.repeat(998)
   expect(isFailed(`${words} away`)).toBe(false)
   expect(isFailed(`${words} away told`)).toBe(true)
-  const hit = { phrase: 'told', instead: '', start: 0, file: '', line: 1 }
-  expect(faultsOf({ package: 'web', words: 9_000, hits: [{ ...hit, kind: 'page' }] })).toHaveLength(
-    1,
-  )
-  expect(faultsOf({ package: 'web', words: 9_000, hits: [{ ...hit, kind: 'name' }] })).toHaveLength(
-    1,
-  )
+  const hit: Place = {
+    type: 'phrase',
+    kind: 'page',
+    text: '',
+    instead: '',
+    start: 0,
+    file: '',
+    line: 1,
+  }
+  expect(faultsOf({ package: 'web', words: 9_000, hits: [hit] })).toHaveLength(1)
+  expect(
+    faultsOf({ package: 'web', words: 9_000, hits: [{ ...hit, kind: 'name', type: 'name' }] }),
+  ).toHaveLength(1)
 })
 
 test('a package that does not exist fails the check', () => {

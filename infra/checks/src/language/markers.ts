@@ -1,4 +1,5 @@
 import { coverCode, type Passage } from './passage.ts'
+import { standsAlone } from './titles.ts'
 
 /** The beginning of a sentence, a clause, a cell of a table or an item of a list. */
 const BEGIN = String.raw`(?<=(?:^|[.!?:;|(]\s|\n\s*\n)[\s*_"']*)`
@@ -51,7 +52,9 @@ const PHRASES: [instead: string, ...phrases: RegExp[]][] = [
 const NAMES = /^(of|told|known|some|more|own|life|stands|fits|who|whom|it|these|those|anew|gone)$/
 
 export interface Hit {
-  phrase: string
+  type: 'name' | 'phrase' | 'title'
+  text: string
+  /** The words to write. */
   instead: string
   /** The offset in the file. */
   start: number
@@ -66,17 +69,27 @@ function compile({ source }: RegExp): RegExp {
   return new RegExp(`(?<!\\w)(?:${phrase})(?![\\w-])`, 'gi')
 }
 
-/** Finds the phrases of a passage that are not plain English. */
+/** Finds phrases, names and titles that are not plain English. */
 export function findMarkers({ kind, text, start }: Passage): Hit[] {
   if (kind === 'name') {
-    return NAMES.test(text) ? [{ phrase: text, instead: 'a noun or a verb', start }] : []
+    return NAMES.test(text) ? [{ type: 'name', text, instead: 'a noun or a verb', start }] : []
+  }
+  const title = {
+    type: 'title' as const,
+    text: text.trim(),
+    instead: 'a complete statement',
+    start,
   }
   const prose = coverCode(text)
-  return MARKERS.flatMap(({ instead, pattern }) =>
+  const phrases = MARKERS.flatMap(({ instead, pattern }) =>
     [...prose.matchAll(pattern)].map((match) => ({
-      phrase: match[0].replace(/\s+/g, ' '),
+      type: 'phrase' as const,
+      text: match[0].replace(/\s+/g, ' '),
       instead,
       start: start + match.index,
     })),
-  ).toSorted((a, b) => a.start - b.start)
+  )
+  return [...(kind === 'title' && !standsAlone(text) ? [title] : []), ...phrases].toSorted(
+    (a, b) => a.start - b.start,
+  )
 }

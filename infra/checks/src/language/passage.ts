@@ -1,5 +1,5 @@
-/** Where a passage of text is read. Names are identifiers that a file declares. */
-export type Kind = 'comment' | 'document' | 'message' | 'name' | 'page' | 'title'
+/** A title names a test, a group holds tests, and a name is an identifier that a file declares. */
+export type Kind = 'comment' | 'document' | 'group' | 'message' | 'name' | 'page' | 'title'
 
 /** A passage of prose. Its text has the length of the source, so that positions agree. */
 export interface Passage {

@@ -1,11 +1,11 @@
 import { parseSync } from 'vite'
-import { cover, type Passage } from './passage.ts'
+import { cover, type Kind, type Passage } from './passage.ts'
 
 type Node = { type: string; start: number; end: number } & Record<string, unknown>
 
 /** JSX attributes that a person reads. The others hold classes, ids and paths. */
 const READ_ATTRIBUTES = /^(title|alt|label|placeholder|hint|description|aria-label|summary|empty)$/
-const TEST_FUNCTIONS = new Set(['test', 'it', 'describe', 'bench'])
+const TEST_FUNCTIONS = /^(test|it|describe)$/
 const CODE = /redis\.call|^\s*(select|insert|update|delete|create|alter|drop|begin|with|set|do)\s/i
 
 /** Comments, test titles, messages, page copy and declared names of a TypeScript file. */
@@ -13,25 +13,26 @@ export function passagesOfSource(file: string, source: string): Passage[] {
   const { program, comments, errors } = parseSync(file, source)
   if (errors.length > 0) throw new Error(`${file} cannot be parsed: ${errors[0]?.message}`)
   const passages = commentPassages(source, comments)
-  const isPage = file.endsWith('.tsx')
+  const sentence = file.endsWith('.tsx') ? 'page' : 'message'
   const isTest = /\.(test|spec|fixture)\.tsx?$/.test(file)
-  const titles = new Set<unknown>()
+  const titles = new Map<unknown, Kind>()
 
   visit(program, undefined, (node, parent) => {
-    if (node.type === 'CallExpression' && isTestFunction(node['callee'])) {
-      for (const argument of list(node['arguments']).slice(0, 1)) titles.add(argument)
-    }
-    if (node.type === 'JSXText') passages.push({ kind: 'page', ...slice(source, node) })
+    const title = titleKind(node)
+    if (title) titles.set(list(node['arguments'])[0], title)
     for (const name of declaredNames(node)) {
-      passages.push({ kind: 'name', ...slice(source, name, String(name['name'])) })
+      passages.push({ kind: 'name', text: String(name['name']), start: name.start })
     }
-    if (!isLiteral(node)) return
-    if (titles.has(node)) {
-      passages.push({ kind: 'title', ...slice(source, node) })
-    } else if (node.type === 'TemplateLiteral' && isCode(source, node)) {
+    const add = (kind: Kind) => {
+      passages.push({ kind, text: textOf(source, node), start: node.start })
+    }
+    const kind = titles.get(node)
+    if (kind) add(kind)
+    else if (node.type === 'JSXText') add('page')
+    else if (isLiteral(node) && isCode(source, node)) {
       passages.push(...embeddedComments(source, node))
-    } else if (!isTest && isSentence(source, node) && isRead(parent)) {
-      passages.push({ kind: isPage ? 'page' : 'message', ...slice(source, node) })
+    } else if (!isTest && isLiteral(node) && isSentence(textOf(source, node)) && isRead(parent)) {
+      add(sentence)
     }
   })
   return passages
@@ -58,16 +59,28 @@ function isNode(value: unknown): value is Node {
 
 const list = (value: unknown) => (Array.isArray(value) ? value : [])
 
-/** `test(...)`, `test.each(...)(...)`, `test.skipIf(...)(...)`: the name that the chain begins with. */
-function isTestFunction(callee: unknown): boolean {
-  if (!isNode(callee)) return false
-  if (callee.type === 'Identifier') return TEST_FUNCTIONS.has(String(callee['name']))
-  if (callee.type === 'MemberExpression') {
-    const property = callee['property']
-    const isHook = isNode(property) && /^(before|after)/.test(String(property['name']))
-    return !isHook && isTestFunction(callee['object'])
+/** The first argument of a call that declares a test, or a group of tests, is a title. */
+function titleKind(node: Node): Kind | undefined {
+  if (node.type !== 'CallExpression') return undefined
+  const chain = calledNames(node['callee'])
+  if (!TEST_FUNCTIONS.test(chain.at(0) ?? '')) return undefined
+  if (chain.some((name) => /^(before|after)/.test(name))) return undefined
+  return chain.includes('describe') ? 'group' : 'title'
+}
+
+/** `test.describe(...)`, `test.each(...)(...)`: the names of the chain, from its beginning. */
+function calledNames(callee: unknown): string[] {
+  if (!isNode(callee)) return []
+  switch (callee.type) {
+    case 'Identifier':
+      return [String(callee['name'])]
+    case 'MemberExpression':
+      return [...calledNames(callee['object']), ...calledNames(callee['property'])]
+    case 'CallExpression':
+      return calledNames(callee['callee'])
+    default:
+      return []
   }
-  return callee.type === 'CallExpression' && isTestFunction(callee['callee'])
 }
 
 function isLiteral(node: Node): boolean {
@@ -77,13 +90,14 @@ function isLiteral(node: Node): boolean {
   )
 }
 
-function isCode(source: string, { start, end }: Node): boolean {
-  return CODE.test(source.slice(start + 1, end - 1)) || source.slice(start, end).includes('\n--')
+function isCode(source: string, { type, start, end }: Node): boolean {
+  if (type !== 'TemplateLiteral') return false
+  const text = source.slice(start + 1, end - 1)
+  return CODE.test(text) || text.includes('\n--')
 }
 
 /** At least three words of letters: a sentence rather than a key, a path or a class. */
-function isSentence(source: string, { start, end }: Node): boolean {
-  const text = source.slice(start + 1, end - 1)
+function isSentence(text: string): boolean {
   return /\p{L}{2,}\s+\S*\p{L}+\S*\s+\S*\p{L}{2,}/u.test(text) && !CODE.test(text)
 }
 
@@ -93,8 +107,19 @@ function isRead(parent: Node | undefined): boolean {
   return isNode(name) && READ_ATTRIBUTES.test(String(name['name']))
 }
 
-function slice(source: string, { start, end }: Node, text = source.slice(start, end)) {
-  return { text: cover(text, /\$\{[^}]*\}|^['"`]|['"`]$/g), start }
+/** The text of a literal: quotes are covered, and each `${...}` is replaced by a neutral character. */
+function textOf(source: string, node: Node): string {
+  const parts = source.slice(node.start, node.end).split('')
+  if (node.type !== 'JSXText') {
+    parts[0] = ' '
+    parts[parts.length - 1] = ' '
+  }
+  const quasis = list(node['quasis']).filter(isNode)
+  for (const [i, { end }] of quasis.slice(0, -1).entries()) {
+    const next = quasis[i + 1]?.start ?? end
+    parts.fill('·', end - 2 - node.start, next + 1 - node.start)
+  }
+  return parts.join('')
 }
 
 /** Variables, parameters and functions that this node declares. */
