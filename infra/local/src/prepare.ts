@@ -49,7 +49,7 @@ export async function prepareData(
   { progress, processes }: { progress: Progress; processes: ProcessTable },
 ): Promise<void> {
   await progress.step('data', async () => {
-    const check = join(ROOT, 'packages/service/src/check-redis.ts')
+    const check = join(ROOT, 'packages/service/src/settings/check-redis.ts')
     const seed = join(ROOT, 'apps/auth/src/seed.ts')
     await Promise.all([
       runOnce({ name: 'check-redis', args: [check], env }, processes),

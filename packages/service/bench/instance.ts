@@ -9,8 +9,8 @@ import { createServer, type Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { createLineOutput, createLog, createMetrics, type Log } from '@repo/observability'
 import { type Contender, serveContenders } from '@repo/testing/bench'
+import { createInstanceServer, type Listener } from '../src/http/server.ts'
 import { createIdentities } from '../src/index.ts'
-import { createInstanceServer, type Listener } from '../src/server.ts'
 
 const BODY = JSON.stringify({ message: 'x'.repeat(500) })
 const REQUEST = `GET /api/hello HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n`

@@ -1,9 +1,9 @@
 import { serveReplica } from '@repo/testing/replica'
 import { z } from 'zod'
-import { boot } from './boot.ts'
-import { readEnv } from './env.ts'
-import { createHono, listenerOf } from './hono.ts'
-import { baseSettings, secret } from './settings.ts'
+import { createHono, listenerOf } from './http/hono.ts'
+import { boot } from './lifecycle/boot.ts'
+import { readEnv } from './settings/env.ts'
+import { baseSettings, secret } from './settings/settings.ts'
 
 /** An app that only boots: what every instance does, with gates for the test to open. */
 const settings = {

@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request, type RequestOptions } from 'node:
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createLog, createMetrics } from '@repo/observability'
-import { createInstanceServer, type InstanceServer, type Listener } from './server.ts'
+import { createInstanceServer, type InstanceServer, type Listener } from './http/server.ts'
 
 export interface Answer {
   status: number

@@ -1,5 +1,5 @@
-export { boot, type BootOptions, type Context, type Started } from './boot.ts'
-export { databaseHost } from './database-url.ts'
+export { boot, type BootOptions, type Context, type Started } from './lifecycle/boot.ts'
+export { databaseHost } from './settings/database-url.ts'
 export {
   describeSettings,
   type Env,
@@ -8,15 +8,15 @@ export {
   readEnv,
   type SettingDescription,
   sharedSettings,
-} from './env.ts'
+} from './settings/env.ts'
 export {
   digestOf,
   findDrift,
   type Fingerprint,
   type Fingerprinted,
   fingerprintOf,
-} from './fingerprint.ts'
-export { type Check, type Health, type Phase } from './health.ts'
+} from './registry/fingerprint.ts'
+export { type Check, type Health, type Phase } from './http/health.ts'
 export {
   createIdentities,
   type Identities,
@@ -24,19 +24,19 @@ export {
   IDENTITY_HEADER,
   type IdentityCheck,
   type SignedRequest,
-} from './identity.ts'
-export { isRefusedToActors, refusedToActors } from './impersonation.ts'
-export { pathOf } from './ops.ts'
-export { createProblem, type Problem, type ProblemOptions, sendProblem } from './problem.ts'
+} from './http/identity.ts'
+export { isRefusedToActors, refusedToActors } from './http/impersonation.ts'
+export { pathOf } from './http/ops.ts'
+export { createProblem, type Problem, type ProblemOptions, sendProblem } from './http/problem.ts'
 export {
   createRegistry,
   type Instance,
   instanceSchema,
   type Registry,
   type RegistryOptions,
-} from './registry.ts'
-export { createSourceCheck, isSafeMethod, type RequestSource } from './request-source.ts'
-export { type Listener } from './server.ts'
+} from './registry/registry.ts'
+export { createSourceCheck, isSafeMethod, type RequestSource } from './http/request-source.ts'
+export { type Listener } from './http/server.ts'
 export {
   acceptedSecrets,
   baseSettings,
@@ -45,5 +45,5 @@ export {
   secret,
   sessionSettings,
   sourceSettings,
-} from './settings.ts'
-export { redisTopology } from './redis-settings.ts'
+} from './settings/settings.ts'
+export { redisTopology } from './settings/redis-settings.ts'

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Log } from '@repo/observability'
+import type { InstanceServer } from '../http/server.ts'
+import type { Registry } from '../registry/registry.ts'
 import { drainServer } from './drain.ts'
-import type { Registry } from './registry.ts'
-import type { InstanceServer } from './server.ts'
 
 /** After this long a drain gives up on requests in flight; with the next one below 30 s together. */
 const DRAIN_DEADLINE_MS = 25_000

@@ -9,8 +9,8 @@ import {
   test,
   until,
 } from '@repo/testing'
-import { ask } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { ask } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 import type { Instance } from './registry.ts'
 
 const LEASE_MS = 5_000

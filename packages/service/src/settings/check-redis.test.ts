@@ -22,7 +22,7 @@ async function check(url: string, settings: Record<string, string> = {}): Promis
   return { code, lines: (stdout + stderr).split('\n').filter(Boolean) }
 }
 
-describe('src/check-redis.ts', () => {
+describe('src/settings/check-redis.ts', () => {
   test('exits 0 and says nothing about a server that keeps what it is given', async ({
     redisUrl,
   }) => {

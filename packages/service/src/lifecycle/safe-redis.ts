@@ -7,7 +7,7 @@ import {
   type RedisConnection,
   RedisError,
 } from '@repo/redis'
-import { type Check, CheckError } from './health.ts'
+import { type Check, CheckError } from '../http/health.ts'
 
 /**
  * Refuses a server that would drop state. One that is away is tolerated: it is looked at whenever a

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { freePort, until } from '@repo/testing'
-import { ask } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { ask } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 
 export interface Started extends AsyncDisposable {
   child: ChildProcess

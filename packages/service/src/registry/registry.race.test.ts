@@ -1,8 +1,8 @@
 import type { RedisConnection } from '@repo/redis'
 import { contend, describe, expect, test } from '@repo/testing'
 import { z } from 'zod'
-import { announce } from './registry-scripts.ts'
 import { join, type Member } from './registry.fixture.ts'
+import { announce } from './scripts.ts'
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 10)
 const CONTENDERS = 20

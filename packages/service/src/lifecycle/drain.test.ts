@@ -1,6 +1,6 @@
 import { describe, expect, type Replica, test, until } from '@repo/testing'
-import { type Answer, ask, keepAlive, open } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { type Answer, ask, keepAlive, open } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 
 /** A request that the instance holds until it is released. */
 async function slowRequest(replica: Replica): Promise<{ answer: Promise<Answer> }> {

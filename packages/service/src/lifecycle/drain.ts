@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { InstanceServer } from './server.ts'
+import type { InstanceServer } from '../http/server.ts'
 
 const SWEEP_EVERY_MS = 100
 /** After close() node enforces no header timeout any more: a half-sent head would hold the drain. */

@@ -1,8 +1,8 @@
 import { connect, createServer } from 'node:net'
 import { connectRedis } from '@repo/redis'
 import { describe, expect, freePort, type Replica, test, until } from '@repo/testing'
-import { ask, open, talk } from './http.fixture.ts'
-import { program, runToEnd, settingsFor } from './process.fixture.ts'
+import { ask, open, talk } from '../http.fixture.ts'
+import { program, runToEnd, settingsFor } from '../process.fixture.ts'
 
 const REQUEST_ID = /^[0-9a-f-]{36}$/
 

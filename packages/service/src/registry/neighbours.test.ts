@@ -1,6 +1,6 @@
 import { describe, expect, test, until } from '@repo/testing'
-import { ask } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { ask } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 import { join, type Member } from './registry.fixture.ts'
 
 async function announceInTurn(rounds: number, ...members: Member[]) {

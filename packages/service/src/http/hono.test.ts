@@ -3,8 +3,8 @@ import { RedisError } from '@repo/redis'
 import { describe, expect, test } from '@repo/testing'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
+import { ask, type Ask, serve, talk } from '../http.fixture.ts'
 import { createHono, listenerOf, ProblemError, readJson } from './hono.ts'
-import { ask, type Ask, serve, talk } from './http.fixture.ts'
 
 const order = z.strictObject({
   amount: z.int().min(1),

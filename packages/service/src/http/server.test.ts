@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { currentRequest } from '@repo/observability'
 import { describe, expect, test, until } from '@repo/testing'
-import { ask, open, serve, talk } from './http.fixture.ts'
+import { ask, open, serve, talk } from '../http.fixture.ts'
 import type { Listener } from './server.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/

@@ -12,8 +12,8 @@ import {
   until,
 } from '@repo/testing'
 import { z } from 'zod'
-import { ask } from './http.fixture.ts'
-import { program, settingsFor } from './process.fixture.ts'
+import { ask } from '../http.fixture.ts'
+import { program, settingsFor } from '../process.fixture.ts'
 import { join } from './registry.fixture.ts'
 import { instanceSchema } from './registry.ts'
 
@@ -110,9 +110,9 @@ describe('two instances of this release and one of the next', () => {
   test('list each other, find no drift, and take over when the next one leaves', async ({
     redisUrl,
   }) => {
-    const next = await copyMutant(import.meta.dirname, 'release-next', [
+    const next = await copyMutant(path.join(import.meta.dirname, '..'), 'release-next', [
       [
-        'registry.ts',
+        'registry/registry.ts',
         'JSON.stringify({ ...self, fingerprint, process: neighbours.process })',
         `JSON.stringify({ ...self, load: undefined, inFlight: self.load, zone: 'b', prints: fingerprint, process: neighbours.process })`,
       ],

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test, until } from '@repo/testing'
-import { runToEnd } from './process.fixture.ts'
+import { runToEnd } from '../process.fixture.ts'
 import { metricOf, request, startWith } from './stdout.fixture.ts'
 
 const DROPPED = 'threefold_log_dropped_lines_total'

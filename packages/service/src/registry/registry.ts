@@ -5,7 +5,7 @@ import { type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
 import { findDrift, fingerprintOf, fingerprintSchema } from './fingerprint.ts'
 import { createNeighbours } from './neighbours.ts'
-import { announce, live, withdraw } from './registry-scripts.ts'
+import { announce, live, withdraw } from './scripts.ts'
 
 /**
  * An announced instance, read from where others wrote it. Only its name and its app are needed: what
