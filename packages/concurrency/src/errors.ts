@@ -1,8 +1,9 @@
-export type ConcurrencyErrorCode = 'bad-option' | 'late'
+export type ConcurrencyErrorCode = 'bad-option' | 'late' | 'overloaded'
 
 /**
  * - `bad-option`: an option or an argument cannot be used; the message names it.
  * - `late`: work did not settle within its deadline.
+ * - `overloaded`: a call waited too long for its turn.
  */
 export class ConcurrencyError extends Error {
   override name = 'ConcurrencyError'
@@ -17,12 +18,19 @@ export class ConcurrencyError extends Error {
 const MAX_TASK = 200
 
 /** The longest time that a timer of Node can wait; it fires after 1 ms for a longer one. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+export const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** @throws ConcurrencyError `bad-option` unless `value` is a time from `minMs` that a timer can wait */
 export function requireMs(name: string, value: unknown, minMs = 1): void {
   if (typeof value === 'number' && value >= minMs && value <= MAX_TIMER_MS) return
   const range = `a number of milliseconds from ${minMs} to ${MAX_TIMER_MS}`
+  throw new ConcurrencyError('bad-option', `${name} must be ${range}, not ${describe(value)}`)
+}
+
+/** @throws ConcurrencyError `bad-option` unless `value` is a whole number from 1 */
+export function requireWhole(name: string, value: unknown): void {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return
+  const range = 'a whole number from 1'
   throw new ConcurrencyError('bad-option', `${name} must be ${range}, not ${describe(value)}`)
 }
 
