@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { createFlight, createSingleFlight } from '@repo/concurrency'
 import { checkWait, readOptions } from './bus-input.ts'
 import type { Cache } from './cache-api.ts'
 import { type CacheOptions, readCacheOptions } from './cache-options.ts'
 import { createClaims } from './claims.ts'
 import { createCodec } from './codec.ts'
 import { CacheError } from './errors.ts'
-import { createFlights } from './flights.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createKeeper } from './keeper.ts'
 import { createLoading } from './loading.ts'
@@ -15,7 +15,7 @@ import { createNotices } from './notices.ts'
 import { createReads } from './reads.ts'
 import { createSink } from './sink.ts'
 import { createStats } from './stats.ts'
-import { createTickets } from './tickets.ts'
+import { createTickets, type Read } from './tickets.ts'
 
 /** Keys of one `getMany` that are read and loaded at once. */
 const WINDOW = 1_024
@@ -47,7 +47,15 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     ...{ settings, store, codec, keeper, claims, stats, notices },
     refresh: (key) => reads.refresh(key),
   })
-  const flights = createFlights<T | undefined>(tickets, (flight) => reads.start(flight))
+  const flights = createSingleFlight<T | undefined, void, Read<T | undefined>>({
+    create: (key) => ({ ...createFlight<T | undefined>(key), fence: 0, next: undefined }),
+    start(read) {
+      tickets.add(read)
+      reads.start(read)
+      return undefined
+    },
+    onEnd: (read) => tickets.close(read),
+  })
   const reads = createReads<T>({
     ...{ settings, link, local, tickets, flights, store, loading, keeper, stats, notices },
   })
@@ -70,7 +78,8 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
       if (local.isDue(entry, nowMs)) reads.refresh(key)
       return Promise.resolve(entry.value)
     }
-    return flights.board(key, informed)
+    // Without news a read that began before this call may return too old a value (I1).
+    return informed ? flights.join(key) : flights.joinLater(key)
   }
 
   function get(key: string): Promise<T | undefined> {

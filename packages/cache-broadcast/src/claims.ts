@@ -1,7 +1,8 @@
+import { createRenewedLeases } from '@repo/concurrency'
 import { chunksOf } from './chunks.ts'
 import type { Store } from './link.ts'
 
-interface Standing {
+interface Claim {
   key: string
   token: string
 }
@@ -15,35 +16,18 @@ const SCRIPTS = 4
  * this process lives (I6). A load that ends before the first turn costs nothing.
  */
 export function createClaims(store: Store, claimMs: number, onError: () => void) {
-  const standing = new Set<Standing>()
-  let timer: NodeJS.Timeout | undefined
-  let isProlonging = false
-
-  async function prolong() {
-    if (isProlonging) return
-    if (standing.size === 0) {
-      clearInterval(timer)
-      timer = undefined
-      return
-    }
-    isProlonging = true
-    const all = [...standing]
-    for (const chunks of chunksOf(chunksOf(all, KEYS), SCRIPTS)) {
-      // If it fails, the claims end: others load the values too.
-      await Promise.all(chunks.map((chunk) => store.extend(chunk).catch(onError)))
-    }
-    isProlonging = false
-  }
+  const leases = createRenewedLeases<Claim>({
+    task: 'cache.renew-claims',
+    async renew(claims) {
+      for (const chunks of chunksOf(chunksOf([...claims], KEYS), SCRIPTS)) {
+        // If it fails, the claims end: others load the values too.
+        await Promise.all(chunks.map((chunk) => store.extend(chunk).catch(onError)))
+      }
+    },
+  })
 
   return {
-    hold(key: string, token: string): Standing {
-      const claim = { key, token }
-      standing.add(claim)
-      timer ??= setInterval(() => void prolong(), claimMs / 3).unref()
-      return claim
-    },
-    letGo(claim: Standing): void {
-      standing.delete(claim)
-    },
+    /** Returns how to stop prolonging the claim. */
+    hold: (key: string, token: string) => leases.hold({ key, token }, claimMs),
   }
 }

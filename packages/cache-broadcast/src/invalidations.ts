@@ -1,4 +1,4 @@
-import { createBatch } from './batch.ts'
+import { createBatch } from '@repo/concurrency'
 import type { Bus } from './bus-api.ts'
 import { checkWait, checkWhole, readOptions } from './bus-input.ts'
 import { clear, drop } from './cache-scripts.ts'

@@ -110,7 +110,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     bridge: Decoded<T> | undefined,
   ): Promise<Loaded<T>> {
     const { key } = ticket
-    const standing = claimed && claims.hold(key, claimed.token)
+    const stopProlonging = claimed && claims.hold(key, claimed.token)
     stats.loads += 1
     try {
       const loaded = await runLoader(key)
@@ -125,7 +125,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
       if (claimed) giveUp(key, claimed.token)
       return { outcome: 'failed', error, bridge }
     } finally {
-      if (standing) claims.letGo(standing)
+      stopProlonging?.()
     }
   }
 

@@ -1,4 +1,4 @@
-import { createGathering } from './batch.ts'
+import { createBatchQueue } from '@repo/concurrency'
 import { put } from './cache-scripts.ts'
 import type { Delivery, DeliveryOptions, PutValue } from './link.ts'
 import type { Publish } from './publish.ts'
@@ -32,7 +32,10 @@ export function createPuts({
   publish: Publish
   nameOf: (key: string) => string
 }) {
-  const { add, flush } = createGathering<Waiting>(MOST_VALUES, (puts) => void write(puts))
+  const { add, flush } = createBatchQueue<Waiting>({
+    maxItems: MOST_VALUES,
+    handle: (puts) => void write(puts),
+  })
   const collected = { keys: new Set<string>(), text: 0 }
 
   async function write(puts: Waiting[]) {

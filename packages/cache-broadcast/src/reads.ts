@@ -1,22 +1,20 @@
-import { runInBackground } from '@repo/concurrency'
-import { createGathering } from './batch.ts'
+import { createBatchQueue, runInBackground, type SingleFlight } from '@repo/concurrency'
 import type { Settings } from './cache-options.ts'
 import { type CacheError, toCacheError } from './errors.ts'
-import type { Flight, Flights } from './flights.ts'
 import type { Keeper } from './keeper.ts'
 import { type Link, type Reading, READS, type Store } from './link.ts'
 import type { Answer, createLoading, Loaded } from './loading.ts'
 import type { LocalStore } from './local-store.ts'
 import type { Notices } from './notices.ts'
 import type { Stats } from './stats.ts'
-import type { Ticket, Tickets } from './tickets.ts'
+import type { Read, Ticket, Tickets } from './tickets.ts'
 
 export interface ReadsOptions<T> {
   settings: Settings<T>
   link: Link
   local: LocalStore<T>
   tickets: Tickets
-  flights: Flights<T | undefined>
+  flights: SingleFlight<T | undefined, void, Read<T | undefined>>
   store: Store
   loading: ReturnType<typeof createLoading<T>>
   keeper: Keeper<T>
@@ -29,10 +27,10 @@ export function createReads<T>(options: ReadsOptions<T>) {
   const { settings, link, local, tickets, flights, store, loading, keeper, stats } = options
   const { notices } = options
   const refreshing = new Set<string>()
-  const gathering = createGathering<Flight<T | undefined>>(
-    READS,
-    (boarded) => void readTogether(boarded),
-  )
+  const gathering = createBatchQueue<Read<T | undefined>>({
+    maxItems: READS,
+    handle: (boarded) => void readTogether(boarded),
+  })
 
   /** What may be served instead of a value that could not be loaded. */
   function bridge(ticket: Ticket, loaded: Extract<Loaded<T>, { outcome: 'failed' }>) {
@@ -84,7 +82,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
   }
 
   /** Reads of one tick. A fresh value is served from here, without a promise of its own. */
-  async function readTogether(boarded: Flight<T | undefined>[]) {
+  async function readTogether(boarded: Read<T | undefined>[]) {
     const keys = boarded.map(({ key }) => key)
     let readings
     try {
@@ -101,7 +99,7 @@ export function createReads<T>(options: ReadsOptions<T>) {
     }
   }
 
-  function answerTo(flight: Flight<T | undefined>, reading: Reading) {
+  function answerTo(flight: Read<T | undefined>, reading: Reading) {
     try {
       const answer = loading.readOf(flight.key, reading)
       if (loading.serveFresh(flight, answer)) flights.complete(flight, answer.found?.value)
@@ -111,12 +109,12 @@ export function createReads<T>(options: ReadsOptions<T>) {
     }
   }
 
-  async function otherwise(flight: Flight<T | undefined>, answer: Answer<T>) {
+  async function otherwise(flight: Read<T | undefined>, answer: Answer<T>) {
     const loaded = await loading.fetch(flight, 'read', answer)
     return loaded.outcome === 'away' ? withoutStore(flight, loaded.error) : settle(flight, loaded)
   }
 
-  async function finish(flight: Flight<T | undefined>, value: Promise<T | undefined>) {
+  async function finish(flight: Read<T | undefined>, value: Promise<T | undefined>) {
     try {
       flights.complete(flight, await value)
     } catch (error) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { createBatch } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
-import { createBatch } from './batch.ts'
 import { ANSWER_BYTES, claim, commit, expire, read } from './cache-scripts.ts'
 import { chunksOf } from './chunks.ts'
 import { CacheError } from './errors.ts'

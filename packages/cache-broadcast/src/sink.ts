@@ -1,15 +1,15 @@
+import type { SingleFlight } from '@repo/concurrency'
 import type { Settings } from './cache-options.ts'
 import type { Clock } from './clock.ts'
-import type { Flights } from './flights.ts'
 import type { Sink } from './link.ts'
 import type { Entry, LocalStore } from './local-store.ts'
-import type { Tickets } from './tickets.ts'
+import type { Read, Tickets } from './tickets.ts'
 
 export interface SinkOptions<T> {
   cache: string
   local: LocalStore<T>
   tickets: Tickets
-  flights: Pick<Flights<T>, 'detach' | 'detachAll'>
+  flights: Pick<SingleFlight<T, void, Read<T>>, 'detach' | 'detachAll'>
   settings: Pick<Settings<T>, 'tags' | 'staleMs' | 'failSafeMs'>
   clock: Clock
 }

@@ -1,5 +1,5 @@
+import { createBatch } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
-import { createBatch } from './batch.ts'
 import { extend } from './cache-scripts.ts'
 import type { Pace } from './pace.ts'
 import { runBatch } from './run-script.ts'

@@ -1,3 +1,5 @@
+import type { Flight } from '@repo/concurrency'
+
 /** Held by who is about to store something that may be older than what arrives meanwhile. */
 export interface Ticket {
   readonly key: string
@@ -6,6 +8,9 @@ export interface Ticket {
   /** Another one of the same key. */
   next: Ticket | undefined
 }
+
+/** A read in flight is its own ticket: one object per read. */
+export interface Read<T> extends Flight<T>, Ticket {}
 
 /**
  * The fence of the first level (I2): an invalidation that overtakes a load, or the answer of Redis,

@@ -11,8 +11,8 @@ export interface BatchQueue<T> {
   readonly add: (item: T) => void
   /** Handles the collected items now, so that a later item is not handled with them. */
   readonly flush: () => void
-  /** The number of collected items. */
-  readonly size: number
+  /** Whether no item is collected. */
+  readonly isEmpty: () => boolean
 }
 
 /**
@@ -23,7 +23,7 @@ export interface BatchQueue<T> {
 export function createBatchQueue<T>({
   handle,
   maxItems = Number.POSITIVE_INFINITY,
-  schedule = (flush) => process.nextTick(flush),
+  schedule = (work) => process.nextTick(work),
 }: BatchQueueOptions<T>): BatchQueue<T> {
   let collected: T[] = []
 
@@ -40,9 +40,7 @@ export function createBatchQueue<T>({
       if (collected.length === maxItems) flush()
     },
     flush,
-    get size() {
-      return collected.length
-    },
+    isEmpty: () => collected.length === 0,
   }
 }
 

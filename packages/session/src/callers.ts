@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
+import { createTwoGenerationMap } from '@repo/concurrency'
 import { claimCookieName, type Claims, type VerifiedClaim } from './claims.ts'
 import type { CookieOptions } from './cookie-options.ts'
 import { checkSessionValue, findSessionCookie, onlyCookie } from './cookie.ts'
 import { createDoorkeeper } from './doorkeeper.ts'
-import { createMemo } from './memo.ts'
 
 /** Longer headers are checked each time. */
 const MAX_HEADER = 2_048
@@ -31,7 +31,7 @@ export interface CallersOptions extends CookieOptions {
 export function createCallers(options: CallersOptions) {
   const { claims, cookieMs, maxEntries } = options
   const claimNames = [claimCookieName(options)]
-  const memo = createMemo<Caller>(maxEntries)
+  const memo = createTwoGenerationMap<Caller>(maxEntries)
   const wasMet = createDoorkeeper()
 
   function verify(header: string): Caller | undefined {

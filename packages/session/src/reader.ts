@@ -1,7 +1,13 @@
 import { type Bus, type Cache, createCache } from '@repo/cache-broadcast'
-import { type BackgroundLog, runInBackground } from '@repo/concurrency'
+import {
+  type BackgroundLog,
+  createFlight,
+  createSingleFlight,
+  type Flight,
+  runInBackground,
+} from '@repo/concurrency'
+import { DatabaseUnavailableError } from '@repo/database'
 import { type Known, parseKnown, userTag } from './known.ts'
-import { createLaterFlights } from './later-flight.ts'
 
 /** The name under which the database's triggers invalidate sessions. */
 export const CACHE = 'session'
@@ -27,10 +33,19 @@ interface Asked {
   loaded: boolean
 }
 
+interface Lookup extends Flight<Known | undefined> {
+  readonly token: string
+}
+
 /** What is known of a token: in memory, in Redis, or in PostgreSQL. */
 export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOptions) {
   const asked = new Map<string, Asked>()
-  const direct = createLaterFlights(find)
+  const lookups = createSingleFlight<Known | undefined, string, Lookup>({
+    create: (key, token) => ({ ...createFlight<Known | undefined>(key), token }),
+    start: ({ key, token }) => find(key, token),
+    // A caller that has waited for one deadline does not wait for another.
+    isErrorShared: (error) => error instanceof DatabaseUnavailableError,
+  })
   const cache: Cache<Known> | undefined =
     bus &&
     createCache<Known>({
@@ -49,7 +64,7 @@ export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOption
     })
 
   async function readDirect(key: string, token: string): Promise<Reading> {
-    return { known: await direct(key, token), tier: 'database' }
+    return { known: await lookups.joinLater(key, token), tier: 'database' }
   }
 
   return {

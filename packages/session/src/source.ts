@@ -1,9 +1,14 @@
+import { createBulkhead } from '@repo/concurrency'
 import type { DatabaseConnection } from '@repo/database'
 import { boundEmail, boundName } from './bounds.ts'
-import { createBulkhead } from './bulkhead.ts'
 import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
+import { SessionError } from './errors.ts'
 import type { Known } from './known.ts'
+
+/** Queries at a time: a cold cache takes no more of the pool. */
+const WIDTH = 20
+const MAX_WAIT_MS = 200
 
 interface LiveRow {
   id: string
@@ -38,7 +43,12 @@ export interface SourceOptions {
 /** PostgreSQL, the only truth: what it says of a token. Named statements, planned once a connection. */
 export function createSource(options: SourceOptions) {
   const { database, clock, counters, graceMs } = options
-  const bulkhead = createBulkhead()
+  const bulkhead = createBulkhead({
+    width: WIDTH,
+    maxWaitMs: MAX_WAIT_MS,
+    createError: () =>
+      new SessionError('overloaded', `no turn to query PostgreSQL within ${MAX_WAIT_MS} ms`),
+  })
   const columns = `s.id, u.id as user_id, u.name, u.email, u.role,
     extract(epoch from s.created_at)::float8 * 1000 as created_ms,
     extract(epoch from least(s.expires_at, s.created_at + interval '${options.lifetimeMs} ms'))::float8 * 1000

@@ -1,3 +1,4 @@
+import { createBatchQueue } from '@repo/concurrency'
 import type { Asked } from '../store.ts'
 import { MAX_COUNTS } from './places.ts'
 
@@ -26,20 +27,21 @@ type RunBatch = (batch: Asked[], onEnd: (noAnswer?: unknown) => void) => void
  *   there was no answer
  */
 export function createBatch(run: RunBatch): (asked: Asked) => void {
-  let waiting: Asked[] = []
-  let needs = 0
   let inFlight = 0
   let sentNeeds = 0
   let held: Held[] = []
-  let armed = false
   let lastSize = 0
+  const { add, isEmpty } = createBatchQueue<Asked>({
+    handle: sendInParts,
+    schedule(flush) {
+      if (inFlight === 0) process.nextTick(flush)
+      else setImmediate(flush)
+    },
+  })
 
-  function flush() {
-    armed = false
-    const all = waiting
-    const total = needs
-    waiting = []
-    needs = 0
+  function sendInParts(all: Asked[]) {
+    let total = 0
+    for (const { check } of all) total += check.needs.length
     lastSize = all.length
     const parts = Math.ceil(total / MAX_NEEDS)
     let part = 1
@@ -58,7 +60,7 @@ export function createBatch(run: RunBatch): (asked: Asked) => void {
       size += more
       before += more
     }
-    if (all.length > 0) send(from === 0 ? all : all.slice(from), size)
+    send(from === 0 ? all : all.slice(from), size)
   }
 
   function send(batch: Asked[], size: number) {
@@ -85,15 +87,7 @@ export function createBatch(run: RunBatch): (asked: Asked) => void {
   }
 
   return (asked) => {
-    if (inFlight === 0 && lastSize === 1 && !armed) {
-      send([asked], asked.check.needs.length)
-      return
-    }
-    waiting.push(asked)
-    needs += asked.check.needs.length
-    if (armed) return
-    armed = true
-    if (inFlight === 0) process.nextTick(flush)
-    else setImmediate(flush)
+    if (inFlight === 0 && lastSize === 1 && isEmpty()) send([asked], asked.check.needs.length)
+    else add(asked)
   }
 }
