@@ -26,7 +26,7 @@ export function passagesOfSource(file: string, source: string): Passage[] {
     const add = (kind: Kind) => {
       passages.push({ kind, text: textOf(source, node), start: node.start })
     }
-    const kind = titles.get(node)
+    const kind = isLiteral(node) ? titles.get(node) : undefined
     if (kind) add(kind)
     else if (node.type === 'JSXText') add('page')
     else if (isLiteral(node) && isCode(source, node)) {
