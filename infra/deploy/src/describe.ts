@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setInterval } from 'node:timers/promises'
-import { APPS, containersOf } from './containers.ts'
-import { COMPOSE_DIR, EDGE } from './env.ts'
+import { APPS, containersOf } from './stack/containers.ts'
+import { COMPOSE_DIR, EDGE } from './stack/env.ts'
 
 /**
  * `describe.ts FILE [--watch]`: writes what the embedded cluster's `cluster.json` says, for the stack

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
-import { runCommand } from './command.ts'
-import { APPS } from './containers.ts'
-import { makeReleases } from './drill-releases.ts'
-import { scenarios } from './drill-scenarios.ts'
-import { say } from './say.ts'
-import { summary, verdict } from './verdicts.ts'
+import { makeReleases } from './drill/releases.ts'
+import { scenarios } from './drill/scenarios.ts'
+import { summary, verdict } from './drill/verdicts.ts'
+import { runCommand } from './stack/command.ts'
+import { APPS } from './stack/containers.ts'
+import { say } from './stack/say.ts'
 
 /**
  * `drill.ts [--requests 10000] [--apps auth,web] [SCENARIO…]`: goes through the procedures on the running stack, under

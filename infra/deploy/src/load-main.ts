@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { EDGE } from './env.ts'
-import { startLoad } from './load.ts'
-import { checkPayments } from './payments-made.ts'
-import { report } from './report.ts'
+import { startLoad } from './load/load.ts'
+import { checkPayments } from './load/payments-made.ts'
+import { report } from './load/report.ts'
+import { EDGE } from './stack/env.ts'
 
 /** `load-main.ts [--seconds 30] [--rate 100] [--unkeyed]`: mixed traffic, then what came of it. */
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
-import { runCommand } from './command.ts'
-import { APPS } from './containers.ts'
-import { finishGreen, serves, shift, startGreen, stopGreen } from './green.ts'
+import { finishGreen, serves, shift, startGreen, stopGreen } from './release/green.ts'
+import { runCommand } from './stack/command.ts'
+import { APPS } from './stack/containers.ts'
 
 const USAGE = `usage: release.ts start TAG [APP…]    a second set of instances, with no requests yet
        release.ts shift PERCENT       the knob: 10 is a canary, 100 is green, 0 is back to blue

@@ -1,6 +1,6 @@
-import { runCommand } from './command.ts'
-import { restartPostgres } from './postgres.ts'
-import { say } from './say.ts'
+import { runCommand } from './stack/command.ts'
+import { restartPostgres } from './stack/postgres.ts'
+import { say } from './stack/say.ts'
 
 await runCommand(async () =>
   say(`postgres: restarted; queries were held for ${await restartPostgres()} ms`),

@@ -1,8 +1,8 @@
-import { runCommand } from './command.ts'
-import { APPS, type App } from './containers.ts'
-import { previousVariable, readRelease } from './release-file.ts'
-import { rollTo } from './rolling-change.ts'
-import { say } from './say.ts'
+import { previousVariable, readRelease } from './release/release-file.ts'
+import { rollTo } from './release/rolling-change.ts'
+import { runCommand } from './stack/command.ts'
+import { APPS, type App } from './stack/containers.ts'
+import { say } from './stack/say.ts'
 
 /** `roll.ts APP TAG`: a rolling change. `roll.ts APP --back`: to the release before. */
 const [name, wanted] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ROOT } from './state.ts'
+import { ROOT } from './state/state.ts'
 
 /** What a document names in backticks that looks like a file of ours. */
 function filesIn(text: string): string[] {

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { APPS } from './options.ts'
-import { ROOT } from './state.ts'
+import { ROOT } from './state/state.ts'
+import { APPS } from './terminal/options.ts'
 
 interface Setting {
   name: string

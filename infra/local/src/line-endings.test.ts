@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { ROOT } from './state.ts'
+import { ROOT } from './state/state.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'threefold-clone-'))
 afterAll(() => rmSync(dir, { recursive: true }))

@@ -1,5 +1,5 @@
 import { launch } from './launch.ts'
-import { parseOptions, USAGE } from './options.ts'
+import { parseOptions, USAGE } from './terminal/options.ts'
 
 // A terminal that was closed takes no more output; that does not end the launcher before its cluster.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)

@@ -2,10 +2,10 @@
 import { rmSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { hasCode, isRunning, type ProcessIdentity } from '@repo/embedded'
-import { tryLock } from './lock.ts'
-import { LOCK_FILE } from './ownership.ts'
-import { clearTable, endOrphans, findLauncher } from './processes.ts'
-import { CLUSTER_FILE, createStateDirs, STATE } from './state.ts'
+import { LOCK_FILE } from './processes/ownership.ts'
+import { clearTable, endOrphans, findLauncher } from './processes/process-table.ts'
+import { tryLock } from './state/lock.ts'
+import { CLUSTER_FILE, createStateDirs, STATE } from './state/state.ts'
 
 /** An instance drains for at most 30 s, and there are four layers; the launcher itself ends sooner. */
 const STOP_WITHIN_MS = 130_000

@@ -1,0 +1,48 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { underLoad } from '../load/under-load.ts'
+import { type Container, containersOf } from '../stack/containers.ts'
+import { docker } from '../stack/docker.ts'
+import { reloadEdge } from '../stack/edge.ts'
+import { expectFlawless, verdict } from './verdicts.ts'
+
+interface Drill {
+  requests: number
+}
+
+const restart = ({ id }: Container) => docker(['restart', id])
+
+/** Restarts the parts of which there is one, under load. A reload of the edge must not be noticed. */
+export async function restarts({ requests }: Drill): Promise<void> {
+  const reload = await measured('edge', 'reload of the edge', requests, reloadEdge)
+  expectFlawless('a reload of the edge loses nothing', reload)
+  await bounded('valkey-state', requests)
+  await bounded('pgbouncer', requests)
+  await bounded('edge', requests)
+}
+
+/** No more requests than those of the seconds in which the part was missing; no payment twice. */
+async function bounded(service: string, requests: number): Promise<void> {
+  const { load, made, error } = await measured(service, `restart of ${service}`, requests, restart)
+  const failures = load.failed.map(({ atMs }) => atMs)
+  const lasted = failures.length === 0 ? 0 : Math.max(...failures) - Math.min(...failures)
+  verdict(
+    `a restart of ${service}: requests fail for at most 5 s, no payment is made twice or lost`,
+    error === undefined && lasted <= 5_000 && made.doubled.length + made.lost.length === 0,
+    error ?? `${failures.length} of ${load.sent} failed, within ${lasted} ms`,
+  )
+}
+
+async function measured(
+  service: string,
+  name: string,
+  requests: number,
+  action: (container: Container) => Promise<unknown>,
+) {
+  const load = { requests: Math.min(requests, 1_000) }
+  return underLoad(name, load, async () => {
+    const [container] = await containersOf(service)
+    if (!container) throw new Error(`${service} does not run`)
+    await wait(2_000)
+    await action(container)
+  })
+}

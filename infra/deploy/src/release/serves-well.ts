@@ -1,0 +1,76 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { App, Container } from '../stack/containers.ts'
+import { HEALTHY_WITHIN_S, SERVES_WITHIN_MS } from '../stack/env.ts'
+
+/** A request that needs no account, and its status from an instance that works. */
+const PROBES: Record<App, { path: string; status: number }> = {
+  auth: { path: '/api/auth/get-session', status: 200 },
+  gateway: { path: '/api/me', status: 401 },
+  payments: { path: '/api/payments', status: 401 },
+  web: { path: '/sign-in', status: 200 },
+}
+
+const ROUNDS = 5
+/** Requests of a round that are in flight together: they open the connections that a load needs. */
+const AT_ONCE = 5
+const BETWEEN_ROUNDS_MS = 100
+
+/**
+ * Waits until an instance serves well: each of 50 requests in a row, of which half go through to its
+ * stores, is answered as expected within `SERVES_WITHIN_MS`. Ready says only that an instance began.
+ * @throws Error with the last reason when it does not within the deadline
+ */
+export async function untilServesWell(app: App, { instance, hostPort }: Container): Promise<void> {
+  if (hostPort === undefined) throw new Error(`${instance} publishes no port`)
+  const base = `http://127.0.0.1:${hostPort}`
+  const giveUpAt = performance.now() + HEALTHY_WITHIN_S * 1_000
+  for (let good = 0; good < ROUNDS;) {
+    const reason = await runRound(base, PROBES[app])
+    good = reason === undefined ? good + 1 : 0
+    if (reason !== undefined && performance.now() > giveUpAt) {
+      throw new Error(`${instance} does not serve well: ${reason}`)
+    }
+    await wait(BETWEEN_ROUNDS_MS)
+  }
+}
+
+/** @returns why the instance does not serve well; undefined when it does */
+async function runRound(base: string, probe: { path: string; status: number }) {
+  const requests = Array.from({ length: AT_ONCE }, () => [
+    ask(`${base}${probe.path}`, probe.status),
+    askStores(base),
+  ])
+  const reasons = await Promise.all(requests.flat())
+  return reasons.find((reason) => reason !== undefined)
+}
+
+async function ask(url: string, expected: number): Promise<string | undefined> {
+  return answer(url, async (response) => {
+    await response.arrayBuffer()
+    return response.status === expected ? undefined : `status ${response.status}`
+  })
+}
+
+/** `/health` asks each store. Settings that differ from the other instances' are no fault here. */
+async function askStores(base: string): Promise<string | undefined> {
+  return answer(`${base}/health`, async (response) => {
+    const { services = {} }: { services?: Record<string, string> } = JSON.parse(
+      await response.text(),
+    )
+    const bad = Object.keys(services).filter((name) => services[name] !== 'healthy')
+    return bad.length === 0 ? undefined : `${bad.join(' and ')} unhealthy`
+  })
+}
+
+async function answer(url: string, check: (response: Response) => Promise<string | undefined>) {
+  const { pathname } = new URL(url)
+  const began = performance.now()
+  try {
+    const reason = await check(await fetch(url, { signal: AbortSignal.timeout(10_000) }))
+    const tookMs = Math.round(performance.now() - began)
+    if (reason !== undefined) return `${pathname}: ${reason}`
+    return tookMs > SERVES_WITHIN_MS ? `${pathname}: answered after ${tookMs} ms` : undefined
+  } catch (error) {
+    return `${pathname}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}

@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { STATE } from '../state/state.ts'
+import type { Stores } from '../stores/stores.ts'
+import type { Options } from '../terminal/options.ts'
+import { type InstancePlan, originsOf, publicHost } from './topology.ts'
+
+/** What a rolling change may add on top of the planned instances. */
+const SPARE_INSTANCES = 3
+/** Our share of PostgreSQL's 100 connections; the rest is for migrations, the seed and people. */
+const DATABASE_CONNECTIONS = 80
+
+/** The environment of every process of the cluster: the caller's settings win over the local ones. */
+export function sharedEnvironment(
+  options: Options,
+  plans: readonly InstancePlan[],
+  stores: Pick<Stores, 'databaseUrl' | 'redisUrl' | 'isDatabaseEmbedded'>,
+  secrets: Record<string, string>,
+): Record<string, string> {
+  const withDatabase = plans.filter(({ app }) => app !== 'web').length
+  return {
+    ...secrets,
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    ORIGIN: `http://${publicHost}:${options.port}`,
+    DATABASE_CONNECTIONS: String(DATABASE_CONNECTIONS),
+    DATABASE_INSTANCES: String(withDatabase + SPARE_INSTANCES),
+    // The edge asks every 250 ms: three checks, and a draining instance gets no new requests.
+    DRAIN_MS: '750',
+    // Compiled code is kept, so that every start but the first spends half the CPU.
+    NODE_COMPILE_CACHE: join(STATE, 'compile-cache'),
+    ...given(stores),
+    ...withoutProxy(),
+    API_URL: originsOf(plans, 'gateway'),
+    AUTH_URLS: originsOf(plans, 'auth'),
+    PAYMENTS_URLS: originsOf(plans, 'payments'),
+    GATEWAY_URLS: originsOf(plans, 'gateway'),
+    WEB_URLS: originsOf(plans, 'web'),
+    EDGE_PORT: String(options.port),
+    DEMO: String(hasDemoData(options, stores)),
+    DATABASE_URL: stores.databaseUrl,
+    REDIS_URL: stores.redisUrl,
+  }
+}
+
+/**
+ * Whether the demo accounts, one of which is an administrator with a public password, are made: in the
+ * embedded database, unless `DEMO=false`, and in another one only with `--seed-demo`.
+ */
+export function hasDemoData(
+  { seedDemo }: Pick<Options, 'seedDemo'>,
+  { isDatabaseEmbedded }: Pick<Stores, 'isDatabaseEmbedded'>,
+): boolean {
+  const isRefused = /^(false|0|no|off|n|disabled)$/i.test(process.env['DEMO'] ?? '')
+  return seedDemo || (isDatabaseEmbedded && !isRefused)
+}
+
+/** What one instance gets beside it. */
+export function instanceEnvironment({ id, port, url }: InstancePlan): Record<string, string> {
+  return { INSTANCE_ID: id, INSTANCE_URL: url, PORT: String(port) }
+}
+
+/** Settings that belong to one instance, or would change its runtime. */
+const OWN = new Set(['PORT', 'HOST', 'INSTANCE_ID', 'INSTANCE_URL', 'NODE_ENV', 'NODE_OPTIONS'])
+
+/** The launcher's own environment. */
+function given({ isDatabaseEmbedded }: Pick<Stores, 'isDatabaseEmbedded'>): Record<string, string> {
+  // PGSSLMODE, PGOPTIONS and others belong to another server than the embedded one.
+  const isForeign = (name: string) =>
+    OWN.has(name) || (isDatabaseEmbedded && /^PG[A-Z]+$/.test(name))
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value === undefined || isForeign(name) ? [] : [[name, value]],
+    ),
+  )
+}
+
+/** The processes reach each other without the proxy that leads to other hosts. */
+function withoutProxy(): Record<string, string> {
+  const direct = process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? ''
+  const list = [...direct.split(',').filter(Boolean), 'localhost', '127.0.0.1', '::1'].join(',')
+  return { NO_PROXY: list, no_proxy: list }
+}

@@ -1,0 +1,56 @@
+import { lookup } from 'node:dns/promises'
+import { APPS, type App, type Options } from '../terminal/options.ts'
+
+/** Where an app's ports begin: its first instance listens on the next one, 4101. */
+const OFFSET: Record<App, number> = { auth: 100, gateway: 200, web: 300, payments: 400 }
+
+/** Where each instance listens. */
+const HOST = '127.0.0.1'
+/** The host in the addresses that people and tests use: `localhost`, where it leads to the instances. */
+export const publicHost = (await localhostLeadsTo(HOST)) ? 'localhost' : HOST
+
+export interface InstancePlan {
+  app: App
+  id: string
+  number: number
+  port: number
+  /** For people and tests. */
+  url: string
+  /** For the other instances: no name is looked up. */
+  internalUrl: string
+}
+
+/** Every instance to run, in the order in which they start: the first of each app, then the second… */
+export function planInstances({
+  replicas,
+  instancePorts,
+}: Pick<Options, 'replicas' | 'instancePorts'>): InstancePlan[] {
+  const most = Math.max(...Object.values(replicas))
+  return Array.from({ length: most }, (_, i) => i + 1).flatMap((number) =>
+    APPS.filter((app) => number <= replicas[app]).map((app) => {
+      const port = instancePorts + OFFSET[app] + number
+      const url = `http://${publicHost}:${port}`
+      return {
+        app,
+        id: `${app}-${number}`,
+        number,
+        port,
+        url,
+        internalUrl: `http://${HOST}:${port}`,
+      }
+    }),
+  )
+}
+
+/** The origins of one app, as instances of another app receive them. */
+export function originsOf(plans: readonly InstancePlan[], app: App): string {
+  return plans
+    .filter((plan) => plan.app === app)
+    .map(({ internalUrl }) => internalUrl)
+    .join(',')
+}
+
+async function localhostLeadsTo(address: string): Promise<boolean> {
+  const found = await lookup('localhost', { all: true }).catch(() => [])
+  return found.some((each) => each.address === address)
+}
