@@ -1,5 +1,5 @@
 import type { Bus } from './bus-api.ts'
-import type { Cache } from './cache-api.ts'
+import type { Cache } from './cache/types.ts'
 
 /** The state of a bus, for Prometheus. Alert when the lease is 0 for longer than a few seconds. */
 export function busFigures(bus: Bus) {

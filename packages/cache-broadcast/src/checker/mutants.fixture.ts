@@ -1,0 +1,19 @@
+import path from 'node:path'
+import { copyMutant, type Edit } from '@repo/testing'
+
+/** What is taken out of the program, one at a time, to see that the checker notices. */
+const MUTANTS: Record<string, Edit[]> = {
+  'no fence': [['cache/keeper.ts', 'if (ticket.fence > version) return', '']],
+  'no tombstone': [['cache/scripts.ts', "gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", '']],
+  'no lease': [
+    ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
+    ['lease.ts', 'this.untilMs = 0', ''],
+  ],
+  'no look at the log': [['tail.ts', 'while (head.n > cursor.last()) await catchUp(redis)', '']],
+  'no gap check': [['bus.ts', 'onGap: resync,', 'onGap: () => undefined,']],
+}
+
+/** Copies the program without one of its mechanisms; returns the copy's entry. */
+export function makeMutant(mutant: string) {
+  return copyMutant(path.join(import.meta.dirname, '..'), mutant, MUTANTS[mutant]!)
+}

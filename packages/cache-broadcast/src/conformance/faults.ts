@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import type { Bus } from '../bus-api.ts'
+import type { CacheOptions } from '../cache/options.ts'
+import type { Cache } from '../cache/types.ts'
+
+function code(name: string) {
+  return expect.objectContaining({ code: name })
+}
+
+/** What bad input and failing code of the caller's get, from any driver. */
+export function describeFaults(
+  openBus: () => Promise<Bus>,
+  openCache: (
+    options?: Partial<CacheOptions<unknown>>,
+  ) => Promise<{ bus: Bus; cache: Cache<unknown> }>,
+): void {
+  test('what has no JSON and keys over 512 bytes are refused by name, and harm no other', async () => {
+    const { cache } = await openCache()
+    await expect(cache.set('b', 1n)).rejects.toEqual(code('unserialisable'))
+    await expect(cache.set('b', () => 1)).rejects.toEqual(code('unserialisable'))
+    await expect(cache.set('b', 'x'.repeat(2 ** 20 + 1))).rejects.toEqual(code('too-large'))
+    await expect(cache.get('x'.repeat(513))).rejects.toEqual(code('bad-key'))
+    await expect(cache.invalidate(['a', ''])).rejects.toEqual(code('bad-key'))
+    expect(await cache.get('a')).toEqual({ v: 1 })
+  })
+
+  test('a name that is not well-formed text is refused in every call, and changes nothing', async () => {
+    const { bus, cache } = await openCache({ tags: () => ['a'] })
+    await cache.get('a')
+    const bad = code('bad-key')
+    for (const name of ['\ud800', 'a\udfff', 'x'.repeat(1_025)]) {
+      await expect(cache.get(name)).rejects.toEqual(bad)
+      await expect(cache.getMany(['a', name])).rejects.toEqual(bad)
+      await expect(cache.set(name, 1)).rejects.toEqual(bad)
+      await expect(cache.expire(name)).rejects.toEqual(bad)
+      await expect(bus.invalidate('thing', ['a', name])).rejects.toEqual(bad)
+      await expect(bus.invalidateTag(['a', name])).rejects.toEqual(bad)
+      await expect(bus.expireTag(name)).rejects.toEqual(bad)
+      await expect(bus.clear(name)).rejects.toEqual(code('bad-option'))
+    }
+    expect(cache.peek('a')).toEqual({ v: 1 })
+  })
+
+  test('a loader that hangs is given up, its signal aborted', async () => {
+    let signal: AbortSignal | undefined
+    const { cache } = await openCache({
+      loadTimeoutMs: 50,
+      load: (_, context) => {
+        signal = context.signal
+        return new Promise(() => undefined)
+      },
+    })
+    await expect(cache.get('a')).rejects.toMatchObject({ code: 'load-timeout' })
+    expect(signal?.aborted).toBe(true)
+  })
+
+  test('I10: no more entries are kept than allowed', async () => {
+    const { cache } = await openCache({ maxEntries: 10, load: async (key) => key })
+    for (let i = 0; i < 30; i += 1) await cache.get(`k${i}`)
+    expect(cache.stats()).toMatchObject({ entries: 10, evicted: 20 })
+  })
+
+  test('handlers get events in order, and one that throws disturbs no other', async () => {
+    const bus = await openBus()
+    const seen: unknown[] = []
+    bus.on('hello', () => {
+      throw new Error('not me')
+    })
+    const stop = bus.on('hello', (data) => void seen.push(data))
+    for (let i = 0; i < 5; i += 1) await bus.emit('hello', { i })
+    const delivery = await bus.emit('hello', null, { wait: 'everywhere' })
+    expect(delivery).toMatchObject({ outcome: 'everywhere', acked: [] })
+    expect(delivery.outcome === 'everywhere' && delivery.failed).toHaveLength(1)
+    expect(seen).toEqual([{ i: 0 }, { i: 1 }, { i: 2 }, { i: 3 }, { i: 4 }, null])
+    stop()
+    await bus.emit('hello', 'unheard', { wait: 'everywhere' })
+    expect(seen).toHaveLength(6)
+  })
+
+  test('a closed bus refuses by name', async () => {
+    const { bus, cache } = await openCache()
+    await bus.close()
+    await expect(bus.emit('hello')).rejects.toMatchObject({ code: 'closed' })
+    await expect(cache.invalidate('a')).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  test('a closed cache keeps nothing, and refuses by name', async () => {
+    const { cache } = await openCache()
+    await cache.get('a')
+    cache.close()
+    expect(cache.peek('a')).toBeUndefined()
+    await expect(cache.get('a')).rejects.toMatchObject({ code: 'closed' })
+  })
+}
