@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..')
 const sources = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.ts}',
-  'packages/{cache-broadcast,concurrency,service,redis}/src/**/*.ts',
+  'packages/{api,cache-broadcast,concurrency,observability,redis,service}/src/**/*.ts',
   'pnpm-lock.yaml',
 ]
 const deploymentId = process.env['NEXT_DEPLOYMENT_ID'] || digestOf(sources)

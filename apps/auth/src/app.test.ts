@@ -1,3 +1,4 @@
+import { users } from '@repo/api'
 import type { DatabaseConnection } from '@repo/database'
 import { createSessions, setSessionLimit } from '@repo/session'
 import { contend, describe, expect, test } from '@repo/testing'
@@ -286,6 +287,7 @@ describe('an administrator', () => {
 
     const listed = await app.ask('/admin/list-users?limit=100', { headers })
     expect(listed.body['users']).toContainEqual(expect.objectContaining({ id: target.id }))
+    expect(users.parse(listed.body).users).toHaveLength(Number(listed.body['total']))
 
     const ban = await app.ask('/admin/ban-user', { body: { userId: target.id }, headers })
     expect(ban.status).toBe(200)

@@ -1,3 +1,4 @@
+import type { cluster, me, ResponseBody } from '@repo/api'
 import type { Log } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
 import { digestOf, findDrift, type Instance } from '@repo/service'
@@ -35,12 +36,18 @@ export function createApp(deps: AppDeps): Hono<Own> {
       if (isUnavailable(error)) return undefined
       throw error
     })
-    return c.json({ user: { ...profile, ...user }, session, actor, via: 'session' })
+    return c.json({
+      user: { ...profile, ...user },
+      session,
+      actor,
+      via: 'session',
+    } satisfies ResponseBody<typeof me>)
   })
 
   app.get('/api/cluster', async (c) => {
     administratorOf(c)
-    return c.json({ instances: describe(await instances()) })
+    const body = { instances: describe(await instances()) }
+    return c.json(body satisfies ResponseBody<typeof cluster>)
   })
 
   app.get('/api/observability', async (c) => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { payment } from '@repo/api'
 import { contend, describe, expect, test } from '@repo/testing'
 import { type Ask, identityFor, openApp, order, payer, type TestApp } from './app.fixture.ts'
 
@@ -15,6 +16,7 @@ describe('POST /api/payments', () => {
       id: expect.stringMatching(UUID_V7),
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
     })
+    expect(payment.parse(made.body)).toMatchObject({ ...order, createdAt: expect.any(Date) })
     const location = made.headers.get('location') ?? ''
     expect(location).toBe(`/api/payments/${String(made.body['id'])}`)
     expect(await app.ask(ada, location)).toMatchObject({ status: 200, body: made.body })

@@ -1,3 +1,9 @@
+import {
+  type payment,
+  paymentOrder,
+  type payments as paymentList,
+  type ResponseBody,
+} from '@repo/api'
 import { isDatabaseUnavailable } from '@repo/database'
 import { type Log, noteActor } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
@@ -19,7 +25,7 @@ import {
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
 import { AT_ONCE } from './limits.ts'
-import { paymentOrder, type Payments } from './payments.ts'
+import type { Payments } from './payments.ts'
 
 export interface AppDeps {
   payments: Payments
@@ -56,7 +62,8 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   }
 
   app.get('/api/payments', async (c) => {
-    return c.json({ payments: await payments.list(caller(c).userId) })
+    const body = { payments: await payments.list(caller(c).userId) }
+    return c.json(body satisfies ResponseBody<typeof paymentList>)
   })
 
   const atOnce = rateLimit({
@@ -68,14 +75,16 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   app.post('/api/payments', atOnce, async (c) => {
     const { userId } = caller(c)
     const created = await payments.create(userId, await readJson(c, paymentOrder))
-    return c.json(created, 201, { location: `/api/payments/${created.id}` })
+    return c.json(created satisfies ResponseBody<typeof payment>, 201, {
+      location: `/api/payments/${created.id}`,
+    })
   })
 
   app.get('/api/payments/:id', async (c) => {
     const { userId } = caller(c)
     const id = z.uuid().safeParse(c.req.param('id'))
     const found = id.success ? await payments.find(userId, id.data) : undefined
-    if (found) return c.json(found)
+    if (found) return c.json(found satisfies ResponseBody<typeof payment>)
     return problemResponse({ status: 404, code: 'not-found', detail: 'There is no such payment.' })
   })
 

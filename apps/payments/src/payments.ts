@@ -1,24 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
+import type { PaymentOrder } from '@repo/api'
 import { type Database, schema } from '@repo/database'
 import { and, desc, eq } from 'drizzle-orm'
-import { z } from 'zod'
 
 const { payment } = schema
 
-/** What a payer asks for. `amount` is in the currency's minor unit. */
-export const paymentOrder = z.strictObject({
-  amount: z.int('must be a whole number of minor units').min(1).max(100_000_000),
-  currency: z.enum(['EUR', 'USD', 'GBP', 'CHF']),
-  // PostgreSQL keeps no NUL, and statements show no other control character.
-  reference: z
-    .string()
-    .trim()
-    .min(1)
-    .max(140)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters'),
-})
-
-export type PaymentOrder = z.infer<typeof paymentOrder>
 export type Payment = Omit<typeof payment.$inferSelect, 'payerId'>
 
 const LIST_LIMIT = 100

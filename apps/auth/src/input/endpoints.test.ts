@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@repo/testing'
 import { ORIGIN, openApp, PASSWORD, person, type TestApp } from '../auth.fixture.ts'
-import { mountedEndpoints } from './endpoints.ts'
+import { availableEndpoints } from './endpoints.ts'
 
 /** The endpoints that Better Auth and its plugins offer over HTTP. */
 function offered({ auth }: TestApp): string[] {
@@ -26,7 +26,7 @@ describe('an endpoint of Better Auth', () => {
   }) => {
     await using app = await openApp(databaseUrl)
     const { headers } = await administrator(app, 'root')
-    const mounted = mountedEndpoints()
+    const mounted = availableEndpoints()
     expect(offered(app)).toEqual(expect.arrayContaining(mounted))
     const others = offered(app).filter((each) => !mounted.includes(each))
     expect(others).toEqual(

@@ -68,7 +68,7 @@ export function parseLimits(source: unknown): ParsedLimits {
 /** Limits as a file has them: JSON knows no Infinity. */
 export function writeLimits({ policies, routes }: Limits) {
   const written = policies.map((policy) =>
-    policy.quota === Number.POSITIVE_INFINITY ? { ...policy, quota: 'unlimited' } : policy,
+    policy.quota === Number.POSITIVE_INFINITY ? { ...policy, quota: 'unlimited' as const } : policy,
   )
   return { policies: written, routes }
 }

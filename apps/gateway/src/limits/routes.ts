@@ -1,3 +1,9 @@
+import {
+  blockRequest,
+  type limits as limitsResponse,
+  limitSubject,
+  type ResponseBody,
+} from '@repo/api'
 import { RateLimitError, type RateLimiter, type Subject } from '@repo/ratelimit'
 import { ProblemError, readJson } from '@repo/service/hono'
 import { type Context, Hono } from 'hono'
@@ -5,10 +11,6 @@ import { z } from 'zod'
 import { administratorOf, type Own } from '../caller.ts'
 import { writeLimits } from './limits.ts'
 import type { LimitsInForce } from './published-limits.ts'
-
-const subject = { policy: z.string(), id: z.string().max(4_096) }
-const block = z.strictObject({ ...subject, forMs: z.int().min(1_000).max(2_592_000_000) })
-const subjectOnly = z.strictObject(subject)
 
 /** Limits for administrators: what is in force, what they did, and who is blocked. */
 export function createLimitRoutes({
@@ -31,7 +33,8 @@ export function createLimitRoutes({
     administratorOf(c)
     const minutes = z.coerce.number().int().min(1).max(60).catch(5).parse(c.req.query('minutes'))
     const activity = { minutes, ...(await limiter.report({ minutes, top: 20 })) }
-    return c.json({ limits: writeLimits(limits.current()), activity })
+    const body = { limits: writeLimits(limits.current()), activity }
+    return c.json(body satisfies ResponseBody<typeof limitsResponse>)
   })
 
   app.put('/', async (c) => {
@@ -47,7 +50,7 @@ export function createLimitRoutes({
 
   app.post('/blocks', async (c) => {
     administratorOf(c)
-    const { policy, id, forMs } = await readJson(c, block)
+    const { policy, id, forMs } = await readJson(c, blockRequest)
     await known(() => limiter.block([policy], subjectOf(policy, id), forMs))
     return c.json({ policy, id, forMs })
   })
@@ -65,7 +68,7 @@ export function createLimitRoutes({
 
 /** From the query: bodies of DELETE requests get lost on the way. */
 async function readSubject(c: Context) {
-  const parsed = subjectOnly.safeParse(c.req.query())
+  const parsed = limitSubject.safeParse(c.req.query())
   if (parsed.success) return parsed.data
   const detail = 'The query must have policy and id.'
   throw new ProblemError({ status: 422, code: 'invalid-query', detail })

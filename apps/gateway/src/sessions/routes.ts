@@ -1,3 +1,4 @@
+import type { ResponseBody, revocation, sessions as sessionList } from '@repo/api'
 import { ProblemError } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import { Hono } from 'hono'
@@ -21,17 +22,19 @@ export function createSessionRoutes({
     const { user, session } = callerOf(c)
     const devices = await sessions.list(user.id, { limit: LISTED + 1, first: session.id })
     const listed = devices.slice(0, LISTED)
-    return c.json({
+    const body = {
       sessions: listed.map((device) => ({ ...device, current: device.id === session.id })),
       more: devices.length > LISTED,
-    })
+    }
+    return c.json(body satisfies ResponseBody<typeof sessionList>)
   })
 
   // All but the one that asks: who wants that one too signs out.
   app.delete('/', async (c) => {
     const { user, session } = callerOf(c)
     const target = { userId: user.id, except: session.id }
-    return c.json(await sessions.revoke(target, { confirm: 'all' }))
+    const ended = await sessions.revoke(target, { confirm: 'all' })
+    return c.json(ended satisfies ResponseBody<typeof revocation>)
   })
 
   app.delete('/:id', async (c) => {
@@ -39,8 +42,8 @@ export function createSessionRoutes({
     const sessionId = c.req.param('id')
     if (SESSION_ID.test(sessionId)) {
       const target = { sessionId, of: user.id }
-      const revocation = await sessions.revoke(target, { confirm: 'all' })
-      if (revocation.revoked > 0) return c.json(revocation)
+      const ended = await sessions.revoke(target, { confirm: 'all' })
+      if (ended.revoked > 0) return c.json(ended satisfies ResponseBody<typeof revocation>)
     }
     const detail = 'There is no such session of yours.'
     throw new ProblemError({ status: 404, code: 'not-found', detail })

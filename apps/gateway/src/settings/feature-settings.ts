@@ -1,3 +1,4 @@
+import { featureSettings, type SettingName } from '@repo/api'
 import { type Bus, cacheFigures, createCache } from '@repo/cache-broadcast'
 import { type DatabaseConnection, schema } from '@repo/database'
 import type { Log, Metrics } from '@repo/observability'
@@ -8,23 +9,6 @@ import { tell, type Told } from '../cluster/announce.ts'
 
 /** Names all that web makes of settings. */
 const SETTINGS_TAG = 'settings'
-
-/** What administrators set while everything runs. */
-export const featureSettings = {
-  announcement: z
-    .string()
-    .trim()
-    .max(200, 'must have at most 200 characters')
-    .refine((text) => text.isWellFormed() && /^\P{Cc}*$/u.test(text), {
-      error: 'must not contain control characters',
-    })
-    .default('')
-    .meta({ description: 'shown on top of every page; empty: nothing is' }),
-  payments: z
-    .enum(['open', 'closed'])
-    .default('open')
-    .meta({ description: 'closed: no new payments are taken; the ones made stay readable' }),
-}
 
 /**
  * In force where a later release stored a value that this one cannot read. Something was set then, so
@@ -40,7 +24,6 @@ const stored = z.record(
 )
 
 type FeatureValues = z.infer<typeof all>
-type SettingName = keyof FeatureValues
 
 /** One setting as administrators see it; nobody has set one whose `updatedAt` is null. */
 export interface Setting {

@@ -1,9 +1,10 @@
+import { featureSettings, type publicSettings, type ResponseBody, settingRequests } from '@repo/api'
 import { ProblemError, readJson } from '@repo/service/hono'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { administratorOf, type Own } from '../caller.ts'
 import type { FindProfile } from '../people/profiles.ts'
-import { featureSettings, type FeatureSettings, type Setting } from './feature-settings.ts'
+import type { FeatureSettings, Setting } from './feature-settings.ts'
 
 /** What the routes need. */
 export interface FeatureRoutes {
@@ -22,7 +23,7 @@ export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): H
 
   app.get('/public', async (c) => {
     c.header('cache-control', 'no-store')
-    return c.json(await settings.values())
+    return c.json((await settings.values()) satisfies ResponseBody<typeof publicSettings>)
   })
 
   app.get('/', async (c) => {
@@ -38,7 +39,7 @@ export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): H
       const detail = `There is no such setting; there are: ${known}.`
       throw new ProblemError({ status: 404, code: 'not-found', detail })
     }
-    const { value } = await readJson(c, z.strictObject({ value: featureSettings[name].unwrap() }))
+    const { value } = await readJson(c, settingRequests[name])
     const { setting, delivery } = await settings.set(name, value, user.id)
     return c.json({ setting: await withName(setting), delivery })
   })

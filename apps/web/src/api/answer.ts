@@ -1,6 +1,6 @@
+import { problem } from '@repo/api'
 import type * as z from 'zod/mini'
 import { type Settled, settledOf } from '../format/settled.ts'
-import { problem } from '../schemas.ts'
 import { instanceHeader } from './headers.ts'
 
 interface FieldError {

@@ -1,10 +1,10 @@
+import * as contract from '@repo/api'
 import { withAwakeDeadline } from '@repo/concurrency'
 import { cookies, headers } from 'next/headers'
 import { NextResponse } from 'next/server'
 import { cache } from 'react'
 import * as z from 'zod/mini'
 import { settings } from '../env.ts'
-import * as schemas from '../schemas.ts'
 import { type Answer, noAnswer, toAnswer } from './answer.ts'
 import { fetchFrom } from './gateways.ts'
 import { requestIdHeader } from './headers.ts'
@@ -70,43 +70,43 @@ function readJson(text: string): unknown {
 }
 
 /** Who is asking: one call per request, however many components ask, and none without a cookie. */
-export const me = cache(async (): Promise<Answer<schemas.Me>> => {
+export const me = cache(async (): Promise<Answer<contract.Me>> => {
   const jar = await cookies()
   const signedIn = jar.getAll().some(({ name }) => isSessionCookie.test(name))
   if (!signedIn) return { outcome: 'signed-out', message: 'Nobody is signed in.', servedBy: [] }
-  return call('/api/me', { schema: schemas.me })
+  return call('/api/me', { schema: contract.me })
 })
 
 /** Asks auth for a sign of life: its answer names the gateway and the auth instance it came through. */
 export const ping = cache(() => call('/api/auth/ok', { schema: anything }))
 
-export const cluster = () => call('/api/cluster', { schema: schemas.cluster })
-export const sessions = () => call('/api/sessions', { schema: schemas.sessions })
-export const limits = () => call('/api/limits?minutes=15', { schema: schemas.limits })
+export const cluster = () => call('/api/cluster', { schema: contract.cluster })
+export const sessions = () => call('/api/sessions', { schema: contract.sessions })
+export const limits = () => call('/api/limits?minutes=15', { schema: contract.limits })
 export const people = (offset: number) =>
   call(
     `/api/auth/admin/list-users?${new URLSearchParams({ limit: '20', offset: String(offset), sortBy: 'createdAt', sortDirection: 'desc' })}`,
     {
-      schema: schemas.people,
+      schema: contract.users,
     },
   )
-export const payments = () => call('/api/payments', { schema: schemas.payments })
-export const featureSettings = () => call('/api/settings', { schema: schemas.featureSettings })
+export const payments = () => call('/api/payments', { schema: contract.payments })
+export const featureSettings = () => call('/api/settings', { schema: contract.settings })
 
 /** Answers when no instance goes by the old value any more, or says which may. */
-export const changeSetting = (name: schemas.Setting['name'], value: string) =>
-  call(`/api/settings/${name}`, { schema: schemas.settingChange, put: { value } })
+export const changeSetting = (name: contract.Setting['name'], value: string) =>
+  call(`/api/settings/${name}`, { schema: contract.settingChange, put: { value } })
 
-export const signIn = (post: { email: string; password: string }) =>
+export const signIn = (post: contract.AuthRequest<'POST /sign-in/email'>) =>
   call('/api/auth/sign-in/email', { schema: anything, post })
-export const signUp = (post: { name: string; email: string; password: string }) =>
+export const signUp = (post: contract.AuthRequest<'POST /sign-up/email'>) =>
   call('/api/auth/sign-up/email', { schema: anything, post })
 export const signOut = () => call('/api/auth/sign-out', { schema: anything, post: {} })
 /** Answer when every instance has forgotten them. */
 export const revokeSession = (id: string) =>
-  call(`/api/sessions/${encodeURIComponent(id)}`, { schema: schemas.revocation, remove: true })
+  call(`/api/sessions/${encodeURIComponent(id)}`, { schema: contract.revocation, remove: true })
 export const revokeOtherSessions = () =>
-  call('/api/sessions', { schema: schemas.revocation, remove: true })
+  call('/api/sessions', { schema: contract.revocation, remove: true })
 export const administer = (
   deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions' | 'impersonate-user',
   userId: string,
@@ -114,8 +114,8 @@ export const administer = (
 export const stopImpersonating = () =>
   call('/api/auth/admin/stop-impersonating', { schema: anything, post: {} })
 
-export const block = (policy: string, id: string, forMs: number) =>
-  call('/api/limits/blocks', { schema: anything, post: { policy, id, forMs } })
+export const block = (post: contract.BlockRequest) =>
+  call('/api/limits/blocks', { schema: anything, post })
 export const letGo = (policy: string, id: string) =>
   call(`/api/limits/blocks?${new URLSearchParams({ policy, id })}`, {
     schema: anything,
@@ -123,10 +123,8 @@ export const letGo = (policy: string, id: string) =>
   })
 
 /** Every try of one form carries one key, so that the service can tell a retry from a second payment. */
-export const pay = (
-  post: { amount: number; currency: string; reference: string },
-  idempotencyKey: string,
-) => call('/api/payments', { schema: schemas.payment, post, idempotencyKey })
+export const pay = (post: contract.PaymentOrder, idempotencyKey: string) =>
+  call('/api/payments', { schema: contract.payment, post, idempotencyKey })
 
 /** Hands the cookies of an auth answer on to the browser. Only a server action may. */
 export async function passCookies(setCookie: string[]) {

@@ -1,9 +1,9 @@
+import { type PublicSettings, publicSettings as schema } from '@repo/api'
 import { withAwakeDeadline } from '@repo/concurrency'
 import { cacheLife, cacheTag } from 'next/cache'
 import { connection } from 'next/server'
 import { cache } from 'react'
 import { settings } from '../env.ts'
-import * as schemas from '../schemas.ts'
 import { type Answer, noAnswer, toAnswer } from './answer.ts'
 import { fetchFrom } from './gateways.ts'
 
@@ -13,10 +13,10 @@ export const settingsTag = 'settings'
 /** No page waits for an announcement as long as for what it is about. */
 const deadlineMs = 1_000
 
-const assumed: schemas.PublicSettings = { announcement: '', payments: 'open' }
+const assumed: PublicSettings = { announcement: '', payments: 'open' }
 
 /** What everybody may know of the settings: one read of the API for all requests of all instances. */
-async function keptSettings(): Promise<schemas.PublicSettings | null> {
+async function keptSettings(): Promise<PublicSettings | null> {
   'use cache: remote'
   cacheTag(settingsTag)
   const answer = await askForSettings()
@@ -30,7 +30,7 @@ async function keptSettings(): Promise<schemas.PublicSettings | null> {
   return null
 }
 
-async function askForSettings(): Promise<Answer<schemas.PublicSettings>> {
+async function askForSettings(): Promise<Answer<PublicSettings>> {
   const path = '/api/settings/public'
   try {
     return await withAwakeDeadline(deadlineMs, async (signal) => {
@@ -39,7 +39,7 @@ async function askForSettings(): Promise<Answer<schemas.PublicSettings>> {
         cache: 'no-store',
         signal,
       })
-      return toAnswer(response, await response.json(), schemas.publicSettings)
+      return toAnswer(response, await response.json(), schema)
     })
   } catch (error) {
     console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
@@ -48,7 +48,7 @@ async function askForSettings(): Promise<Answer<schemas.PublicSettings>> {
 }
 
 /** The settings in force, or what holds where nobody set any while the API is away. */
-export const publicSettings = cache(async (): Promise<schemas.PublicSettings> => {
+export const publicSettings = cache(async (): Promise<PublicSettings> => {
   // Not for the build to know.
   await connection()
   return (await keptSettings()) ?? assumed

@@ -1,7 +1,7 @@
 import { headers } from 'next/headers'
-import type { View, Way } from '../schemas.ts'
 import * as api from './api.ts'
 import { instanceHeader } from './headers.ts'
+import type { RequestPath, View } from './view-schema.ts'
 
 /** The web instance that is rendering right now. */
 export async function servedBy() {
@@ -9,7 +9,7 @@ export async function servedBy() {
 }
 
 /** The way this request took: edge, then one of the instances of each app. */
-export async function readWay(): Promise<Way> {
+export async function readWay(): Promise<RequestPath> {
   const [web, ping] = await Promise.all([servedBy(), api.ping()])
   const of = (app: string) => ping.servedBy.find((id) => id.startsWith(`${app}-`)) ?? null
   return { web, gateway: of('gateway'), auth: of('auth') }

@@ -1,4 +1,4 @@
-import type { Delivery } from '../schemas.ts'
+import type { Delivery } from '@repo/api'
 
 /** How far a change got, in words. */
 export function describeDelivery(delivery: Delivery): string {

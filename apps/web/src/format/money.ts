@@ -1,6 +1,3 @@
-/** What payments takes. */
-export const currencies = ['EUR', 'USD', 'GBP', 'CHF'] as const
-
 const locale = 'en'
 
 function digitsOf(currency: string) {

@@ -1,4 +1,4 @@
-import type { Way } from '../schemas.ts'
+import type { RequestPath } from '../api/view-schema.ts'
 import { instanceNumber } from './instance-mark.tsx'
 
 const columns = [70, 210, 350, 490]
@@ -14,7 +14,7 @@ function curve(from: Point, to: Point) {
   return `M${from.x} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}`
 }
 
-function layOut(way: Way) {
+function layOut(way: RequestPath) {
   const ids = [way.web, way.gateway, way.auth]
   const rows = Math.max(3, ...ids.map(instanceNumber))
   const height = rows * rowHeight
@@ -28,7 +28,7 @@ function layOut(way: Way) {
 }
 
 /** The way of a request, edge to auth: every road it could have taken, and the one it took. */
-export function RequestWay({ way, id }: { way: Way; id: string }) {
+export function RequestWay({ way, id }: { way: RequestPath; id: string }) {
   const { height, edge, stages } = layOut(way)
   const roads = stages.flatMap(({ points }, stage) => {
     const before = stage === 0 ? [edge] : (stages[stage - 1]?.points ?? [])

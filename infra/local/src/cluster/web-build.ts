@@ -11,7 +11,7 @@ import { HOME, readState, ROOT, writeState } from '../state/state.ts'
 const SOURCES = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.*,tsconfig.json}',
-  'packages/{cache-broadcast,concurrency,service,redis}/src/**/*.ts',
+  'packages/{api,cache-broadcast,concurrency,observability,redis,service}/src/**/*.ts',
   'pnpm-lock.yaml',
 ]
 const WEB = join(ROOT, 'apps/web')

@@ -1,11 +1,11 @@
 'use server'
 
+import type { Revocation } from '@repo/api'
 import { redirect } from 'next/navigation'
 import type { Answer } from '../../api/answer.ts'
 import * as api from '../../api/api.ts'
 import { type Settled, settledQuery } from '../../format/settled.ts'
 import { textOf } from '../../forms/form-state.ts'
-import type { Revocation } from '../../schemas.ts'
 import type { NoticeCode } from './notices.ts'
 
 function conclude(answer: Answer<Revocation>, done: NoticeCode): never {

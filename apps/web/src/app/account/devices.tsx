@@ -1,7 +1,7 @@
+import type { Session } from '@repo/api'
 import { MonitorSmartphoneIcon } from 'lucide-react'
 import { deviceOf } from '../../format/device.ts'
 import { ago, inUtc } from '../../format/time.ts'
-import type { Session } from '../../schemas.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { revokeSession } from './actions.ts'

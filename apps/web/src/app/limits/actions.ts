@@ -14,7 +14,10 @@ function conclude(answer: Answer<unknown>, done: 'blocked' | 'let-go'): never {
 
 /** Blocks whoever the report names. */
 export async function block(form: FormData) {
-  conclude(await api.block(textOf(form, 'policy'), textOf(form, 'id'), HOUR_MS), 'blocked')
+  conclude(
+    await api.block({ policy: textOf(form, 'policy'), id: textOf(form, 'id'), forMs: HOUR_MS }),
+    'blocked',
+  )
 }
 
 export async function letGo(form: FormData) {
@@ -30,6 +33,6 @@ export async function blockSomebody(_: FormState, form: FormData): Promise<FormS
   if (id === '') {
     return { message: 'Nobody was blocked.', errors: { id: 'Say whom.' }, values }
   }
-  const answer = await api.block(policy, id, Number(hours) * HOUR_MS)
+  const answer = await api.block({ policy, id, forMs: Number(hours) * HOUR_MS })
   return answer.outcome === 'ok' ? conclude(answer, 'blocked') : refused(answer, values)
 }

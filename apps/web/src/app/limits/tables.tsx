@@ -1,4 +1,4 @@
-import type { Limits } from '../../schemas.ts'
+import type { Limits } from '@repo/api'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { Cell, Table } from '../../ui/table.tsx'

@@ -1,8 +1,9 @@
 'use server'
 
+import { currencies } from '@repo/api'
 import { redirect } from 'next/navigation'
 import * as api from '../../api/api.ts'
-import { currencies, parseAmount } from '../../format/money.ts'
+import { parseAmount } from '../../format/money.ts'
 import { type FormState, refused, textOf } from '../../forms/form-state.ts'
 
 export async function pay(_: FormState, form: FormData): Promise<FormState> {

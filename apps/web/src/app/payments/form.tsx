@@ -1,7 +1,7 @@
 'use client'
 
+import { currencies } from '@repo/api'
 import { useActionState } from 'react'
-import { currencies } from '../../format/money.ts'
 import { untouched } from '../../forms/form-state.ts'
 import { Field, SelectField } from '../../ui/field.tsx'
 import { FormMessage } from '../../ui/form-message.tsx'

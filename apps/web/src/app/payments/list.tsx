@@ -1,6 +1,6 @@
+import type { Payment } from '@repo/api'
 import { formatAmount } from '../../format/money.ts'
 import { inUtc } from '../../format/time.ts'
-import type { Payment } from '../../schemas.ts'
 
 interface PaymentListProps {
   payments: Payment[]

@@ -1,4 +1,5 @@
-import type { Instance, View } from '../../schemas.ts'
+import type { Instance } from '@repo/api'
+import type { View } from '../../api/view-schema.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { InstanceName } from '../../ui/instance-mark.tsx'
 import { Cell, Table } from '../../ui/table.tsx'

@@ -1,6 +1,6 @@
 'use client'
 
-import type { View } from '../../schemas.ts'
+import type { View } from '../../api/view-schema.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
 import { LiveSwitch } from '../../ui/live-switch.tsx'

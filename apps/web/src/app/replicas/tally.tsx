@@ -1,10 +1,10 @@
 import { Meter } from '@base-ui/react/meter'
-import type { Way } from '../../schemas.ts'
+import type { RequestPath } from '../../api/view-schema.ts'
 import { InstanceName } from '../../ui/instance-mark.tsx'
 
 const apps = ['web', 'gateway', 'auth'] as const
 
-function count(ways: Way[], app: (typeof apps)[number]) {
+function count(ways: RequestPath[], app: (typeof apps)[number]) {
   const counts = new Map([1, 2, 3].map((number) => [`${app}-${number}`, 0]))
   for (const way of ways) {
     const id = way[app] ?? 'no answer'
@@ -14,7 +14,7 @@ function count(ways: Way[], app: (typeof apps)[number]) {
 }
 
 /** How often each instance was on the way of the last views. */
-export function Tally({ ways }: { ways: Way[] }) {
+export function Tally({ ways }: { ways: RequestPath[] }) {
   return (
     <div className="grid gap-6 sm:grid-cols-3">
       {apps.map((app) => (

@@ -1,7 +1,7 @@
 'use client'
 
 import { useEffect, useState } from 'react'
-import { type View, view as schema } from '../../schemas.ts'
+import { type View, view as schema } from '../../api/view-schema.ts'
 
 /** How many views are remembered. */
 export const keptViews = 60

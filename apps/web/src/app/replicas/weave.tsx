@@ -1,11 +1,11 @@
-import type { Way } from '../../schemas.ts'
+import type { RequestPath } from '../../api/view-schema.ts'
 import { instanceNumber } from '../../ui/instance-mark.tsx'
 import { keptViews } from './use-views.ts'
 
 const apps = ['web', 'gateway', 'auth']
 
 interface WeaveProps {
-  ways: { id: string; way: Way }[]
+  ways: { id: string; way: RequestPath }[]
 }
 
 /** The last views side by side: a column each, lit where an instance answered. */

@@ -1,11 +1,11 @@
+import type { User } from '@repo/api'
 import { inUtc } from '../../format/time.ts'
-import type { Person } from '../../schemas.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { ban, signOutEverywhere, unban, viewAs } from './actions.ts'
 
 interface PeopleProps {
-  people: Person[]
+  people: User[]
   /** Nobody bans themselves. */
   ownId: string
   offset: number
@@ -36,12 +36,12 @@ export function People({ people, ownId, offset }: PeopleProps) {
   )
 }
 
-function State({ person }: { person: Person }) {
+function State({ person }: { person: User }) {
   if (person.banned) return <Badge tone="danger">Banned</Badge>
   return person.role === 'admin' ? <Badge tone="accent">Administrator</Badge> : <Badge>User</Badge>
 }
 
-function Deeds({ person, offset }: { person: Person; offset: number }) {
+function Deeds({ person, offset }: { person: User; offset: number }) {
   return (
     <form action={person.banned ? unban : ban} className="flex flex-wrap gap-3">
       <input type="hidden" name="user" value={person.id} />

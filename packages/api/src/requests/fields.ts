@@ -4,7 +4,7 @@ import { z } from 'zod'
 const MAX_EMAIL = 254
 /** RFC 5321 4.5.3.1.1 */
 const MAX_LOCAL_PART = 64
-/** Better Auth hashes no longer password. */
+/** The longest password that Better Auth hashes. */
 const MAX_PASSWORD = 128
 const TEN_YEARS_S = 315_360_000
 
@@ -25,7 +25,7 @@ function text(max: number) {
 
 export const name = text(100)
 
-/** In the form in which it is stored and counted. */
+/** Trimmed and in lower case, as it is stored and counted. */
 export const email = z
   .string()
   .trim()
