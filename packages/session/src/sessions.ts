@@ -95,7 +95,9 @@ export function createSessions(given: SessionsOptions): Sessions {
       }
     },
     async ready(timeoutMs = 2_000) {
-      checkNumber('bad-argument', 'timeoutMs', timeoutMs, { min: 0, max: 3_600_000 })
+      checkNumber('bad-argument', 'timeoutMs', timeoutMs, {
+        ...{ min: 1, max: 3_600_000, isInteger: true },
+      })
       const ends = await Promise.allSettled([trusted(timeoutMs), database.warm(statements)])
       for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
