@@ -2,10 +2,14 @@ import { hash, randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createBus } from '@repo/cache-broadcast'
 import type { Contender } from '@repo/testing/bench'
-import { createClaims } from '../src/claims.ts'
-import { checkSessionValue, findSessionCookie, signSessionValue } from '../src/cookie.ts'
+import { createClaims } from '../src/cookie/second-cookie.ts'
+import {
+  checkSessionValue,
+  findSessionCookie,
+  signSessionValue,
+} from '../src/cookie/session-cookie.ts'
 import { createSessions, type Sessions } from '../src/index.ts'
-import type { Live } from '../src/known.ts'
+import type { Live } from '../src/lookup/session-record.ts'
 import type { PeerStores } from './peers.ts'
 
 const SESSIONS = 2_000

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
 import { afterEach, describe, expect, test } from 'vitest'
-import { signSessionValue } from './cookie.ts'
-import type { Sessions } from './sessions-api.ts'
+import { signSessionValue } from './cookie/session-cookie.ts'
+import type { Sessions } from './types.ts'
 
 /** Sessions that are ready, on a migrated database of their own. */
 export interface Opened {

@@ -3,7 +3,7 @@ import type { DatabaseConnection } from '@repo/database'
 import { contend, describe, expect, until } from '@repo/testing'
 import { sessionRefusal } from './index.ts'
 import { test } from './join.fixture.ts'
-import { parseKnown } from './known.ts'
+import { parseKnown } from './lookup/session-record.ts'
 import { mutate } from './mutants.fixture.ts'
 import { cookieOf, makeUser, signIn } from './open.fixture.ts'
 

@@ -1,8 +1,8 @@
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { checkNumber, readOnce } from './checks.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
-import type { Sessions } from './sessions-api.ts'
 import { createSessions } from './sessions.ts'
+import type { Sessions } from './types.ts'
 
 /**
  * Sessions of the only instance of an app, without Redis: what it does itself it hears at once.

@@ -5,16 +5,22 @@ import { copyMutant, type Edit, replaceOnce } from '@repo/testing'
 const PROGRAMS = {
   'no positions': [
     [
-      'revocations.ts',
+      'revoke/recent-revocations.ts',
       'begun && n >= floor && standsAt(key, n) && standsAt(userTag(userId), n)',
       'true',
     ],
   ],
   'no lease': [
-    ['trust.ts', 'lease.lapses === drainedAt && clock.turn() < lease.untilMs', 'drainedAt > 0'],
+    [
+      'revoke/trust.ts',
+      'lease.lapses === drainedAt && clock.turn() < lease.untilMs',
+      'drainedAt > 0',
+    ],
   ],
-  'no outage rule': [['trust.ts', 'lease.lapses === drainedAt && clock.turn()', 'clock.turn()']],
-  'nobody is waited for': [['settle.ts', "confirm && 'everywhere'", 'undefined']],
+  'no outage rule': [
+    ['revoke/trust.ts', 'lease.lapses === drainedAt && clock.turn()', 'clock.turn()'],
+  ],
+  'nobody is waited for': [['revoke/settle.ts', "confirm && 'everywhere'", 'undefined']],
 } satisfies Record<string, Edit[]>
 
 /** What is taken out of the database's functions. */

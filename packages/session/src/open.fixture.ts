@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Bus, createBus } from '@repo/cache-broadcast'
 import { connectDatabase, type DatabaseConnection } from '@repo/database'
 import { connectRedis, type RedisConnection } from '@repo/redis'
-import { signSessionValue } from './cookie.ts'
+import { signSessionValue } from './cookie/session-cookie.ts'
 import { createSessions, type Sessions, type SessionsOptions } from './index.ts'
 
 export const SECRET = 'a secret of at least thirty-two characters'

@@ -2,7 +2,7 @@ import type { Bus } from '@repo/cache-broadcast'
 import type { DatabaseConnection } from '@repo/database'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import { checkNumber, type Range, readOnce } from './checks.ts'
-import { checkCookieOptions, type CookieOptions } from './cookie-options.ts'
+import { checkCookieOptions, type CookieOptions } from './cookie/cookie-options.ts'
 import { SessionError } from './errors.ts'
 
 const HOUR_MS = 3_600_000

@@ -12,19 +12,19 @@ export const METRICS = 'threefold:{shared}:session:metrics'
 const CHANGES: Edit[] = [
   // A record with another field.
   [
-    'source.ts',
+    'lookup/postgres-lookup.ts',
     `return { state: 'live', session, user, until }`,
     `return { state: 'live', session, user, until, assurance: 2 }`,
   ],
   // Another version of the second cookie.
-  ['claims.ts', 'z.literal(1)', 'z.literal(2)'],
-  ['claims.ts', 'JSON.stringify([1, key', 'JSON.stringify([2, key'],
+  ['cookie/second-cookie.ts', 'z.literal(1)', 'z.literal(2)'],
+  ['cookie/second-cookie.ts', 'JSON.stringify([1, key', 'JSON.stringify([2, key'],
   // Other names of events.
-  ['settle.ts', `'session.settled'`, `'session.settled.2'`],
-  ['trust.ts', `'session.drained'`, `'session.drained.2'`],
+  ['revoke/settle.ts', `'session.settled'`, `'session.settled.2'`],
+  ['revoke/trust.ts', `'session.drained'`, `'session.drained.2'`],
   // Another field, and counts that are not whole.
   [
-    'metrics-scripts.ts',
+    'metrics/scripts.ts',
     `redis.call('HSETNX', KEYS[1], 'since'`,
     `redis.call('HSET', KEYS[1], 'format', '2', 'total:memo', '1.5')
     redis.call('HSETNX', KEYS[1], 'since'`,

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { describe, expect, until } from '@repo/testing'
-import { createClaims } from './claims.ts'
-import { readSessionCookie } from './cookie.ts'
+import { createClaims } from './cookie/second-cookie.ts'
+import { readSessionCookie } from './cookie/session-cookie.ts'
 import { test } from './join.fixture.ts'
 import { makeUser, SECRET, signIn, withCookie } from './open.fixture.ts'
 import {

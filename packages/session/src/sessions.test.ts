@@ -1,6 +1,6 @@
 import { connectDatabase, type DatabaseConnection, migrateDatabase } from '@repo/database'
 import { afterAll, describe, expect, test, until, vi } from '@repo/testing'
-import { signSessionValue } from './cookie.ts'
+import { signSessionValue } from './cookie/session-cookie.ts'
 import { createSessions } from './sessions.ts'
 
 const secret = 'a secret of at least thirty-two characters'

@@ -1,7 +1,7 @@
 import { repeat } from '@repo/concurrency'
 import type { DatabaseConnection } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
-import type { Live } from './known.ts'
+import type { Live } from './lookup/session-record.ts'
 
 /** Seen again within this time, a session is not written again. */
 const REST_MS = 60_000

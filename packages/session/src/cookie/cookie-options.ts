@@ -1,5 +1,5 @@
-import { checkNumber, readOnce } from './checks.ts'
-import { SessionError } from './errors.ts'
+import { checkNumber, readOnce } from '../checks.ts'
+import { SessionError } from '../errors.ts'
 
 /** How the site is served, which decides the names of its cookies. */
 export interface CookieSite {

@@ -1,8 +1,8 @@
 import { type Bus, CacheError } from '@repo/cache-broadcast'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Outbox } from '@repo/outbox'
-import { checkOneOf, readOnce } from './checks.ts'
-import type { Counters } from './counters.ts'
+import { checkOneOf, readOnce } from '../checks.ts'
+import type { Counters } from '../metrics/counters.ts'
 import { createSharedFlights } from './shared-flights.ts'
 
 export type Settlement =

@@ -1,8 +1,8 @@
 import { describe, expect } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { test } from './join.fixture.ts'
-import { parseKnown } from './known.ts'
-import { cookieOf, makeUser, signIn } from './open.fixture.ts'
+import { test } from '../join.fixture.ts'
+import { cookieOf, makeUser, signIn } from '../open.fixture.ts'
+import { parseKnown } from './session-record.ts'
 
 const MAX_RECORD = 2_048
 const SESSIONS = 60

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { SessionError } from '../errors.ts'
 import { checkSite, type CookieOptions, type CookieSite } from './cookie-options.ts'
-import { SessionError } from './errors.ts'
 
 const PLAIN = 'better-auth.session_token'
 /** Over https; browsers take a cookie of this prefix from no http page. */

@@ -3,7 +3,7 @@ import { type RedisConnection, RedisError, runScript } from '@repo/redis'
 import { COUNTERS, createCounters } from './counters.ts'
 import { type Figures, toFigures } from './figures.ts'
 import { sessionKeys } from './keys.ts'
-import { readReport, report } from './metrics-scripts.ts'
+import { readReport, report } from './scripts.ts'
 
 /** Users of one report; the rest go with the next. */
 const MAX_USERS = 1_000

@@ -1,7 +1,7 @@
 import { type Database, type DatabaseConnection, schema } from '@repo/database'
 import { and, eq, inArray, ne, or, type SQL } from 'drizzle-orm'
-import { checkId, readOnce } from './checks.ts'
-import { SessionError } from './errors.ts'
+import { checkId, readOnce } from '../checks.ts'
+import { SessionError } from '../errors.ts'
 import { checkSettleOptions, type Settle, type Settlement, type SettleOptions } from './settle.ts'
 
 const { session, user } = schema

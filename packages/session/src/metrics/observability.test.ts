@@ -1,6 +1,6 @@
 import { describe, expect, until } from '@repo/testing'
-import { test } from './join.fixture.ts'
-import { makeUser, signIn } from './open.fixture.ts'
+import { test } from '../join.fixture.ts'
+import { makeUser, signIn } from '../open.fixture.ts'
 
 describe('the figures of the cluster', () => {
   test('are those of all instances, in every field', async ({ stores, join }) => {

@@ -1,4 +1,4 @@
-import { checkText } from './checks.ts'
+import { checkText } from '../checks.ts'
 
 /** In UTF-16 units, as the schemas of sign-up count. */
 const MAX_NAME = 100

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import type { Live } from '../lookup/session-record.ts'
 import type { CookieSite } from './cookie-options.ts'
-import type { Live } from './known.ts'
 
 /** A cookie that says more than this about its user is not given out. */
 const MAX_LENGTH = 1_500

@@ -7,7 +7,7 @@ import {
   runInBackground,
 } from '@repo/concurrency'
 import { DatabaseUnavailableError } from '@repo/database'
-import { type Known, parseKnown, userTag } from './known.ts'
+import { type Known, parseKnown, userTag } from './session-record.ts'
 
 /** The name under which the database's triggers invalidate sessions. */
 export const CACHE = 'session'

@@ -1,6 +1,8 @@
-import { checkId, checkText } from './checks.ts'
-import { claimCookieName } from './claims.ts'
+import { checkId, checkText } from '../checks.ts'
+import { SessionError } from '../errors.ts'
 import { checkCookieOptions, type CookieOptions, type CookieSite } from './cookie-options.ts'
+import { claimCookieName } from './second-cookie.ts'
+import { decodeName, parseCookies, sentSessionCookies } from './sent-cookies.ts'
 import {
   allSessionCookieNames,
   checkSessionValue,
@@ -10,9 +12,7 @@ import {
   readSessionCookie,
   sessionCookieNames,
   signSessionValue,
-} from './cookie.ts'
-import { SessionError } from './errors.ts'
-import { decodeName, parseCookies, sentSessionCookies } from './sent-cookies.ts'
+} from './session-cookie.ts'
 
 const SECURE_PREFIX = '__Secure-'
 const FORMER_PREFIX = 'better-auth.'

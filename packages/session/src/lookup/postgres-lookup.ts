@@ -1,10 +1,10 @@
 import { createBulkhead } from '@repo/concurrency'
 import type { DatabaseConnection } from '@repo/database'
+import { SessionError } from '../errors.ts'
+import type { Counters } from '../metrics/counters.ts'
 import { boundEmail, boundName } from './bounds.ts'
-import type { Counters } from './counters.ts'
 import type { DatabaseClock } from './database-clock.ts'
-import { SessionError } from './errors.ts'
-import type { Known } from './known.ts'
+import type { Known } from './session-record.ts'
 
 /** Queries at a time: a cold cache takes no more of the pool. */
 const WIDTH = 20

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus } from '@repo/cache-broadcast'
-import { SessionError } from './errors.ts'
-import { CACHE } from './reader.ts'
+import { SessionError } from '../errors.ts'
+import { CACHE } from '../lookup/cached-lookup.ts'
 import type { Trust } from './trust.ts'
 
 /** A key that no session has: those are 64 digits. */

@@ -1,5 +1,5 @@
 import type { Bus } from '@repo/cache-broadcast'
-import { userTag } from './known.ts'
+import { userTag } from '../lookup/session-record.ts'
 
 /** A change of this instance's own is applied at once, before the log has given it a number. */
 const UNNUMBERED = Number.MAX_SAFE_INTEGER

@@ -1,9 +1,9 @@
 import type { Cache } from '@repo/cache-broadcast'
 import type { Device, ListOptions } from './devices.ts'
-import type { Observability } from './observability.ts'
-import type { Revocation, RevokeTarget } from './revoke.ts'
-import type { Rotation } from './rotate.ts'
-import type { Settlement, SettleOptions } from './settle.ts'
+import type { Observability } from './metrics/observability.ts'
+import type { Revocation, RevokeTarget } from './revoke/revoke.ts'
+import type { Rotation } from './revoke/rotate.ts'
+import type { Settlement, SettleOptions } from './revoke/settle.ts'
 import type { Validation } from './validate.ts'
 
 /**

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { createTwoGenerationMap } from '@repo/concurrency'
-import { claimCookieName, type Claims, type VerifiedClaim } from './claims.ts'
 import type { CookieOptions } from './cookie-options.ts'
-import { checkSessionValue, findSessionCookie, onlyCookie } from './cookie.ts'
 import { createDoorkeeper } from './doorkeeper.ts'
+import { claimCookieName, type Claims, type VerifiedClaim } from './second-cookie.ts'
+import { checkSessionValue, findSessionCookie, onlyCookie } from './session-cookie.ts'
 
 /** Longer headers are checked each time. */
 const MAX_HEADER = 2_048

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
-import { checkId } from './checks.ts'
-import { signSessionValue } from './cookie.ts'
+import { checkId } from '../checks.ts'
+import { signSessionValue } from '../cookie/session-cookie.ts'
 import type { Settle } from './settle.ts'
 
 export type Rotation =

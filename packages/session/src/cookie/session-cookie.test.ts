@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, test } from '@repo/testing'
-import { chosenCookies } from './chosen-cookie.ts'
+import { chosenCookies } from './chosen-cookies.ts'
 import {
   cookiePrefix,
   cookieSiteOf,
   readSessionCookie,
   sessionCookieNames,
   signSessionValue as signedValue,
-} from './cookie.ts'
+} from './session-cookie.ts'
 
 const secret = 'a secret of at least thirty-two characters'
 const token = 'Zm9yIHRlc3RzIG9ubHksIDMyIGNoYXJz'

@@ -1,12 +1,12 @@
-import { checkText } from './checks.ts'
+import { checkText } from '../checks.ts'
+import { SessionError } from '../errors.ts'
 import {
   checkCookieOptions,
   checkSite,
   type CookieOptions,
   type CookieSite,
 } from './cookie-options.ts'
-import { allSessionCookieNames, checkSessionValue, isOneOf } from './cookie.ts'
-import { SessionError } from './errors.ts'
+import { allSessionCookieNames, checkSessionValue, isOneOf } from './session-cookie.ts'
 
 /** Sessions of one request: a parent domain, a path and former names together give fewer. */
 const MAX_TOKENS = 20
