@@ -63,7 +63,8 @@ export function createSessions(given: SessionsOptions): Sessions {
   async function trusted(timeoutMs: number): Promise<void> {
     if (!bus || !trust) return
     const untilMs = performance.now() + timeoutMs
-    await bus.ready(timeoutMs)
+    // The bus takes whole milliseconds from 1, and `ready` takes 0 and fractions too.
+    await bus.ready(Math.max(1, Math.ceil(timeoutMs)))
     while (!trust.holds() && performance.now() < untilMs) {
       await trust.regain()
       if (!trust.holds()) await pause(5)
