@@ -1,6 +1,9 @@
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { checkDocs } from './docs/check-docs.ts'
 import { checkLanguage } from './language/check-language.ts'
+import type { Report } from './report.ts'
+import { checkStructure } from './structure/check-structure.ts'
 
 const root = path.join(import.meta.dirname, '../../..')
 const { positionals, values } = parseArgs({
@@ -8,8 +11,10 @@ const { positionals, values } = parseArgs({
   options: { package: { type: 'string' } },
 })
 
-const checks: Record<string, () => { lines: string[]; isFailed: boolean }> = {
+const checks: Record<string, () => Report> = {
+  docs: () => checkDocs(root),
   language: () => checkLanguage(root, values.package),
+  structure: () => checkStructure(root),
 }
 const check = checks[positionals[0] ?? '']
 const usage = `usage: node infra/checks/src/main.ts ${Object.keys(checks).join('|')} [--package NAME]`

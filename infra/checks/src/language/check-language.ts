@@ -1,3 +1,4 @@
+import type { Report } from '../report.ts'
 import { type Place, type Survey, surveyLanguage } from './survey.ts'
 
 /** Markers per 1,000 words. Peers such as pg-boss, hono and BullMQ have 0.1 to 1.1. */
@@ -17,7 +18,7 @@ const PENDING = new Set([
  * @param only checks and lists one package, also when it is pending
  * @returns the lines to print, and whether a package fails
  */
-export function checkLanguage(root: string, only?: string): { lines: string[]; isFailed: boolean } {
+export function checkLanguage(root: string, only?: string): Report {
   const surveys = surveyLanguage(root)
   const chosen = surveys.filter((survey) => only === undefined || survey.package === only)
   if (chosen.length === 0) {

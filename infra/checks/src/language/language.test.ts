@@ -1,17 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { packageOf } from '../files.ts'
+import { project } from '../project.fixture.ts'
 import { checkLanguage, faultsOf } from './check-language.ts'
 import { findMarkers } from './markers.ts'
 import { countWords, type Kind } from './passage.ts'
-import { packageOf, passagesOf, type Place, surveyLanguage } from './survey.ts'
+import { passagesOf, type Place, surveyLanguage } from './survey.ts'
 import { standsAlone } from './titles.ts'
-
-const folders: string[] = []
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
-})
 
 const phrasesIn = (text: string, kind: Kind = 'comment') =>
   findMarkers({ kind, text, start: 0 }).map((hit) => hit.text)
@@ -194,13 +188,3 @@ test('words are counted without numbers and marks', () => {
 
 const isFailed = (readme: string) =>
   checkLanguage(project({ 'packages/lock/README.md': readme })).isFailed
-
-function project(files: Record<string, string>): string {
-  const root = mkdtempSync(path.join(tmpdir(), 'language-'))
-  folders.push(root)
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(path.dirname(path.join(root, name)), { recursive: true })
-    writeFileSync(path.join(root, name), text)
-  }
-  return root
-}

@@ -1,5 +1,6 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { listFiles, packageOf } from '../files.ts'
 import { findMarkers, type Hit } from './markers.ts'
 import { countWords, coverCode, type Kind, lineAt, type Passage } from './passage.ts'
 import { passagesOfComments, passagesOfDocument } from './plain-text.ts'
@@ -17,18 +18,14 @@ export interface Survey {
   hits: Place[]
 }
 
-const IGNORED = /(^|\/)(node_modules|\.next|\.threefold|migrations|test-results|dist)(\/|$)/
 const FILES = '**/*.{ts,tsx,md,sh,yaml,yml,cfg,conf,sql,ini,lua,css}'
 const ROOT_FILES = '{*.md,*.ts,*.yaml,docs/**/*.md,.ci/*}'
 
 /** Hits and words of every package, app, folder of infra, e2e and the documents of the root. */
 export function surveyLanguage(root: string): Survey[] {
-  const files = [
-    ...globSync(`{apps,packages,infra,e2e}/${FILES}`, { cwd: root, exclude: isIgnored }),
-    ...globSync(ROOT_FILES, { cwd: root }),
-  ]
+  const files = listFiles(root, `{apps,packages,infra,e2e}/${FILES}`, ROOT_FILES)
   const surveys = new Map<string, Survey>()
-  for (const file of new Set(files.filter((name) => !isIgnored(name)))) {
+  for (const file of files) {
     const name = packageOf(file)
     const survey = surveys.get(name) ?? { package: name, words: 0, hits: [] }
     surveys.set(name, survey)
@@ -41,15 +38,6 @@ export function surveyLanguage(root: string): Survey[] {
     }
   }
   return [...surveys.values()].toSorted((a, b) => a.package.localeCompare(b.package))
-}
-
-const isIgnored = (file: string) => IGNORED.test(file)
-
-/** `packages/session/src/x.ts` -> `session`; documents of the root and `docs/` -> `docs`. */
-export function packageOf(file: string): string {
-  const [top = '', name = ''] = file.split('/')
-  if (/^(apps|packages|infra)$/.test(top)) return name.includes('.') ? top : name
-  return top === 'e2e' ? 'e2e' : 'docs'
 }
 
 export function passagesOf(file: string, text: string): Passage[] {
