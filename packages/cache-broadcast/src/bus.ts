@@ -13,7 +13,7 @@ import {
   readOptions,
 } from './bus-input.ts'
 import { emit, forward, leave } from './bus-scripts.ts'
-import { createRedisStore } from './cache/redis-level.ts'
+import { createRedisLevel } from './cache/redis-level.ts'
 import { createClock } from './clock.ts'
 import { createEntries } from './entries.ts'
 import { CacheError } from './errors.ts'
@@ -184,7 +184,7 @@ export function createBus(options: BusOptions): Bus {
         publish({ script: forward, message: { kind: 'floor' }, body, wait: undefined }),
       attach: (sink: Sink) => tagged.attach(sink),
       store: (cache, { hasTags = false } = {}) =>
-        createRedisStore({
+        createRedisLevel({
           ...{ cache, keys, claimMs, call, publish },
           applied: () => tail.last(),
           ensureListed: () => (hasTags ? tagged.ensure() : undefined),

@@ -1,7 +1,7 @@
 import { createBatch } from '@repo/concurrency'
 import type { Bus } from './bus-api.ts'
 import { checkWait, checkWhole, readOptions } from './bus-input.ts'
-import { clear, drop } from './cache/scripts.ts'
+import { clear, drop } from './invalidate-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
 import type { Delivery } from './link.ts'
 import type { Message } from './message.ts'

@@ -5,25 +5,24 @@ import { CacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import { checkKey, toKeys } from '../names.ts'
 import { createCodec } from './codec.ts'
-import { createTickets, type Read } from './fences.ts'
-import { createKeeper } from './keeper.ts'
-import { createClaims } from './load-claims.ts'
-import { createLoading } from './load.ts'
-import { createLocalStore, type Entry } from './memory-level.ts'
+import { createInvalidationSink } from './invalidation-sink.ts'
+import { createLoadClaims } from './load-claims.ts'
+import { createLoads } from './loads.ts'
+import { createMemoryLevel, createMemoryWriter, type Entry } from './memory-level.ts'
 import { createNotices } from './notices.ts'
-import { createSink } from './on-invalidation.ts'
 import { type CacheOptions, readCacheOptions } from './options.ts'
-import { createReads } from './read.ts'
-import { createStats } from './stats.ts'
-import type { Cache } from './types.ts'
+import { createReads } from './reads.ts'
+import { createTickets, type Read } from './tickets.ts'
+import { type Cache, createStats } from './types.ts'
 
-/** Keys of one `getMany` that are read and loaded at once. */
+/** Keys of one `getMany` that are read and loaded at the same time. */
 const WINDOW = 1_024
 
 /**
- * A cache in two levels, this process and Redis, that is never wrong: what was invalidated before a
- * read began is not served to it, on any instance, by a load that was under way or by an instance
- * that was cut off. See the README for what holds when Redis is away.
+ * A cache in two levels: the memory of this process, and Redis. A read never returns a value that was
+ * invalidated with a barrier before the read began (I1), on any instance. This also holds for a load
+ * that was in flight, and for an instance that was cut off. The README lists the outcomes when Redis
+ * is unavailable.
  *
  * @throws CacheError `bad-option`
  */
@@ -33,7 +32,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const { link } = bus
   const { clock, lease } = link
   const stats = createStats()
-  const local = createLocalStore<T>(settings)
+  const memory = createMemoryLevel<T>(settings)
   const tickets = createTickets()
   const store = link.store(name, { hasTags: settings.tags !== undefined })
   const notices = createNotices(name, link.log)
@@ -41,10 +40,10 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     stats.unreadable += 1
     notices.note('unreadable', error)
   })
-  const keeper = createKeeper({ local, settings, now: () => clock.exact() })
-  const claims = createClaims(store, link.claimMs, () => (stats.refused += 1))
-  const loading = createLoading<T>({
-    ...{ settings, store, codec, keeper, claims, stats, notices },
+  const writer = createMemoryWriter({ memory, settings, now: () => clock.exact() })
+  const claims = createLoadClaims(store, link.claimMs, () => (stats.refused += 1))
+  const loads = createLoads<T>({
+    ...{ settings, store, codec, writer, claims, stats, notices },
     refresh: (key) => reads.refresh(key),
   })
   const flights = createSingleFlight<T | undefined, void, Read<T | undefined>>({
@@ -57,58 +56,58 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     onEnd: (read) => tickets.close(read),
   })
   const reads = createReads<T>({
-    ...{ settings, link, local, tickets, flights, store, loading, keeper, stats, notices },
+    ...{ settings, link, memory, tickets, flights, store, loads, writer, stats, notices },
   })
-  const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
+  const sink = createInvalidationSink({ cache: name, memory, tickets, flights, settings, clock })
   const detach = link.attach(sink)
-  let closed = false
+  let isClosed = false
 
-  function slow(key: string, entry: Entry<T> | undefined): Promise<T | undefined> {
+  function getSlowly(key: string, entry: Entry<T> | undefined): Promise<T | undefined> {
     try {
-      if (closed) throw new CacheError('closed', `the cache ${name} was closed`)
+      if (isClosed) throw new CacheError('closed', `the cache ${name} was closed`)
       checkKey(key)
     } catch (error) {
       return Promise.reject(error)
     }
     const nowMs = clock.exact()
-    const informed = nowMs < lease.untilMs
-    if (entry && informed && nowMs < entry.staleUntilMs) {
+    const isInformed = nowMs < lease.untilMs
+    if (entry && isInformed && nowMs < entry.staleUntilMs) {
       stats.staleHits += 1
-      entry.used = true
-      if (local.isDue(entry, nowMs)) reads.refresh(key)
+      entry.isUsed = true
+      if (memory.isDue(entry, nowMs)) reads.refresh(key)
       return Promise.resolve(entry.value)
     }
-    // Without news a read that began before this call may return too old a value (I1).
-    return informed ? flights.join(key) : flights.joinLater(key)
+    // Without a lease, a read that began before this call may return a value that is too old (I1).
+    return isInformed ? flights.join(key) : flights.joinLater(key)
   }
 
   function get(key: string): Promise<T | undefined> {
-    const entry = local.entries.get(key)
+    const entry = memory.entries.get(key)
     if (entry !== undefined) {
       const nowMs = clock.turn()
       if (nowMs < entry.freshUntilMs && nowMs < lease.untilMs) {
         stats.hits += 1
         const { promise } = entry
-        const wasUsed = entry.used
-        entry.used = true
+        const wasUsed = entry.isUsed
+        entry.isUsed = true
         if (promise !== undefined) return promise
-        // The promise takes 40 bytes: an entry that is read once has none.
+        // The promise takes 40 bytes, so an entry that is read once has no promise.
         return wasUsed
           ? (entry.promise = Promise.resolve(entry.value))
           : Promise.resolve(entry.value)
       }
     }
-    return slow(key, entry)
+    return getSlowly(key, entry)
   }
 
   return {
     name,
     peek(key) {
-      const entry = local.entries.get(key)
+      const entry = memory.entries.get(key)
       if (entry === undefined) return undefined
       const nowMs = clock.turn()
       if (nowMs >= entry.freshUntilMs || nowMs >= lease.untilMs) return undefined
-      entry.used = true
+      entry.isUsed = true
       stats.hits += 1
       return entry.value
     },
@@ -121,19 +120,19 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
         for (const value of await Promise.all(all.slice(at, at + WINDOW).map(get))) {
           values.push(value)
         }
-        await turn() // other work of this process, between the keys
+        await turn() // other work of this process runs between the keys
       }
       return values
     },
-    async set(key, value, setting) {
+    async set(key, value, setOptions) {
       checkKey(key)
-      const { wait, ttlMs: ownTtlMs = ttlMs } = readOptions('set', setting)
+      const { wait, ttlMs: setTtlMs = ttlMs } = readOptions('set', setOptions)
       checkWait(wait)
-      if (typeof ownTtlMs !== 'number' || !(ownTtlMs > 0 && ownTtlMs <= MAX_LIFE_MS)) {
+      if (typeof setTtlMs !== 'number' || !(setTtlMs > 0 && setTtlMs <= MAX_LIFE_MS)) {
         throw new CacheError('bad-option', `ttlMs must be above 0 and at most ${MAX_LIFE_MS}`)
       }
       const encoded = codec.encode(codec.represent(value, key), key)
-      const freshMs = Math.ceil(keeper.spread(ownTtlMs))
+      const freshMs = Math.ceil(writer.spread(setTtlMs))
       const lifeMs = Math.ceil(freshMs + staleMs + failSafeMs)
       const { kind, rest } = encoded
       const ticket = tickets.open(key)
@@ -141,7 +140,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
         const delivery = await store.put(key, { kind, rest, freshMs, lifeMs }, { wait })
         tickets.fence(key, delivery.n)
         flights.detach(key)
-        keeper.keepLoaded(ticket, encoded, delivery.n, freshMs)
+        writer.writeLoaded(ticket, encoded, delivery.n, freshMs)
         return delivery
       } finally {
         tickets.close(ticket)
@@ -159,11 +158,11 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
       return expired
     },
     clear: (delivery) => bus.clear(name, delivery),
-    stats: () => ({ ...stats, entries: local.entries.size, ...local.totals }),
+    stats: () => ({ ...stats, entries: memory.entries.size, ...memory.totals }),
     close() {
-      closed = true
+      isClosed = true
       detach()
-      // Without news nothing may be kept, nor what is still under way.
+      // Nothing may stay in memory without invalidations, nor be stored by a read in flight.
       sink.clear(Number.MAX_SAFE_INTEGER)
     },
   }

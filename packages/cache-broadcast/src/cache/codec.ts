@@ -1,26 +1,24 @@
 import { CacheError } from '../errors.ts'
-import { checkTagsOfValue } from '../names.ts'
-import { deepFreeze } from './freeze.ts'
+import { checkTagsOfValue, tagName } from '../names.ts'
 import type { Settings } from './options.ts'
-import { decodeValue, encodeRest } from './value.ts'
 
 /** A value as every instance serves it: parsed from its JSON. */
 export interface Represented<T> {
   value: T | undefined
-  /** Its JSON; undefined: the source has nothing. */
+  /** The JSON of the value; undefined: the source has no value. */
   text: string | undefined
 }
 
-/** A value ready to be stored. */
+/** A value that is ready to be stored. */
 export interface Encoded<T> {
   value: T | undefined
   tags: string[]
   kind: 'V' | 'T' | 'N'
-  /** What follows version and age. */
+  /** The part of the stored text after version and freshness. */
   rest: string
 }
 
-/** A stored value as it was read. */
+/** A stored value that was read. */
 export interface Decoded<T> {
   value: T | undefined
   tags: string[]
@@ -29,9 +27,9 @@ export interface Decoded<T> {
   size: number
 }
 
-/** Between values and what lies in Redis. */
+/** Converts between the values of a cache and the text that Redis stores. */
 export function createCodec<T>(
-  { parse, tags, maxValueBytes, name, freeze: isFrozen }: Settings<T>,
+  { parse, tags: tagsOf, maxValueBytes, name, freeze: isFrozen }: Settings<T>,
   onUnreadable: (error: unknown) => void,
 ) {
   function toValue(text: string): T {
@@ -43,11 +41,27 @@ export function createCodec<T>(
     return isFrozen ? deepFreeze(value) : value
   }
 
+  /** The tags of a value; undefined: the cache declares no tags. @throws CacheError `bad-key` */
+  function readTags(value: T, key: string): string[] | undefined {
+    if (!tagsOf) return undefined
+    let tags: unknown
+    try {
+      tags = tagsOf(value, key)
+    } catch (cause) {
+      const message = `${name} "${key}": \`tags\` threw: ${reasonOf(cause)}`
+      throw new CacheError('bad-key', message, { cause })
+    }
+    // Its rejection must not end the process.
+    if (tags instanceof Promise) tags.catch(() => undefined)
+    return checkTagsOfValue(tags)
+  }
+
   return {
     /**
-     * What all instances serve for a value that was loaded or set: the result of `parse` for its JSON.
-     * No instance serves the original, which may have what JSON has not (a Date, NaN, undefined).
-     * @throws CacheError `unserialisable`: it has no JSON, or `parse` refuses that
+     * Returns the value that all instances serve for a loaded or set value: the result of `parse` for
+     * its JSON. No instance serves the original, which may hold data that JSON cannot hold (a Date,
+     * NaN, undefined).
+     * @throws CacheError `unserialisable`: it has no JSON, or `parse` refuses the JSON
      */
     represent(value: T | undefined, key: string): Represented<T> {
       if (value === undefined) return { value, text: undefined }
@@ -68,10 +82,10 @@ export function createCodec<T>(
         const message = `${name} "${key}": more than ${maxValueBytes} bytes`
         throw new CacheError('too-large', message)
       }
-      const of = tags && tagsOf(tags, value, key)
-      return { value, tags: of ?? [], ...encodeRest(of, text) }
+      const tags = readTags(value, key)
+      return { value, tags: tags ?? [], ...encodeRest(tags, text) }
     },
-    /** Undefined for what this version of the program cannot read: it is as good as absent. */
+    /** Undefined for a value that this release cannot read: it counts as absent. */
     decode(stored: string, key: string): Decoded<T> | undefined {
       const read = decodeValue(stored)
       if (!read) {
@@ -83,30 +97,90 @@ export function createCodec<T>(
       if (kind === 'N') return { value: undefined, tags: [], version, freshUntilMs, size }
       try {
         const value = toValue(read.text)
-        // A tag that it was stored without would not invalidate it here.
-        if (tags && !tagsOf(tags, value, key).every((tag) => read.tags?.includes(tag))) {
-          throw new TypeError('it was stored without one of its tags')
+        // A tag that is not stored with the value would not invalidate it here.
+        if (tagsOf && !readTags(value, key)?.every((tag) => read.tags?.includes(tag))) {
+          throw new TypeError('one of its tags is not stored with it')
         }
         return { value, tags: read.tags ?? [], version, freshUntilMs, size }
       } catch (error) {
-        onUnreadable(error) // written by another release: loaded again
+        onUnreadable(error) // another release wrote it: it is loaded again
         return undefined
       }
     },
   }
+}
 
-  function tagsOf(make: NonNullable<typeof tags>, value: T, key: string): string[] {
-    let of: unknown
-    try {
-      of = make(value, key)
-    } catch (cause) {
-      const message = `${name} "${key}": \`tags\` threw: ${reasonOf(cause)}`
-      throw new CacheError('bad-key', message, { cause })
-    }
-    // Its rejection must not end the process.
-    if (of instanceof Promise) of.catch(() => undefined)
-    return checkTagsOfValue(of)
+/**
+ * A value in Redis: kind, version (16 digits), the time until which it is fresh (13 digits, ms by the
+ * clock of Redis), then its JSON. Kind `T` has the length (6 digits) and the names of its tags before
+ * the JSON. Scripts compare versions as text.
+ * - `V` a value of a cache that declares no tags
+ * - `T` a value of a cache that declares tags; it may have no tag
+ * - `N` the source has no value
+ */
+export interface StoredValue {
+  kind: 'V' | 'T' | 'N'
+  version: number
+  freshUntilMs: number
+  /** Undefined: a member that declares no tags stored the value. */
+  tags: string[] | undefined
+  text: string
+}
+
+/** The length of kind, version and freshness. */
+const HEADER = 30
+
+/**
+ * Encodes the part of a stored value after version and freshness.
+ * @param tags undefined: the cache declares no tags
+ */
+export function encodeRest(tags: string[] | undefined, text: string | undefined) {
+  if (text === undefined) return { kind: 'N', rest: '' } as const
+  if (!tags) return { kind: 'V', rest: text } as const
+  const names = tags.map(tagName).join(',')
+  return { kind: 'T', rest: `${String(names.length).padStart(6, '0')}${names}${text}` } as const
+}
+
+export function encodeValue(
+  { kind, rest }: { kind: StoredValue['kind']; rest: string },
+  version: string,
+  freshUntilMs: number,
+): string {
+  return `${kind}${version.padStart(16, '0')}${String(freshUntilMs).padStart(13, '0')}${rest}`
+}
+
+/** Undefined for text in a format of another release. */
+export function decodeValue(stored: string): StoredValue | undefined {
+  const kind = stored[0]
+  const version = Number(stored.slice(1, 17))
+  const freshUntilMs = Number(stored.slice(17, HEADER))
+  if (kind === 'V' || kind === 'N') {
+    return { kind, version, freshUntilMs, tags: undefined, text: stored.slice(HEADER) }
   }
+  if (kind !== 'T') return undefined
+  const start = HEADER + 6
+  const end = start + Number(stored.slice(HEADER, start))
+  const names = stored.slice(start, end)
+  const tags = names === '' ? [] : decodeTags(names)
+  return tags && { kind, version, freshUntilMs, tags, text: stored.slice(end) }
+}
+
+/** Undefined for names that another release encoded in another form. */
+function decodeTags(names: string): string[] | undefined {
+  try {
+    return names.split(',').map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+}
+
+/** Freezes a value and everything in it: all readers share it, so none may change it. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  if (ArrayBuffer.isView(value)) return value // cannot be frozen
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return value
 }
 
 function reasonOf(error: unknown): string {
@@ -121,5 +195,5 @@ function toJson(value: unknown, name: string, key: string): string {
   } catch (error) {
     cause = error
   }
-  throw new CacheError('unserialisable', `${name} "${key}": no JSON can be made of it`, { cause })
+  throw new CacheError('unserialisable', `${name} "${key}": the value has no JSON`, { cause })
 }

@@ -3,7 +3,7 @@ import { connectRedis, type RedisConnection } from '@repo/redis'
 import { describe, expect, findRawErrors, findRawErrorsOfOptions, test } from '@repo/testing'
 import { type Bus, type Cache, CacheError, createBus, createCache } from '../index.ts'
 import { createMemoryBus } from '../memory.ts'
-import { streamOf } from '../next/body.ts'
+import { streamOf } from '../next/entries.ts'
 import { createNextHandler, type NextCacheHandler } from '../next/next.ts'
 
 const isCoded = (error: unknown) => error instanceof CacheError

@@ -132,7 +132,7 @@ const MUTANTS: [mutant: string, edit: Edit][] = [
     'all reads are sent at once',
     ['cache/redis-level.ts', 'maxCalls: KEYS, maxBytes: KEYS', 'maxCalls: MANY'],
   ],
-  ['all values are stored at once', ['cache/fills.ts', 'inFlight < SCRIPTS)', 'true)']],
+  ['all values are stored at once', ['cache/redis-writes.ts', 'inFlight < SCRIPTS)', 'true)']],
 ]
 
 test.for(MUTANTS)(

@@ -1,35 +1,42 @@
+import type { Decoded, Encoded } from './codec.ts'
+import type { Settings } from './options.ts'
+import type { Ticket } from './tickets.ts'
+
 /**
- * A value in the memory of this process. Times are its monotonic time in whole ms: V8 stores a whole
- * number below 2^31 in the entry, and any other number in an object of its own.
+ * A value in the memory of this process. Times are the monotonic time of the process in whole ms: V8
+ * stores a whole number below 2^31 in the entry, and any other number in a separate object.
  */
 export interface Entry<T> {
-  /** Undefined: the source has nothing. */
+  /** Undefined: the source has no value. */
   readonly value: T | undefined
-  /** Made by the second hit, so that a later one makes nothing. */
+  /** The second hit creates it, so that a later hit creates no object. */
   promise: Promise<T | undefined> | undefined
   /** All entries of the log up to this number are older than the value. */
   readonly version: number
   freshUntilMs: number
-  /** Until when it may be served while it is loaded anew. */
+  /** Until then the value may be served while it is loaded again. */
   staleUntilMs: number
-  /** Until when it may be served at all. */
+  /** Until then the value may be served at all. */
   endsAtMs: number
-  /** Read since the hand last passed. */
-  used: boolean
+  /** Whether the entry was read since the hand last passed it. */
+  isUsed: boolean
   readonly bytes: number
   readonly tags: readonly string[]
 }
 
-/** After so many entries that needed no room made, the hand starts over. */
-const STILL = 1_000
+/** After this number of puts that evicted nothing, the hand starts at the oldest entry again. */
+const IDLE_PUTS = 1_000
+/** Estimated memory of an entry beside its JSON and key, in bytes; `bench/memory.ts` measures it. */
+const OVERHEAD = 180
 
-export type LocalStore<T> = ReturnType<typeof createLocalStore<T>>
+export type MemoryLevel<T> = ReturnType<typeof createMemoryLevel<T>>
 
 /**
- * The first level: bounded in entries and in bytes. Who has to go is found as by CLOCK (Corbató
- * 1968): the oldest that was not read since the hand last passed it, so that a hit costs one write.
+ * The values in the memory of this process, within a limit of entries and of bytes (I10). It evicts as
+ * CLOCK does (Corbató 1968): the oldest entry that was not read since the hand last passed it. A hit
+ * costs one write.
  */
-export function createLocalStore<T>({
+export function createMemoryLevel<T>({
   maxEntries,
   maxBytes,
 }: {
@@ -37,29 +44,29 @@ export function createLocalStore<T>({
   maxBytes: number
 }) {
   let entries: Map<string, Entry<T>> = new Map()
-  let tagged = new Map<string, Set<string>>()
+  let keysByTag = new Map<string, Set<string>>()
   const totals = { bytes: 0, evicted: 0 }
-  /** When a refresh may be tried again, for the few entries that wait for it. */
+  /** The time of the next refresh, for the few entries that wait for it. */
   const postponed = new WeakMap<Entry<T>, number>()
-  /** No entry is of a lower version. */
-  let oldest = Number.POSITIVE_INFINITY
-  // Kept while it moves, for a Map finds its first entry only behind all that went before it; no
-  // longer, for it keeps alive what the Map has outgrown.
+  /** No entry has a lower version. */
+  let oldestVersion = Number.POSITIVE_INFINITY
+  // An iterator stays open while entries are evicted, because a new one first skips all deleted
+  // entries. It is closed after that, because it holds the outgrown tables of the Map in memory.
   let hand: MapIterator<[string, Entry<T>]> | undefined
-  let still = 0
+  let idlePuts = 0
 
   function remove(key: string, entry: Entry<T>) {
     entries.delete(key)
     totals.bytes -= entry.bytes
     for (const tag of entry.tags) {
-      const of = tagged.get(tag)
-      of?.delete(key)
-      if (of?.size === 0) tagged.delete(tag)
+      const keys = keysByTag.get(tag)
+      keys?.delete(key)
+      if (keys?.size === 0) keysByTag.delete(tag)
     }
   }
 
   function makeRoom() {
-    still = 0
+    idlePuts = 0
     while (entries.size > maxEntries || totals.bytes > maxBytes) {
       hand ??= entries.entries()
       const { value: next } = hand.next()
@@ -68,11 +75,11 @@ export function createLocalStore<T>({
         continue
       }
       const [key, entry] = next
-      if (entry.used) {
-        entry.used = false
+      if (entry.isUsed) {
+        entry.isUsed = false
         entry.promise = undefined
         entries.delete(key)
-        entries.set(key, entry) // behind the hand, which meets it again
+        entries.set(key, entry) // the hand passes it again after all others
       } else {
         remove(key, entry)
         totals.evicted += 1
@@ -80,7 +87,7 @@ export function createLocalStore<T>({
     }
   }
 
-  const store = {
+  const level = {
     /** Replaced by `clear`. */
     entries,
     totals,
@@ -91,22 +98,22 @@ export function createLocalStore<T>({
         remove(key, before)
       }
       entries.set(key, entry)
-      if (entry.version < oldest) oldest = entry.version
+      if (entry.version < oldestVersion) oldestVersion = entry.version
       totals.bytes += entry.bytes
       for (const tag of entry.tags) {
-        const of = tagged.get(tag)
-        if (of) of.add(key)
-        else tagged.set(tag, new Set([key]))
+        const keys = keysByTag.get(tag)
+        if (keys) keys.add(key)
+        else keysByTag.set(tag, new Set([key]))
       }
       if (entries.size > maxEntries || totals.bytes > maxBytes) makeRoom()
-      else if (hand && (still += 1) === STILL) hand = undefined
+      else if (hand && (idlePuts += 1) === IDLE_PUTS) hand = undefined
     },
-    /** Forgets the key if what is kept is older than n. */
+    /** Removes the value of the key if it is older than n. */
     drop(key: string, n: number): void {
       const entry = entries.get(key)
       if (entry && entry.version < n) remove(key, entry)
     },
-    /** What is kept of the keys or tags and is older than n. */
+    /** The entries of the keys or tags that are older than n. */
     olderThan(n: number, { keys = [], tags = [] }: { keys?: string[]; tags?: string[] }) {
       const found = new Map<string, Entry<T>>()
       function find(key: string) {
@@ -114,26 +121,86 @@ export function createLocalStore<T>({
         if (entry && entry.version < n) found.set(key, entry)
       }
       for (const key of keys) find(key)
-      for (const tag of tags) for (const key of tagged.get(tag) ?? []) find(key)
+      for (const tag of tags) for (const key of keysByTag.get(tag) ?? []) find(key)
       return found
     },
     remove,
-    /** No refresh of the entry is tried before `untilMs`. */
+    /** The entry is not refreshed before `untilMs`. */
     postpone: (entry: Entry<T>, untilMs: number) => void postponed.set(entry, untilMs),
     isDue: (entry: Entry<T>, nowMs: number) => nowMs >= (postponed.get(entry) ?? 0),
     /**
-     * Forgets everything that is older than n. Newer entries go too, and are read from Redis again:
-     * to look at each of a million entries would block the event loop for longer than a second.
+     * Removes everything that is older than n. Newer entries are removed too, and are read from Redis
+     * again: to check each of a million entries would block the event loop for more than a second.
      */
     clear(n: number): void {
-      if (oldest >= n) return
+      if (oldestVersion >= n) return
       entries = new Map()
-      store.entries = entries
-      tagged = new Map()
+      level.entries = entries
+      keysByTag = new Map()
       hand = undefined
-      oldest = Number.POSITIVE_INFINITY
+      oldestVersion = Number.POSITIVE_INFINITY
       totals.bytes = 0
     },
   }
-  return store
+  return level
+}
+
+export type MemoryWriter<T> = ReturnType<typeof createMemoryWriter<T>>
+
+/** Puts values into the memory level, unless an invalidation has fenced their ticket (I2). */
+export function createMemoryWriter<T>({
+  memory,
+  settings,
+  now,
+}: {
+  memory: MemoryLevel<T>
+  settings: Settings<T>
+  now: () => number
+}) {
+  const { localTtlMs, staleMs, failSafeMs, retryAfterMs, jitter } = settings
+
+  /** Changes a time to live at random, by at most the jitter of the cache. */
+  function spread(ms: number): number {
+    return ms * (1 + jitter * (2 * Math.random() - 1))
+  }
+
+  /** @param freshMs the remaining time of freshness; below 0: the time since it ended */
+  function write(
+    ticket: Ticket,
+    { value, tags }: { value: T | undefined; tags: string[] },
+    { version, freshMs, size }: { version: number; freshMs: number; size: number },
+  ): void {
+    // I2: an invalidation overtook this value.
+    if (ticket.fence > version) return
+    const atMs = Math.floor(now())
+    const staleUntilMs = atMs + Math.floor(freshMs + staleMs)
+    memory.put(ticket.key, {
+      value,
+      promise: undefined,
+      version,
+      freshUntilMs: atMs + Math.floor(Math.min(freshMs, spread(localTtlMs))),
+      staleUntilMs,
+      endsAtMs: staleUntilMs + Math.floor(failSafeMs),
+      isUsed: false,
+      bytes: (size + ticket.key.length) * 2 + OVERHEAD,
+      tags,
+    })
+  }
+
+  return {
+    spread,
+    writeLoaded(ticket: Ticket, encoded: Encoded<T>, version: number, freshMs: number): void {
+      write(ticket, encoded, { version, freshMs, size: encoded.rest.length })
+    },
+    writeStored(ticket: Ticket, decoded: Decoded<T>, nowMs: number): void {
+      const { version, size } = decoded
+      write(ticket, decoded, { version, freshMs: decoded.freshUntilMs - nowMs, size })
+    },
+    /** A load failed and this entry is served instead: no load is tried for `retryAfterMs`. */
+    postponeBridging(entry: Entry<T>): void {
+      const retryAtMs = Math.floor(now() + retryAfterMs)
+      memory.postpone(entry, retryAtMs)
+      entry.staleUntilMs = Math.max(entry.staleUntilMs, Math.min(retryAtMs, entry.endsAtMs))
+    },
+  }
 }

@@ -3,13 +3,13 @@ import type { ConnectionLog } from '@repo/redis'
 /** A degraded mode that continues is logged once in this time. */
 const LOG_EVERY_MS = 60_000
 
-/** A mode in which a cache answers, but does not do all of its work. */
+/** Modes in which a cache serves reads, but does not do all of its work. */
 const MODES = {
-  unreadable: 'stored values are refused by `parse` and loaded again',
-  unserialisable: 'loaded values are refused: their JSON is not what `parse` accepts',
-  'too-large': 'loaded values are over maxValueBytes and stored nowhere',
+  unreadable: '`parse` refuses stored values, which are loaded again',
+  unserialisable: '`parse` refuses the JSON of loaded values',
+  'too-large': 'loaded values are over maxValueBytes and are not stored',
   'not-stored': 'loaded values could not be stored in Redis',
-  outage: 'reads do without Redis',
+  outage: 'reads are served without Redis',
   next: 'calls of Next fail, and count as a miss or as not stored',
 }
 
@@ -32,7 +32,7 @@ export function createNotices(cache: string, log: ConnectionLog | undefined) {
       try {
         log.warn(fields, `cache ${cache}: ${MODES[mode]}: ${reason}`)
       } catch {
-        // The mode is counted; a log that throws must not fail a read.
+        // The mode is counted. A log that throws must not fail a read.
       }
     },
   }

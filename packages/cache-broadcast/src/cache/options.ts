@@ -4,65 +4,68 @@ import { CacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import { checkName } from '../names.ts'
 
-/** A Map has no more. */
-export const MOST_ENTRIES = 2 ** 24
-const MOST_VALUE_BYTES = 64 * 1_024 * 1_024
+/** A Map cannot hold more entries. */
+export const MAX_ENTRIES = 2 ** 24
+const MAX_VALUE_BYTES = 64 * 1_024 * 1_024
 
-/** What to do about a read when Redis does not answer. */
+/** The outcome of a read when Redis is unavailable. */
 export type Outage =
-  /** Load it, and store it nowhere. */
+  /** Load the value, and do not store it. */
   | 'bypass'
-  /** Serve what this instance still knows, however it was invalidated since; else load it. */
+  /** Serve the value in memory, even if it was invalidated since; otherwise load it. */
   | 'stale'
   /** Reject with `unavailable` or `timeout`. */
   | 'fail'
 
-/** What a cache needs; see the README for the defaults. */
+/** Options of a cache; the README lists the defaults. */
 export interface CacheOptions<T> {
   bus: Bus
-  /** Unique on the bus: caches of the same name, on all instances, are one. */
+  /** Unique on the bus: caches of the same name, on all instances, are one cache. */
   name: string
   /**
-   * Gets a value from its source; undefined: the source has nothing. All readers on all instances get
-   * the result of `parse` for its JSON. `signal` is aborted after `loadTimeoutMs`.
+   * Gets a value from its source; undefined: the source has no value. All readers on all instances
+   * receive the result of `parse` for its JSON. `signal` is aborted after `loadTimeoutMs`.
    */
   load: (key: string, context: { readonly signal: AbortSignal }) => Promise<T | undefined>
-  /** Makes a value of its parsed JSON, for instance a zod schema's `parse`. A stored value that it refuses is loaded again. */
+  /**
+   * Converts the parsed JSON of a value to the value, such as the `parse` of a zod schema. A stored
+   * value that it refuses is loaded again.
+   */
   parse: (stored: unknown) => T
-  /** For how long a value is fresh, in ms, ±`jitter`. */
+  /** How long a value is fresh, in ms, ±`jitter`. */
   ttlMs?: number
-  /** For how long at most this process asks no one, in ms. */
+  /** How long a value is served from memory before Redis is read again, in ms. */
   localTtlMs?: number
-  /** For how long it is remembered that the source has nothing, in ms; 0: not at all. */
+  /** How long the absence of a value is cached, in ms; 0: it is not cached. */
   negativeTtlMs?: number
-  /** After `ttlMs`, for how long a value is served while it is loaded anew behind, in ms. */
+  /** How long a value is served after `ttlMs` while it is loaded in the background, in ms. */
   staleMs?: number
-  /** After that, for how long a value is served when loading it fails, in ms. */
+  /** How long a value is served after that when its load fails, in ms. */
   failSafeMs?: number
-  /** After a failed load that a value bridged, how long until the next try, in ms. */
+  /** The time from a failed load to the next attempt, while a value is served instead, in ms. */
   retryAfterMs?: number
-  /** Share by which lives are spread, so that what was stored together does not end together. */
+  /** Share by which times to live vary, so that values stored together do not end together. */
   jitter?: number
-  /** Invalidated by these too (`bus.invalidateTag`). */
+  /** The tags of a value: `bus.invalidateTag` invalidates the value by each of them. */
   tags?: (value: T, key: string) => string[]
-  /** Entries kept in this process. */
+  /** Entries in the memory of this process, at most. */
   maxEntries?: number
-  /** Memory of this process that entries may take, in bytes, as estimated from their JSON. */
+  /** Memory of this process for entries, in bytes, as estimated from their JSON. */
   maxBytes?: number
-  /** A larger value (bytes of JSON) is served to those who wait for it, and stored nowhere. */
+  /** A larger value (bytes of JSON) is served to the callers that wait for it, and not stored. */
   maxValueBytes?: number
   loadTimeoutMs?: number
   outage?: Outage
-  /** Deep-freezes values before they are shared. */
+  /** Deep-freezes values before callers share them. */
   freeze?: boolean
 }
 
 export type Settings<T> = Required<Omit<CacheOptions<T>, 'tags'>> & Pick<CacheOptions<T>, 'tags'>
 
-/** Reads each option once, fills in the defaults and checks all. @throws CacheError `bad-option` */
+/** Reads each option once, adds the defaults and checks all options. @throws CacheError `bad-option` */
 export function readCacheOptions<T>(options: CacheOptions<T>): Settings<T> {
-  const given = copyOf(options)
-  const { ttlMs = 600_000 } = given
+  const chosen = copyOf(options)
+  const { ttlMs = 600_000 } = chosen
   checkWhole('ttlMs', ttlMs, 1, MAX_LIFE_MS)
   const {
     localTtlMs = Math.min(ttlMs, 60_000),
@@ -77,11 +80,11 @@ export function readCacheOptions<T>(options: CacheOptions<T>): Settings<T> {
     loadTimeoutMs = 10_000,
     outage = 'bypass',
     freeze = true,
-  } = given
-  const lives = { ttlMs, localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
+  } = chosen
+  const times = { ttlMs, localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
   const limits = { maxEntries, maxBytes, maxValueBytes, loadTimeoutMs }
-  const settings = { ...given, ...lives, ...limits, jitter, outage, freeze }
-  checkWays(settings)
+  const settings = { ...chosen, ...times, ...limits, jitter, outage, freeze }
+  checkBehaviour(settings)
   checkNumbers(settings)
   return settings
 }
@@ -94,7 +97,7 @@ function copyOf<T>(options: CacheOptions<T>): CacheOptions<T> {
   }
 }
 
-function checkWays<T>({ bus, name, load, parse, tags, outage, freeze }: Settings<T>) {
+function checkBehaviour<T>({ bus, name, load, parse, tags, outage, freeze }: Settings<T>) {
   checkName('cache', name)
   checkMethods('bus', bus, ['invalidate', 'clear'])
   checkFunction('load', load)
@@ -108,17 +111,17 @@ function checkWays<T>({ bus, name, load, parse, tags, outage, freeze }: Settings
 
 function checkNumbers<T>({ jitter, ...settings }: Settings<T>) {
   const { localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs } = settings
-  const lives = { localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
-  for (const [option, ms] of Object.entries(lives)) checkWhole(option, ms, 0, MAX_LIFE_MS)
+  const times = { localTtlMs, negativeTtlMs, staleMs, failSafeMs, retryAfterMs }
+  for (const [option, ms] of Object.entries(times)) checkWhole(option, ms, 0, MAX_LIFE_MS)
   if (Math.max(settings.ttlMs, negativeTtlMs) * 1.5 + staleMs + failSafeMs > MAX_LIFE_MS) {
-    const options = 'ttlMs, negativeTtlMs, staleMs and failSafeMs'
-    throw new CacheError('bad-option', `${options}: a value may live for half a day at most`)
+    const sum = '1.5 times the larger of ttlMs and negativeTtlMs, plus staleMs and failSafeMs'
+    throw new CacheError('bad-option', `${sum}, must be at most ${MAX_LIFE_MS} ms`)
   }
   if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 0.5)) {
     throw new CacheError('bad-option', 'jitter must be a number from 0 to 0.5')
   }
-  checkWhole('maxEntries', settings.maxEntries, 1, MOST_ENTRIES)
+  checkWhole('maxEntries', settings.maxEntries, 1, MAX_ENTRIES)
   checkWhole('maxBytes', settings.maxBytes, 1, Number.MAX_SAFE_INTEGER)
-  checkWhole('maxValueBytes', settings.maxValueBytes, 1, MOST_VALUE_BYTES)
+  checkWhole('maxValueBytes', settings.maxValueBytes, 1, MAX_VALUE_BYTES)
   checkWhole('loadTimeoutMs', settings.loadTimeoutMs, 1, MAX_LIFE_MS)
 }

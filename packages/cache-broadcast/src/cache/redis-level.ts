@@ -9,64 +9,67 @@ import { tagName } from '../names.ts'
 import { createPace } from '../pace.ts'
 import type { Publish } from '../publish.ts'
 import { list, runBatch } from '../run-script.ts'
-import { createFills } from './fills.ts'
-import { offer, peek } from './offer-scripts.ts'
-import { createPuts } from './puts.ts'
-import { CLAIMED, countOf, toAnswers, toReading, UNREAD } from './readings.ts'
-import { createStoreClaims } from './redis-claims.ts'
-import { ANSWER_BYTES, claim, commit, expire, read } from './scripts.ts'
+import { createRedisClaims } from './load-claims.ts'
+import { createFills, createPuts } from './redis-writes.ts'
+import { ANSWER_BYTES, claim, commit, expire, offer, peek, read } from './scripts.ts'
 
 /** Keys of one script: more would occupy Redis for too long. */
 const BATCH = 64
-/** Keys that are read at once: further ones wait unsent. */
+/** Keys that are read at the same time. Further keys wait before they are sent. */
 const KEYS = 512
 /** Scripts of one call in flight. */
 const SCRIPTS = 8
 /** Keys of one entry of the log. */
 const CHUNK = 100
 
-export interface RedisStoreOptions {
+/** The replies of `read` and `claim` for a key; see their scripts. */
+const CLAIMED = '1'
+const BUSY = '2'
+const HELD = '3'
+const UNREAD = '4'
+
+export interface RedisLevelOptions {
   cache: string
   keys: BusKeys
   claimMs: number
   call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
   publish: Publish
-  /** The last entry that this process applied. */
+  /** The number of the last entry that this process applied. */
   applied: () => number
   /** Lists the caches with tags before their first read or write; undefined: they are listed. */
   ensureListed: () => Promise<void> | undefined
-  /** Redis answered with less than this process has applied. */
+  /** Redis replied with a lower number than this process has applied. */
   onRegress: () => void
 }
 
-/** The second level in Redis. */
-export function createRedisStore(options: RedisStoreOptions): Store {
+/** The values of a cache in Redis, which all instances share. */
+export function createRedisLevel(options: RedisLevelOptions): Store {
   const { keys, call, claimMs, publish } = options
   const clearField = keys.clearField(options.cache)
   const prefix = keys.valuePrefix(options.cache)
-  const tokens = `${randomUUID().slice(0, 8)}.`
-  const tokenRun = { count: 0 }
+  const tokenPrefix = `${randomUUID().slice(0, 8)}.`
+  let tokens = 0
   const nameOf = (key: string) => valueKey(prefix, key)
   // A deadline counts from when a script is sent, and other callers are served between the scripts.
-  const reads = createPace({ maxCalls: KEYS, maxBytes: KEYS })
-  const singles = createPace()
+  const pace = createPace({ maxCalls: KEYS, maxBytes: KEYS })
+  const singlePace = createPace()
   let averageBytes = 0
-  const claims = createStoreClaims({
+  const claims = createRedisClaims({
     meta: keys.meta,
     nameOf,
     claimMs,
     call,
-    pace: reads,
+    pace,
     averageBytes: () => averageBytes,
   })
 
   function nextToken(): string {
-    tokenRun.count += 1
-    return tokens + tokenRun.count
+    tokens += 1
+    return tokenPrefix + tokens
   }
 
-  /** A server that knows less than was applied here has lost invalidations: trust none of its values. */
-  function checked(n: unknown, appliedBefore: number): string {
+  /** A server with a lower number has lost invalidations, so none of its values may be served. */
+  function checkNumber(n: unknown, appliedBefore: number): string {
     if (Number(n) < appliedBefore) {
       options.onRegress()
       throw new CacheError('unavailable', 'Redis has lost entries of the log')
@@ -76,43 +79,45 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   async function readMany(wanted: string[]): Promise<Reading[]> {
     const size = Math.max(1, Math.min(READS, Math.floor(ANSWER_BYTES / (averageBytes + 1))))
-    if (wanted.length <= size) return readSome(wanted)
-    return (await Promise.all(chunksOf(wanted, size).map(readSome))).flat()
+    if (wanted.length <= size) return readChunk(wanted)
+    return (await Promise.all(chunksOf(wanted, size).map(readChunk))).flat()
   }
 
-  async function readSome(wanted: string[]): Promise<Reading[]> {
+  async function readChunk(wanted: string[]): Promise<Reading[]> {
     const token = nextToken()
     const names = [keys.meta, ...wanted.map(nameOf)]
     const args = [clearField, keys.tagPrefix, token, claimMs]
-    claims.waits(wanted.length)
+    claims.noteRequested(wanted.length)
     let [appliedBefore, reply]: [number, unknown] = [0, undefined]
     try {
       await Promise.resolve() // so that all reads of this tick are counted
       const listing = options.ensureListed()
-      const reading = reads({
+      const reading = pace({
         bytes: wanted.length,
         run() {
           appliedBefore = options.applied()
-          args[3] = claims.time()
+          args[3] = claims.validMs()
           return call((client) => runBatch(client, read, names, args))
         },
       })
       reply = listing ? (await Promise.all([reading, listing]))[0] : await reading
     } finally {
-      claims.waited(wanted.length)
+      claims.noteReplied(wanted.length)
     }
     const [head = '', ...answers] = toAnswers(reply, wanted.length)
     const space = head.indexOf(' ')
-    const version = checked(head.slice(0, space), appliedBefore)
-    const ours = { token, version, nowMs: Number(head.slice(space + 1)) }
-    claims.taken(countOf(answers, CLAIMED))
-    learn(answers)
-    if (!answers.includes(UNREAD)) return answers.map((answer) => toReading(answer, ours))
+    const version = checkNumber(head.slice(0, space), appliedBefore)
+    const granted = { token, version, nowMs: Number(head.slice(space + 1)) }
+    claims.noteTaken(countOf(answers, CLAIMED))
+    noteSizes(answers)
+    if (!answers.includes(UNREAD)) return answers.map((answer) => toReading(answer, granted))
     const later = await readMany(wanted.filter((_, i) => answers[i] === UNREAD))
-    return answers.map((answer) => (answer === UNREAD && later.shift()) || toReading(answer, ours))
+    return answers.map(
+      (answer) => (answer === UNREAD && later.shift()) || toReading(answer, granted),
+    )
   }
 
-  function learn(values: string[]) {
+  function noteSizes(values: string[]) {
     let bytes = 0
     for (const value of values) bytes += value.length
     averageBytes += (bytes / values.length - averageBytes) / 4
@@ -122,8 +127,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const names = [keys.meta, ...fills.map(({ key }) => nameOf(key))]
     const each = fills.flatMap(({ token, lifeMs, value }) => [token, lifeMs, value])
     const args = [clearField, keys.tagPrefix, ...each]
-    learn(fills.map(({ value }) => value))
-    claims.committed(fills.length)
+    noteSizes(fills.map(({ value }) => value))
+    claims.noteCommitted(fills.length)
     const stored = list(await call((client) => runBatch(client, commit, names, args)))
     return stored.map((isStored) => isStored === 1)
   })
@@ -132,20 +137,20 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const token = nextToken()
     const names = [keys.meta, ...wanted.map(nameOf)]
     let appliedBefore = 0
-    const reply = await reads({
+    const reply = await pace({
       bytes: wanted.length,
       run() {
         appliedBefore = options.applied()
-        return call((client) => runBatch(client, claim, names, [token, claims.time()]))
+        return call((client) => runBatch(client, claim, names, [token, claims.validMs()]))
       },
     })
     const [n, now, ...answers] = list(reply)
-    const ours = { token, version: checked(n, appliedBefore), nowMs: Number(now) }
-    claims.taken(countOf(answers.map(String), CLAIMED))
-    return answers.map((answer) => toReading(answer, ours))
+    const granted = { token, version: checkNumber(n, appliedBefore), nowMs: Number(now) }
+    claims.noteTaken(countOf(answers.map(String), CLAIMED))
+    return answers.map((answer) => toReading(answer, granted))
   })
 
-  async function expireSome(
+  async function expireChunk(
     expired: string[],
     bridgeMs: number,
     wait: DeliveryOptions['wait'],
@@ -176,8 +181,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
       const names = [keys.meta, nameOf(key)]
       const run = () => call((client) => runBatch(client, peek, names, args))
-      const [n, now, value] = list(await singles({ bytes: 0, run }))
-      checked(n, appliedBefore)
+      const [n, now, value] = list(await singlePace({ bytes: 0, run }))
+      checkNumber(n, appliedBefore)
       return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
     },
     async offer(key, { lifeMs, value }) {
@@ -185,16 +190,40 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const args = [clearField, keys.tagPrefix, lifeMs, value]
       const names = [keys.meta, nameOf(key)]
       const run = () => call((client) => runBatch(client, offer, names, args))
-      return 1 === (await singles({ bytes: value.length, run }))
+      return 1 === (await singlePace({ bytes: value.length, run }))
     },
     async expire(expired, bridgeMs, { wait }) {
       const chunks = chunksOf(expired, CHUNK)
-      // Entries are applied in order: the members that applied the last one applied all.
+      // Entries are applied in order: a member that applied the last entry has applied all.
       const last = chunks.pop() ?? []
-      for (const some of chunksOf(chunks, SCRIPTS)) {
-        await Promise.all(some.map((chunk) => expireSome(chunk, bridgeMs, undefined)))
+      for (const group of chunksOf(chunks, SCRIPTS)) {
+        await Promise.all(group.map((chunk) => expireChunk(chunk, bridgeMs, undefined)))
       }
-      return expireSome(last, bridgeMs, wait)
+      return expireChunk(last, bridgeMs, wait)
     },
   }
+}
+
+/** The reply of `read` as a list: its head, then the answer for each key. */
+function toAnswers(reply: unknown, keys: number): string[] {
+  const answers = typeof reply === 'string' ? reply.split('\n') : list(reply).map(String)
+  if (answers.length === keys + 1) return answers
+  throw new TypeError(`the script \`read\` returned ${answers.length - 1} answers for ${keys} keys`)
+}
+
+/** An answer of `read` or `claim` for one key. */
+function toReading(
+  answer: unknown,
+  { token, version, nowMs }: { token: string; version: string; nowMs: number },
+): Reading {
+  const mark = String(answer)
+  if (mark === CLAIMED) return { outcome: 'claimed', token, version, nowMs }
+  if (mark === BUSY) return { outcome: 'busy' }
+  return mark === HELD ? { outcome: 'held' } : { outcome: 'hit', value: mark, nowMs }
+}
+
+function countOf(answers: string[], mark: string): number {
+  let count = 0
+  for (const answer of answers) if (answer === mark) count += 1
+  return count
 }

@@ -1,6 +1,49 @@
 import { script } from '@repo/redis'
 import { NOW, publishing } from '../append-script.ts'
-import { VALID } from './valid-script.ts'
+
+/**
+ * What makes a stored value invalid: being older than the cache's last `clear`, the bus's `floor`,
+ * or the last invalidation of one of its tags. What is older than the last softening of one of its
+ * tags is not fresh, and invalid when the time to bridge is over.
+ * A value that was stored without tags (`V`) is invalid too if it is older than the last invalidation
+ * of any tag, in a cache whose other members store tags.
+ * `meta`, `now`, `tagPrefix` and `more`, the names of further tags, are defined by the script.
+ */
+const VALID = /* lua */ `
+  local least = meta[2] or ''
+  if meta[3] and meta[3] > least then least = meta[3] end
+  local function claimKey(key) return string.sub(key, 1, -2) .. 'l' end
+  local function tagsOf(value)
+    local keys = {}
+    local names = more
+    if string.byte(value) == 84 then
+      names = more .. ',' .. string.sub(value, 37, 36 + tonumber(string.sub(value, 31, 36)))
+    end
+    for name in string.gmatch(names, '[^,]+') do keys[#keys + 1] = tagPrefix .. name end
+    return keys
+  end
+  local function held(value)
+    local version = string.sub(value, 2, 17)
+    if version < least then return false end
+    if meta[4] and version < meta[4] and string.byte(value) == 86 then return false end
+    if string.byte(value) ~= 84 and more == '' then return value end
+    local soft = false
+    local keys = tagsOf(value)
+    if #keys == 0 then return value end
+    for _, tag in ipairs(redis.call('MGET', unpack(keys))) do
+      if tag then
+        if string.sub(tag, 1, 16) > version then return false end
+        if string.sub(tag, 17, 32) > version then
+          local untilMs = string.sub(tag, 33)
+          if untilMs ~= '' and tonumber(untilMs) <= now then return false end
+          soft = true
+        end
+      end
+    end
+    if not soft then return value end
+    return string.sub(value, 1, 17) .. '0000000000000' .. string.sub(value, 31)
+  end
+`
 
 /** Bytes of the values in one answer, beside the first one: more would occupy Redis for too long. */
 export const ANSWER_BYTES = 262_144
@@ -122,22 +165,6 @@ export const extend = script({
 })
 
 /**
- * Invalidates keys: no stored value is left, and no load under way can store one.
- * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3 ms for which nothing may be stored
- */
-export const drop = publishing(/* lua */ `
-    local gone = {}
-    for i = 5, #KEYS do
-      gone[#gone + 1] = KEYS[i]
-      gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'
-    end
-    redis.call('DEL', unpack(gone))
-    if ARGV[3] ~= '0' then
-      for i = 2, #gone, 2 do redis.call('SET', gone[i], 'hold', 'PX', ARGV[3]) end
-    end
-`)
-
-/**
  * Ends the freshness of keys; what is stored may bridge the gap for a while.
  * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3 ms that it may
  */
@@ -170,5 +197,41 @@ export const put = publishing(/* lua */ `
     redis.call('DEL', unpack(claims))
 `)
 
-/** Makes every value of a cache invalid. As `publishing`; ARGV: 3 the cache's clear field. */
-export const clear = publishing(`redis.call('HSET', KEYS[1], ARGV[3], n)`)
+/**
+ * Reads a value and claims nothing.
+ * KEYS: 1 meta · 2 value
+ * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 further tags that may invalidate it, their
+ * names with commas between
+ * Returns { last number, now in ms, the value or nil }.
+ */
+export const peek = script({
+  keys: 2,
+  lua: /* lua */ `
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
+    local tagPrefix, more = ARGV[2], ARGV[3]
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    ${VALID}
+    local value = redis.call('GET', KEYS[2])
+    return { meta[1] or '0', now, value and held(value) or nil }
+  `,
+})
+
+/**
+ * Stores a value, unless it is invalid or one of a higher version is there.
+ * KEYS: 1 meta · 2 value
+ * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 life in ms · 4 value
+ * Returns 1 if it was stored, else 0.
+ */
+export const offer = script({
+  keys: 2,
+  lua: /* lua */ `
+    local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
+    local tagPrefix, more, now = ARGV[2], '', 0
+    ${VALID}
+    local there = redis.call('GETRANGE', KEYS[2], 1, 16)
+    if there > string.sub(ARGV[4], 2, 17) or not held(ARGV[4]) then return 0 end
+    redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3])
+    return 1
+  `,
+})

@@ -102,13 +102,16 @@ test.for([true, false].flatMap((soft) => CASES.map((it) => [...it, soft] as cons
 const MUTANTS: [mutant: string, edit: Edit][] = [
   [
     'untagged entries stay in memory',
-    ['cache/on-invalidation.ts', 'if (!hasTags) local.clear(n)', ''],
+    ['cache/invalidation-sink.ts', 'if (!hasTags) memory.clear(n)', ''],
   ],
   [
     'untagged values stay valid in Redis',
-    ['cache/valid-script.ts', 'and version < meta[4] and', 'and false and'],
+    ['cache/scripts.ts', 'and version < meta[4] and', 'and false and'],
   ],
-  ['stored tags are not checked', ['cache/codec.ts', 'if (tags && !', 'if (false && tags && !']],
+  [
+    'stored tags are not checked',
+    ['cache/codec.ts', 'if (tagsOf && !', 'if (false && tagsOf && !'],
+  ],
   [
     'no cache is listed',
     ['tag-scripts.ts', "if added == '' then return names end", 'do return {} end'],

@@ -1,47 +1,91 @@
 import type { InvalidateOptions } from '../bus-api.ts'
 import type { Delivery, DeliveryOptions } from '../link.ts'
-import type { Stats } from './stats.ts'
 
-/** Counts since the cache was made, and what is kept now. */
+/** Counts since the cache was created. */
+export interface Stats {
+  /** Reads that were served from memory. */
+  hits: number
+  /** Reads that were served from Redis. */
+  storeHits: number
+  /** Runs of the loader. */
+  loads: number
+  /** Runs of the loader that failed. */
+  loadFailures: number
+  /** Reads that were served a value that was no longer fresh, while it was loaded again. */
+  staleHits: number
+  /** Reads that were served a value that was no longer fresh, because the load failed. */
+  bridged: number
+  /** Loaded values that were not stored: invalidated during the load, or Redis failed. */
+  refused: number
+  /** Loaded values over `maxValueBytes`: served, and not stored. */
+  tooLarge: number
+  /** Stored values that `parse` refused, or in the format of a later release: loaded again. */
+  unreadable: number
+  /** Pauses in which a read waited for the load of another instance. */
+  waits: number
+  /** Reads that Redis did not serve because it was unavailable. */
+  outages: number
+}
+
+export function createStats(): Stats {
+  return {
+    hits: 0,
+    storeHits: 0,
+    loads: 0,
+    loadFailures: 0,
+    staleHits: 0,
+    bridged: 0,
+    refused: 0,
+    tooLarge: 0,
+    unreadable: 0,
+    waits: 0,
+    outages: 0,
+  }
+}
+
+/** Counts since the cache was created, and the present size of the memory level. */
 export interface CacheStats extends Stats {
-  /** What this process keeps: entries, their estimated bytes, and how many had to go. */
+  /** Entries in memory. */
   entries: number
+  /** The estimated memory of the entries, in bytes. */
   bytes: number
+  /** Entries that were removed because the memory level was full. */
   evicted: number
 }
 
 /** How a value is set. */
 export interface SetOptions extends DeliveryOptions {
-  /** Instead of the cache's. */
+  /** Replaces the `ttlMs` of the cache. */
   ttlMs?: number | undefined
 }
 
 /**
  * Values of one kind by their key (text of 1 to 512 bytes).
- * @throws CacheError `bad-key` for any other key; from what changes something also `unavailable`,
- * `timeout` (repeating is safe), `rejected`, `closed`
+ * @throws CacheError `bad-key` for any other key. A call that changes a value also throws
+ * `unavailable`, `timeout` (repeating the call is safe), `rejected` or `closed`
  */
 export interface Cache<T> {
   readonly name: string
-  /** What this process may serve without asking anyone; undefined also where it knows nothing. */
+  /** The fresh value in memory, without a request; undefined: it is not in memory. */
   peek(key: string): T | undefined
   /**
-   * The value, loaded if need be, once for all who wait for it; undefined: the source has nothing.
-   * @throws what the loader throws; CacheError `load-timeout`, `unserialisable`, and with
+   * The value. If it is in no level, it is loaded once for all callers. Undefined: the source has no
+   * value.
+   * @throws the error of the loader; CacheError `load-timeout`, `unserialisable`, and with
    * `outage: 'fail'` also `unavailable` and `timeout`
    */
   get(key: string): Promise<T | undefined>
-  /** `get` of each key, in their order: in one round trip, and of many keys some at a time. */
+  /** The values of the keys, in their order. Keys are read together, at most 1,024 at a time. */
   getMany(keys: string[]): Promise<(T | undefined)[]>
   /** Stores a value for all instances. @throws CacheError `unserialisable`, `too-large` */
   set(key: string, value: T | undefined, options?: SetOptions): Promise<Delivery>
-  /** What was known of the keys is never served again, not even when loading fails. */
+  /** Drops the values of the keys. They are never served again, even if a load fails. */
   invalidate(keys: string | string[], options?: InvalidateOptions): Promise<Delivery>
-  /** Has the keys loaded anew; what was known may bridge that, within `staleMs` and `failSafeMs`. */
+  /** Ends the freshness of the keys. The values may be served within `staleMs` and `failSafeMs`. */
   expire(keys: string | string[], options?: DeliveryOptions): Promise<Delivery>
-  /** `invalidate` of everything. */
+  /** Drops all values of the cache. */
   clear(options?: DeliveryOptions): Promise<Delivery>
   stats(): CacheStats
-  /** Keeps nothing and reads nothing any more; what is in Redis stays. */
+  /** Empties the memory level and ends all reads; the values in Redis stay. */
   close(): void
 }

@@ -3,8 +3,10 @@ import { copyMutant, type Edit } from '@repo/testing'
 
 /** What is taken out of the program, one at a time, to see that the checker notices. */
 const MUTANTS: Record<string, Edit[]> = {
-  'no fence': [['cache/keeper.ts', 'if (ticket.fence > version) return', '']],
-  'no tombstone': [['cache/scripts.ts', "gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", '']],
+  'no fence': [['cache/memory-level.ts', 'if (ticket.fence > version) return', '']],
+  'no tombstone': [
+    ['invalidate-scripts.ts', "gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", ''],
+  ],
   'no lease': [
     ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
     ['lease.ts', 'this.untilMs = 0', ''],

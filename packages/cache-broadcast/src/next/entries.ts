@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { Tickets } from '../cache/fences.ts'
-import type { Entry, LocalStore } from '../cache/memory-level.ts'
-import { decodeValue, encodeRest, encodeValue } from '../cache/value.ts'
+import { decodeValue, encodeRest, encodeValue } from '../cache/codec.ts'
+import type { Entry, MemoryLevel } from '../cache/memory-level.ts'
+import type { Tickets } from '../cache/tickets.ts'
 import type { Clock } from '../clock.ts'
 import { CacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import type { Lease } from '../lease.ts'
 import type { Store } from '../link.ts'
 import { checkTagsOfValue } from '../names.ts'
-import { readBody } from './body.ts'
 import type { createPositions } from './positions.ts'
 
-/** What Next stores (next/cache, `CacheEntry`); times in s, but `timestamp` in ms. */
+/** An entry of Next (next/cache, `CacheEntry`); times in s, but `timestamp` in ms. */
 export interface NextEntry {
   value: ReadableStream<Uint8Array>
   tags: string[]
@@ -21,64 +20,69 @@ export interface NextEntry {
   revalidate: number
 }
 
-/** An entry as it is kept: its bytes, and all but its stream. */
+/** An entry in memory: its bytes, and its fields without the stream. */
 export interface StoredEntry {
   entry: Omit<NextEntry, 'value'>
   body: Uint8Array
 }
 
-export interface Found extends StoredEntry {
-  /** -1: one of its tags is no longer fresh; Next serves it and makes it anew. */
+export interface FoundEntry extends StoredEntry {
+  /** -1: one of its tags is no longer fresh. Next serves the entry and renders it again. */
   revalidate: number
 }
 
 export interface NextState {
   clock: Clock
   lease: Lease
-  local: LocalStore<StoredEntry>
+  memory: MemoryLevel<StoredEntry>
   tickets: Tickets
   positions: ReturnType<typeof createPositions>
   store: Store
 }
 
-/** Next judges ages itself: only tags end the freshness of what is stored. */
+/** Next checks ages itself: only a tag ends the freshness of a stored entry. */
 const NEVER_MS = 9_999_999_999_999
 
 /** Next allows 128 tags of an entry, and adds those of its path. */
 const MAX_TAGS = 256
-const HASHED = 'sha256:'
+const HASH_PREFIX = 'sha256:'
+/** The longest key that is not replaced by its hash, in UTF-16 units. */
+const MAX_KEY_LENGTH = 170
 
-/** Next's entries in both levels. */
+/** Reads and writes the entries of Next in memory and in Redis. */
 export function createNextEntries(open: () => NextState, maxValueBytes: number) {
-  function keep(key: string, stored: StoredEntry, version: number, tags: string[]) {
-    const { local, clock } = open()
+  function writeToMemory(key: string, stored: StoredEntry, version: number, tags: string[]) {
+    const { memory, clock } = open()
     const nowMs = clock.exact()
     const endsAtMs = nowMs + Math.min(stored.entry.expire * 1_000, MAX_LIFE_MS)
     const entry: Entry<StoredEntry> = {
-      ...{ version, tags, endsAtMs, value: stored, promise: undefined, used: false },
+      ...{ version, tags, endsAtMs, value: stored, promise: undefined, isUsed: false },
       freshUntilMs: endsAtMs,
       staleUntilMs: endsAtMs,
       bytes: stored.body.byteLength + key.length * 2 + 500,
     }
-    local.put(key, entry)
+    memory.put(key, entry)
   }
 
   return {
-    /** Only if it was judged by all these soft tags before: news of them has come here since. */
-    local(cacheKey: string, softTags: string[]): Found | undefined {
-      const key = keyOf(cacheKey)
-      const { local, clock, lease } = open()
-      const kept = local.entries.get(key)
+    /**
+     * Finds an entry in memory. Each of the soft tags must have been read with the entry, because this
+     * process has received all invalidations of these tags since.
+     */
+    findInMemory(cacheKey: string, softTags: string[]): FoundEntry | undefined {
+      const key = toKey(cacheKey)
+      const { memory, clock, lease } = open()
+      const entry = memory.entries.get(key)
       const nowMs = clock.exact()
-      if (!kept?.value || nowMs >= lease.untilMs || nowMs >= kept.staleUntilMs) return undefined
-      if (!softTags.every((tag) => kept.tags.includes(tag))) return undefined
-      kept.used = true
-      const { revalidate } = kept.value.entry
-      return { ...kept.value, revalidate: nowMs < kept.freshUntilMs ? revalidate : -1 }
+      if (!entry?.value || nowMs >= lease.untilMs || nowMs >= entry.staleUntilMs) return undefined
+      if (!softTags.every((tag) => entry.tags.includes(tag))) return undefined
+      entry.isUsed = true
+      const { revalidate } = entry.value.entry
+      return { ...entry.value, revalidate: nowMs < entry.freshUntilMs ? revalidate : -1 }
     },
 
-    async remote(cacheKey: string, softTags: string[]): Promise<Found | undefined> {
-      const key = keyOf(cacheKey)
+    async findInRedis(cacheKey: string, softTags: string[]): Promise<FoundEntry | undefined> {
+      const key = toKey(cacheKey)
       checkTagsOfValue(softTags, MAX_TAGS)
       const { store, tickets } = open()
       const ticket = tickets.open(key)
@@ -87,34 +91,37 @@ export function createNextEntries(open: () => NextState, maxValueBytes: number) 
         const read = value === undefined ? undefined : decodeValue(value)
         const stored = read && toStored(read.text)
         if (!read || !stored) return undefined
-        const fresh = read.freshUntilMs > 0
-        // I2: overtaken by news, it may be served to this request, which began before.
-        if (fresh && ticket.fence <= read.version) {
-          keep(key, stored, read.version, [...new Set([...(read.tags ?? []), ...softTags])])
+        const isFresh = read.freshUntilMs > 0
+        // I2: this request began before the invalidation that fenced it, so it may be served.
+        if (isFresh && ticket.fence <= read.version) {
+          const tags = [...new Set([...(read.tags ?? []), ...softTags])]
+          writeToMemory(key, stored, read.version, tags)
         }
-        return { ...stored, revalidate: fresh ? stored.entry.revalidate : -1 }
+        return { ...stored, revalidate: isFresh ? stored.entry.revalidate : -1 }
       } finally {
         tickets.close(ticket)
       }
     },
 
     async store(cacheKey: string, { value, ...entry }: NextEntry): Promise<void> {
-      const key = keyOf(cacheKey)
+      const key = toKey(cacheKey)
       checkTagsOfValue(entry.tags, MAX_TAGS)
       checkTimes(entry)
       const { store, tickets, positions } = open()
       const ticket = tickets.open(key)
       try {
         const body = await readBody(value, maxValueBytes)
-        if (entry.expire <= 0) return // made anew by every request
-        // Begun at its timestamp, by this process's clock: what came later may not be in it.
+        if (entry.expire <= 0) return // each request renders it
+        // The render began at its timestamp, by the clock of this process: it may lack later changes.
         const version = positions.at(entry.timestamp)
         const text = JSON.stringify({ ...entry, body: Buffer.from(body).toString('base64') })
-        const stored = await store.offer(key, {
+        const isStored = await store.offer(key, {
           lifeMs: Math.ceil(Math.min(entry.expire * 1_000, MAX_LIFE_MS)),
           value: encodeValue(encodeRest(entry.tags, text), String(version), NEVER_MS),
         })
-        if (stored && ticket.fence <= version) keep(key, { entry, body }, version, entry.tags)
+        if (isStored && ticket.fence <= version) {
+          writeToMemory(key, { entry, body }, version, entry.tags)
+        }
       } finally {
         tickets.close(ticket)
       }
@@ -123,30 +130,65 @@ export function createNextEntries(open: () => NextState, maxValueBytes: number) 
 }
 
 /**
- * Whether Next would make the entry again: one of its tags was revalidated, or its age is over
- * `revalidate` (by the clocks that Next itself compares). Another instance may have done so already.
+ * Whether Next would render the entry again: one of its tags was revalidated, or it is older than
+ * `revalidate` (by the clocks that Next itself compares). Another instance may have rendered it.
  */
-export function isDueForRenewal({ entry, revalidate }: Found): boolean {
+export function isDueForRenewal({ entry, revalidate }: FoundEntry): boolean {
   return revalidate < 0 || Date.now() >= entry.timestamp + revalidate * 1_000
 }
 
+/** @throws CacheError `too-large`, `unserialisable`; the error that interrupts the stream */
+export async function readBody(stream: unknown, maxBytes: number): Promise<Uint8Array> {
+  if (!isStream(stream)) {
+    throw new CacheError('unserialisable', 'the value of an entry of Next must be a ReadableStream')
+  }
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of stream) {
+    if (!ArrayBuffer.isView(chunk)) {
+      throw new CacheError('unserialisable', 'the stream of an entry of Next must contain bytes')
+    }
+    bytes += chunk.byteLength
+    if (bytes > maxBytes) {
+      throw new CacheError('too-large', `an entry of Next has more than ${maxBytes} bytes`)
+    }
+    chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+  }
+  return new Uint8Array(Buffer.concat(chunks, bytes))
+}
+
+/** A new stream of the bytes, for one reader. */
+export function streamOf(body: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(body)
+      controller.close()
+    },
+  })
+}
+
+/** Also true for a stream of another realm, such as a sandbox of Next. */
+function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}
+
 /**
- * A key of Next as a key of the cache. A long one, or one that is not well-formed, is replaced by its
- * hash, so that two different keys have two names.
+ * The key of the cache for a key of Next. A long key, or one that is not well-formed, is replaced by
+ * its hash, so that two different keys have two names.
  * @throws CacheError `bad-key`
  */
-function keyOf(cacheKey: unknown): string {
-  if (typeof cacheKey !== 'string') throw new CacheError('bad-key', 'a key of Next is text')
-  const isShort = cacheKey.length > 0 && cacheKey.length <= 170
-  if (isShort && cacheKey.isWellFormed() && !cacheKey.startsWith(HASHED)) return cacheKey
-  return HASHED + createHash('sha256').update(Buffer.from(cacheKey, 'utf16le')).digest('hex')
+function toKey(cacheKey: unknown): string {
+  if (typeof cacheKey !== 'string') throw new CacheError('bad-key', 'a key of Next must be text')
+  const isShort = cacheKey.length > 0 && cacheKey.length <= MAX_KEY_LENGTH
+  if (isShort && cacheKey.isWellFormed() && !cacheKey.startsWith(HASH_PREFIX)) return cacheKey
+  return HASH_PREFIX + createHash('sha256').update(Buffer.from(cacheKey, 'utf16le')).digest('hex')
 }
 
 /** @throws CacheError `unserialisable` */
 function checkTimes({ stale, timestamp, expire, revalidate }: Omit<NextEntry, 'value'>): void {
   for (const [name, time] of Object.entries({ stale, timestamp, expire, revalidate })) {
     if (typeof time === 'number' && time >= 0) continue
-    throw new CacheError('unserialisable', `${name} of an entry of Next is no time`)
+    throw new CacheError('unserialisable', `${name} of an entry of Next must be 0 or above`)
   }
 }
 
@@ -167,7 +209,7 @@ function toStored(text: string): StoredEntry | undefined {
     expire: numberOf('expire'),
     revalidate: numberOf('revalidate'),
   }
-  // An entry with a time that is no number would never end.
+  // An entry with a time that is not a number would never end.
   if (!Object.values(times).every((time) => Number.isFinite(time) && time >= 0)) return undefined
   return { entry: { tags: tags.map(String), ...times }, body: Buffer.from(body, 'base64') }
 }

@@ -1,7 +1,7 @@
 import { expect, until } from '@repo/testing'
 import type { CacheHandler } from 'next/dist/server/lib/cache-handlers/types.d.ts'
 import { test } from '../open.fixture.ts'
-import { streamOf } from './body.ts'
+import { streamOf } from './entries.ts'
 import { createNextHandler, type NextCacheHandler } from './next.ts'
 
 function entryOf(text: string, tags: string[] = [], more: object = {}) {

@@ -1,24 +1,24 @@
 import type { Bus } from '../bus-api.ts'
 import { checkFunction, checkWhole, readOptions } from '../bus-input.ts'
-import { createTickets } from '../cache/fences.ts'
-import { createLocalStore } from '../cache/memory-level.ts'
+import { createInvalidationSink } from '../cache/invalidation-sink.ts'
+import { createMemoryLevel } from '../cache/memory-level.ts'
 import { createNotices, type Notices } from '../cache/notices.ts'
-import { createSink } from '../cache/on-invalidation.ts'
-import { MOST_ENTRIES } from '../cache/options.ts'
+import { MAX_ENTRIES } from '../cache/options.ts'
+import { createTickets } from '../cache/tickets.ts'
 import { CacheError, toCacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import { checkName, toTags } from '../names.ts'
-import { streamOf } from './body.ts'
 import {
   createNextEntries,
-  type Found,
+  type FoundEntry,
   isDueForRenewal,
   type NextEntry,
   type StoredEntry,
+  streamOf,
 } from './entries.ts'
 import { createPositions } from './positions.ts'
 
-/** What Next 16 asks of a handler of `cacheHandlers` (next/cache, `CacheHandler`). */
+/** A handler of the `cacheHandlers` of Next 16 (next/cache, `CacheHandler`). */
 export interface NextCacheHandler {
   get(cacheKey: string, softTags: string[]): Promise<NextEntry | undefined>
   set(cacheKey: string, pendingEntry: Promise<NextEntry>): Promise<void>
@@ -27,25 +27,27 @@ export interface NextCacheHandler {
   updateTags(tags: string[], durations?: { expire?: number }): Promise<void>
 }
 
-/** What a handler for Next needs. */
+/** Options of a handler for Next. */
 export interface NextHandlerOptions {
-  /** Asked for at the first use: nothing connects when Next imports the handler. */
+  /** Called at the first use, so that nothing connects when Next imports the handler. */
   bus: () => Bus
   name?: string
   maxEntries?: number
   maxBytes?: number
   /** An entry with a larger body is not stored. */
   maxValueBytes?: number
-  /** What went wrong in `get` and `set`, which then count as a miss and as not stored. */
+  /** Receives the errors of `get` and `set`, which then count as a miss and as not stored. */
   onError?: (error: unknown) => void
 }
 
-const MOST_BODY_BYTES = 64 * 1_024 * 1_024
+const MAX_BODY_BYTES = 64 * 1_024 * 1_024
 
 /**
- * A handler for `use cache: remote` (or any kind) that all instances share: an entry made on one is
- * found on all, and a tag revalidated on one is gone on all before `revalidateTag` resolves. Tags
- * are pushed by the bus, so no request asks for them.
+ * A handler for `use cache: remote` (or any kind) that all instances share. An entry that one instance
+ * renders is found on all. A tag that one instance revalidates is invalid on all before
+ * `revalidateTag` resolves. The bus sends the tags, so no request reads them.
+ *
+ * @throws CacheError `bad-option`
  */
 export function createNextHandler({
   bus: openBus,
@@ -57,9 +59,9 @@ export function createNextHandler({
 }: NextHandlerOptions): NextCacheHandler {
   checkFunction('bus', openBus)
   checkName('cache', name)
-  checkWhole('maxEntries', maxEntries, 1, MOST_ENTRIES)
+  checkWhole('maxEntries', maxEntries, 1, MAX_ENTRIES)
   checkWhole('maxBytes', maxBytes, 1, Number.MAX_SAFE_INTEGER)
-  checkWhole('maxValueBytes', maxValueBytes, 1, MOST_BODY_BYTES)
+  checkWhole('maxValueBytes', maxValueBytes, 1, MAX_BODY_BYTES)
   checkFunction('onError', onError)
   const pending = new Map<string, Promise<void>>()
   let opened: ReturnType<typeof open> | undefined
@@ -79,18 +81,18 @@ export function createNextHandler({
     const { link } = bus
     const { clock, lease } = link
     notices = createNotices(name, link.log)
-    const local = createLocalStore<StoredEntry>({ maxEntries, maxBytes })
+    const memory = createMemoryLevel<StoredEntry>({ maxEntries, maxBytes })
     const tickets = createTickets()
     const positions = createPositions(() => link.applied())
     const flights = { detach: () => undefined, detachAll: () => undefined }
     const settings = { tags: () => [], staleMs: MAX_LIFE_MS, failSafeMs: 0 }
-    const sink = createSink({ cache: name, local, tickets, flights, settings, clock })
-    link.attach(positions.noting(sink))
+    const sink = createInvalidationSink({ cache: name, memory, tickets, flights, settings, clock })
+    link.attach(positions.recording(sink))
     return {
       bus,
       lease,
       clock,
-      local,
+      memory,
       tickets,
       positions,
       store: link.store(name, { hasTags: true }),
@@ -100,15 +102,15 @@ export function createNextHandler({
   const entries = createNextEntries(() => (opened ??= open()), maxValueBytes)
 
   /** The entry in memory, unless it is due for renewal and another instance has renewed it. */
-  async function find(cacheKey: string, softTags: string[]): Promise<Found | undefined> {
-    const local = entries.local(cacheKey, softTags)
-    if (local && !isDueForRenewal(local)) return local
+  async function find(cacheKey: string, softTags: string[]): Promise<FoundEntry | undefined> {
+    const inMemory = entries.findInMemory(cacheKey, softTags)
+    if (inMemory && !isDueForRenewal(inMemory)) return inMemory
     try {
-      return (await entries.remote(cacheKey, softTags)) ?? local
+      return (await entries.findInRedis(cacheKey, softTags)) ?? inMemory
     } catch (error) {
-      if (!local) throw error
+      if (!inMemory) throw error
       report(error)
-      return local
+      return inMemory
     }
   }
 
@@ -131,15 +133,15 @@ export function createNextHandler({
       try {
         await entries.store(cacheKey, await pendingEntry)
       } catch (error) {
-        report(error) // an interrupted entry is not kept, nor one that Redis did not take
+        report(error) // the entry is not stored
       } finally {
         resolve()
         if (pending.get(cacheKey) === promise) pending.delete(cacheKey)
       }
     },
-    // Pushed by the bus: nothing to ask.
+    // The bus sends the tags, so there is nothing to read.
     refreshTags: async () => undefined,
-    // Soft tags are judged in `get`, by numbers of the log: clocks of instances are not compared.
+    // `get` checks soft tags by numbers of the log, so clocks of instances are not compared.
     getExpiration: async () => Number.POSITIVE_INFINITY,
     async updateTags(tags, durations) {
       const { bus } = (opened ??= open())
@@ -160,6 +162,6 @@ function toExpireMs(expire: unknown): number | undefined {
   if (typeof expire !== 'number' || !(expire >= 0)) {
     throw new CacheError('bad-option', 'durations.expire must be a number of seconds, 0 or above')
   }
-  // No entry lives for longer.
+  // No entry lives longer.
   return Math.ceil(Math.min(expire * 1_000, MAX_LIFE_MS))
 }

@@ -1,20 +1,21 @@
 import type { Sink } from '../link.ts'
 
-/** So many changes are remembered one by one. */
-const LENGTH = 1_000
+/** The number of changes that are recorded one by one. */
+const MAX_CHANGES = 1_000
 
 /**
- * How far this process had read the log at a past time of its own clock: the version of what was
- * begun then. Only changes that may invalidate it are remembered.
+ * Finds the number of the last entry of the log that this process had applied at a past time of its
+ * clock. This is the version of a render that began then. Only changes that may invalidate an entry
+ * are recorded.
  */
 export function createPositions(applied: () => number) {
   const changes: { atMs: number; before: number }[] = []
   const sinceMs = nowMs()
   let last = applied()
 
-  function note() {
+  function record() {
     changes.push({ atMs: nowMs(), before: last })
-    if (changes.length > LENGTH) changes.shift()
+    if (changes.length > MAX_CHANGES) changes.shift()
     last = applied()
   }
 
@@ -23,21 +24,21 @@ export function createPositions(applied: () => number) {
       if (ms < sinceMs) return 0
       return changes.find(({ atMs }) => atMs >= ms)?.before ?? applied()
     },
-    /** The same sink, each of whose changes is noted. */
-    noting(sink: Sink): Sink {
+    /** The same sink, whose changes are recorded. */
+    recording(sink: Sink): Sink {
       return {
         ...sink,
-        drop: (keys, n) => (note(), sink.drop(keys, n)),
-        soften: (keys, n) => (note(), sink.soften(keys, n)),
-        dropTags: (tags, n, isTagged) => (note(), sink.dropTags(tags, n, isTagged)),
-        softenTags: (tags, n, isTagged, ms) => (note(), sink.softenTags(tags, n, isTagged, ms)),
-        clear: (n) => (note(), sink.clear(n)),
+        drop: (keys, n) => (record(), sink.drop(keys, n)),
+        soften: (keys, n) => (record(), sink.soften(keys, n)),
+        dropTags: (tags, n, isTagged) => (record(), sink.dropTags(tags, n, isTagged)),
+        softenTags: (tags, n, isTagged, ms) => (record(), sink.softenTags(tags, n, isTagged, ms)),
+        clear: (n) => (record(), sink.clear(n)),
       }
     },
   }
 }
 
-/** As Next stamps its entries. */
+/** The time as Next stamps its entries. */
 function nowMs(): number {
   return performance.timeOrigin + performance.now()
 }

@@ -1,11 +1,11 @@
 import type { Flight } from '@repo/concurrency'
 
-/** Held by who is about to store something that may be older than what arrives meanwhile. */
+/** A ticket is open while work is in flight that may store a value in memory. */
 export interface Ticket {
   readonly key: string
   /** The highest number of an entry that invalidated the key since the ticket was opened. */
   fence: number
-  /** Another one of the same key. */
+  /** The next open ticket of the same key. */
   next: Ticket | undefined
 }
 
@@ -13,23 +13,23 @@ export interface Ticket {
 export interface Read<T> extends Flight<T>, Ticket {}
 
 /**
- * The fence of the first level (I2): an invalidation that overtakes a load, or the answer of Redis,
- * leaves its number on every ticket of the key, and nothing older than it is stored.
+ * The fence of the memory level (I2). An invalidation that overtakes a load, or a reply of Redis,
+ * leaves its number on each open ticket of the key. An older value is then not stored in memory.
  */
 export function createTickets() {
-  const open = new Map<string, Ticket>()
+  const openTickets = new Map<string, Ticket>()
 
   function fenceFrom(first: Ticket | undefined, n: number) {
-    for (let it = first; it; it = it.next) it.fence = Math.max(it.fence, n)
+    for (let ticket = first; ticket; ticket = ticket.next) ticket.fence = Math.max(ticket.fence, n)
   }
 
   function add(ticket: Ticket): void {
-    ticket.next = open.get(ticket.key)
-    open.set(ticket.key, ticket)
+    ticket.next = openTickets.get(ticket.key)
+    openTickets.set(ticket.key, ticket)
   }
 
   return {
-    /** Opens a ticket that the caller made, with the fence 0. */
+    /** Opens a ticket that the caller has created with the fence 0. */
     add,
     open(key: string): Ticket {
       const ticket: Ticket = { key, fence: 0, next: undefined }
@@ -38,17 +38,17 @@ export function createTickets() {
     },
     close(ticket: Ticket): void {
       const { key, next } = ticket
-      let before = open.get(key)
+      let before = openTickets.get(key)
       if (before !== ticket) {
         while (before && before.next !== ticket) before = before.next
         if (before) before.next = next
-      } else if (next) open.set(key, next)
-      else open.delete(key)
+      } else if (next) openTickets.set(key, next)
+      else openTickets.delete(key)
     },
-    fence: (key: string, n: number) => fenceFrom(open.get(key), n),
-    /** For what may concern any key: a tag, `clear`, a gap. */
+    fence: (key: string, n: number) => fenceFrom(openTickets.get(key), n),
+    /** Fences all keys, for a tag, `clear` or a gap in the log. */
     fenceAll(n: number): void {
-      for (const first of open.values()) fenceFrom(first, n)
+      for (const first of openTickets.values()) fenceFrom(first, n)
     },
   }
 }

@@ -1,39 +1,38 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { createDeadlines } from '@repo/concurrency'
 import { CacheError, toCacheError } from '../errors.ts'
 import type { Reading, Store } from '../link.ts'
-import type { createCodec, Decoded, Represented } from './codec.ts'
-import type { Ticket } from './fences.ts'
-import type { Keeper } from './keeper.ts'
-import type { createClaims } from './load-claims.ts'
+import { type createCodec, type Decoded, encodeValue, type Represented } from './codec.ts'
+import type { createLoadClaims } from './load-claims.ts'
+import type { MemoryWriter } from './memory-level.ts'
 import type { Notices } from './notices.ts'
-import type { Settings } from './options.ts'
-import { createLoaderRuns } from './run-loader.ts'
-import type { Stats } from './stats.ts'
-import { encodeValue } from './value.ts'
+import type { CacheOptions, Settings } from './options.ts'
+import type { Ticket } from './tickets.ts'
+import type { Stats } from './types.ts'
 
-export interface LoadingOptions<T> {
+export interface LoadsOptions<T> {
   settings: Settings<T>
   store: Store
   codec: ReturnType<typeof createCodec<T>>
-  keeper: Keeper<T>
-  claims: ReturnType<typeof createClaims>
+  writer: MemoryWriter<T>
+  claims: ReturnType<typeof createLoadClaims>
   stats: Stats
   notices: Notices
-  /** Serves a value and has it loaded anew behind. */
+  /** Loads a value again in the background. */
   refresh: (key: string) => void
 }
 
-/** What a load came to. */
+/** The outcome of a load. */
 export type Loaded<T> =
   | { outcome: 'value'; value: T | undefined }
   /** The loader failed; `bridge` may be served instead. */
   | { outcome: 'failed'; error: unknown; bridge: Decoded<T> | undefined }
-  /** Redis did not answer: nothing was loaded. */
-  | { outcome: 'away'; error: CacheError }
-  /** Somebody else is refreshing it. */
+  /** Redis was unavailable, and nothing was loaded. */
+  | { outcome: 'unavailable'; error: CacheError }
+  /** Another caller is refreshing the value. */
   | { outcome: 'busy' }
 
-/** An answer of the second level; `found`: the value, if it can be read. */
+/** A reply of the second level; `found`: the value, if this release can read it. */
 export interface Answer<T> {
   reading: Reading
   found: Decoded<T> | undefined
@@ -41,28 +40,29 @@ export interface Answer<T> {
 
 type Claimed = Extract<Reading, { outcome: 'claimed' }>
 
-/** Gets what is not in the first level: from the second, or from the source under a claim. */
-export function createLoading<T>(options: LoadingOptions<T>) {
-  const { settings, store, codec, keeper, claims, stats, notices } = options
+/** Gets a value that memory does not have: from Redis, or from the source under a claim. */
+export function createLoads<T>(options: LoadsOptions<T>) {
+  const { settings, store, codec, writer, claims, stats, notices } = options
   const { ttlMs, negativeTtlMs, staleMs, failSafeMs, loadTimeoutMs } = settings
   const runLoader = createLoaderRuns(settings.load, loadTimeoutMs)
 
-  function readOf(key: string, reading: Reading): Answer<T> {
+  function toAnswer(key: string, reading: Reading): Answer<T> {
     const found = reading.outcome === 'hit' ? codec.decode(reading.value, key) : undefined
     return { reading, found }
   }
 
-  /** Whether the answer is a fresh value, which is then in the first level too. */
+  /** Whether the answer is a fresh value. It is then in memory too, unless an invalidation arrived. */
   function serveFresh(ticket: Ticket, { reading, found }: Answer<T>): boolean {
     if (!found || reading.outcome !== 'hit' || found.freshUntilMs <= reading.nowMs) return false
-    keeper.keepStored(ticket, found, reading.nowMs)
+    writer.writeStored(ticket, found, reading.nowMs)
     stats.storeHits += 1
     return true
   }
 
   /**
-   * From the second level or the source; `refresh`: only if what is there is no longer fresh.
-   * @param answer of the second level, where there is one already
+   * Gets a value from Redis or the source.
+   * @param mode `refresh`: only if the stored value is no longer fresh
+   * @param answer of the second level, if it has replied already
    */
   async function fetch(
     ticket: Ticket,
@@ -72,16 +72,17 @@ export function createLoading<T>(options: LoadingOptions<T>) {
     const { key } = ticket
     const giveUpAtMs = performance.now() + loadTimeoutMs
     for (let waitMs = 2; ; waitMs = Math.min(waitMs * 2, 50)) {
-      const read = answer ?? (await store.read(key).then((it) => readOf(key, it), toCacheError))
+      const read =
+        answer ?? (await store.read(key).then((reading) => toAnswer(key, reading), toCacheError))
       answer = undefined
-      if (read instanceof CacheError) return { outcome: 'away', error: read }
+      if (read instanceof CacheError) return { outcome: 'unavailable', error: read }
       let reading: Reading | CacheError = read.reading
       let bridge: Decoded<T> | undefined
       if (reading.outcome === 'hit') {
         const { nowMs } = reading
         const { found } = read
         if (found) {
-          keeper.keepStored(ticket, found, nowMs)
+          writer.writeStored(ticket, found, nowMs)
           const freshMs = found.freshUntilMs - nowMs
           if (freshMs > 0 || (mode === 'read' && freshMs + staleMs > 0)) {
             stats.storeHits += 1
@@ -91,19 +92,19 @@ export function createLoading<T>(options: LoadingOptions<T>) {
           if (freshMs + staleMs + failSafeMs > 0) bridge = found
         }
         reading = await store.claim(key).catch(toCacheError)
-        if (reading instanceof CacheError) return { outcome: 'away', error: reading }
+        if (reading instanceof CacheError) return { outcome: 'unavailable', error: reading }
       }
       if (reading.outcome === 'claimed') return load(ticket, reading, bridge)
       if (reading.outcome === 'held') return load(ticket, undefined, bridge)
       if (mode === 'refresh') return { outcome: 'busy' }
-      // I6: another instance loads it, and prolongs its claim as long as it lives.
+      // I6: another instance loads the value, and prolongs its claim while it runs.
       if (performance.now() >= giveUpAtMs) return load(ticket, undefined, bridge)
       stats.waits += 1
       await pause(waitMs)
     }
   }
 
-  /** From the source; stored only under a claim that still stands when it is there. */
+  /** Loads from the source. The value is stored only if its claim is still valid then. */
   async function load(
     ticket: Ticket,
     claimed: Claimed | undefined,
@@ -122,7 +123,7 @@ export function createLoading<T>(options: LoadingOptions<T>) {
       if (error instanceof CacheError && error.code === 'unserialisable') {
         notices.note('unserialisable', error)
       }
-      if (claimed) giveUp(key, claimed.token)
+      if (claimed) release(key, claimed.token)
       return { outcome: 'failed', error, bridge }
     } finally {
       stopProlonging?.()
@@ -131,10 +132,9 @@ export function createLoading<T>(options: LoadingOptions<T>) {
 
   async function storeLoaded(ticket: Ticket, represented: Represented<T>, claimed: Claimed) {
     const { key } = ticket
-    const isNothing = represented.text === undefined
-    const lifeMs = keeper.spread(isNothing ? negativeTtlMs : ttlMs)
-    const freshMs = Math.round(lifeMs)
-    if (freshMs <= 0) return giveUp(key, claimed.token)
+    const isAbsent = represented.text === undefined
+    const freshMs = Math.round(writer.spread(isAbsent ? negativeTtlMs : ttlMs))
+    if (freshMs <= 0) return release(key, claimed.token)
     let encoded
     try {
       encoded = codec.encode(represented, key)
@@ -142,24 +142,61 @@ export function createLoading<T>(options: LoadingOptions<T>) {
       if (!(error instanceof CacheError) || error.code !== 'too-large') throw error
       stats.tooLarge += 1
       notices.note('too-large', error)
-      return giveUp(key, claimed.token)
+      return release(key, claimed.token)
     }
-    const bridgeMs = isNothing ? 0 : staleMs + failSafeMs
+    const bridgeMs = isAbsent ? 0 : staleMs + failSafeMs
     const fill = {
       token: claimed.token,
       lifeMs: freshMs + bridgeMs,
       value: encodeValue(encoded, claimed.version, claimed.nowMs + freshMs),
     }
     const stored = await store.commit(key, fill).catch(toCacheError)
-    if (stored === true) keeper.keepLoaded(ticket, encoded, Number(claimed.version), freshMs)
+    if (stored === true) writer.writeLoaded(ticket, encoded, Number(claimed.version), freshMs)
     else stats.refused += 1
     if (stored instanceof CacheError) notices.note('not-stored', stored)
   }
 
-  function giveUp(key: string, token: string) {
-    // Untold, the others wait until the claim ends by itself.
+  function release(key: string, token: string) {
+    // If this fails, other callers wait until the claim ends by itself.
     store.release(key, token).catch(() => (stats.refused += 1))
   }
 
-  return { fetch, load, readOf, serveFresh }
+  return { fetch, load, toAnswer, serveFresh }
+}
+
+/** The signal of one load, which is created only if the loader reads it. */
+class LoadContext {
+  #controller: AbortController | undefined
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  abort(error: CacheError): CacheError {
+    this.#controller?.abort(error)
+    return error
+  }
+}
+
+/**
+ * Runs a loader for at most `timeoutMs` of time in which this process runs. All loads share one timer.
+ * @throws CacheError `load-timeout`, or the error of the loader
+ */
+function createLoaderRuns<T>(load: CacheOptions<T>['load'], timeoutMs: number) {
+  const deadlines = createDeadlines({ ms: timeoutMs })
+
+  return function runLoader(key: string): Promise<T | undefined> {
+    const context = new LoadContext()
+    let loaded: Promise<T | undefined>
+    try {
+      loaded = Promise.resolve(load(key, context))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return deadlines.run(loaded, () => {
+      const message = `"${key}" was not loaded within ${timeoutMs} ms`
+      return context.abort(new CacheError('load-timeout', message))
+    })
+  }
 }
