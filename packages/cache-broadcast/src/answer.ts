@@ -1,8 +1,8 @@
 import { parseArray } from './message.ts'
 
-/** What a member says to the one that waits for it. */
+/** The answer of a member to the sender of one entry. */
 export interface Answer {
-  /** Of the message that it answers to. */
+  /** The origin of the entry. */
   origin: string
   member: string
   /** False: one of its handlers failed. */
@@ -13,7 +13,7 @@ export function encodeAnswer({ origin, member, applied }: Answer): string {
   return JSON.stringify([origin, member, applied])
 }
 
-/** What this version does not know is an answer to nothing. */
+/** Text of another release becomes an answer to no entry. */
 export function decodeAnswer(text: string): Answer {
   const [origin, member, applied] = parseArray(text)
   return { origin: String(origin), member: String(member), applied: applied === true }

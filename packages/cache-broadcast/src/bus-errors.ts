@@ -2,7 +2,7 @@ import type { ConnectionLog } from '@repo/redis'
 
 /** The same line is logged once in this time. */
 const QUIET_MS = 60_000
-/** Texts that differ, such as in the name of a key, do not fill the memory. */
+/** The limit of different lines, so that lines with keys in them do not fill the memory. */
 const MAX_LINES = 100
 
 export interface BusErrorOptions {
@@ -11,11 +11,11 @@ export interface BusErrorOptions {
   now: () => number
 }
 
-/** Counts what goes wrong on a bus, and logs each kind once a minute. */
+/** Counts the errors of a bus, and logs each kind once a minute. */
 export function createBusErrors({ bus, log, now }: BusErrorOptions) {
   const loggedAtMs = new Map<string, number>()
   const counts = { errors: 0, refused: 0, unknown: 0 }
-  /** The last error answer of the server to each kind of work that has not succeeded since. */
+  /** The last error reply of the server to each kind of work that has not succeeded since. */
   const refusals = new Map<string, string>()
 
   function warnOnce(key: string, fields: object, message: string): void {
@@ -34,9 +34,9 @@ export function createBusErrors({ bus, log, now }: BusErrorOptions) {
   return {
     counts,
     warnOnce,
-    /** What the server answered, as long as it refuses some of the work of this bus. */
+    /** The error reply of the server, while it refuses some of the work of this bus. */
     refusal: (): string | undefined => refusals.values().next().value,
-    /** @param work what failed, such as `publish` */
+    /** @param work the work that failed, such as `publish` */
     note(work: string, error: unknown): void {
       counts.errors += 1
       const answer = answerOf(error)
@@ -58,7 +58,7 @@ export function createBusErrors({ bus, log, now }: BusErrorOptions) {
 
 export type BusErrors = ReturnType<typeof createBusErrors>
 
-/** What the server answered, if its answer is an error or the cause of one. */
+/** The error reply of the server, if it is the error or a cause of it. */
 function answerOf(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause.name === 'ReplyError') return lineOf(cause)

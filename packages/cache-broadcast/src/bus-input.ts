@@ -8,7 +8,7 @@ const MAX_EVENT_BYTES = 512
 const MESSAGE_BYTES = [65_536, 2 ** 20] as const
 export const DEFAULT_MESSAGE_BYTES = 65_536
 
-/** The options of one call, each read once. @throws CacheError `bad-option` */
+/** Reads each option of a call once. @throws CacheError `bad-option` */
 export function readOptions<T extends object>(call: string, options: T | undefined): Partial<T> {
   if (options === undefined) return {}
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -27,23 +27,23 @@ export function checkWait(wait: unknown): asserts wait is DeliveryOptions['wait'
   throw new CacheError('bad-option', "wait must be 'everywhere' or undefined")
 }
 
-/** @throws CacheError `bad-option` unless it is a whole number in the range */
+/** @throws CacheError `bad-option` unless the value is a whole number in the range */
 export function checkWhole(name: string, value: unknown, least: number, most = HOUR_MS): void {
   if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) return
   throw new CacheError('bad-option', `${name} must be a whole number from ${least} to ${most}`)
 }
 
-/** @throws CacheError `bad-key` unless the name of an event is text of 1 to 512 bytes */
+/** @throws CacheError `bad-key` unless the name is text of 1 to 512 bytes */
 export function checkEvent(event: unknown): asserts event is string {
   if (typeof event === 'string' && event !== '' && event.length <= MAX_EVENT_BYTES) {
-    // PostgreSQL, which stores the rows of an outbox, has no text with a zero byte.
+    // PostgreSQL stores the rows of an outbox, and refuses text with a zero byte.
     const isText = event.isWellFormed() && !event.includes('\0')
     if (isText && Buffer.byteLength(event) <= MAX_EVENT_BYTES) return
   }
-  throw new CacheError('bad-key', 'the name of an event is well-formed text of 1 to 512 bytes')
+  throw new CacheError('bad-key', 'the name of an event must be well-formed text of 1 to 512 bytes')
 }
 
-/** The data of an event as JSON, undefined for none. @throws CacheError `unserialisable` */
+/** The data of an event as JSON; undefined: no data. @throws CacheError `unserialisable` */
 export function encodeData(data: unknown): string | undefined {
   if (data === undefined) return undefined
   let json: string | undefined
@@ -53,7 +53,10 @@ export function encodeData(data: unknown): string | undefined {
     throw new CacheError('unserialisable', 'the data of an event has no JSON', { cause })
   }
   if (json !== undefined) return json
-  throw new CacheError('unserialisable', `the data of an event has no JSON: it is a ${typeof data}`)
+  throw new CacheError(
+    'unserialisable',
+    `the data of an event has no JSON: its type is ${typeof data}`,
+  )
 }
 
 /** The size of a message in bytes. @throws CacheError `too-large` */
@@ -86,7 +89,7 @@ export function checkBusOptions(options: BusSettings): void {
   const { redis, name, instance, maxStaleMs, claimMs, maxMessageBytes, log } = options
   checkMethods('redis', redis, ['call', 'keyspace'])
   checkName('bus', name)
-  // It is a part of the name of a connection, for which Redis accepts these characters only.
+  // The name of a connection contains it, and Redis accepts only these characters there.
   if (typeof instance !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(instance)) {
     throw new CacheError('bad-option', 'instance must be 1 to 128 visible ASCII characters')
   }

@@ -2,12 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus } from './bus-api.ts'
 import { CacheError } from './errors.ts'
 
-/** How long a bus that joins again may take, in ms. */
+/** The time in which a bus joins again, in ms. */
 const JOINING_MS = 400
 
 /**
- * Checks that this instance receives what others publish: without that it trusts nothing that it
- * caches, and others wait for it.
+ * Checks that this instance receives the messages of other instances. Otherwise it serves nothing from
+ * memory, and barriers of other instances wait for it.
  * @throws CacheError `unavailable`
  */
 export async function checkBus(bus: Pick<Bus, 'health'>): Promise<void> {
@@ -15,7 +15,7 @@ export async function checkBus(bus: Pick<Bus, 'health'>): Promise<void> {
   await pause(JOINING_MS)
   if (bus.health().leaseMsLeft > 0) return
   const { refusal } = bus.health()
-  const reason = refusal === undefined ? '' : `: Redis answers "${refusal}"`
+  const reason = refusal === undefined ? '' : `: Redis replies "${refusal}"`
   const message = `this instance does not receive the messages of the others${reason}`
   throw new CacheError('unavailable', message)
 }

@@ -1,36 +1,36 @@
 /** Monotonic time in ms. */
 export interface Clock {
-  /** The time of this turn of the event loop: what a hit on the hot path is judged by. */
+  /** The time of this turn of the event loop, for a hit in memory. */
   turn(): number
   /** The time now. */
   exact(): number
 }
 
-/** Reads that share one reading, so that a long synchronous loop sees time pass. */
+/** Calls that share one reading, so that time advances in a long synchronous loop. */
 const READS = 64
 
 /**
- * A clock that is read once a turn, for a reading costs several times what a hit may cost.
+ * A clock that is read once per turn of the event loop: a reading costs several times as much as a hit.
  *
- * Sound for leases: nothing from outside reaches the code of a turn after its clock was read, so
- * each of its reads is concurrent with all that happens in the turn, and may be ordered at its
- * start. The reading is dropped by `nextTick`, hence before the next callback from outside runs.
+ * It is sound for leases. No input reaches the code of a turn after its clock was read, so each hit of
+ * the turn is concurrent with it and may be ordered at its start. `nextTick` drops the reading before
+ * the next callback of the event loop runs.
  */
 export function createClock(read = () => performance.now()): Clock {
   let atMs = 0
   let left = 0
-  let armed = false
+  let isArmed = false
 
   function drop() {
     left = 0
-    armed = false
+    isArmed = false
   }
 
   function refresh(): number {
     atMs = read()
     left = READS
-    if (!armed) {
-      armed = true
+    if (!isArmed) {
+      isArmed = true
       process.nextTick(drop)
     }
     return atMs

@@ -6,14 +6,14 @@ export interface CursorOptions {
   onGap: (n: number) => void
 }
 
-/** The position of this process in the log: the number of the last entry applied, and which it is. */
+/** The position of this process in the log: the number and the text of the last applied entry. */
 export function createCursor({ onEntry, onGap }: CursorOptions) {
   let last = 0
   let lastText: string | undefined
   let lastSha = ''
-  /** An entry was applied in part: nothing older than the next join may be trusted. */
+  /** An entry was applied in part: the next join must drop all values. */
   let isInDoubt = false
-  let seen = 0
+  let highest = 0
   const waiting = new Set<{ n: number; resolve: () => void }>()
 
   function wake(): void {
@@ -30,14 +30,14 @@ export function createCursor({ onEntry, onGap }: CursorOptions) {
 
   return {
     last: () => last,
-    behind: () => Math.max(0, seen - last),
-    /** An entry with this number exists. */
+    behind: () => Math.max(0, highest - last),
+    /** Notes that an entry with this number exists. */
     note(n: number): void {
-      if (n > seen) seen = n
+      if (n > highest) highest = n
     },
-    /** Where to continue: an empty number where nothing is certain. */
+    /** The entry after which to continue; an empty number: this process must join without one. */
     anchor: () => ({ n: last === 0 || isInDoubt ? '' : String(last), sha: shaOfLast() }),
-    /** Whether an entry with the number of the last one is that one. */
+    /** Whether an entry that has the number of the last applied entry is the same entry. */
     isLast: (entry: LogEntry) => (entry.sha ?? sha1(entry.text)) === shaOfLast(),
     apply(entry: LogEntry): void {
       isInDoubt = true
@@ -45,12 +45,12 @@ export function createCursor({ onEntry, onGap }: CursorOptions) {
       last = entry.n
       lastText = entry.sha === undefined ? entry.text : undefined
       lastSha = entry.sha ?? ''
-      seen = Math.max(seen, entry.n)
+      highest = Math.max(highest, entry.n)
       onEntry(entry)
       isInDoubt = false
       if (waiting.size > 0) wake()
     },
-    /** Continues after entry `n`, without those before it. */
+    /** Continues after entry `n`, and skips the entries before it. */
     moveTo(n: number, sha: string): void {
       const isMissing = last !== 0
       last = n
@@ -60,7 +60,7 @@ export function createCursor({ onEntry, onGap }: CursorOptions) {
       isInDoubt = false
       wake()
     },
-    /** Resolves when entry `n` is applied, and after `timeoutMs` in any case. */
+    /** Resolves when entry `n` is applied, or after `timeoutMs`. */
     async reached(n: number, timeoutMs: number): Promise<void> {
       if (n <= last) return
       const { promise, resolve } = Promise.withResolvers<void>()

@@ -2,7 +2,7 @@ import { RedisError } from '@repo/redis'
 
 const OUTAGES = new Set<CacheErrorCode>(['unavailable', 'timeout', 'rejected', 'closed'])
 
-/** What went wrong; see `CacheError`. */
+/** The codes of `CacheError`, which describes them. */
 export type CacheErrorCode =
   | 'unavailable'
   | 'timeout'
@@ -17,16 +17,16 @@ export type CacheErrorCode =
   | 'closed'
 
 /**
- * What a bus or a cache could not do.
- * - `unavailable`: Redis is away and nothing was sent: nothing happened.
- * - `timeout`: sent and not answered in time. It may have happened or may yet; repeating is safe.
- * - `rejected`: Redis answers but does not do the work (out of memory, no permission); its answer is
- *   the `cause`.
- * - `defect`: a script of this package or its use is wrong: no outage.
- * - `bad-key`, `bad-option`: refused before anything was done; the message says what is allowed.
- * - `unserialisable`, `too-large`: the value cannot be stored; nothing was changed.
+ * An error of a bus or a cache.
+ * - `unavailable`: Redis is unavailable. Nothing was sent, and nothing changed.
+ * - `timeout`: Redis did not reply in time. The change may happen later; repeating the call is safe.
+ * - `rejected`: Redis refuses the command (out of memory, no permission); its reply is the `cause`.
+ * - `defect`: a script of this package, or its use, is wrong. It is not an outage.
+ * - `bad-key`, `bad-option`: the call was refused before it changed anything; the message lists what is
+ *   allowed.
+ * - `unserialisable`, `too-large`: the value cannot be stored; nothing changed.
  * - `load-timeout`: the loader did not settle within `loadTimeoutMs`.
- * - `single-instance`: the memory driver was asked to serve several instances.
+ * - `single-instance`: the memory driver cannot serve several instances.
  * - `closed`: the bus was closed.
  */
 export class CacheError extends Error {
@@ -39,12 +39,12 @@ export class CacheError extends Error {
   }
 }
 
-/** Whether an error means that Redis is unavailable or does not do the work, and is no defect. */
+/** Whether an error means that Redis is unavailable or refuses commands. A defect is no outage. */
 export function isCacheOutage(error: unknown): boolean {
   return error instanceof CacheError && OUTAGES.has(error.code)
 }
 
-/** Keeps the cases of a Redis failure apart; anything else did not come from Redis. */
+/** Converts a failure of Redis, with its code. Any other error becomes a `defect`. */
 export function toCacheError(error: unknown): CacheError {
   if (error instanceof CacheError) return error
   const message = error instanceof Error ? error.message : String(error)

@@ -2,16 +2,16 @@ import { checkSubscription, readOptions } from './bus-input.ts'
 import { CacheError } from './errors.ts'
 import { within } from './watch.ts'
 
-/** What a subscriber does with an event's data; an awaited answer is awaited by a barrier too. */
+/** Receives the data of an event. A barrier also waits for the returned promise. */
 export type EventHandler = (data: unknown) => void | Promise<void>
 
-/** What else a subscriber wants to know. */
+/** Options of a subscription. */
 export interface Subscription {
-  /** Events may have been missed: read the truth anew. */
+  /** Events may have been missed: the subscriber must read its source again. */
   onResync?: () => void | Promise<void>
 }
 
-/** The subscribers of a bus. One that throws or hangs disturbs no other. */
+/** Runs the handlers of a bus. A handler that throws or hangs does not affect another handler. */
 export function createHandlers({
   timeoutMs,
   onError,
@@ -35,7 +35,7 @@ export function createHandlers({
     }
   }
 
-  /** A handler can do nothing while this process does not run. */
+  /** Only time in which this process runs counts against a handler. */
   function inTime(done: Promise<void>): Promise<void> {
     const message = `a handler did not settle within ${timeoutMs} ms`
     return within(timeoutMs, done, () => new CacheError('timeout', message))
@@ -46,21 +46,21 @@ export function createHandlers({
     on(event: string, handler: EventHandler, subscription?: Subscription): () => void {
       const { onResync } = readOptions('on', subscription)
       checkSubscription(event, handler, onResync)
-      const of = subscribers.get(event) ?? new Set()
-      subscribers.set(event, of)
+      const handlers = subscribers.get(event) ?? new Set()
+      subscribers.set(event, handlers)
       const subscriber = { handler, onResync }
-      of.add(subscriber)
-      return () => void of.delete(subscriber)
+      handlers.add(subscriber)
+      return () => void handlers.delete(subscriber)
     },
-    /** Whether all handlers of the event have done their work. */
+    /** Returns whether all handlers of the event have succeeded. */
     async run(event: string, data: unknown): Promise<boolean> {
-      const of = [...(subscribers.get(event) ?? [])]
-      const done = await Promise.all(of.map(({ handler }) => settle(() => handler(data))))
+      const handlers = [...(subscribers.get(event) ?? [])]
+      const done = await Promise.all(handlers.map(({ handler }) => settle(() => handler(data))))
       return done.every(Boolean)
     },
     resync() {
-      for (const of of subscribers.values()) {
-        for (const { onResync } of of) if (onResync) void settle(onResync)
+      for (const handlers of subscribers.values()) {
+        for (const { onResync } of handlers) if (onResync) void settle(onResync)
       }
     },
   }

@@ -3,18 +3,18 @@ import { DEFAULT_PREFIX, keyspace, type RedisConnection } from '@repo/redis'
 export type BusKeys = ReturnType<typeof busKeys>
 
 /**
- * Every key of a bus and of its caches, all in the slot of its hash tag.
- * - `meta` hash: `n` the log's last number, `floor` and `clear:<cache>` the number that a value must
- *   reach to be valid, `born` when the list of members was started (ms)
+ * The keys and channels of a bus and of its caches, all in the slot of one hash tag.
+ * - `meta` hash: `n` the last number of the log; `floor` and `clear:<cache>` the number that a value
+ *   must reach to be valid; `born` the time at which the list of members was started (ms)
  * - `log` stream: entry `<n>-0`, field `d`
- * - `news` channel on which each entry is published as it is added. Channels are the same in all
- *   databases of a server, so its name contains the number. `legacyNews` is the name that the release
- *   before used: the same in all databases, and the log's own
+ * - `news` channel: each entry is published on it when it is added. All databases of a server share
+ *   their channels, so the name contains the number of the database. `legacyNews` is the name that the
+ *   release before used, which is the name of the log in all databases
  * - `members` zset: `<maxStaleMs>:<member>` -> end of its registration (ms)
- * - `answers` channel of a member: who applied what it waits for
- * - `tag` string: the numbers of the last entries that invalidated and that softened it (16 digits
- *   each), then until when (ms) what is older than the second may bridge a refresh
- * - `value` ends in `:v`, the claim on loading it in `:l`: scripts derive one from the other
+ * - `answers` channel of a member: other members publish on it that they have applied its entries
+ * - `tag` string: the numbers of the last entries that invalidated and that softened the tag (16 digits
+ *   each), then the time (ms) until which a value older than the second number may be served
+ * - `value` string: ends in `:v`; the claim on its load ends in `:l`, and scripts derive it
  */
 export function busKeys(
   bus: string,
@@ -29,7 +29,7 @@ export function busKeys(
     meta: key('meta'),
     log: key('log'),
     news: key('news', String(database)),
-    // The release before has no other prefix.
+    // The release before uses only this prefix.
     legacyNews: legacyNames && prefix === DEFAULT_PREFIX ? key('log') : undefined,
     members: key('members'),
     answers: (member: string) => key('answers', member),

@@ -1,11 +1,11 @@
-/** Until when (monotonic ms) this process may trust what it keeps. */
+/** The time (monotonic ms) until which this process may serve values from memory (I3). */
 export interface Lease {
   /** Read by every hit. */
   untilMs: number
-  /** How often it was over, or not begun, before it was prolonged. */
+  /** The number of times that it began: it had ended, or had not begun, when it was prolonged. */
   lapses: number
   prolong(untilMs: number, nowMs: number): void
-  /** No prolongation reaches beyond this. */
+  /** Sets the latest time to which it can be prolonged. */
   limit(untilMs: number): void
   end(): void
 }
@@ -17,9 +17,9 @@ export function createLease(onBegin: () => void = () => undefined): Lease {
     untilMs: 0,
     lapses: 0,
     prolong(untilMs, nowMs) {
-      const over = nowMs >= this.untilMs
+      const hasEnded = nowMs >= this.untilMs
       this.untilMs = Math.max(this.untilMs, Math.min(untilMs, limitMs))
-      if (!over || nowMs >= this.untilMs) return
+      if (!hasEnded || nowMs >= this.untilMs) return
       this.lapses += 1
       onBegin()
     },

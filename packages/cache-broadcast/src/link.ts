@@ -2,13 +2,13 @@ import type { ConnectionLog } from '@repo/redis'
 import type { Clock } from './clock.ts'
 import type { Lease } from './lease.ts'
 
-/** How a broadcast ended. */
+/** The outcome of a message. */
 export type Delivery =
-  /** Redis has it: every instance applies it as soon as it hears of it. */
+  /** Redis has stored the message: each instance applies it when it receives it. */
   | { outcome: 'sent'; n: number }
   /**
-   * No instance serves anything older any more: each of `acked` applied it; `lapsed` did not answer
-   * and have not trusted their memory since; in `failed` a handler threw or hung.
+   * No instance serves an older value (I1). `acked` have applied the message. `lapsed` have not
+   * answered, and their leases have ended. In `failed` a handler threw or hung.
    */
   | {
       outcome: 'everywhere'
@@ -19,13 +19,13 @@ export type Delivery =
       ms: number
     }
 
-/** How far the sender waits. */
+/** Options of a message. */
 export interface DeliveryOptions {
-  /** Resolve only when no instance serves anything older. */
+  /** Resolve only when no instance serves an older value: a barrier. */
   wait?: 'everywhere' | undefined
 }
 
-/** What a cache does about news; n is the number of the entry. */
+/** Receives invalidations for one cache; `n` is the number of the entry. */
 export interface Sink {
   readonly cache: string
   drop(keys: string[], n: number): void
@@ -38,40 +38,40 @@ export interface Sink {
   clear(n: number): void
 }
 
-/** What the second level answers to a read. */
+/** The reply of the second level to a read. */
 export type Reading =
-  /** `version` is a number of the log: all entries up to it are older than the value. */
+  /** A valid value, which may be no longer fresh. */
   | { outcome: 'hit'; value: string; nowMs: number }
-  /** Nothing valid is there, and this caller is the one to load it. */
+  /** No valid value, and this caller must load it. All entries up to `version` are older. */
   | { outcome: 'claimed'; token: string; version: string; nowMs: number }
   /** Another caller is loading it. */
   | { outcome: 'busy' }
-  /** Load it, but store it nowhere. */
+  /** This caller must load the value, and must not store it. */
   | { outcome: 'held' }
 
-/** Keys of one call of `readMany`: more would occupy Redis for too long. */
+/** Keys of one call of `readMany`, at most: more would occupy Redis for too long. */
 export const READS = 64
 
-/** The second level, as a cache sees it. */
+/** The second level of a cache. */
 export interface Store {
   read(key: string): Promise<Reading>
   /** `read` of at most `READS` keys in one round trip, in their order. */
   readMany(keys: string[]): Promise<Reading[]>
-  /** Claims a value that is there but no longer fresh; never answers `hit`. */
+  /** Claims the load of a value that is no longer fresh; the reply is never `hit`. */
   claim(key: string): Promise<Reading>
-  /** Whether it was stored: only under a claim that nothing has taken away since. */
+  /** Stores a value only if its claim is still valid; returns whether it did. */
   commit(key: string, fill: { token: string; lifeMs: number; value: string }): Promise<boolean>
   extend(claims: { key: string; token: string }[]): Promise<void>
   release(key: string, token: string): Promise<void>
   put(key: string, value: PutValue, options: DeliveryOptions): Promise<Delivery>
-  /** A valid value, judged by its own tags and these; claims nothing. */
+  /** Reads a value that is valid by its tags and by `tags`. It claims nothing. */
   peek(key: string, tags: string[]): Promise<{ value: string | undefined; nowMs: number }>
-  /** Stores a value that was made without a claim, unless it is invalid or a newer one is there. */
+  /** Stores a value without a claim, unless it is invalid or Redis has a newer one. */
   offer(key: string, fill: { lifeMs: number; value: string }): Promise<boolean>
   expire(keys: string[], bridgeMs: number, options: DeliveryOptions): Promise<Delivery>
 }
 
-/** A value without version and age, which the store adds. */
+/** A value without version and freshness, which the store adds. */
 export interface PutValue {
   kind: 'V' | 'T' | 'N'
   rest: string
@@ -79,23 +79,23 @@ export interface PutValue {
   lifeMs: number
 }
 
-/** What `createCache` stands on. */
+/** The interface between a bus and the caches on it. */
 export interface Link {
   readonly clock: Clock
   readonly lease: Lease
   readonly log: ConnectionLog | undefined
   /** The number of the last entry that this process applied. */
   applied(): number
-  /** How long a claim stands unless it is prolonged. */
+  /** How long a claim is valid unless it is prolonged, in ms. */
   readonly claimMs: number
-  /** A larger event is refused. */
+  /** The largest event, in bytes. */
   readonly maxMessageBytes: number
   store(cache: string, options?: { hasTags?: boolean }): Store
   /**
-   * Sends a message that this release cannot apply, as JSON. Each instance that cannot either drops all
-   * that it caches, and what Redis caches from before is invalid.
+   * Sends a message that this release cannot apply, as JSON. An instance that cannot apply it drops all
+   * values, and all older values in Redis become invalid.
    */
   forward(body: string): Promise<Delivery>
-  /** Returns how to detach. */
+  /** Returns a function that detaches the cache. */
   attach(sink: Sink): () => void
 }

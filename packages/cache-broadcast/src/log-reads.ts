@@ -5,24 +5,25 @@ import { list, Prompt, runBatch } from './run-script.ts'
 
 export interface LogEntry {
   n: number
-  /** Only its beginning if the entry is too large. */
+  /** The text of the entry, or its beginning if the entry is too large. */
   text: string
-  /** Of the whole entry; only for one that is too large. */
+  /** The SHA-1 of the whole entry, only for an entry that is too large. */
   sha?: string
 }
 
-/** The longest entry that is read: no release sends one that is longer on purpose. */
+/** The longest entry that is read: no release sends a longer one. */
 export const MAX_ENTRY_BYTES = 2 ** 20
-/** Enough to see of which kind an entry is that is too large to be read. */
+/** The part of a larger entry that is read: it contains the kind. */
 const BEGINNING = 1_024
-/** One read: more would occupy Redis, and this process, for too long. */
+/** One read, at most: more would occupy Redis and this process for too long. */
 const READ_BYTES = 2 ** 20
 const READ_ENTRIES = 512
 
 /**
- * Reads the log in a bounded piece.
- * KEYS: 1 log   ARGV: 1 number after which to begin · 2 most entries · 3 most bytes, unless the first
- * entry has more · 4 most bytes of an entry · 5 bytes of the beginning of a longer one
+ * Reads a part of the log.
+ * KEYS: 1 log
+ * ARGV: 1 number after which to begin · 2 maximum of entries · 3 maximum of bytes, unless the first
+ * entry has more · 4 maximum of bytes of an entry · 5 bytes of the beginning of a longer entry
  * Returns for each entry its number, its text, and '' or the SHA-1 of an entry whose text is cut.
  */
 const readPiece = script({
@@ -53,7 +54,7 @@ const readPiece = script({
   `,
 })
 
-/** The entries of the log after a number, or the first of them. */
+/** Reads the first entries of the log after a number. */
 export async function readLog(client: Redis, log: string, after: number): Promise<LogEntry[]> {
   const args = [after, READ_ENTRIES, READ_BYTES, MAX_ENTRY_BYTES, BEGINNING]
   const fields = list(await runBatch(client, readPiece, [log], args)).map(String)
@@ -65,19 +66,19 @@ export async function readLog(client: Redis, log: string, after: number): Promis
   return entries
 }
 
-/** The log's last number, and when the list of members was started. */
+/** Reads the last number of the log, and the time at which the list of members was started. */
 export async function readHead(client: Redis, meta: string): Promise<{ n: number; born: string }> {
   const [n, born] = list(await client.sendCommand(new Prompt('hmget', [meta, 'n', 'born'])))
   return { n: Number(n), born: String(born) }
 }
 
-/** Unheard, whoever waits for it waits until our lease is over, which is as good. */
+/** Publishes an answer. If it is lost, the sender waits until the lease of this member has ended. */
 export async function tell(client: Redis | undefined, channel: string, text: string) {
   if (client?.status !== 'ready') return
   await client.sendCommand(new Prompt('spublish', [channel, text]))
 }
 
-/** An entry as it is published when it is added; see `publishEntry`. */
+/** Decodes an entry as `publishing` publishes it: number, space, text. */
 export function readNews(news: string): LogEntry {
   const space = news.indexOf(' ')
   const n = Number(news.slice(0, space))
@@ -86,7 +87,7 @@ export function readNews(news: string): LogEntry {
   return { n, text: text.slice(0, BEGINNING), sha: sha1(text) }
 }
 
-/** What a payload is known by, here and in scripts. */
+/** The digest that identifies a payload, here and in scripts. */
 export function sha1(text: string): string {
   return createHash('sha1').update(text).digest('hex')
 }

@@ -22,11 +22,12 @@ import { checkName, toKeys, toTags } from './names.ts'
 import { createSinks } from './sinks.ts'
 
 /**
- * A bus within one process, for tests and for an app that has one instance: what it says is applied
- * before the call resolves. Caches on it have the first level only.
+ * A bus within one process, for tests and for an app that has one instance. A message is applied before
+ * the call resolves. Caches on it have only the memory level.
  *
- * @param replicas how many instances the app runs with
- * @throws CacheError `single-instance` for more than one: they would not hear each other
+ * @param replicas the number of instances of the app
+ * @throws CacheError `bad-option`; `single-instance` for more than one instance, because they would
+ * not receive the messages of each other
  */
 export function createMemoryBus({
   replicas = 1,
@@ -36,7 +37,7 @@ export function createMemoryBus({
   log,
 }: {
   replicas?: number
-  /** Whose outbox rows are relayed here. */
+  /** An outbox relays the rows of this name on the bus. */
   name?: string
   handlerTimeoutMs?: number
   onError?: (error: unknown) => void
@@ -56,16 +57,16 @@ export function createMemoryBus({
   const sinks = createSinks()
   const handlers = createHandlers({ timeoutMs: handlerTimeoutMs, onError })
   let last = 0
-  let closed = false
+  let isClosed = false
 
-  function say(message: Message): number {
-    if (closed) throw new CacheError('closed', 'the bus was closed')
+  function publish(message: Message): number {
+    if (isClosed) throw new CacheError('closed', 'the bus was closed')
     last += 1
     sinks.apply(message, last)
     return last
   }
 
-  // Every load may be kept, unless its ticket was fenced since: n is the number it is judged by.
+  // Each load may be stored in memory, unless an entry with a number above `version` fences it.
   const claimed = (): Reading => ({
     outcome: 'claimed',
     token: '',
@@ -82,8 +83,10 @@ export function createMemoryBus({
     offer: async () => true,
     extend: async () => undefined,
     release: async () => undefined,
-    put: async (key, _value, options) => told(say({ kind: 'keys', cache, keys: [key] }), options),
-    expire: async (keys, _ms, options) => told(say({ kind: 'soft', cache, keys }), options),
+    put: async (key, _value, options) =>
+      toDelivery(publish({ kind: 'keys', cache, keys: [key] }), options),
+    expire: async (keys, _ms, options) =>
+      toDelivery(publish({ kind: 'soft', cache, keys }), options),
   })
 
   return {
@@ -92,40 +95,40 @@ export function createMemoryBus({
       checkEvent(event)
       const { wait } = readOptions('emit', options)
       checkWait(wait)
-      // As over the wire: handlers get a copy, and what has no JSON is refused.
+      // As in Redis, handlers receive a copy, and data without JSON is refused.
       const text = encodeData(data)
       measureMessage(text ?? '')
-      const n = say({ kind: 'event', event, data })
+      const n = publish({ kind: 'event', event, data })
       const done = await handlers.run(event, text === undefined ? undefined : JSON.parse(text))
-      return told(n, { wait }, !done)
+      return toDelivery(n, { wait }, !done)
     },
     on: (event, handler, subscription) => handlers.on(event, handler, subscription),
-    async invalidate(cache, only, options) {
+    async invalidate(cache, keys, options) {
       const { wait, holdMs = 0 } = readOptions('invalidate', options)
       checkName('cache', cache)
       checkWait(wait)
       checkWhole('holdMs', holdMs, 0, MAX_LIFE_MS)
-      return told(say({ kind: 'keys', cache, keys: toKeys(only) }), { wait })
+      return toDelivery(publish({ kind: 'keys', cache, keys: toKeys(keys) }), { wait })
     },
     async invalidateTag(tags, options) {
       const { wait } = readOptions('invalidateTag', options)
       checkWait(wait)
-      return told(say({ kind: 'tags', tags: toTags(tags) }), { wait })
+      return toDelivery(publish({ kind: 'tags', tags: toTags(tags) }), { wait })
     },
     async expireTag(tags, options) {
       const { wait, expireMs } = readOptions('expireTag', options)
       checkWait(wait)
       if (expireMs !== undefined) checkWhole('expireMs', expireMs, 0, MAX_LIFE_MS)
-      return told(say({ kind: 'soft-tags', tags: toTags(tags), expireMs }), { wait })
+      return toDelivery(publish({ kind: 'soft-tags', tags: toTags(tags), expireMs }), { wait })
     },
     async clear(cache, options) {
       const { wait } = readOptions('clear', options)
       checkName('cache', cache)
       checkWait(wait)
-      return told(say({ kind: 'clear', cache }), { wait })
+      return toDelivery(publish({ kind: 'clear', cache }), { wait })
     },
     health: () => ({
-      leaseMsLeft: closed ? 0 : Infinity,
+      leaseMsLeft: isClosed ? 0 : Infinity,
       behind: 0,
       lastN: last,
       resyncs: 0,
@@ -133,7 +136,7 @@ export function createMemoryBus({
     }),
     ready: async (timeoutMs = 2_000) => checkWhole('timeoutMs', timeoutMs, 1),
     async close() {
-      closed = true
+      isClosed = true
       lease.end()
     },
     link: {
@@ -155,9 +158,9 @@ export function createMemoryBus({
   }
 }
 
-function told(n: number, { wait }: DeliveryOptions, failed = false): Delivery {
+function toDelivery(n: number, { wait }: DeliveryOptions, hasFailed = false): Delivery {
   if (!wait) return { outcome: 'sent', n }
   const self = ['memory']
-  const [acked, unable] = failed ? [[], self] : [self, []]
-  return { outcome: 'everywhere', n, acked, failed: unable, lapsed: [], ms: 0 }
+  const [acked, failed] = hasFailed ? [[], self] : [self, []]
+  return { outcome: 'everywhere', n, acked, failed, lapsed: [], ms: 0 }
 }

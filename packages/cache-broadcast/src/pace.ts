@@ -1,20 +1,20 @@
-/** Work that is sent and not answered yet, of one caller: more would occupy Redis for others. */
+/** Work of one caller in flight, at most: more would occupy Redis for others. */
 const MAX_CALLS = 64
 const MAX_BYTES = 2 ** 20
 
 interface PacedWork<T> {
   bytes: number
   run: () => Promise<T>
-  /** After the answer, the work counts as in flight until this is settled. */
-  hold?: ((answer: T) => Promise<void>) | undefined
+  /** After the reply, the work counts as in flight until this promise is settled. */
+  hold?: ((reply: T) => Promise<void>) | undefined
 }
 
 export type Pace = <T>(work: PacedWork<T>) => Promise<T>
 
 /**
- * Starts work in the order of its calls, and at most so much at once that other callers of the
- * connection are served in between. What has not started has sent nothing, so that a deadline in
- * `run` counts from when it is sent.
+ * Starts work in the order of its calls, and limits the work in flight, so that other callers of the
+ * connection are served in between. Work that waits has sent nothing, so a deadline in `run` counts
+ * from when it is sent.
  */
 export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}): Pace {
   const waiting: { bytes: number; start: () => void }[] = []
@@ -31,9 +31,9 @@ export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}):
     bytesInFlight += bytes
     let held: Promise<void> | undefined
     try {
-      const answer = await run()
-      held = hold?.(answer)
-      return answer
+      const reply = await run()
+      held = hold?.(reply)
+      return reply
     } finally {
       if (held) void held.finally(() => end(bytes))
       else end(bytes)

@@ -1,6 +1,6 @@
-/** Rests between two turns of a loop that can be ended early, also before they begin. */
+/** A pause between two turns of a loop. It can be ended early, also before it begins. */
 export function createRest() {
-  let ended = false
+  let isEnded = false
   let wake: (() => void) | undefined
 
   return {
@@ -8,12 +8,12 @@ export function createRest() {
       const { promise, resolve } = Promise.withResolvers<void>()
       const timer = setTimeout(resolve, ms)
       wake = resolve
-      if (!ended) await promise
-      ended = false
+      if (!isEnded) await promise
+      isEnded = false
       clearTimeout(timer)
     },
     end(): void {
-      ended = true
+      isEnded = true
       wake?.()
     },
   }

@@ -3,9 +3,8 @@ import { Command, type Redis } from 'ioredis'
 import { CacheError, toCacheError } from './errors.ts'
 
 /**
- * A command without a timer of its own: its caller waits no longer than its deadline. Text is its
- * answer, and it is written at once: what would wait to be pipelined with others of its tick is
- * already a batch.
+ * A command without a timer, because its caller has a deadline. Its reply is text. It is written at
+ * once, and does not wait for other commands of its tick, because it is a batch already.
  */
 export class Prompt extends Command {
   constructor(name: string, args: (string | number)[]) {
@@ -15,7 +14,7 @@ export class Prompt extends Command {
   override setTimeout(): void {}
 }
 
-/** `runScript` for scripts that take any number of keys, as a `Prompt`. */
+/** Runs a script that takes any number of keys, as a `Prompt`. */
 export function runBatch(
   client: Redis,
   script: Script,
@@ -25,13 +24,13 @@ export function runBatch(
   const command = new Prompt('evalsha', [script.sha, keys.length, ...keys, ...args])
   client.sendCommand(command)
   return command.promise.catch((error: unknown) => {
-    // Answered before anything ran: sending the whole script repeats nothing.
+    // Nothing ran, so sending the whole script repeats nothing.
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     return runScript(client, { ...script, keys: keys.length }, keys, args)
   })
 }
 
-/** Runs commands on the connection of the request path, with the errors of this package. */
+/** Runs commands on the connection of the caller, with the errors of this package. */
 export function createCall(redis: RedisConnection, isClosed: () => boolean) {
   return function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     if (isClosed()) return Promise.reject(new CacheError('closed', 'the bus was closed'))
@@ -43,8 +42,8 @@ function rethrow(error: unknown): never {
   throw toCacheError(error)
 }
 
-/** A reply of the server, read as the list that the script promises. */
+/** Checks that a reply of the server is a list. */
 export function list(reply: unknown): unknown[] {
-  if (!Array.isArray(reply)) throw new TypeError(`not a list: ${String(reply)}`)
+  if (!Array.isArray(reply)) throw new TypeError(`the reply is not a list: ${String(reply)}`)
   return reply
 }

@@ -1,12 +1,12 @@
 import type { Sink } from './link.ts'
 import type { Message } from './message.ts'
 
-/** The caches of this process, told what the log says. */
+/** Applies messages to the caches of this process. */
 export function createSinks() {
   const sinks = new Set<Sink>()
   const tagged = new Set<string>()
 
-  function of(cache: string): Sink[] {
+  function sinksOf(cache: string): Sink[] {
     return [...sinks].filter((sink) => sink.cache === cache)
   }
 
@@ -19,20 +19,20 @@ export function createSinks() {
     tagged,
     attach(sink: Sink): () => void {
       sinks.add(sink)
-      // For the life of the process: what a closed cache stored still has its tags.
+      // It stays until the process ends: values that a closed cache stored still have its tags.
       if (sink.hasTags) tagged.add(sink.cache)
       return () => void sinks.delete(sink)
     },
     apply(message: Message, n: number): void {
       switch (message.kind) {
         case 'keys':
-          for (const sink of of(message.cache)) sink.drop(message.keys, n)
+          for (const sink of sinksOf(message.cache)) sink.drop(message.keys, n)
           break
         case 'soft':
-          for (const sink of of(message.cache)) sink.soften(message.keys, n)
+          for (const sink of sinksOf(message.cache)) sink.soften(message.keys, n)
           break
         case 'clear':
-          for (const sink of of(message.cache)) sink.clear(n)
+          for (const sink of sinksOf(message.cache)) sink.clear(n)
           break
         case 'tags':
           for (const sink of sinks) sink.dropTags(message.tags, n, isTagged(message, sink))
@@ -48,7 +48,7 @@ export function createSinks() {
           break
       }
     },
-    /** Everything older than n is unknown. */
+    /** Drops everything that is older than n. */
     clear(n: number): void {
       for (const sink of sinks) sink.clear(n)
     },

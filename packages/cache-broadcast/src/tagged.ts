@@ -11,9 +11,9 @@ import { declareTagged } from './tag-scripts.ts'
 const RENEW_MS = 3_600_000
 
 /**
- * Lists the caches of this process that declare tags, in Redis: each time the instance joins the bus,
- * before their first read or write, and every hour. An entry that invalidates a tag names the
- * listed caches, so that a member that declares no tags for one of them clears it.
+ * Lists in Redis the caches of this process that declare tags: each time the instance joins the bus,
+ * before their first read or write, and every hour. An entry that invalidates a tag contains the listed
+ * caches, so that a member that declares no tags for one of them clears it.
  */
 export function createTagged({
   meta,
@@ -25,7 +25,7 @@ export function createTagged({
 }: {
   meta: string
   sinks: ReturnType<typeof createSinks>
-  /** It begins each time that the instance has joined the bus. */
+  /** The lease begins each time that the instance has joined the bus. */
   lease: Lease
   log: ConnectionLog | undefined
   call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
@@ -63,10 +63,10 @@ export function createTagged({
 
   return {
     text,
-    /** The returned promise rejects if the list could not be renewed; it is tried again then. */
+    /** Rejects if the list could not be renewed; the next call tries again. */
     ensure,
     list,
-    /** Returns how to detach. */
+    /** Returns a function that detaches the cache. */
     attach(sink: Sink): () => void {
       const isNew = sink.hasTags === true && !sinks.tagged.has(sink.cache)
       const detach = sinks.attach(sink)

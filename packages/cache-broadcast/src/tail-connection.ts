@@ -2,7 +2,7 @@ import { limitConnecting, requireDatabase } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /**
- * A connection for `createTail`, which watches it itself. It speaks RESP3, where a subscriber may send
+ * A connection for `createTail`, which detects its failures. It uses RESP3, so a subscriber may send
  * commands too.
  */
 export function connectTail(client: Redis, member: string): Redis {

@@ -1,8 +1,8 @@
 import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
 
 /**
- * Waits for replies, and calls `onSilence` when there is none for `ms` in which this process ran: a
- * reply that is in the socket after a pause of the process is read first.
+ * Waits for replies, and calls `onSilence` if none arrives for `ms` in which this process runs. After a
+ * pause of the process, a reply in the socket is read first.
  */
 export function createWatch(ms: number) {
   const deadlines = createDeadlines({ ms })
@@ -17,7 +17,7 @@ export function createWatch(ms: number) {
   }
 }
 
-/** Settles as `work` does, or rejects after `ms` in which this process ran. */
+/** Settles as `work` does, or rejects after `ms` in which this process runs. */
 export async function within<T>(
   ms: number,
   work: Promise<T>,

@@ -2,12 +2,13 @@ import { script } from '@repo/redis'
 import { NOW, publishing } from '../append-script.ts'
 
 /**
- * What makes a stored value invalid: being older than the cache's last `clear`, the bus's `floor`,
- * or the last invalidation of one of its tags. What is older than the last softening of one of its
- * tags is not fresh, and invalid when the time to bridge is over.
- * A value that was stored without tags (`V`) is invalid too if it is older than the last invalidation
- * of any tag, in a cache whose other members store tags.
- * `meta`, `now`, `tagPrefix` and `more`, the names of further tags, are defined by the script.
+ * Defines `valid(value)`, which returns a stored value, the value without freshness, or false.
+ * A value is invalid if it is older than the last `clear` of the cache, than the `floor` of the bus, or
+ * than the last invalidation of one of its tags. A value that is older than the last softening of one
+ * of its tags is not fresh, and becomes invalid when the time to bridge has ended.
+ * A value without tags (`V`) is also invalid if it is older than the last invalidation of any tag, in a
+ * cache for which other members declare tags.
+ * The script defines `meta`, `now`, `tagPrefix`, and `extraTags`, the names of further tags.
  */
 const VALID = /* lua */ `
   local least = meta[2] or ''
@@ -15,18 +16,18 @@ const VALID = /* lua */ `
   local function claimKey(key) return string.sub(key, 1, -2) .. 'l' end
   local function tagsOf(value)
     local keys = {}
-    local names = more
+    local names = extraTags
     if string.byte(value) == 84 then
-      names = more .. ',' .. string.sub(value, 37, 36 + tonumber(string.sub(value, 31, 36)))
+      names = extraTags .. ',' .. string.sub(value, 37, 36 + tonumber(string.sub(value, 31, 36)))
     end
     for name in string.gmatch(names, '[^,]+') do keys[#keys + 1] = tagPrefix .. name end
     return keys
   end
-  local function held(value)
+  local function valid(value)
     local version = string.sub(value, 2, 17)
     if version < least then return false end
     if meta[4] and version < meta[4] and string.byte(value) == 86 then return false end
-    if string.byte(value) ~= 84 and more == '' then return value end
+    if string.byte(value) ~= 84 and extraTags == '' then return value end
     local soft = false
     local keys = tagsOf(value)
     if #keys == 0 then return value end
@@ -45,18 +46,18 @@ const VALID = /* lua */ `
   end
 `
 
-/** Bytes of the values in one answer, beside the first one: more would occupy Redis for too long. */
+/** Bytes of the values in one reply, beside the first one: more would occupy Redis for too long. */
 export const ANSWER_BYTES = 262_144
 
 /**
- * Reads values, and claims the loading of those that are not there or not valid.
+ * Reads values, and claims the load of each value that is absent or invalid.
  * KEYS: 1 meta · 2... values
- * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 claim token · 4 claim in ms
- * Returns last number and now in ms, with a space between, then for each value: itself |
- * 1 claimed | 2 another's claim stands | 3 held by an invalidation: load, but store nowhere |
- * 4 not read, since the answer is long already: read it again.
- * They are one text with a line feed between, which is quicker to read than a list; they are a list
- * if a value is long or contains a line feed.
+ * ARGV: 1 the clear field of the cache · 2 prefix of tags · 3 claim token · 4 claim in ms
+ * Returns the last number and the time in ms, with a space between, then for each value: the value |
+ * 1 claimed | 2 another caller has the claim | 3 held by an invalidation: load, and do not store |
+ * 4 not read, because the reply is long already: read it again.
+ * The reply is one text with line feeds between, which the client reads faster than a list. It is a
+ * list if a value is long or contains a line feed.
  */
 export const read = script({
   keys: 2,
@@ -79,10 +80,10 @@ export const read = script({
       end
     end
     if not plain then
-      local tagPrefix, more, now = ARGV[2], '', nowMs
+      local tagPrefix, extraTags, now = ARGV[2], '', nowMs
       ${VALID}
       for i = 1, #KEYS - 1 do
-        local value = answer[i] and (answer[i] == 4 and 4 or held(answer[i]))
+        local value = answer[i] and (answer[i] == 4 and 4 or valid(answer[i]))
         if value then answer[i] = value
         else
           local claim = claimKey(KEYS[i + 1])
@@ -98,9 +99,11 @@ export const read = script({
 })
 
 /**
- * Claims the loading of values that are there and valid but no longer fresh.
- * KEYS: 1 meta · 2... values   ARGV: 1 claim token · 2 claim in ms
- * Returns { last number, now in ms, then for each value: 1 claimed | 2 another's claim stands | 3 held }.
+ * Claims the load of values that are valid and no longer fresh.
+ * KEYS: 1 meta · 2... values
+ * ARGV: 1 claim token · 2 claim in ms
+ * Returns { last number, time in ms, then for each value: 1 claimed | 2 another caller has the claim |
+ * 3 held }.
  */
 export const claim = script({
   keys: 2,
@@ -117,17 +120,17 @@ export const claim = script({
 })
 
 /**
- * Stores loaded values, each only under the claim it was loaded with: an invalidation takes claims
- * away, and so does the end of a claim, so nothing that was loaded before either is stored.
+ * Stores loaded values, each only under the claim of its load (I2). An invalidation deletes the claims,
+ * and a claim ends by itself: a value that was loaded before either is not stored.
  * KEYS: 1 meta · 2... values
- * ARGV: 1 the cache's clear field · 2 prefix of tags · 3... for each value: token, life in ms, value
- * Returns for each value 1 if it was stored, else 0.
+ * ARGV: 1 the clear field of the cache · 2 prefix of tags · 3... for each value: token, life in ms, value
+ * Returns for each value 1 if it was stored, otherwise 0.
  */
 export const commit = script({
   keys: 2,
   lua: /* lua */ `
     local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
-    local tagPrefix, more, now = ARGV[2], '', 0
+    local tagPrefix, extraTags, now = ARGV[2], '', 0
     ${VALID}
     local answer = {}
     for i = 2, #KEYS do
@@ -135,7 +138,7 @@ export const commit = script({
       local claim = claimKey(KEYS[i])
       local stored = redis.call('GET', claim) == ARGV[at]
       if stored then
-        stored = held(ARGV[at + 2])
+        stored = valid(ARGV[at + 2])
         redis.call('DEL', claim)
         if stored then redis.call('SET', KEYS[i], ARGV[at + 2], 'PX', ARGV[at + 1]) end
       end
@@ -146,9 +149,10 @@ export const commit = script({
 })
 
 /**
- * Prolongs claims, or with 0 ms gives them up.
- * KEYS: 1 meta · 2... values   ARGV: 1 ms · 2... the token of each
- * Returns how many still stood.
+ * Prolongs claims, or with 0 ms releases them.
+ * KEYS: 1 meta · 2... values
+ * ARGV: 1 ms · 2... the token of each
+ * Returns the number of claims that were still valid.
  */
 export const extend = script({
   keys: 2,
@@ -165,8 +169,8 @@ export const extend = script({
 })
 
 /**
- * Ends the freshness of keys; what is stored may bridge the gap for a while.
- * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3 ms that it may
+ * Ends the freshness of keys. The stored values may be served for a limited time.
+ * KEYS, ARGV and reply as in `publishing`; KEYS 5... values; ARGV: 3 that time in ms
  */
 export const expire = publishing(/* lua */ `
     ${NOW}
@@ -181,8 +185,8 @@ export const expire = publishing(/* lua */ `
 `)
 
 /**
- * Stores values that callers gave; no load in flight can replace one.
- * KEYS, ARGV, answer: as `publishing`; KEYS 5... values; ARGV: 3... for each value: kind, fresh for
+ * Stores the values of callers. No load in flight can replace one.
+ * KEYS, ARGV and reply as in `publishing`; KEYS 5... values; ARGV: 3... for each value: kind, fresh for
  * ms, life in ms, the value after its header
  */
 export const put = publishing(/* lua */ `
@@ -198,39 +202,39 @@ export const put = publishing(/* lua */ `
 `)
 
 /**
- * Reads a value and claims nothing.
+ * Reads a value, and claims nothing.
  * KEYS: 1 meta · 2 value
- * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 further tags that may invalidate it, their
- * names with commas between
- * Returns { last number, now in ms, the value or nil }.
+ * ARGV: 1 the clear field of the cache · 2 prefix of tags · 3 further tags that may invalidate the
+ * value, their names with commas between
+ * Returns { last number, time in ms, the value or nil }.
  */
 export const peek = script({
   keys: 2,
   lua: /* lua */ `
     local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
-    local tagPrefix, more = ARGV[2], ARGV[3]
+    local tagPrefix, extraTags = ARGV[2], ARGV[3]
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     ${VALID}
     local value = redis.call('GET', KEYS[2])
-    return { meta[1] or '0', now, value and held(value) or nil }
+    return { meta[1] or '0', now, value and valid(value) or nil }
   `,
 })
 
 /**
- * Stores a value, unless it is invalid or one of a higher version is there.
+ * Stores a value, unless it is invalid or Redis has a value of a higher version.
  * KEYS: 1 meta · 2 value
- * ARGV: 1 the cache's clear field · 2 prefix of tags · 3 life in ms · 4 value
- * Returns 1 if it was stored, else 0.
+ * ARGV: 1 the clear field of the cache · 2 prefix of tags · 3 life in ms · 4 value
+ * Returns 1 if it was stored, otherwise 0.
  */
 export const offer = script({
   keys: 2,
   lua: /* lua */ `
     local meta = redis.call('HMGET', KEYS[1], 'n', 'floor', ARGV[1], ARGV[1] .. ':untagged')
-    local tagPrefix, more, now = ARGV[2], '', 0
+    local tagPrefix, extraTags, now = ARGV[2], '', 0
     ${VALID}
     local there = redis.call('GETRANGE', KEYS[2], 1, 16)
-    if there > string.sub(ARGV[4], 2, 17) or not held(ARGV[4]) then return 0 end
+    if there > string.sub(ARGV[4], 2, 17) or not valid(ARGV[4]) then return 0 end
     redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3])
     return 1
   `,
