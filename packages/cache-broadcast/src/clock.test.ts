@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from '@repo/testing'
 import { createClock } from './clock.ts'
 
-test('within a turn and its awaits time is read once in 64, and anew after it', async () => {
+test('the clock is read once for 64 calls of a turn, and again in the next turn', async () => {
   let reads = 0
   const clock = createClock(() => (reads += 1))
   for (let i = 0; i < 64; i += 1) {

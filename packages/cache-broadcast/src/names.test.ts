@@ -14,7 +14,7 @@ const HOSTILE: unknown[] = [
   [, 'a'],
 ]
 
-test.for(HOSTILE)('%o is refused as a key and as a tag by a coded error', (name) => {
+test.for(HOSTILE)('%o is refused as a key and as a tag with a coded error', (name) => {
   const refused = expect.objectContaining({ name: 'CacheError', code: 'bad-key' })
   expect(() => checkKey(name)).toThrow(refused)
   expect(() => toKeys(name)).toThrow(refused)

@@ -13,7 +13,7 @@ function createServer() {
   return { state, answers, run }
 }
 
-test('work starts in its order, at most so much at once, and all of it ends', async () => {
+test('work starts in the order of its calls, within the limit of work in flight, and all of it ends', async () => {
   const pace = createPace({ maxCalls: 3 })
   const { state, answers, run } = createServer()
   const started: number[] = []
@@ -32,7 +32,7 @@ test('work starts in its order, at most so much at once, and all of it ends', as
   expect(started).toEqual(Array.from({ length: 50 }, (_, i) => i))
 })
 
-test('large work is alone, and is in flight until it is no longer held', async () => {
+test('large work runs alone, and counts as in flight until its hold is settled', async () => {
   const pace = createPace({ maxBytes: 10 })
   const held = Promise.withResolvers<void>()
   await pace({ bytes: 20, run: async () => 1, hold: () => held.promise })
@@ -45,7 +45,7 @@ test('large work is alone, and is in flight until it is no longer held', async (
   expect(isDone).toBe(true)
 })
 
-test('work that fails gives way to the next', async () => {
+test('the next work starts after work that fails', async () => {
   const pace = createPace({ maxCalls: 1 })
   const failing = pace({ bytes: 1, run: () => Promise.reject(new Error('no')) })
   const next = pace({ bytes: 1, run: async () => 'done' })

@@ -4,12 +4,12 @@ import { contend, expect, findRawErrors, findRawErrorsOfOptions, until } from '@
 import { type Db, type Instance, test } from './open.fixture.ts'
 import { createOutbox } from './outbox.ts'
 
-/** One that relays only when asked. */
+/** An outbox that relays only in a call. */
 function outboxOn({ bus }: Instance, db: Db) {
   return createOutbox({ bus, db, everyMs: 3_600_000 })
 }
 
-test('what a transaction says is said when it commits, and not when it rolls back', async ({
+test('a message is published if its transaction commits, and is not if it rolls back', async ({
   redisUrl,
   join,
   db,
@@ -37,15 +37,15 @@ test('what a transaction says is said when it commits, and not when it rolls bac
   expect(await db.$count(schema.cacheOutbox)).toBe(0)
 })
 
-test('of 300 messages that three instances relay at once, each is sent, and no row is left', async ({
+test('300 messages that three instances relay at the same time are each sent once, and no row is left', async ({
   redisUrl,
   join,
   db,
 }) => {
-  // Hundreds of calls at once on a busy machine are not what a deadline is for.
+  // Hundreds of concurrent calls on a busy machine need a longer deadline.
   const open = (id: string) => join(redisUrl, id, 5_000)
   const three = await Promise.all(['a', 'b', 'c'].map(open))
-  const outboxes = three.map((it) => outboxOn(it, db))
+  const outboxes = three.map((instance) => outboxOn(instance, db))
   const heard: unknown[] = []
   three[0]!.bus.on('made', (data) => void heard.push(data))
   const made = await contend(300, (i) =>
@@ -59,7 +59,7 @@ test('of 300 messages that three instances relay at once, each is sent, and no r
   expect(await db.$count(schema.cacheOutbox)).toBe(0)
 })
 
-test('while Redis is away rows stay, and go out when it is back, by themselves', async ({
+test('rows stay while Redis is unavailable, and are sent by the interval when it is available again', async ({
   ownValkey,
   join,
   db,
@@ -70,7 +70,7 @@ test('while Redis is away rows stay, and go out when it is back, by themselves',
   const outbox = createOutbox({ bus: a.bus, db, everyMs: 50 })
   await ownValkey.pause()
   await db.transaction((tx) => outbox.emit(tx, 'made', 1))
-  // Hung, not gone: its outcome is unknown, and it is sent again.
+  // Redis hangs, so the outcome of the call is uncertain, and the message is sent again.
   await until(async () => (await outbox.relay()).failed === 1)
   ownValkey.resume()
   await until(async () => (await db.$count(schema.cacheOutbox)) === 0)
@@ -79,7 +79,7 @@ test('while Redis is away rows stay, and go out when it is back, by themselves',
   await outbox.close()
 })
 
-test('who relays and dies before the end leaves the row to the others', async ({
+test('a row of an instance that ends before its commit is sent by another instance', async ({
   redisUrl,
   join,
   db,
@@ -87,7 +87,7 @@ test('who relays and dies before the end leaves the row to the others', async ({
   const a = await join(redisUrl, 'a')
   const outbox = outboxOn(a, db)
   await db.transaction((tx) => outbox.emit(tx, 'made', 1))
-  // As if killed after Redis had acknowledged: the transaction ends without a commit.
+  // As if the process ended after Redis had acknowledged: the transaction does not commit.
   const died = db.transaction(async (tx) => {
     await tx.select().from(schema.cacheOutbox).for('update', { skipLocked: true })
     expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 0 })
@@ -97,7 +97,7 @@ test('who relays and dies before the end leaves the row to the others', async ({
   expect(await outbox.relay()).toEqual({ relayed: 1, failed: 0, refused: 0 })
 })
 
-test('an event that can never be sent is set aside, and a row of a later release stays: none blocks the rest', async ({
+test('an event that can never be sent is set aside, a row of a later release stays, and other rows are sent', async ({
   redisUrl,
   join,
   db,
@@ -105,7 +105,7 @@ test('an event that can never be sent is set aside, and a row of a later release
   const a = await join(redisUrl, 'a')
   const outbox = outboxOn(a, db)
   const row = (message: object) => ({ bus: a.bus.name, message })
-  // As a release without a limit writes it; more than one turn takes.
+  // A release without a limit writes such rows. They are more than one turn takes.
   const large = Array.from({ length: 120 }, () =>
     row({ kind: 'event', event: 'made', data: 'x'.repeat(70_000) }),
   )
@@ -115,7 +115,7 @@ test('an event that can never be sent is set aside, and a row of a later release
   const seen: unknown[] = []
   a.bus.on('made', (data) => void seen.push(data))
   expect(await outbox.relay()).toEqual({ relayed: 0, failed: 0, refused: 100 })
-  // An invalidation in another form may not be lost: it stays too.
+  // An invalidation in another form must not be lost, so it stays too.
   expect(await outbox.relay()).toEqual({ relayed: 1, failed: 1, refused: 20 })
   await until(() => seen.length === 1)
   expect(await outbox.relay()).toEqual({ relayed: 0, failed: 1, refused: 0 })

@@ -8,7 +8,10 @@ import { createOutbox } from './outbox.ts'
 
 /** Rows that no instance of this release can send. */
 const MESSAGES: [name: string, message: object][] = [
-  ['of a kind that is not known here', { kind: 'devices', cache: 'user', devices: ['d1'] }],
+  [
+    'of a kind that this release does not have',
+    { kind: 'devices', cache: 'user', devices: ['d1'] },
+  ],
   ['with its keys in another form', { kind: 'keys', cache: 'user', keys: { from: 'a', to: 'b' } }],
   [
     'with a key that this release refuses',

@@ -37,11 +37,11 @@ async function three(join: Join, url: string) {
   return [a!, b!, c!] as const
 }
 
-test('I6: of 150 callers on three instances, one loads', async ({ redisUrl, join }) => {
+test('I6: 150 concurrent callers on three instances start one load', async ({ redisUrl, join }) => {
   const instances = await three(join, redisUrl)
   let loads = 0
-  const caches = instances.map((it) =>
-    cacheOn(it, {
+  const caches = instances.map((instance) =>
+    cacheOn(instance, {
       async load() {
         loads += 1
         // Longer than a claim stands unless it is prolonged.
@@ -51,11 +51,11 @@ test('I6: of 150 callers on three instances, one loads', async ({ redisUrl, join
     }),
   )
   const got = await contend(150, (i) => caches[i % 3]!.get('k'))
-  expect(got.every((it) => it.status === 'fulfilled' && it.value?.v === 1)).toBe(true)
+  expect(got.every((read) => read.status === 'fulfilled' && read.value?.v === 1)).toBe(true)
   expect(loads).toBe(1)
 })
 
-test('I6: who loads and dies delays the others for no longer than its claim', async ({
+test('I6: an instance that ends during a load delays other instances for at most its claim', async ({
   redisUrl,
   join,
   replicas,
@@ -74,7 +74,7 @@ test('I6: who loads and dies delays the others for no longer than its claim', as
   expect(performance.now() - startedAtMs).toBeLessThan(1_000)
 })
 
-test('I2: an invalidation on b during a load on a leaves the old value nowhere', async ({
+test('I2: an invalidation on one instance during a load on another leaves no old value', async ({
   redisUrl,
   join,
 }) => {
@@ -105,21 +105,21 @@ test('I2: an invalidation on b during a load on a leaves the old value nowhere',
   }
 })
 
-test('I5: of 600 concurrent sets of 40 keys, all instances keep the same', async ({
+test('I5: after 600 concurrent sets of 40 keys, all instances serve the same values', async ({
   redisUrl,
   join,
 }) => {
-  const caches = (await three(join, redisUrl)).map((it) => cacheOn(it))
+  const caches = (await three(join, redisUrl)).map((instance) => cacheOn(instance))
   await contend(600, (i) => caches[i % 3]!.set(`s${i % 40}`, { v: i }))
   await caches[0]!.invalidate('other', { wait: 'everywhere' })
   const keys = Array.from({ length: 40 }, (_, i) => `s${i}`)
   const [a, b, c] = await Promise.all(caches.map((cache) => cache.getMany(keys)))
   expect(b).toEqual(a)
   expect(c).toEqual(a)
-  expect(a!.every((it) => it && it.v > 40)).toBe(true)
+  expect(a!.every((value) => value && value.v > 40)).toBe(true)
 })
 
-test('while invalidations are held back nothing is stored, as long as replicas lag', async ({
+test('for holdMs after an invalidation, loaded values are not stored', async ({
   redisUrl,
   join,
 }) => {
@@ -134,7 +134,7 @@ test('while invalidations are held back nothing is stored, as long as replicas l
   expect(await ca.get('held')).toEqual({ v: 2 })
 })
 
-test('Redis comes back with old data: nothing that was invalidated since is served', async ({
+test('after Redis restarts with old data, no value that was invalidated since is served', async ({
   ownValkey,
   join,
 }) => {
@@ -162,7 +162,7 @@ test('Redis comes back with old data: nothing that was invalidated since is serv
 })
 
 test.for(['bypass', 'stale', 'fail'] as const)(
-  'I9: while Redis hangs, outage %s does what it says within the deadline',
+  'I9: while Redis hangs, a read with outage %s ends as documented within the deadline',
   async (outage, { ownValkey, join }) => {
     const instance = await join(ownValkey.url, 'a')
     let truth = 1
@@ -172,16 +172,16 @@ test.for(['bypass', 'stale', 'fail'] as const)(
     await ownValkey.pause()
     await until(() => instance.bus.health().leaseMsLeft === 0)
     const startedAtMs = performance.now()
-    const [known, unknown] = await contend(2, (i) => cache.get(i === 0 ? 'k' : 'new'))
+    const [cached, absent] = await contend(2, (i) => cache.get(i === 0 ? 'k' : 'new'))
     expect(performance.now() - startedAtMs).toBeLessThan(1_000)
     const refused = { status: 'rejected', reason: { code: /timeout|unavailable/ } }
     if (outage === 'fail') {
-      for (const it of [known, unknown]) {
-        expect(it?.status === 'rejected' && it.reason.code).toMatch(refused.reason.code)
+      for (const read of [cached, absent]) {
+        expect(read?.status === 'rejected' && read.reason.code).toMatch(refused.reason.code)
       }
     } else {
-      expect(known).toEqual(fulfilled(outage === 'stale' ? 1 : 2))
-      expect(unknown).toEqual(fulfilled(2))
+      expect(cached).toEqual(fulfilled(outage === 'stale' ? 1 : 2))
+      expect(absent).toEqual(fulfilled(2))
     }
     ownValkey.resume()
     await until(async () => (await cache.set('k', { v: 3 })).outcome === 'sent')
@@ -189,7 +189,7 @@ test.for(['bypass', 'stale', 'fail'] as const)(
   },
 )
 
-test('cut off, of 100 readers none joins a load that began before it asked', async ({
+test('I1: on an instance that is cut off, 100 readers do not join a load that began before their call', async ({
   ownValkey,
   join,
 }) => {
@@ -210,7 +210,7 @@ test('cut off, of 100 readers none joins a load that began before it asked', asy
   await until(() => loads === 1)
   truth = 2
   const late = await contend(50, () => cache.get('k'))
-  expect(late.every((it) => it.status === 'fulfilled' && it.value?.v === 2)).toBe(true)
+  expect(late.every((read) => read.status === 'fulfilled' && read.value?.v === 2)).toBe(true)
   await early
   expect(loads).toBeLessThanOrEqual(3)
 })

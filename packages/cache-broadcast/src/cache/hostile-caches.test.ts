@@ -44,7 +44,7 @@ const valid = {
 }
 
 describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
-  const it = test.extend('bus', async ({ redisUrl }, { onCleanup }) => {
+  const busTest = test.extend('bus', async ({ redisUrl }, { onCleanup }) => {
     const redis = connectRedis({ url: redisUrl, name: 'hostile', deadlineMs: 2_000 })
     await redis.ready()
     const bus = openBus(redis)
@@ -56,8 +56,8 @@ describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
     return bus
   })
 
-  it.for(Object.entries(CALLS))(
-    'a hostile value as %s is valid or a coded error',
+  busTest.for(Object.entries(CALLS))(
+    'a hostile value as %s of a cache is valid or a coded error',
     async ([, call], { bus }) => {
       const cache = createCache<unknown>({
         bus,
@@ -75,27 +75,33 @@ describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
     },
   )
 
-  it('a hostile option is valid or a coded error that names it', async ({ bus }) => {
-    const open = async (options: typeof valid & { bus: Bus }) => {
-      const cache = createCache(options)
-      await cache.get('a')
-      cache.close()
-    }
-    const except = ['a function', 'a function that throws', 'an async function']
-    const found = await findRawErrorsOfOptions({ bus, ...valid }, open, { isCoded })
-    // Functions of the caller that throw: their errors are passed on.
-    expect(found.filter((fault) => !except.some((name) => fault.includes(name)))).toEqual([])
-  })
+  busTest(
+    'a hostile option of createCache is valid or a coded error that names it',
+    async ({ bus }) => {
+      const open = async (options: typeof valid & { bus: Bus }) => {
+        const cache = createCache(options)
+        await cache.get('a')
+        cache.close()
+      }
+      const except = ['a function', 'a function that throws', 'an async function']
+      const found = await findRawErrorsOfOptions({ bus, ...valid }, open, { isCoded })
+      // Functions of the caller that throw: their errors are passed on.
+      expect(found.filter((fault) => !except.some((name) => fault.includes(name)))).toEqual([])
+    },
+  )
 
-  it('options of undefined are the defaults, and none at all is a coded error', async ({ bus }) => {
-    const none = Object.fromEntries(Object.keys(valid).map((name) => [name, undefined]))
-    const { name, load, parse } = valid
-    const cache = createCache({ ...none, bus, name, load, parse })
-    expect(await cache.get('a')).toBe(1)
-    expect(await findRawErrors((value) => createCache(value), { isCoded })).toEqual([])
-  })
+  busTest(
+    'options of createCache that are undefined are the defaults, and other options are a coded error',
+    async ({ bus }) => {
+      const none = Object.fromEntries(Object.keys(valid).map((name) => [name, undefined]))
+      const { name, load, parse } = valid
+      const cache = createCache({ ...none, bus, name, load, parse })
+      expect(await cache.get('a')).toBe(1)
+      expect(await findRawErrors((value) => createCache(value), { isCoded })).toEqual([])
+    },
+  )
 
-  it.for([
+  busTest.for([
     [
       'throws',
       () => {
@@ -113,7 +119,7 @@ describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
     await expect(cache.get('a')).rejects.toThrow('of the caller')
   })
 
-  it('a loader that returns no promise is a loader', async ({ bus }) => {
+  busTest('a loader may return a value instead of a promise', async ({ bus }) => {
     const cache = createCache<number>({
       bus,
       name: 'thing',
@@ -138,8 +144,8 @@ describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
     'expire of updateTags': (next, value) => next.updateTags(['a'], { expire: value }),
   }
 
-  it.for(Object.entries(NEXT))(
-    'a hostile value as %s of Next is valid or a coded error',
+  busTest.for(Object.entries(NEXT))(
+    'a hostile value as %s of a handler for Next is valid or a coded error',
     async ([, call], { bus }) => {
       const errors: unknown[] = []
       const onError = (error: unknown) => void errors.push(error)
@@ -154,9 +160,9 @@ describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
   )
 })
 
-function entryOf(more: object) {
+function entryOf(fields: object) {
   const times = { stale: 1, timestamp: Date.now(), expire: 60, revalidate: 30 }
-  return { value: streamOf(new Uint8Array([1])), tags: ['a'], ...times, ...more }
+  return { value: streamOf(new Uint8Array([1])), tags: ['a'], ...times, ...fields }
 }
 
 test('a hostile option of createMemoryBus and createNextHandler is valid or a coded error', async () => {
@@ -169,7 +175,7 @@ test('a hostile option of createMemoryBus and createNextHandler is valid or a co
   expect(await findRawErrorsOfOptions(next, createNextHandler, { isCoded })).toEqual([])
 })
 
-test('tags expire in Next after a year or never, and an entry over the limit is stored nowhere', async () => {
+test('updateTags accepts a year and Infinity, and an entry over maxValueBytes is not stored', async () => {
   const errors: unknown[] = []
   const bus = createMemoryBus()
   const onError = (error: unknown) => void errors.push(error)

@@ -31,7 +31,7 @@ async function nothing() {
   return undefined
 }
 
-/** What Keyv asks of a store, on a cache for each of its namespaces. */
+/** The interface of a store of Keyv, with a cache for each of its namespaces. */
 class CacheStore {
   opts = {}
   namespace: string | undefined
@@ -39,8 +39,8 @@ class CacheStore {
 
   get #cache(): Cache<string> {
     const name = `keyv-${this.namespace ?? ''}`
-    const known = this.#caches.get(name)
-    if (known) return known
+    const existing = this.#caches.get(name)
+    if (existing) return existing
     const cache = createCache<string>({
       bus,
       name,

@@ -74,50 +74,52 @@ async function open(url: string, { text = 'value', staleMs = 0, library }: Work 
   }
 }
 
-test('of 20,000 keys that nothing has loaded, getMany loads and stores each once, some at a time', async ({
+test('getMany of 20,000 cold keys loads and stores each once, with a limit of scripts in flight', async ({
   redisUrl,
 }) => {
-  await using it = await open(redisUrl)
+  await using opened = await open(redisUrl)
   const keys = keysOf('cold')
-  const values = await it.cache.getMany(keys)
+  const values = await opened.cache.getMany(keys)
   expect(values).toEqual(keys.map((key) => `value of ${key}`))
-  expect(it.cache.stats()).toMatchObject({ refused: 0, outages: 0 })
-  expect(await it.cache.getMany(keys)).toEqual(values)
-  expect(it.loads()).toBe(MANY)
-  expect(it.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
+  expect(opened.cache.stats()).toMatchObject({ refused: 0, outages: 0 })
+  expect(await opened.cache.getMany(keys)).toEqual(values)
+  expect(opened.loads()).toBe(MANY)
+  expect(opened.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
 })
 
-test('20,000 reads of one tick load and store each key once, some at a time', async ({
+test('20,000 reads of one tick load and store each key once, with a limit of scripts in flight', async ({
   redisUrl,
 }) => {
-  await using it = await open(redisUrl)
+  await using opened = await open(redisUrl)
   const keys = keysOf('tick')
-  const values = await Promise.all(keys.map((key) => it.cache.get(key)))
+  const values = await Promise.all(keys.map((key) => opened.cache.get(key)))
   expect(values).toEqual(keys.map((key) => `value of ${key}`))
-  expect(it.loads()).toBe(MANY)
-  expect(it.cache.stats()).toMatchObject({ refused: 0, outages: 0 })
-  expect(it.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
+  expect(opened.loads()).toBe(MANY)
+  expect(opened.cache.stats()).toMatchObject({ refused: 0, outages: 0 })
+  expect(opened.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
 })
 
-test('20,000 keys expire some at a time, and are loaded again behind', async ({ redisUrl }) => {
-  await using it = await open(redisUrl, { staleMs: 60_000 })
+test('20,000 keys expire with a limit of scripts in flight, and are loaded again in the background', async ({
+  redisUrl,
+}) => {
+  await using opened = await open(redisUrl, { staleMs: 60_000 })
   const keys = keysOf('soft')
-  await it.cache.getMany(keys)
-  const delivery = await it.cache.expire(keys, { wait: 'everywhere' })
+  await opened.cache.getMany(keys)
+  const delivery = await opened.cache.expire(keys, { wait: 'everywhere' })
   expect(delivery).toMatchObject({ outcome: 'everywhere', acked: ['large'], lapsed: [] })
-  expect(await it.cache.getMany(keys.slice(0, 100))).toHaveLength(100)
-  await expect.poll(it.loads).toBe(MANY + 100)
-  expect(it.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
+  expect(await opened.cache.getMany(keys.slice(0, 100))).toHaveLength(100)
+  await expect.poll(opened.loads).toBe(MANY + 100)
+  expect(opened.counts.most).toBeLessThanOrEqual(MOST_SCRIPTS)
 })
 
-test('values of 200 kB are read a few at a time by an instance that knows no sizes', async ({
+test('an instance that has not read values before reads values of 200 kB a few at a time', async ({
   ownValkey,
 }) => {
   const text = 'x'.repeat(200_000)
   const keys = keysOf('wide', 150)
   {
     await using first = await open(ownValkey.url, { text })
-    // The sizes are not known yet: what is not encoded within a claim is stored by the next call.
+    // The instance has no average size yet: the next call stores the values whose claims ended.
     for (let call = 0; call < 3; call += 1) await first.cache.getMany(keys)
     expect(first.cache.stats()).toMatchObject({ outages: 0 })
   }
@@ -136,15 +138,15 @@ const MUTANTS: [mutant: string, edit: Edit][] = [
 ]
 
 test.for(MUTANTS)(
-  'the mutant "%s" is caught',
+  'the limit of scripts in flight is exceeded by a mutant in which %s',
   async ([mutant, [file, find, put]], { redisUrl }) => {
     const edit: Edit = [file, find, put.replace('MANY', `${MANY}, maxBytes: ${MANY}`)]
     const { source, remove } = await copyMutant(SOURCE, mutant, [edit])
     try {
       const library: Library = await import(source)
-      await using it = await open(redisUrl, { library })
-      await Promise.all(keysOf(mutant).map((key) => it.cache.get(key)))
-      expect(it.counts.most).toBeGreaterThan(MOST_SCRIPTS)
+      await using opened = await open(redisUrl, { library })
+      await Promise.all(keysOf(mutant).map((key) => opened.cache.get(key)))
+      expect(opened.counts.most).toBeGreaterThan(MOST_SCRIPTS)
     } finally {
       await remove()
     }

@@ -11,7 +11,7 @@ function entry(
   }
 }
 
-test('I10: entries, bytes and tags stay within their bounds, and what is read stays longest', () => {
+test('I10: entries, bytes and tags stay within their limits, and an entry that is read often stays', () => {
   const memory = createMemoryLevel<string>({ maxEntries: 50, maxBytes: 2_000 })
   memory.put('read often', entry('read often', { tags: ['kept'] }))
   for (let i = 0; i < 1_000; i += 1) {
@@ -25,7 +25,7 @@ test('I10: entries, bytes and tags stay within their bounds, and what is read st
   expect(memory.olderThan(9, { tags: ['kept', 't999'] }).size).toBe(2)
 })
 
-test('an older value never replaces a newer one, and news does not touch what is newer', () => {
+test('an older value does not replace a newer one, and an invalidation does not drop a newer value', () => {
   const memory = createMemoryLevel<string>({ maxEntries: 10, maxBytes: 10_000 })
   memory.put('k', entry('k', { version: 5 }))
   memory.put('k', entry('k', { version: 4 }))
@@ -37,7 +37,7 @@ test('an older value never replaces a newer one, and news does not touch what is
   expect(memory.totals.bytes).toBe(0)
 })
 
-test('`clear` forgets whatever is older, in the time that one entry takes', () => {
+test('`clear` removes all older entries without visiting them', () => {
   const memory = createMemoryLevel<string>({ maxEntries: 1_000, maxBytes: 1_000_000 })
   for (let i = 0; i < 1_000; i += 1)
     memory.put(`k${i}`, entry(`k${i}`, { version: 5, tags: ['t'] }))
@@ -55,7 +55,7 @@ test('`clear` forgets whatever is older, in the time that one entry takes', () =
   expect([...memory.entries.keys()]).toEqual(['k'])
 })
 
-test('I10: after `clear` no more entries are kept than before it', () => {
+test('I10: the limit of entries also holds after `clear`', () => {
   const memory = createMemoryLevel<string>({ maxEntries: 10, maxBytes: 1_000_000 })
   for (let round = 0; round < 5; round += 1) {
     for (let i = 0; i < 25; i += 1) memory.put(`k${i}`, entry(`k${i}`, { version: round }))

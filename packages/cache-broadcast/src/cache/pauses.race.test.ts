@@ -5,17 +5,17 @@ import { createCache } from '../index.ts'
 import { createMemoryBus } from '../memory.ts'
 import { type Instance, test } from '../open.fixture.ts'
 
-function cacheOf({ bus }: Pick<Instance, 'bus'>, more: object = {}) {
+function cacheOf({ bus }: Pick<Instance, 'bus'>, options: object = {}) {
   return createCache<string>({
     bus,
     name: 'value',
     parse: String,
     load: async (key) => `loaded ${key}`,
-    ...more,
+    ...options,
   })
 }
 
-test('a pause of 500 ms with reads and loads in flight is no outage, and refuses no value', async ({
+test('a pause of 500 ms with reads and loads in flight is no outage, and all values are stored', async ({
   redisUrl,
   join,
 }) => {
@@ -37,7 +37,7 @@ test('a pause of 500 ms with reads and loads in flight is no outage, and refuses
   }
 })
 
-test('a load that ends during a pause is not late', async () => {
+test('a load that ends during a pause of the process does not time out', async () => {
   const cache = cacheOf(
     { bus: createMemoryBus() },
     {
@@ -54,7 +54,7 @@ test('a load that ends during a pause is not late', async () => {
   expect(await reading).toBe('in time')
 })
 
-test('I2: an instance that is stopped while it loads, for longer than its claim, stores no older value', async ({
+test('I2: an instance that is stopped during a load for longer than its claim stores no older value', async ({
   redisUrl,
   join,
   replicas,

@@ -30,7 +30,7 @@ test('sets of one tick are one entry of the log, and each is stored with its own
   expect(await second.getMany(keys)).toEqual(keys.map((key) => `of ${key}`))
 })
 
-test('I5: of two sets of a key in one tick, every instance serves the later one', async ({
+test('I5: after two sets of a key in one tick, every instance serves the later value', async ({
   redisUrl,
   join,
 }) => {
@@ -92,7 +92,7 @@ test('I1: after a set and an invalidation of one tick no instance serves an olde
   }
 })
 
-test('a set that is refused before it is sent does not affect the others of its tick', async ({
+test('a set that is refused before it is sent does not affect the other sets of its tick', async ({
   redisUrl,
   join,
 }) => {
@@ -116,7 +116,7 @@ test('a set that is refused before it is sent does not affect the others of its 
   expect(await cache.get('d')).toBe(LOADED)
 })
 
-test('sets of one tick that Redis rejects all fail, and no value of them is served', async ({
+test('sets of one tick that Redis rejects all fail, and none of their values is served', async ({
   redisUrl,
   join,
 }) => {
@@ -133,7 +133,7 @@ test('sets of one tick that Redis rejects all fail, and no value of them is serv
   expect(await cache.getMany(['x', 'y'])).toEqual([LOADED, LOADED])
 })
 
-test('a stored text with line feeds is read as it is, beside values that have none', async ({
+test('a stored text with line feeds is read unchanged together with values without line feeds', async ({
   redisUrl,
   join,
 }) => {

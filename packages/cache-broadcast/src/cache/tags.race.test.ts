@@ -89,7 +89,7 @@ const CASES: [title: string, releases: Releases][] = [
   ['both releases declare the tag', [tagged, tagged]],
 ]
 
-test.for([true, false].flatMap((soft) => CASES.map((it) => [...it, soft] as const)))(
+test.for([true, false].flatMap((soft) => CASES.map((titled) => [...titled, soft] as const)))(
   'I1: a barrier of a tag holds on all members when %s',
   async ([title, releases, soft], { redisUrl }) => {
     const library: Library = await import('../index.ts')
@@ -118,14 +118,17 @@ const MUTANTS: [mutant: string, edit: Edit][] = [
   ],
 ]
 
-test.for(MUTANTS)('the mutant "%s" is caught', async ([mutant, edit], { redisUrl }) => {
-  const { source, remove } = await copyMutant(SOURCE, mutant, [edit])
-  try {
-    const library: Library = await import(source)
-    const tally = await run(library, redisUrl, [undefined, tagged], false)
-    console.log(`${mutant}:`, JSON.stringify(tally))
-    expect(tally.stale).toBeGreaterThan(0)
-  } finally {
-    await remove()
-  }
-})
+test.for(MUTANTS)(
+  'a tag race notices a mutant in which %s',
+  async ([mutant, edit], { redisUrl }) => {
+    const { source, remove } = await copyMutant(SOURCE, mutant, [edit])
+    try {
+      const library: Library = await import(source)
+      const tally = await run(library, redisUrl, [undefined, tagged], false)
+      console.log(`${mutant}:`, JSON.stringify(tally))
+      expect(tally.stale).toBeGreaterThan(0)
+    } finally {
+      await remove()
+    }
+  },
+)

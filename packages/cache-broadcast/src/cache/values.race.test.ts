@@ -31,7 +31,7 @@ test('a value does not depend on which of three instances loaded it', async ({
   expect(loads).toBe(30)
 })
 
-test('of two releases each loads what the other one stored in another shape, counts it and logs it once', async ({
+test('a value that another release stored in another shape is loaded again, counted, and logged once', async ({
   redisUrl,
   join,
 }) => {

@@ -3,9 +3,9 @@ import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import { serveReplica } from '@repo/testing/replica'
 import type { Bus, Cache, createBus, createCache } from '../index.ts'
-import { KEYS, type Opening, type Run, type Told, randomOf } from './history.fixture.ts'
+import { KEYS, type Opening, type Run, type History, randomOf } from './history.fixture.ts'
 
-/** One of the checker's processes: reads all keys, writes those that it owns. */
+/** A value of the checker. Each of its processes reads all keys, and writes the keys that it owns. */
 interface Value {
   v: number
 }
@@ -43,7 +43,7 @@ serveReplica({
       staleMs: 300,
       failSafeMs: 1_000,
       retryAfterMs: 50,
-      // One has to evict all the time; the others keep what is wrong for as long as it lives.
+      // One instance evicts all the time; the others serve a wrong value until it expires.
       maxEntries: self === 0 ? 8 : 100,
       tags: (_, key) => [`tag-${key}`],
       async load(key) {
@@ -55,19 +55,25 @@ serveReplica({
     })
     opened = { bus, cache, truth, random, self }
   },
-  async run(run: Run): Promise<Told> {
-    const told: Told = { reads: [], writes: [], rejectedReads: 0, retriedWrites: 0, resyncs: 0 }
+  async run(run: Run): Promise<History> {
+    const history: History = {
+      reads: [],
+      writes: [],
+      rejectedReads: 0,
+      retriedWrites: 0,
+      resyncs: 0,
+    }
     const untilMs = nowMs() + run.ms
-    const own = versions.keys().filter((key) => key % run.of === opened.self)
+    const ownedKeys = versions.keys().filter((key) => key % run.replicas === opened.self)
     await Promise.all([
-      ...Array.from({ length: 16 }, () => readUntil(untilMs, told)),
-      ...own.map((key) => writeUntil(untilMs, key, run, told)),
+      ...Array.from({ length: 16 }, () => readUntil(untilMs, history)),
+      ...ownedKeys.map((key) => writeUntil(untilMs, key, run, history)),
     ])
-    return { ...told, resyncs: opened.bus.health().resyncs }
+    return { ...history, resyncs: opened.bus.health().resyncs }
   },
 })
 
-async function readUntil(untilMs: number, told: Told) {
+async function readUntil(untilMs: number, history: History) {
   const { cache, random } = opened
   while (nowMs() < untilMs) {
     for (let i = 0; i < 6; i += 1) {
@@ -75,16 +81,16 @@ async function readUntil(untilMs: number, told: Told) {
       const startedAtMs = nowMs()
       try {
         const value = random() < 0.3 ? cache.peek(String(key)) : await cache.get(String(key))
-        if (value) told.reads.push([key, startedAtMs, value.v])
+        if (value) history.reads.push([key, startedAtMs, value.v])
       } catch {
-        told.rejectedReads += 1 // the source is ill, and nothing bridges it
+        history.rejectedReads += 1 // the load failed, and no value could be served instead
       }
     }
     await (random() < 0.5 ? turn() : pause(1))
   }
 }
 
-async function writeUntil(untilMs: number, key: number, { wait, pauseMs }: Run, told: Told) {
+async function writeUntil(untilMs: number, key: number, { wait, pauseMs }: Run, history: History) {
   const { cache, bus, truth, random } = opened
   const name = String(key)
   while (nowMs() < untilMs) {
@@ -98,10 +104,10 @@ async function writeUntil(untilMs: number, key: number, { wait, pauseMs }: Run, 
       return which < 0.9 ? cache.set(name, { v: version }, { wait }) : cache.clear({ wait })
     }
     while (!(await succeeds(change))) {
-      told.retriedWrites += 1
+      history.retriedWrites += 1
       await pause(5)
     }
-    told.writes.push([key, nowMs(), version])
+    history.writes.push([key, nowMs(), version])
     await pause(random() * pauseMs)
   }
 }
@@ -111,7 +117,7 @@ async function succeeds(change: () => Promise<unknown>): Promise<boolean> {
     await change()
     return true
   } catch {
-    return false // not acknowledged: nothing is promised yet
+    return false // it was not acknowledged, so it is repeated
   }
 }
 
@@ -126,7 +132,7 @@ function toValue(stored: unknown): Value {
   throw new TypeError('not a value')
 }
 
-/** Answers come late, so that news overtakes them. */
+/** Delays replies, so that invalidations overtake them. */
 function slowed(redis: RedisConnection, delayMs: () => number): RedisConnection {
   return {
     ...redis,

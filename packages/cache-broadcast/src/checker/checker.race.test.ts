@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from '@repo/testing'
 import { everyFault, type Fault, injure } from './faults.fixture.ts'
-import { judge, KEYS, randomOf, type Run, type Told, type Verdict } from './history.fixture.ts'
+import { judge, KEYS, randomOf, type History, type Run, type Verdict } from './history.fixture.ts'
 import { makeMutant } from './mutants.fixture.ts'
 
 const program = new URL('checker.fixture.ts', import.meta.url)
 const source = path.join(import.meta.dirname, '../index.ts')
-/** `pnpm race` sets it: 200 rounds are some ten minutes. */
+/** `pnpm race` sets it: 200 rounds take about ten minutes. */
 const rounds = Number(process.env['RACE_ROUNDS'] ?? 0)
 const seed = Number(process.env['RACE_SEED'] ?? Date.now() % 1_000_000)
 const maxStaleMs = 300
-/** So often a mutant's race is run until it is caught: one that is never caught fails. */
+/** Attempts to catch a mutant: the test fails if none of them catches it. */
 const TRIES = 40
 
 const checker = test.extend('check', async ({ ownValkey, replicas, tcpProxy }, { onCleanup }) => {
@@ -40,26 +40,28 @@ const checker = test.extend('check', async ({ ownValkey, replicas, tcpProxy }, {
     )
     const random = randomOf(seed)
     return async (
-      run: Omit<Run, 'of'>,
+      run: Omit<Run, 'replicas'>,
       kinds: Fault[] = [],
     ): Promise<Verdict & { faults: number }> => {
       const ending = new AbortController()
       const injury = { three, proxies, valkey: ownValkey, random, kinds, ending: ending.signal }
       const faults = kinds.length > 0 ? injure(injury) : 0
-      const told = await Promise.all(three.map((it) => it.call<Told>('run', { ...run, of: 3 })))
+      const histories = await Promise.all(
+        three.map((replica) => replica.call<History>('run', { ...run, replicas: 3 })),
+      )
       ending.abort()
-      return { ...judge(told), faults: await faults }
+      return { ...judge(histories), faults: await faults }
     }
   }
 })
 
-function report(what: string, verdict: object) {
-  process.stdout.write(`${what} (seed ${seed}): ${JSON.stringify(verdict)}\n`)
+function report(title: string, verdict: object) {
+  process.stdout.write(`${title} (seed ${seed}): ${JSON.stringify(verdict)}\n`)
 }
 
 describe('a history of three processes and twelve keys', () => {
   checker(
-    'no read that starts after a barrier is served anything older, calm and under faults',
+    'I1: no read that starts after a barrier returns an older version, with and without faults',
     { timeout: 60_000 + rounds * 8_000 },
     async ({ check }) => {
       const run = await check(source)
@@ -81,7 +83,7 @@ describe('a history of three processes and twelve keys', () => {
   )
 
   checker(
-    'without a barrier nothing is older than its way takes, and cut off than maxStaleMs',
+    'I3: without a barrier, a read returns no version that is older than maxStaleMs',
     { timeout: 60_000 + rounds * 8_000 },
     async ({ check }) => {
       const run = await check(source)
@@ -95,8 +97,8 @@ describe('a history of three processes and twelve keys', () => {
     },
   )
 
-  // Without a fence only an answer that is later than the news does harm, so answers are slowed.
-  // What was missed is seen only until the same key is written again, so that is not soon.
+  // Without a fence, only a reply that an invalidation overtakes does harm, so replies are delayed.
+  // A missed entry has an effect until its key is written again, so the pauses are long.
   const mutants: [string, Fault[], { slowMs: number; pauseMs: number }][] = [
     ['no fence', [], { slowMs: 150, pauseMs: 20 }],
     ['no tombstone', [], { slowMs: 12, pauseMs: 20 }],
@@ -106,7 +108,7 @@ describe('a history of three processes and twelve keys', () => {
   ]
   for (const [mutant, kinds, { slowMs, pauseMs }] of mutants) {
     checker(
-      `the checker notices a program with ${mutant}`,
+      `the checker finds a stale read of a program with ${mutant}`,
       { timeout: TRIES * 5_000 },
       async ({ check }) => {
         const { source: mutated, remove } = await makeMutant(mutant)

@@ -15,7 +15,7 @@ export interface Injury {
   ending: AbortSignal
 }
 
-/** Hurts one process after the other until the end, and heals all; returns how often. */
+/** Injects faults into one process at a time until the end; returns the number of faults. */
 export async function injure({
   three,
   proxies,
@@ -68,14 +68,14 @@ const FAULTS = {
     await pause(ms)
     proxy.delay(0)
   },
-  /** Cut off for longer than the log remembers. */
+  /** A process is cut off, and the log no longer has the entries that it missed. */
   async outrun({ proxy, valkey, ms }: Target) {
     await proxy.cut()
     await pause(ms)
     await command(valkey, (redis) => redis.xtrim(LOG, 'MAXLEN', 0))
     await proxy.heal()
   },
-  /** The log goes on below the readers. */
+  /** The log is emptied while a process is stopped. */
   async trimmed({ valkey, replica, ms }: Target) {
     replica.stop()
     await pause(ms / 2)

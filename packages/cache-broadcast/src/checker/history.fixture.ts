@@ -1,31 +1,33 @@
-/** How many keys the checker reads and writes. */
+/** The number of keys that the checker reads and writes. */
 export const KEYS = 12
 
 export interface Opening {
   redisUrl: string
-  /** The program to check: of this package, or of a mutant. */
+  /** The index of the program to check: this package, or a mutant. */
   source: string
   /** The source of truth: 8 digits for each key. */
   truthFile: string
   seed: number
   self: number
   maxStaleMs: number
-  /** Answers of Redis are delayed by up to this. */
+  /** Replies of Redis are delayed by at most this time. */
   slowMs: number
 }
 
 export interface Run {
   ms: number
-  of: number
+  /** The number of processes. */
+  replicas: number
   /** Longest pause between two writes of a key. */
   pauseMs: number
   wait?: 'everywhere' | undefined
 }
 
-export interface Told {
-  /** Key, when the read was started, and the version that it was served. */
+/** The calls of one process. */
+export interface History {
+  /** Key, start of the read, and the version that it returned. */
   reads: [number, number, number][]
-  /** Key, when the write was acknowledged, and the version written. */
+  /** Key, time of the acknowledgement, and the version written. */
   writes: [number, number, number][]
   rejectedReads: number
   retriedWrites: number
@@ -35,23 +37,23 @@ export interface Told {
 export interface Verdict {
   reads: number
   writes: number
-  /** Reads that were served less than was acknowledged before they started. */
+  /** Reads that returned an older version than was acknowledged before they started. */
   stale: number
-  /** The longest that such an acknowledgement was over. */
+  /** The longest time from such an acknowledgement to the start of the read. */
   worstMs: number
 }
 
-/** Judges a history: what each read was served against what was acknowledged before it started. */
-export function judge(told: Told[]): Verdict {
+/** Compares the version of each read with the versions that were acknowledged before it started. */
+export function judge(histories: History[]): Verdict {
   const verdict = { reads: 0, writes: 0, stale: 0, worstMs: 0 }
   for (let key = 0; key < KEYS; key += 1) {
-    const writes = of(
+    const writes = callsOf(
       key,
-      told.map((it) => it.writes),
+      histories.map((history) => history.writes),
     ).toSorted((a, b) => a[1] - b[1])
-    const reads = of(
+    const reads = callsOf(
       key,
-      told.map((it) => it.reads),
+      histories.map((history) => history.reads),
     ).toSorted((a, b) => a[1] - b[1])
     verdict.writes += writes.length
     verdict.reads += reads.length
@@ -65,8 +67,8 @@ export function judge(told: Told[]): Verdict {
   return verdict
 }
 
-function of(key: number, lists: [number, number, number][][]): [number, number, number][] {
-  return lists.flat().filter((it) => it[0] === key)
+function callsOf(key: number, lists: [number, number, number][][]): [number, number, number][] {
+  return lists.flat().filter((call) => call[0] === key)
 }
 
 /** A seeded generator of [0, 1): mulberry32. */

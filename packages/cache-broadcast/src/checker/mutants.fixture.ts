@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { copyMutant, type Edit } from '@repo/testing'
 
-/** What is taken out of the program, one at a time, to see that the checker notices. */
+/** Mechanisms that are removed from the program, one at a time. The checker must notice each. */
 const MUTANTS: Record<string, Edit[]> = {
   'no fence': [['cache/memory-level.ts', 'if (ticket.fence > version) return', '']],
   'no tombstone': [
@@ -15,7 +15,7 @@ const MUTANTS: Record<string, Edit[]> = {
   'no gap check': [['bus.ts', 'onGap: resync,', 'onGap: () => undefined,']],
 }
 
-/** Copies the program without one of its mechanisms; returns the copy's entry. */
+/** Copies the program without one of its mechanisms. */
 export function makeMutant(mutant: string) {
   return copyMutant(path.join(import.meta.dirname, '..'), mutant, MUTANTS[mutant]!)
 }

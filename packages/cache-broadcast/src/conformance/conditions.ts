@@ -53,7 +53,7 @@ export function describeConditions(
     expect(new Set(await cache.getMany(keys))).toEqual(new Set([2]))
   })
 
-  test('of 500 barriers at once, each covers its key', async () => {
+  test('500 concurrent barriers each cover their key', async () => {
     const version = new Map<string, number>()
     const { cache } = await openCache({ load: async (key) => version.get(key) ?? 0 })
     const keys = Array.from({ length: 500 }, (_, i) => `key-${i}`)
@@ -67,7 +67,7 @@ export function describeConditions(
   })
 
   test.runIf(refuse)(
-    'a store that refuses every call: reads load from the source, changes are rejected with a code, and stats show it',
+    'while Redis refuses all calls, reads load from the source, changes are rejected with a code, and stats count outages',
     async () => {
       let version = 1
       const { cache } = await openCache({ load: async (key) => `${key} ${version}` })

@@ -10,7 +10,7 @@ import { describeValues } from './values.ts'
 export type OpenBus = () => Promise<Bus>
 
 /**
- * What every driver of the bus promises, as tests: call it in a test file with the driver.
+ * Declares the tests that each driver of the bus must pass. A test file calls it with the driver.
  * @param refuse makes the store refuse every call, for a driver with a store
  */
 export function describeConformance(driver: string, open: OpenBus, refuse?: Refuse): void {
@@ -44,7 +44,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       return { bus, cache, source, loads }
     }
 
-    test('a value is loaded once, and then peeked at', async () => {
+    test('a value is loaded once, and peek then returns it', async () => {
       const { cache, loads } = await openCache()
       expect(cache.peek('a')).toBeUndefined()
       expect(await cache.get('a')).toEqual({ v: 1 })
@@ -53,14 +53,14 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       expect(loads).toEqual(['a'])
     })
 
-    test('of 50 callers at once, one loads', async () => {
+    test('50 concurrent callers of one key start one load', async () => {
       const { cache, loads } = await openCache()
       const got = await Promise.all(Array.from({ length: 50 }, () => cache.get('a')))
       expect(new Set(got)).toEqual(new Set([{ v: 1 }]))
       expect(loads).toEqual(['a'])
     })
 
-    test('I2: a load under way when its key is invalidated is kept nowhere', async () => {
+    test('I2: a value whose key is invalidated during its load is not stored', async () => {
       const began = Promise.withResolvers<void>()
       const goOn = Promise.withResolvers<void>()
       const { cache, source } = await openCache({
@@ -82,7 +82,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       expect(await cache.get('a')).toEqual({ v: 2 })
     })
 
-    test('I7: a failing loader runs once for all who wait, and all are told', async () => {
+    test('I7: a failing loader runs once for 30 concurrent callers, and each receives the error', async () => {
       let runs = 0
       const { cache } = await openCache({
         async load() {
@@ -91,27 +91,32 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
         },
       })
       const got = await Promise.allSettled(Array.from({ length: 30 }, () => cache.get('a')))
-      expect(got.every((it) => it.status === 'rejected' && it.reason.message === 'ill')).toBe(true)
+      expect(
+        got.every((result) => result.status === 'rejected' && result.reason.message === 'ill'),
+      ).toBe(true)
       expect(runs).toBe(1)
     })
 
-    test.each([null, 0, '', false, [], {}])('I8: %j is a value', async (value) => {
-      const { cache, source, loads } = await openCache()
-      source.set('b', value)
-      expect(await cache.get('b')).toEqual(value)
-      expect(await cache.get('b')).toEqual(value)
-      expect(cache.peek('b')).toEqual(value)
-      expect(loads).toEqual(['b'])
-    })
+    test.each([null, 0, '', false, [], {}])(
+      'I8: %j is a value that is loaded once',
+      async (value) => {
+        const { cache, source, loads } = await openCache()
+        source.set('b', value)
+        expect(await cache.get('b')).toEqual(value)
+        expect(await cache.get('b')).toEqual(value)
+        expect(cache.peek('b')).toEqual(value)
+        expect(loads).toEqual(['b'])
+      },
+    )
 
-    test('it is remembered that the source has nothing', async () => {
+    test('I8: the absence of a value is cached', async () => {
       const { cache, loads } = await openCache()
       expect(await cache.get('none')).toBeUndefined()
       expect(await cache.get('none')).toBeUndefined()
       expect(loads).toEqual(['none'])
     })
 
-    test('a value that was set is served, and many are read in their order', async () => {
+    test('getMany returns set, loaded and absent values in the order of the keys', async () => {
       const { cache, source } = await openCache()
       source.set('c', { v: 3 })
       await cache.set('b', { v: 2 })
@@ -123,7 +128,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       ])
     })
 
-    test('a tag invalidates what has it, clear everything, and neither what is set after', async () => {
+    test('a tag invalidates its values, clear invalidates all values, and values set later stay', async () => {
       const { bus, cache, source, loads } = await openCache({ tags: (_, key) => [`tag:${key}`] })
       source.set('b', { v: 1 })
       await cache.getMany(['a', 'b'])
@@ -136,7 +141,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       expect(loads).toEqual(['a', 'b', 'a', 'a'])
     })
 
-    test('I1: a tag covers two caches of one name, of which one declares no tags', async () => {
+    test('I1: a tag invalidates a cache that declares no tags if another cache of its name declares them', async () => {
       const { bus, cache, source } = await openCache({ tags: () => ['t'] })
       const untagged = createCache<unknown>({
         bus,
@@ -152,7 +157,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       }
     })
 
-    test('expired, a value is served while it is loaded anew; invalidated, never', async () => {
+    test('an expired value is served during its refresh, and an invalidated value is not served', async () => {
       const { cache, source, loads } = await openCache({ staleMs: 60_000 })
       await cache.get('a')
       source.set('a', { v: 2 })
@@ -165,7 +170,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       expect(await cache.get('a')).toEqual({ v: 3 })
     })
 
-    test('a failing loader is bridged by an expired value, never by an invalidated one', async () => {
+    test('an expired value is served when its load fails, and an invalidated value is not served', async () => {
       let ill = false
       const { cache } = await openCache({
         failSafeMs: 60_000,
@@ -182,7 +187,7 @@ export function describeConformance(driver: string, open: OpenBus, refuse?: Refu
       await expect(cache.get('a')).rejects.toThrow('ill')
     })
 
-    test('what is shared cannot be changed', async () => {
+    test('a caller cannot change a cached value', async () => {
       const { cache } = await openCache({ load: async () => ({ deep: { list: [1] } }) })
       const value = await cache.get('a')
       expect(Object.isFrozen(value)).toBe(true)

@@ -7,14 +7,14 @@ function code(name: string) {
   return expect.objectContaining({ code: name })
 }
 
-/** What bad input and failing code of the caller's get, from any driver. */
+/** Tests of invalid arguments and of failing code of the caller. */
 export function describeFaults(
   openBus: () => Promise<Bus>,
   openCache: (
     options?: Partial<CacheOptions<unknown>>,
   ) => Promise<{ bus: Bus; cache: Cache<unknown> }>,
 ): void {
-  test('what has no JSON and keys over 512 bytes are refused by name, and harm no other', async () => {
+  test('values without JSON, large values and invalid keys are refused with a code, and other keys work', async () => {
     const { cache } = await openCache()
     await expect(cache.set('b', 1n)).rejects.toEqual(code('unserialisable'))
     await expect(cache.set('b', () => 1)).rejects.toEqual(code('unserialisable'))
@@ -41,7 +41,7 @@ export function describeFaults(
     expect(cache.peek('a')).toEqual({ v: 1 })
   })
 
-  test('a loader that hangs is given up, its signal aborted', async () => {
+  test('a loader that hangs ends with load-timeout, and its signal is aborted', async () => {
     let signal: AbortSignal | undefined
     const { cache } = await openCache({
       loadTimeoutMs: 50,
@@ -54,13 +54,13 @@ export function describeFaults(
     expect(signal?.aborted).toBe(true)
   })
 
-  test('I10: no more entries are kept than allowed', async () => {
+  test('I10: after 30 loads a cache with maxEntries 10 has 10 entries in memory', async () => {
     const { cache } = await openCache({ maxEntries: 10, load: async (key) => key })
     for (let i = 0; i < 30; i += 1) await cache.get(`k${i}`)
     expect(cache.stats()).toMatchObject({ entries: 10, evicted: 20 })
   })
 
-  test('handlers get events in order, and one that throws disturbs no other', async () => {
+  test('handlers receive events in order, and a handler that throws does not affect another handler', async () => {
     const bus = await openBus()
     const seen: unknown[] = []
     bus.on('hello', () => {
@@ -77,14 +77,14 @@ export function describeFaults(
     expect(seen).toHaveLength(6)
   })
 
-  test('a closed bus refuses by name', async () => {
+  test('calls of a closed bus are rejected with the code closed', async () => {
     const { bus, cache } = await openCache()
     await bus.close()
     await expect(bus.emit('hello')).rejects.toMatchObject({ code: 'closed' })
     await expect(cache.invalidate('a')).rejects.toMatchObject({ code: 'closed' })
   })
 
-  test('a closed cache keeps nothing, and refuses by name', async () => {
+  test('a closed cache is empty, and its calls are rejected with the code closed', async () => {
     const { cache } = await openCache()
     await cache.get('a')
     cache.close()

@@ -73,7 +73,7 @@ function requireDate(stored: unknown): object {
   throw new TypeError('no Date')
 }
 
-/** A value does not depend on the instance that serves it: it is what its JSON says. */
+/** Tests that each instance serves the parsed JSON of a value. */
 export function describeValues(
   openCache: (
     options?: Partial<CacheOptions<unknown>>,
@@ -95,7 +95,7 @@ export function describeValues(
     },
   )
 
-  test('a key __proto__ stays a key, and pollutes nothing', async () => {
+  test('a key __proto__ of a value stays a key, and does not change a prototype', async () => {
     const { cache, source } = await openCache()
     source.set('b', protoKey)
     const read = await cache.get('b')
@@ -103,16 +103,19 @@ export function describeValues(
     expect(Reflect.get({}, 'admin')).toBeUndefined()
   })
 
-  test.each(UNSERIALISABLE)('%s is refused by code when loaded and when set', async (_, value) => {
-    const { cache, source } = await openCache()
-    source.set('b', value)
-    await expect(cache.get('b')).rejects.toMatchObject({ code: 'unserialisable' })
-    await expect(cache.set('c', value)).rejects.toMatchObject({ code: 'unserialisable' })
-    expect([cache.peek('b'), cache.peek('c')]).toEqual([undefined, undefined])
-    expect(await cache.get('a')).toEqual({ v: 1 })
-  })
+  test.each(UNSERIALISABLE)(
+    '%s is refused with the code unserialisable when it is loaded and when it is set',
+    async (_, value) => {
+      const { cache, source } = await openCache()
+      source.set('b', value)
+      await expect(cache.get('b')).rejects.toMatchObject({ code: 'unserialisable' })
+      await expect(cache.set('c', value)).rejects.toMatchObject({ code: 'unserialisable' })
+      expect([cache.peek('b'), cache.peek('c')]).toEqual([undefined, undefined])
+      expect(await cache.get('a')).toEqual({ v: 1 })
+    },
+  )
 
-  test('a value whose JSON `parse` refuses is refused by code at the first load', async () => {
+  test('a value whose JSON `parse` refuses is refused with the code unserialisable at the first load', async () => {
     const { cache } = await openCache({
       parse: requireDate,
       load: async () => ({ at: new Date(0) }),
@@ -122,14 +125,14 @@ export function describeValues(
     await expect(cache.set('b', { at: new Date(0) })).rejects.toMatchObject(error)
   })
 
-  test('what `parse` makes is served from the first read on', async () => {
+  test('the result of `parse` is served from the first read on', async () => {
     const { cache } = await openCache({ parse: toDate, load: async () => new Date(7) })
     for (const read of [await cache.get('b'), await cache.get('b'), cache.peek('b')]) {
       expect(read).toEqual(new Date(7))
     }
   })
 
-  test('a value that is too large is served as its JSON too, and counted', async () => {
+  test('a value over maxValueBytes is served as its JSON, and counted', async () => {
     const { cache } = await openCache({
       maxValueBytes: 50,
       load: async () => ({ at: new Date(0), text: 'x'.repeat(50) }),
@@ -140,7 +143,7 @@ export function describeValues(
     expect(cache.stats()).toMatchObject({ tooLarge: 2, loads: 2, entries: 0 })
   })
 
-  test('a `parse` that returns a promise is refused by code', async () => {
+  test('a `parse` that returns a promise is refused with the code unserialisable', async () => {
     const { cache } = await openCache({
       parse: async () => {
         throw new Error('late')
@@ -158,7 +161,7 @@ export function describeValues(
     ],
     ['returns no array', () => 'a'],
     ['returns a tag that is not text', () => [1]],
-  ])('`tags` that %s is refused by code', async (_, tags) => {
+  ])('a function `tags` that %s is refused with the code bad-key', async (_, tags) => {
     const { cache } = await openCache({ tags: (value) => Reflect.apply(tags, undefined, [value]) })
     await expect(cache.get('a')).rejects.toMatchObject({ code: 'bad-key' })
     await expect(cache.set('a', 1)).rejects.toMatchObject({ code: 'bad-key' })

@@ -4,7 +4,7 @@ import { test } from '../open.fixture.ts'
 import { streamOf } from './entries.ts'
 import { createNextHandler, type NextCacheHandler } from './next.ts'
 
-function entryOf(text: string, tags: string[] = [], more: object = {}) {
+function entryOf(text: string, tags: string[] = [], fields: object = {}) {
   return {
     value: streamOf(new TextEncoder().encode(text)),
     tags,
@@ -12,7 +12,7 @@ function entryOf(text: string, tags: string[] = [], more: object = {}) {
     timestamp: performance.timeOrigin + performance.now(),
     expire: 3_600,
     revalidate: 900,
-    ...more,
+    ...fields,
   }
 }
 
@@ -29,7 +29,7 @@ const two = test.extend('two', async ({ redisUrl, join }) => {
 })
 
 two(
-  'what one instance makes, all find, each read with a stream of its own',
+  'all instances find an entry that one instance stored, and each read has a new stream',
   async ({ two: [a, b] }) => {
     await a!.set('made', Promise.resolve(entryOf('<p>äöü</p>', ['t'])))
     for (let i = 0; i < 3; i += 1) {
@@ -41,7 +41,7 @@ two(
 )
 
 two(
-  'a tag revalidated on web-1 is gone on web-2 before the call resolves',
+  'an entry whose tag web-1 revalidates is invalid on web-2 before the call resolves',
   async ({ two: [a, b] }) => {
     for (let i = 0; i < 20; i += 1) {
       await b!.set('page', Promise.resolve(entryOf(`v${i}`, ['posts'])))
@@ -55,7 +55,7 @@ two(
 )
 
 two(
-  'a path revalidated on web-1 is gone on web-2, though no entry carries its tag',
+  'an entry of a path that web-1 revalidates is invalid on web-2, although it has no such tag',
   async ({ two: [a, b] }) => {
     const soft = ['_N_T_/layout', '_N_T_/blog']
     await a!.set('path', Promise.resolve(entryOf('v1')))
@@ -67,7 +67,7 @@ two(
 )
 
 two(
-  'a profile serves the old entry with revalidate -1 on all, until it expires',
+  'after a revalidation with a profile all instances serve the old entry with revalidate -1 until it expires',
   async ({ two: [a, b] }) => {
     await a!.set('slow', Promise.resolve(entryOf('v1', ['slow'])))
     await textOf(b!, 'slow')
@@ -89,7 +89,7 @@ const three = test.extend('three', async ({ redisUrl, join }) => {
 })
 
 three(
-  'after a tag is revalidated with a profile, web-1 and web-3 take the entry that web-2 renewed',
+  'after a revalidation with a profile, web-1 and web-3 serve the entry that web-2 renewed',
   async ({ three: [a, b, c] }) => {
     for (let round = 0; round < 20; round += 1) {
       const key = `renewed-${round}`
@@ -106,7 +106,7 @@ three(
 )
 
 three(
-  'an entry older than its revalidate time is replaced by the one that another instance made',
+  'an entry older than its revalidate time is replaced by the entry that another instance renewed',
   async ({ three: [a, b, c] }) => {
     await a!.set('aged', Promise.resolve(entryOf('v1', [], { revalidate: 0 })))
     for (const each of [a, b, c]) expect(await textOf(each!, 'aged')).toMatchObject({ text: 'v1' })
@@ -115,7 +115,7 @@ three(
   },
 )
 
-test('an entry that is due for renewal is still served while Redis hangs', async ({
+test('an entry that is due for renewal is served while Redis hangs', async ({
   ownValkey,
   join,
 }) => {
@@ -132,7 +132,7 @@ test('an entry that is due for renewal is still served while Redis hangs', async
 })
 
 two(
-  'an entry that was being made when its tag was revalidated is stored nowhere',
+  'an entry whose tag is revalidated during its render is not stored',
   async ({ two: [a, b] }) => {
     const making = Promise.withResolvers<ReturnType<typeof entryOf>>()
     const begun = entryOf('old', ['raced'])
@@ -145,7 +145,7 @@ two(
   },
 )
 
-two('a read waits for the entry that is being stored', async ({ two: [a] }) => {
+two('a read waits for an entry that is being stored', async ({ two: [a] }) => {
   const making = Promise.withResolvers<ReturnType<typeof entryOf>>()
   const storing = a!.set('pending', making.promise)
   const reading = textOf(a!, 'pending')
@@ -154,15 +154,17 @@ two('a read waits for the entry that is being stored', async ({ two: [a] }) => {
   await storing
 })
 
-two('an interrupted entry is not stored, and a dynamic one neither', async ({ two: [a] }) => {
-  const broken = new ReadableStream({ start: (it) => it.error(new Error('interrupted')) })
+two('an interrupted entry and a dynamic entry are not stored', async ({ two: [a] }) => {
+  const broken = new ReadableStream({
+    start: (controller) => controller.error(new Error('interrupted')),
+  })
   await a!.set('broken', Promise.resolve(entryOf('', [], { value: broken })))
   await a!.set('dynamic', Promise.resolve(entryOf('x', [], { expire: 0 })))
   expect(await a!.get('broken', [])).toBeUndefined()
   expect(await a!.get('dynamic', [])).toBeUndefined()
 })
 
-test('while Redis hangs a read is a miss, a write is lost, and revalidating says so', async ({
+test('while Redis hangs a read is a miss, a write is lost, and updateTags rejects', async ({
   ownValkey,
   join,
 }) => {

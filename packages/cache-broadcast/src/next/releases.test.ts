@@ -14,10 +14,10 @@ const BEFORE = {
 
 const { expire, ...withoutExpire } = BEFORE
 
-/** What a release may have stored, and whether this one serves it; else it makes the page again. */
+/** Entries of other releases, and whether this release serves them. Otherwise it renders the page. */
 const ENTRIES: [name: string, isServed: boolean, stored: unknown, header?: string][] = [
   ['of the release before', true, BEFORE],
-  ['with a field that is not known here', true, { ...BEFORE, compression: 'none' }],
+  ['with a field that this release does not have', true, { ...BEFORE, compression: 'none' }],
   ['with a field renamed', false, { ...withoutExpire, expireSeconds: expire }],
   ['with a time as a text', false, { ...BEFORE, expire: 'never' }],
   ['with a time below 0', false, { ...BEFORE, revalidate: -5 }],
