@@ -3,7 +3,7 @@ import { copyMutant, type Edit } from '@repo/testing'
 /** What is taken out of the program, one at a time, to see that the attacks notice. */
 const MUTANTS: Record<string, Edit[]> = {
   'a quarter of the ring forgotten': [
-    ['algorithms/sliding-lua.ts', '#value, 76 - 4 * steps', '#value, max(8, 60 - 4 * steps)'],
+    ['algorithms/sliding.ts', '#value, 76 - 4 * steps', '#value, max(8, 60 - 4 * steps)'],
   ],
   'the clock of the client': [
     ['redis/take-script.ts', "local time = redis.call('TIME')", 'local time = { ARGV[2], 0 }'],
@@ -27,7 +27,7 @@ const MUTANTS: Record<string, Edit[]> = {
   ],
   'a count that is not written': [
     [
-      'algorithms/sliding-lua.ts',
+      'algorithms/sliding.ts',
       "call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))",
       '',
     ],

@@ -1,8 +1,9 @@
-import type { AlgorithmLua } from './algorithm.ts'
-import { concurrencyLua } from './concurrency.ts'
-import { fixedLua } from './fixed.ts'
-import { slidingLua } from './sliding-lua.ts'
-import { tokenBucketLua } from './token-bucket.ts'
+import { countedMs, type Policy } from '../policy.ts'
+import type { AlgorithmLua, Counter } from './algorithm.ts'
+import { concurrencyLua, createHoldersCounter } from './concurrency.ts'
+import { createFixedCounter, fixedLua } from './fixed.ts'
+import { createSlidingCounter, slidingLua } from './sliding.ts'
+import { createTokenBucketCounter, tokenBucketLua } from './token-bucket.ts'
 
 /** The algorithms that charge units of a quota. */
 const COUNTING = [slidingLua, tokenBucketLua, fixedLua]
@@ -20,4 +21,12 @@ export function byKind(
 /** As `byKind`, without `concurrency`. */
 export function byCountingKind(part: (algorithm: AlgorithmLua) => string): string {
   return byKind(part, COUNTING)
+}
+
+/** A new count of the policy, in memory. */
+export function createCounter(policy: Policy): Counter {
+  const { algorithm, windowMs } = policy
+  if (algorithm === 'sliding') return createSlidingCounter(countedMs(policy))
+  if (algorithm === 'token-bucket') return createTokenBucketCounter(windowMs)
+  return algorithm === 'fixed' ? createFixedCounter(windowMs) : createHoldersCounter()
 }

@@ -1,4 +1,4 @@
-import type { AlgorithmLua } from './algorithm.ts'
+import type { AlgorithmLua, Counter } from './algorithm.ts'
 
 /**
  * Fixed windows of the clock. At a boundary twice the quota is admitted in one rolling window.
@@ -41,4 +41,26 @@ export const fixedLua: AlgorithmLua = {
       end
     end
   `,
+}
+
+export function createFixedCounter(windowMs: number): Counter {
+  let window = 0
+  let count = 0
+  return {
+    used(nowMs) {
+      const current = Math.floor(nowMs / windowMs)
+      if (current > window) count = 0
+      window = Math.max(window, current)
+      return count
+    },
+    charge(_nowMs, amount) {
+      count = Math.max(0, count + amount)
+    },
+    times(nowMs) {
+      const leftMs = (window + 1) * windowMs - nowMs
+      return { refillMs: leftMs, resetMs: leftMs }
+    },
+    retryMs: (nowMs) => (window + 1) * windowMs - nowMs,
+    endsAtMs: () => (window + 1) * windowMs,
+  }
 }

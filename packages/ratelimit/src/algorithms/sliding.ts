@@ -1,9 +1,164 @@
-import type { Counter } from './counter.ts'
+import { MAX_QUOTA } from '../policy.ts'
+import type { AlgorithmLua, Counter } from './algorithm.ts'
+
+/** Takes what was charged since the state was read into its current sub-window. */
+const TAKE_IN = /* lua */ `
+  local newest, more = entry[k], used[k] - was[k]
+  if more > 0 then
+    newest = newest + more * 256
+    local last = newest % 256
+    if last < hit and not mark[k] then newest = newest - last + hit end
+  end
+`
+
+/**
+ * Strict sliding window: a ring of sub-windows, each a sixteenth of the window. Counted are the
+ * current one and 16 older: as many as a window of any position touches, so that no rolling window
+ * holds more than the quota. Each keeps when it was last hit, in 255ths and rounded up, so that it
+ * is given back that long after its last hit and not up to a sixteenth of a window later.
+ *
+ * State: u16 shape · u24 number of the current sub-window · u24 total · u32 entries, newest first, of
+ * count * 256 + last hit. Entries before the first hit are not stored. The second to fourth byte of
+ * an entry are 0 when it has no count.
+ */
+export const slidingLua: AlgorithmLua = {
+  kind: 1,
+  prepare: /* lua */ `
+    -- A remainder costs a quarter of a call of math.floor.
+    local part = window / 16
+    bucket = now / part
+    bucket = bucket - bucket % 1
+    hit = (now - bucket * part) / part * 255
+    local rest = hit % 1
+    if rest > 0 then hit = hit - rest + 1 end
+    if hit > 255 then hit = 255 end
+    local current = bucket % 16777216
+  `,
+  read: /* lua */ `
+    local value = ring[k]
+    local total, newest, older = 0, 0, ''
+    local stored, number, sum, entry1
+    if value and #value >= 12 then stored, number, sum, entry1 = unpackBytes('<I2I3I3I4', value) end
+    if stored == shape and number == current then
+      total, newest, older = sum, entry1, value
+    else
+      local steps = stored == shape and (current - number) % 16777216 or 17
+      whole[k] = 0
+      if steps >= 8388608 then
+        -- If the server's clock went back, the newest sub-window that is known stays the current one.
+        mark[k] = bucket + 16777216 - steps
+        total, newest, older, whole[k] = sum, entry1, value, nil
+      elseif steps <= 16 then
+        local size, last = #value, 76 - 4 * steps
+        local empty = steps == 1 and ZERO3 or string.rep(ZERO, steps + 2)
+        older = empty .. sub(value, 9, last)
+        for p = last + 1, size, 4 do
+          local gone = unpackBytes('<I4', value, p)
+          sum = sum - (gone - gone % 256) / 256
+        end
+        -- Only the newest entry may have no count, and stands last when it is alone.
+        if entry1 < 256 and size == 12 then older = trim(older) end
+        total = sum
+        -- A state of the same size is written in place. A life lasts for 21 sub-windows and is renewed in
+        -- each fourth one, so that it never ends before the newest unit has left, which takes 17.
+        whole[k] = bucket % 4 >= steps and size or -size
+      end
+    end
+    if #older == 76 then
+      -- The oldest is only partly in the window.
+      local oldest = unpackBytes('<I4', older, 73)
+      local count = (oldest - oldest % 256) / 256
+      if count == 0 or ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
+        total = total - count
+        older, whole[k] = sub(older, 1, 72), whole[k] or 76
+        if unpackBytes('<I4', older, 69) < 256 then older = trim(older) end
+      end
+    end
+    used[k], was[k], entry[k], ring[k] = total, total, newest, older
+  `,
+  charge: /* lua */ `
+    if amount > 0 then
+      used[k] = min(used[k] + amount, ${MAX_QUOTA})
+    else
+      -- The newest are taken back first.
+      ${TAKE_IN}
+      local back = min(-amount, used[k])
+      used[k] = used[k] - back
+      local some = min(back, floor(newest / 256))
+      back = back - some
+      local left = { sub(ring[k], 1, 12) }
+      for p = 13, #ring[k], 4 do
+        local older = unpackBytes('<I4', ring[k], p)
+        local taken = min(back, floor(older / 256))
+        back = back - taken
+        left[#left + 1] = packBytes('<I4', older - taken * 256)
+      end
+      entry[k], was[k], ring[k] = newest - some * 256, used[k], trim(table.concat(left))
+      whole[k], changed[k] = 0, true
+    end
+  `,
+  retry: /* lua */ `
+    ${TAKE_IN}
+    local part, older, over = window / 16, ring[k], used[k] + cost - quota
+    for i = max(0, (#older - 12) / 4), 0, -1 do
+      local entry = i == 0 and newest or unpackBytes('<I4', older, i * 4 + 9)
+      over = over - floor(entry / 256)
+      if over <= 0 then
+        wait = ((mark[k] or bucket) - i + entry % 256 / 255) * part + window - now
+        break
+      end
+    end
+  `,
+  settle: /* lua */ `
+    local part = window / 16
+  `,
+  finish: /* lua */ `
+    local total, newest, older, number = used[k], entry[k], ring[k], mark[k] or bucket
+    local more, last = total - was[k], newest % 256
+    if more > 0 then
+      newest = newest + more * 256
+      if last < hit and number == bucket then last, newest = hit, newest - last + hit end
+    end
+    if total > 0 then
+      local steps, size = 0, #older
+      if newest < 256 then
+        local entry = 0
+        while entry < 256 do
+          steps = steps + 1
+          entry = unpackBytes('<I4', older, steps * 4 + 9)
+        end
+        last = entry % 256
+      end
+      reset = (number - steps + last / 255) * part + window - now
+      refill = reset
+      if size > steps * 4 + 12 then
+        local oldest = unpackBytes('<I4', older, size - 3)
+        refill = (number - (size - 12) / 4 + oldest % 256 / 255) * part + window - now
+      end
+    end
+    if more > 0 or changed[k] then
+      if whole[k] then
+        local head = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
+        local size = #older < 12 and 12 or #older
+        if whole[k] == size then
+          call('SETRANGE', KEYS[k + 1], '0', head .. sub(older, 13))
+        elseif whole[k] == -size then
+          call('SETRANGE', KEYS[k + 1], '0', head .. sub(older, 13))
+          call('PEXPIRE', KEYS[k + 1], ceil(part * 21) + 1)
+        else
+          call('SET', KEYS[k + 1], head .. sub(older, 13), 'PX', ceil(part * 21) + 1)
+        end
+      else
+        call('SETRANGE', KEYS[k + 1], '5', packBytes('<I3I4', total, newest))
+      end
+    end
+  `,
+}
 
 const PARTS = 16
 
-/** The strict sliding window of `sliding-lua.ts`, in memory. */
-export function createSliding(windowMs: number): Counter {
+/** The same strict sliding window, in memory. */
+export function createSlidingCounter(windowMs: number): Counter {
   const partMs = windowMs / PARTS
   /** Newest first, at most 17; when each was last hit in 255ths of it, rounded up. */
   let entries: { count: number; last: number }[] = []

@@ -1,4 +1,4 @@
-import type { AlgorithmLua } from './algorithm.ts'
+import type { AlgorithmLua, Counter } from './algorithm.ts'
 
 /**
  * The generic cell rate algorithm (ITU-T I.371), kept as the level of its leaky bucket: units that
@@ -48,4 +48,28 @@ export const tokenBucketLua: AlgorithmLua = {
       end
     end
   `,
+}
+
+export function createTokenBucketCounter(windowMs: number): Counter {
+  let level = 0
+  let atMs = 0
+  let perMs = 1
+  return {
+    used(nowMs, quota) {
+      perMs = quota / windowMs
+      level = Math.max(0, level - Math.max(0, nowMs - atMs) * perMs)
+      atMs = Math.max(atMs, nowMs)
+      return level
+    },
+    charge(_nowMs, amount) {
+      level = Math.max(0, level + amount)
+    },
+    times(_nowMs, quota) {
+      const left = Math.max(0, Math.floor(quota - level + 1e-9))
+      const resetMs = Math.min(level / perMs, 4_000_000_000)
+      return { refillMs: Math.min((level - (quota - left - 1)) / perMs, resetMs), resetMs }
+    },
+    retryMs: (_nowMs, cost, quota) => (level + cost - quota) / perMs,
+    endsAtMs: () => atMs + level / perMs,
+  }
 }

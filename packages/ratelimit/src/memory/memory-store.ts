@@ -1,8 +1,9 @@
-import type { Counter } from '../algorithms/counter.ts'
+import type { Counter } from '../algorithms/algorithm.ts'
+import { createCounter } from '../algorithms/algorithms.ts'
+import { type Holders, isHolders } from '../algorithms/concurrency.ts'
 import { type LimiterKeys, limiterKeys } from '../keys.ts'
 import { shapeOf } from '../shape.ts'
 import type { Check, Limit, Need, Store, Verdict } from '../store.ts'
-import { createCounter, isLeases, type Leases } from './counters.ts'
 
 /** A store that answers at once. */
 export interface MemoryStore extends Store {
@@ -42,12 +43,12 @@ export function createMemoryStore({
       const others = all.filter((counted) => counted.counter.endsAtMs() > nowMs)
       counts.set(key, [...others, { counter, shape }])
     }
-    if (isLeases(counter)) counter.windowMs = policy.windowMs
+    if (isHolders(counter)) counter.windowMs = policy.windowMs
     return counter
   }
 
-  function holdersOf(key: string): Leases | undefined {
-    return counts.get(key)?.flatMap(({ counter }) => (isLeases(counter) ? [counter] : []))[0]
+  function holdersOf(key: string): Holders | undefined {
+    return counts.get(key)?.flatMap(({ counter }) => (isHolders(counter) ? [counter] : []))[0]
   }
 
   function makeRoom() {
@@ -105,7 +106,7 @@ export function createMemoryStore({
       for (const { key, policy, quota, cost } of needs) {
         const own = shapeOf(policy)
         for (const { counter, shape } of counts.get(key) ?? []) {
-          if (shape === own || isLeases(counter)) continue
+          if (shape === own || isHolders(counter)) continue
           counter.used(nowMs, quota)
           counter.charge(nowMs, cost, '')
         }
