@@ -1,6 +1,7 @@
 import { noteFailure } from '@repo/concurrency'
 import type { Rules } from './rules.ts'
 import type { Store } from './store.ts'
+import type { Decision } from './types.ts'
 
 /** So many keys' refusals are told at a time. */
 const MAX_KEYS = 200
@@ -53,4 +54,16 @@ export function createActivity({
     },
     flush,
   }
+}
+
+/** What a limiter decided since it was made. */
+export function createTotals() {
+  return { allowed: 0, limited: 0, unavailable: 0, fromDenyCache: 0, fromLease: 0, degraded: 0 }
+}
+
+export function add(totals: ReturnType<typeof createTotals>, decision: Decision): void {
+  totals[decision.outcome] += 1
+  if (decision.degraded) totals.degraded += 1
+  if (decision.source === 'deny-cache') totals.fromDenyCache += 1
+  if (decision.source === 'lease') totals.fromLease += 1
 }

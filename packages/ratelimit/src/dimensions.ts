@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto'
-import { groupIp } from './ip.ts'
-import { aString, requireValid } from './validation.ts'
+import { isIPv4, isIPv6 } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { anIpv6Prefix, aString, requireValid } from './validation.ts'
 
 /** Who a request is from, by dimension; what is missing is not limited by. */
 export type Dimensions = Readonly<Record<string, string | undefined>>
@@ -65,4 +66,57 @@ export function keyPart(id: string): string {
     ? hash('sha256', id, 'base64url')
     : `!${createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('base64url')}`
   return `#${digest.slice(0, 31)}`
+}
+
+/** The longest address with brackets, a zone and a port. */
+const MAX_LENGTH = 100
+const IPV4_WITH_PORT = /^([\d.]{7,15}):\d{1,5}$/
+const IPV6_IN_BRACKETS = /^\[([^\]]+)\](?::\d{1,5})?$/
+
+export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
+
+/**
+ * Reads an address as proxies write it: with a port, in brackets, in quotes, with a zone, or IPv4
+ * mapped into IPv6. The result has no port and no zone, and a mapped address is IPv4.
+ */
+export function parseIp(text: string): IpAddress | undefined {
+  if (typeof text !== 'string' || text.length > MAX_LENGTH) return undefined
+  const plain = withoutPort(text.trim().replace(/^"(.*)"$/, '$1'))
+  const zone = plain.indexOf('%')
+  const address = zone === -1 ? plain : plain.slice(0, zone)
+  // ipaddr.js also reads octal, hexadecimal and shortened forms of IPv4; node does not.
+  return isIPv4(address) || isIPv6(address) ? ipaddr.process(address) : undefined
+}
+
+/**
+ * The one spelling of an address: IPv4 in dotted decimal, IPv6 as in RFC 5952. Undefined for all
+ * that is not an address.
+ */
+export function canonicalIp(text: string): string | undefined {
+  if (typeof text !== 'string') return undefined
+  return isIPv4(text) ? text : parseIp(text)?.toString()
+}
+
+/**
+ * The part of a client's address that it cannot change at will: an IPv4 address (mapped into IPv6 or
+ * not) whole, of an IPv6 address the first `prefix` bits, which is what one customer is given.
+ * @throws RateLimitError `bad-argument`
+ */
+export function groupIp(address: string, prefix: 48 | 56 | 64 = 56): string {
+  if (typeof address !== 'string' || (prefix !== 56 && prefix !== 64 && prefix !== 48)) {
+    requireValid('bad-argument', address, aString('address'))
+    requireValid('bad-argument', prefix, anIpv6Prefix)
+  }
+  if (!address.includes(':')) return address
+  const parsed = parseIp(address)
+  if (!parsed) return address
+  if (!('parts' in parsed)) return parsed.toString()
+  const [a = 0, b = 0, c = 0, d = 0] = parsed.parts
+  const fourth = prefix === 64 ? d : prefix === 56 ? d & 0xff00 : 0
+  return `${[a, b, c, fourth].map((group) => group.toString(16)).join(':')}::/${prefix}`
+}
+
+function withoutPort(text: string): string {
+  const match = IPV4_WITH_PORT.exec(text) ?? IPV6_IN_BRACKETS.exec(text)
+  return match?.[1] ?? text
 }

@@ -5,7 +5,7 @@ export { limiterFigures } from './metrics.ts'
 export { createGuard, type Guarded } from './http/guard.ts'
 export { rateLimitHeaders } from './http/headers.ts'
 export { type Dimensions } from './dimensions.ts'
-export { canonicalIp, groupIp, type IpAddress, parseIp } from './ip.ts'
+export { canonicalIp, groupIp, type IpAddress, parseIp } from './dimensions.ts'
 export {
   type Decision,
   type LimiterStats,

@@ -23,7 +23,7 @@ const MUTANTS: Record<string, Edit[]> = {
     ['redis/take-script.ts', '(admitted < fits and admitted or fits) * cost', 'fits * cost'],
   ],
   'a single take that needs only its first limit': [
-    ['redis/take-one.ts', ".join(' and ')} then", '.at(0)} then'],
+    ['redis/take-script.ts', ".join(' and ')} then", '.at(0)} then'],
   ],
   'a count that is not written': [
     [

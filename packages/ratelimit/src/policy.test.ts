@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@repo/testing'
-import { identify, keyPart } from './dimensions.ts'
+import { groupIp, identify, keyPart } from './dimensions.ts'
 import { RateLimitError } from './errors.ts'
-import { groupIp } from './ip.ts'
 import { createMemoryRateLimiter } from './memory/memory-rate-limiter.ts'
 import { parsePolicies } from './policy.ts'
 

@@ -1,7 +1,6 @@
 import { expect, test } from '@repo/testing'
-import { limiterKeys } from './keys.ts'
+import { limiterKeys, shapeOf, withShape } from './keys.ts'
 import { parsePolicies, type Policy, type PolicyInput } from './policy.ts'
-import { shapeOf, withShape } from './shape.ts'
 
 function policyOf(input: Partial<PolicyInput>): Policy {
   const parsed = parsePolicies([{ name: 'p', quota: 100, windowMs: 60_000, by: 'ip', ...input }])

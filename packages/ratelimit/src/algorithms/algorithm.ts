@@ -4,7 +4,7 @@
  * `ring[k]` is the stored state of a count, or false, and `used[k]` is what is charged; it was
  * `was[k]` when it was last added to the state. The name of a count is `KEYS[k + 1]`.
  *
- * A part reads and writes the count `k` by these names alone: `take-one.ts` replaces them by local
+ * A part reads and writes the count `k` by these names alone: `take-script.ts` replaces them by local
  * variables.
  */
 export interface AlgorithmLua {

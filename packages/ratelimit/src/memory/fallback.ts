@@ -1,5 +1,5 @@
 import { noteFailure } from '@repo/concurrency'
-import { decide, undecided } from '../decision.ts'
+import { decide, undecided } from '../decide.ts'
 import { RateLimitError } from '../errors.ts'
 import { refusal } from '../rules.ts'
 import type { Check, Need, Verdict } from '../store.ts'

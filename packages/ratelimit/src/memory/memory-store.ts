@@ -1,8 +1,7 @@
 import type { Counter } from '../algorithms/algorithm.ts'
 import { createCounter } from '../algorithms/algorithms.ts'
 import { type Holders, isHolders } from '../algorithms/concurrency.ts'
-import { type LimiterKeys, limiterKeys } from '../keys.ts'
-import { shapeOf } from '../shape.ts'
+import { type LimiterKeys, limiterKeys, shapeOf } from '../keys.ts'
 import type { Check, Limit, Need, Store, Verdict } from '../store.ts'
 
 /** A store that answers at once. */

@@ -1,10 +1,10 @@
-/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { type Bus, createBus } from '@repo/cache-broadcast'
 import { connectRedis } from '@repo/redis'
 import { describe, expect, test, until } from '@repo/testing'
 import { Redis } from 'ioredis'
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { connectLimiterRedis, createRateLimiter, type PolicyInput } from '../index.ts'
-import { createDenyCache } from './deny-cache.ts'
+import { createDenyCache } from './refusal-cache.ts'
 
 const policies: PolicyInput[] = [
   { name: 'p', quota: 3, windowMs: 60_000, by: 'ip' },

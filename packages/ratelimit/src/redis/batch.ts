@@ -1,6 +1,6 @@
 import { createBatchQueue } from '@repo/concurrency'
 import type { Asked } from '../store.ts'
-import { MAX_COUNTS } from './places.ts'
+import { MAX_COUNTS } from './take-batch.ts'
 
 /** So many needs are in one script at most, some 0.2 ms of the server. */
 const MAX_NEEDS = MAX_COUNTS

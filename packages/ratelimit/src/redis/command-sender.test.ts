@@ -1,8 +1,7 @@
 import { followRecovery } from '@repo/redis'
 import { expect, test } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { createLane } from './command-sender.ts'
-import { addArgument } from './resp.ts'
+import { addArgument, createLane } from './command-sender.ts'
 
 function textOf(...args: string[]): string {
   const pieces = [`*${args.length}`]

@@ -2,22 +2,36 @@ import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
 import {
   type ConnectionLog,
   createRetryStrategy,
+  findUrlFault,
   followRecovery,
+  isPrefix,
   isSomebodyElses,
   limitSilence,
   openClient,
+  parseAddresses,
   type Script,
   type Topology,
 } from '@repo/redis'
 import type { RedisOptions } from 'ioredis'
 import { RateLimitError, unavailable } from '../errors.ts'
 import { LIMITER_SLOT, type LimiterKeys, limiterKeys } from '../keys.ts'
-import { aTime, requireValid } from '../validation.ts'
-import { createGate, PROBE_MS } from './circuit-breaker.ts'
-import { createLane, isUnknownScript, type Lane } from './command-sender.ts'
-import { requireConnectionOptions } from './connection-options.ts'
-import { createProbeCall } from './probe.ts'
-import { addArgument, scriptText, toText } from './resp.ts'
+import {
+  anInteger,
+  anObjectWith,
+  aString,
+  aTime,
+  requireOptions,
+  requireValid,
+} from '../validation.ts'
+import { createGate, createProbeCall, PROBE_MS } from './circuit-breaker.ts'
+import {
+  addArgument,
+  createLane,
+  isUnknownScript,
+  type Lane,
+  scriptText,
+  toText,
+} from './command-sender.ts'
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
@@ -171,4 +185,52 @@ export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
       client.disconnect()
     },
   }
+}
+
+const ADDRESSES = { must: 'a list of 1 to 1,000 addresses, host:port each', isValid: areAddresses }
+const BOOLEAN = { must: 'true or false', isValid: (value: unknown) => typeof value === 'boolean' }
+
+const EXPECTED = {
+  required: [
+    {
+      name: 'url',
+      must: 'the URL of a Redis server, such as redis://host:6379/0',
+      isValid: (value: unknown) => typeof value === 'string' && findUrlFault(value) === undefined,
+    },
+    {
+      name: 'name',
+      must: '1 to 200 printable ASCII characters without spaces',
+      isValid: (value: unknown) => typeof value === 'string' && /^[!-~]{1,200}$/.test(value),
+    },
+  ],
+  optional: [
+    anInteger('deadlineMs', 1, 60_000),
+    anObjectWith('log', ['info', 'warn']),
+    {
+      name: 'prefix',
+      must: '1 to 64 letters, digits, dots, dashes and underscores',
+      isValid: (value: unknown) => typeof value === 'string' && isPrefix(value),
+    },
+    { name: 'sentinels', ...ADDRESSES },
+    { name: 'clusterNodes', ...ADDRESSES },
+    aString('sentinelUsername'),
+    aString('sentinelPassword'),
+    { name: 'sentinelTls', ...BOOLEAN },
+    { name: 'legacyNames', ...BOOLEAN },
+  ],
+}
+
+/** @throws RateLimitError `bad-option`, that names the option */
+function requireConnectionOptions(options: unknown): void {
+  requireOptions(options, EXPECTED)
+}
+
+function areAddresses(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= 1_000 &&
+    value.every((each) => typeof each === 'string' && !each.includes(',')) &&
+    parseAddresses(value.join(',')).faults.length === 0
+  )
 }

@@ -1,17 +1,24 @@
-import { shapeOf, withShape } from '../shape.ts'
+import { noteFailure } from '@repo/concurrency'
+import { CONCURRENCY, shapeOf, withShape } from '../keys.ts'
+import { countedMs, type Policy } from '../policy.ts'
 import type { Asked, Need, Store, Verdict } from '../store.ts'
 import { createBatch } from './batch.ts'
-import { isAnswer, isUnknownScript } from './command-sender.ts'
+import { addArgument, isAnswer, isUnknownScript } from './command-sender.ts'
 import type { LimiterRedis } from './connection.ts'
-import { block, note, release, renew, report, reset, shapes } from './control-scripts.ts'
-import { createForms, type Form, textOf, verdictOfOne } from './one-take.ts'
-import { parseReport } from './report.ts'
-import { addArgument } from './resp.ts'
-import { createShapeNotes } from './shape-notes.ts'
+import {
+  block,
+  note,
+  noteShape,
+  parseReport,
+  release,
+  renew,
+  report,
+  reset,
+  shapes,
+} from './control-scripts.ts'
 import { createGatherer } from './take-batch.ts'
 import { takeScripts } from './take-script.ts'
-import { encode } from './take-wire.ts'
-import { verdictsOf } from './verdicts.ts'
+import { createForms, encode, type Form, textOf, verdictOfOne, verdictsOf } from './take-wire.ts'
 
 type OnEnd = (noAnswer?: unknown) => void
 
@@ -179,4 +186,42 @@ function noAnswerOf(error: unknown): unknown {
 function bytesOf(reply: unknown): Buffer {
   if (Buffer.isBuffer(reply)) return reply
   throw new TypeError('the take script answered no bytes')
+}
+
+/** A shape is noted again after this time; one that no instance counts in any more is forgotten. */
+const NOTE_EVERY_MS = 60_000
+
+/** Notes in Redis the shapes in which this instance counts. */
+function createShapeNotes(redis: LimiterRedis) {
+  const notedAtMs = new WeakMap<Policy, number>()
+
+  function send(policy: Policy, nowMs: number): Promise<unknown> | undefined {
+    notedAtMs.set(policy, nowMs)
+    const shape = shapeOf(policy)
+    // A reset has these in mind always.
+    if (shape === CONCURRENCY) return undefined
+    const forMs = 2 * (countedMs(policy) + NOTE_EVERY_MS)
+    const noted = redis.run(noteShape, [redis.keys.shapes(policy.name)], [shape, String(forMs)])
+    return noted.catch((error: unknown) => {
+      notedAtMs.delete(policy)
+      noteFailure('ratelimit.shape', error)
+    })
+  }
+
+  return {
+    /** Notes those that are due. They reach Redis before the batch: it is one connection. */
+    note(policies: readonly Policy[], nowMs: number): Promise<unknown> | undefined {
+      let notes: Promise<unknown>[] | undefined
+      for (const policy of policies) {
+        if (nowMs - (notedAtMs.get(policy) ?? -Infinity) < NOTE_EVERY_MS) continue
+        const sent = send(policy, nowMs)
+        if (sent) (notes ??= []).push(sent)
+      }
+      return notes && Promise.all(notes)
+    },
+    /** The shape is in Redis already. */
+    isNoted(policy: Policy, nowMs: number) {
+      notedAtMs.set(policy, nowMs)
+    },
+  }
 }
