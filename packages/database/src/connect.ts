@@ -1,9 +1,9 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Pool, PoolClient } from 'pg'
-import { AwakeClient } from './awake-client.ts'
-import { createNamedStatements } from './named-statements.ts'
 import { readOptions, refuse, requireCount, requireMs, requireText, requireUrl } from './options.ts'
-import { QueuedPool } from './queued-pool.ts'
+import { AwakeClient } from './pool/awake-client.ts'
+import { createNamedStatements } from './pool/named-statements.ts'
+import { QueuedPool } from './pool/queued-pool.ts'
 import * as schema from './schema.ts'
 import { createTransaction } from './transaction.ts'
 

@@ -5,9 +5,9 @@ export {
   type DatabaseConnection,
   type DatabaseOptions,
 } from './connect.ts'
-export { migrateDatabase, type Migration } from './migrate.ts'
+export { migrateDatabase, type Migration } from './migrate/migrate.ts'
 export { DatabaseOptionError } from './options.ts'
 export { openDatabase, type OpenOptions } from './open.ts'
-export { poolSize } from './pool-size.ts'
+export { poolSize } from './pool/pool-size.ts'
 export * as schema from './schema.ts'
 export { demo, seedDemo } from './seed.ts'

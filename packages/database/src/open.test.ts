@@ -1,7 +1,7 @@
 import { createDatabase, describe, expect, test, until } from '@repo/testing'
 import { Client } from 'pg'
 import { createTestLog } from './log.fixture.ts'
-import { migrateDatabase } from './migrate.ts'
+import { migrateDatabase } from './migrate/migrate.ts'
 import { openDatabase, type OpenOptions } from './open.ts'
 
 async function emptyDatabase(serverUrl: string) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createDatabase, describe, expect, test } from '@repo/testing'
 import { Client } from 'pg'
 import { createTestLog } from './log.fixture.ts'
-import { migrateDatabase } from './migrate.ts'
+import { migrateDatabase } from './migrate/migrate.ts'
 import { openDatabase } from './open.ts'
 
 async function execute(url: string, ...statements: string[]) {

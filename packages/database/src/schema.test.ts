@@ -4,7 +4,7 @@ import path from 'node:path'
 import { expect, test } from '@repo/testing'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { connectDatabase } from './connect.ts'
-import { migrateDatabase } from './migrate.ts'
+import { migrateDatabase } from './migrate/migrate.ts'
 import * as schema from './schema.ts'
 
 const META = new URL('../migrations/meta/', import.meta.url)

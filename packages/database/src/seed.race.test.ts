@@ -1,6 +1,6 @@
 import { afterAll, contend, describe, expect, test } from '@repo/testing'
 import { connectDatabase, type DatabaseConnection } from './connect.ts'
-import { migrateDatabase } from './migrate.ts'
+import { migrateDatabase } from './migrate/migrate.ts'
 import { demo, seedDemo } from './seed.ts'
 
 const hashPassword = async (password: string) => `hash of ${password}`

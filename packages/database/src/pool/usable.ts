@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { breaksAllConnections, breaksConnection, markStoreError } from './availability.ts'
+import { breaksAllConnections, breaksConnection, markStoreError } from '../availability.ts'
 
 /**
  * Which connections of a pool can still do their work. An error of the server that concerns its

@@ -1,8 +1,8 @@
 import { describe, expect, test, until } from '@repo/testing'
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
-import { isDatabaseUnavailable } from './availability.ts'
-import { connectDatabase, type DatabaseConnection } from './connect.ts'
+import { isDatabaseUnavailable } from '../availability.ts'
+import { connectDatabase, type DatabaseConnection } from '../connect.ts'
 
 const APP = { user: 'app', password: 'of-the-app' }
 /** Long enough for any machine. */

@@ -3,13 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import type { ClientBase, Pool } from 'pg'
-import { markStoreError } from './availability.ts'
-import { AwakeClient } from './awake-client.ts'
+import { markStoreError } from '../availability.ts'
+import { readOptions, refuse, requireMs, requireText, requireUrl } from '../options.ts'
+import { AwakeClient } from '../pool/awake-client.ts'
+import { untilAvailable } from '../until-available.ts'
 import { createHistory, readHistory, recordMigration } from './history.ts'
-import { readOptions, refuse, requireMs, requireText, requireUrl } from './options.ts'
-import { untilAvailable } from './until-available.ts'
 
-const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 /** The number of the advisory lock: any constant that nothing else in the database uses. */
 const LOCK = 3_333_333
 const LOCK_TIMEOUT_MS = 60_000

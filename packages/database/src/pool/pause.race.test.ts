@@ -1,5 +1,6 @@
+import path from 'node:path'
 import { blockEventLoop, copyMutant, expect, test } from '@repo/testing'
-import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
+import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from '../connect.ts'
 
 const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 6)
 const CALLS = 30
@@ -48,8 +49,9 @@ test(`in ${ROUNDS} pauses that are longer than the deadlines, none of ${ROUNDS *
 
 test('deadlines by real time are caught by the same check', async ({ databaseUrl }) => {
   const clock = 'createAwakeClock({ ms: Math.min(deadlineMs, busyDeadlineMs), onTick: check })'
-  const edits = [['deadlines.ts', clock, REAL_CLOCK]] as const
-  const { source, remove } = await copyMutant(import.meta.dirname, 'real time', [[...edits[0]]])
+  const edits = [['pool/deadlines.ts', clock, REAL_CLOCK]] as const
+  const program = path.join(import.meta.dirname, '..')
+  const { source, remove } = await copyMutant(program, 'real time', [[...edits[0]]])
   try {
     const failures = await failuresOfPauses(databaseUrl, await import(source), 4)
     expect(failures.join()).toContain('PostgreSQL')

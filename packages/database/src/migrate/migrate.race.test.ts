@@ -17,7 +17,7 @@ import { writeMigrations } from './migrations.fixture.ts'
 const PROCESSES = 5
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 10)
 const program = new URL('migrate.fixture.ts', import.meta.url)
-const OURS = fileURLToPath(new URL('../migrations', import.meta.url))
+const OURS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
 type Method = 'migrate' | 'migrateWithoutLock'
 

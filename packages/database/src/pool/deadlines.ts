@@ -1,6 +1,6 @@
 import { createAwakeClock } from '@repo/concurrency'
 import type { PoolClient } from 'pg'
-import { DatabaseUnavailableError } from './availability.ts'
+import { DatabaseUnavailableError } from '../availability.ts'
 
 export interface DeadlineOptions {
   /** How long a call waits for a server that answers no call of this pool, in ms. */

@@ -1,4 +1,4 @@
-import { readOptions, requireCount } from './options.ts'
+import { readOptions, requireCount } from '../options.ts'
 
 /**
  * The connections that one instance may open, so that all instances together, one more of each

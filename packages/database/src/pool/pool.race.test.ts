@@ -1,7 +1,7 @@
 import { contend, expect, test } from '@repo/testing'
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
-import { connectDatabase } from './connect.ts'
+import { connectDatabase } from '../connect.ts'
 import { poolSize } from './pool-size.ts'
 
 const INSTANCES = 9

@@ -1,7 +1,7 @@
 import { describe, expect, test, until } from '@repo/testing'
 import type { Pool } from 'pg'
-import { isDatabaseUnavailable } from './availability.ts'
-import { connectDatabase, type DatabaseOptions } from './connect.ts'
+import { isDatabaseUnavailable } from '../availability.ts'
+import { connectDatabase, type DatabaseOptions } from '../connect.ts'
 
 /** So long that no machine misses it. */
 const PATIENT_MS = 30_000

@@ -1,5 +1,5 @@
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
-import { DatabaseUnavailableError, isRefusal, markStoreError } from './availability.ts'
+import { DatabaseUnavailableError, isRefusal, markStoreError } from '../availability.ts'
 import { createDeadlines, type DeadlineOptions } from './deadlines.ts'
 import type { createNamedStatements } from './named-statements.ts'
 import { createUsable } from './usable.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@repo/testing'
 import { findPgBouncer, startPgBouncer } from '@repo/testing/pgbouncer'
-import { connectDatabase, type DatabaseConnection } from './connect.ts'
-import { createTestLog } from './log.fixture.ts'
-import { migrateDatabase } from './migrate.ts'
-import { openDatabase } from './open.ts'
+import { connectDatabase, type DatabaseConnection } from '../connect.ts'
+import { createTestLog } from '../log.fixture.ts'
+import { migrateDatabase } from '../migrate/migrate.ts'
+import { openDatabase } from '../open.ts'
 
 const CALLS = 200
 const POOL = ['default_pool_size = 3', 'ignore_startup_parameters = extra_float_digits']
