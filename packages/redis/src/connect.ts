@@ -1,15 +1,15 @@
 import { setAwakeTimeout } from '@repo/concurrency'
 import type { Redis, RedisOptions } from 'ioredis'
-import { parseRedisUrl } from './address.ts'
-import type { ConnectionLog } from './answer-log.ts'
-import type { Breaker } from './breaker.ts'
-import type { CallStats } from './call-stats.ts'
-import { createCalls } from './calls.ts'
+import type { ConnectionLog } from './calls/answer-log.ts'
+import type { Breaker } from './calls/breaker.ts'
+import type { CallStats } from './calls/call-stats.ts'
+import { createCalls } from './calls/calls.ts'
+import { parseRedisUrl } from './connection/address.ts'
+import { createRetryStrategy } from './connection/recovery.ts'
+import { openClient, type Topology } from './connection/topology.ts'
 import { isAnswer, isSomebodyElses, RedisError } from './errors.ts'
 import { DEFAULT_PREFIX, keyspace, SHARED_SLOT } from './keys.ts'
 import { requireConnectOptions, requireMs } from './options.ts'
-import { createRetryStrategy } from './recovery.ts'
-import { openClient, type Topology } from './topology.ts'
 
 export interface RedisConnection {
   /** The ioredis client itself, for what `call` does not cover. Its commands have no deadline. */

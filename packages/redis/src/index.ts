@@ -1,6 +1,6 @@
-export type { CallStats, FailureCode } from './call-stats.ts'
-export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './address.ts'
-export type { Breaker, BreakerState } from './breaker.ts'
+export type { CallStats, FailureCode } from './calls/call-stats.ts'
+export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './connection/address.ts'
+export type { Breaker, BreakerState } from './calls/breaker.ts'
 export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
 export {
   isDefect,
@@ -9,11 +9,11 @@ export {
   RedisError,
   type RedisErrorCode,
 } from './errors.ts'
-export { type ConnectionLog, createAnswerLog } from './answer-log.ts'
+export { type ConnectionLog, createAnswerLog } from './calls/answer-log.ts'
 export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { DEFAULT_PREFIX, isPrefix, keyspace, SHARED_SLOT } from './keys.ts'
-export { createRetryStrategy, followRecovery, type Recovery } from './recovery.ts'
+export { createRetryStrategy, followRecovery, type Recovery } from './connection/recovery.ts'
 export { runScript, type Script, script } from './script.ts'
-export { isNoDatabase, openClient, requireDatabase, type Topology } from './topology.ts'
-export { limitConnecting, limitSilence } from './watch-connection.ts'
+export { isNoDatabase, openClient, requireDatabase, type Topology } from './connection/topology.ts'
+export { limitConnecting, limitSilence } from './connection/watch-connection.ts'

@@ -21,15 +21,19 @@ const REAL_TIME = `{
 
 /** The mechanisms that are removed from the program, one at a time: the races must detect it. */
 const MUTANTS = {
-  'deadlines by real time': [['calls.ts', 'createDeadlines({ ms: deadlineMs })', REAL_TIME]],
+  'deadlines by real time': [['calls/calls.ts', 'createDeadlines({ ms: deadlineMs })', REAL_TIME]],
   'no wait for the first attempt': [
-    ['calls.ts', "client.status === 'ready' || !recovery.isRecovering()", 'true'],
+    ['calls/calls.ts', "client.status === 'ready' || !recovery.isRecovering()", 'true'],
   ],
   'no hold of a batch': [
-    ['write-batch.ts', "!isWritable && (client.status === 'ready' || isRecovering())", 'false'],
+    [
+      'calls/write-batch.ts',
+      "!isWritable && (client.status === 'ready' || isRecovering())",
+      'false',
+    ],
   ],
   'a held command of a late call is sent': [
-    ['write-batch.ts', 'i < firstNew && call && !held.has(call)', 'false'],
+    ['calls/write-batch.ts', 'i < firstNew && call && !held.has(call)', 'false'],
   ],
   'written commands are sent again': [
     ['connect.ts', 'maxRetriesPerRequest: 0', 'maxRetriesPerRequest: null'],

@@ -1,5 +1,5 @@
-import { isAddressFault, parseAddress, parseRedisUrl } from './address.ts'
 import { checkOption, refuse, requireMethods } from './bad-option.ts'
+import { isAddressFault, parseAddress, parseRedisUrl } from './connection/address.ts'
 import { RedisError } from './errors.ts'
 import { isPrefix } from './keys.ts'
 

@@ -2,8 +2,8 @@ import net, { isIP } from 'node:net'
 import tls from 'node:tls'
 import { setAwakeTimeout } from '@repo/concurrency'
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis'
+import { RedisError } from '../errors.ts'
 import { type Address, parseAddress, parseRedisUrl } from './address.ts'
-import { RedisError } from './errors.ts'
 import { tlsFor } from './tls.ts'
 
 /** The time in which a node must be connected and name the owner, in ms of awake time. */

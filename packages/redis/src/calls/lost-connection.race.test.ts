@@ -1,7 +1,7 @@
 import { describe, expect, test, type TcpProxy, until } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
-import { makeMutant, type Mutant } from './mutants.fixture.ts'
+import { connectRedis, type ConnectOptions, type RedisConnection } from '../connect.ts'
+import { makeMutant, type Mutant } from '../mutants.fixture.ts'
 
 const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 40)
 const CALLS = 30

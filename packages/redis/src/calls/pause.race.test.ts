@@ -1,6 +1,6 @@
 import { blockEventLoop, expect, test, until } from '@repo/testing'
-import { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
-import { makeMutant } from './mutants.fixture.ts'
+import { connectRedis, type ConnectOptions, type RedisConnection } from '../connect.ts'
+import { makeMutant } from '../mutants.fixture.ts'
 
 const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 12)
 const DEADLINE_MS = 250

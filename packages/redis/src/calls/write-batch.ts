@@ -1,6 +1,6 @@
 import type { Deadline } from '@repo/concurrency'
 import type { Command, Redis } from 'ioredis'
-import { NOT_SENT } from './errors.ts'
+import { NOT_SENT } from '../errors.ts'
 
 /** A longer text is written in parts, so that no string of a batch grows without a limit. */
 const MAX_TEXT = 1 << 20

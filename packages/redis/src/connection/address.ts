@@ -1,5 +1,5 @@
 import { isIP, isIPv6 } from 'node:net'
-import { RedisError } from './errors.ts'
+import { RedisError } from '../errors.ts'
 
 /** What a Redis URL says. */
 export interface RedisUrl {

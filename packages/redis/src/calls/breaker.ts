@@ -1,4 +1,4 @@
-import { isAnswer, RedisError } from './errors.ts'
+import { isAnswer, RedisError } from '../errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 

@@ -1,7 +1,7 @@
 import { expect, test, type TcpProxy, type TcpProxyOptions, until } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { connectRedis } from './connect.ts'
-import { RedisError } from './errors.ts'
+import { connectRedis } from '../connect.ts'
+import { RedisError } from '../errors.ts'
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 12)
 const CALLS = 25

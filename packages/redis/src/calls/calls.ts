@@ -1,12 +1,12 @@
 import { createDeadlines } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
+import { followRecovery } from '../connection/recovery.ts'
+import { limitSilence } from '../connection/watch-connection.ts'
+import { isAnswer, RedisError, toRedisError } from '../errors.ts'
+import { requireCommand } from '../options.ts'
 import { type ConnectionLog, createAnswerLog } from './answer-log.ts'
 import { type Admission, type Breaker, createBreaker } from './breaker.ts'
 import { type CallStats, createCallStats } from './call-stats.ts'
-import { isAnswer, RedisError, toRedisError } from './errors.ts'
-import { requireCommand } from './options.ts'
-import { followRecovery } from './recovery.ts'
-import { limitSilence } from './watch-connection.ts'
 import { batchWrites } from './write-batch.ts'
 
 type Command<T> = (client: Redis) => Promise<T>

@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { findRedisServer } from '@repo/embedded'
 import { afterEach, describe, expect, test, until } from '@repo/testing'
 import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
-import { connectRedis, keyspace, type RedisConnection } from './index.ts'
-import { SHARED_SLOT } from './keys.ts'
+import { connectRedis, keyspace, type RedisConnection } from '../index.ts'
+import { SHARED_SLOT } from '../keys.ts'
 
 const command = (await findRedisServer()) ?? ''
 const counter = keyspace('counter')('n')

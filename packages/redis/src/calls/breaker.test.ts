@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@repo/testing'
 import { ReplyError } from 'ioredis'
+import { RedisError, type RedisErrorCode, toRedisError } from '../errors.ts'
 import { type Breaker, createBreaker } from './breaker.ts'
-import { RedisError, type RedisErrorCode, toRedisError } from './errors.ts'
 
 const ROUND_MS = 25
 

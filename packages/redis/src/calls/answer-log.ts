@@ -1,5 +1,5 @@
-import { requireMethods } from './bad-option.ts'
-import { isDefect } from './errors.ts'
+import { requireMethods } from '../bad-option.ts'
+import { isDefect } from '../errors.ts'
 
 /** The part of a logger that a connection uses; pino fits. */
 export interface ConnectionLog {

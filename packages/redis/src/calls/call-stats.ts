@@ -1,4 +1,4 @@
-import { isAnswer, RedisError, type RedisErrorCode } from './errors.ts'
+import { isAnswer, RedisError, type RedisErrorCode } from '../errors.ts'
 
 export type FailureCode = Exclude<RedisErrorCode, 'bad-option'>
 

@@ -1,6 +1,6 @@
 import { setAwakeTimeout } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
-import { requireMethods } from './bad-option.ts'
+import { requireMethods } from '../bad-option.ts'
 
 type Stream = Redis['stream']
 
