@@ -11,8 +11,8 @@ const LEVELS = {
 } as const
 
 /**
- * Sends what libraries print with `console`, and the warnings of Node.js, to the log. Both write to
- * their stream synchronously otherwise: a reader that stalls would block the process.
+ * Sends the output of libraries that print with `console` to the log. `console` writes to its stream
+ * synchronously, so a reader that stalls would block the process.
  *
  * A first argument that is a plain object becomes the fields of the line.
  */
@@ -27,7 +27,7 @@ export function captureConsole(log: Log, target: Pick<Console, keyof typeof LEVE
   }
 }
 
-/** Replaces the listener of Node.js that prints warnings to stderr. */
+/** Sends the warnings of Node.js to the log: its own listener writes to stderr synchronously. */
 export function captureWarnings(log: Log): void {
   process.removeAllListeners('warning')
   process.on('warning', (warning) => log.warn({ event: 'warning', err: warning }, warning.message))

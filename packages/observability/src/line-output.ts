@@ -3,9 +3,9 @@ import { CHUNK_BYTES, createLineQueue } from './line-queue.ts'
 import { EXIT_MS, openTarget, writeBefore } from './output-target.ts'
 
 const MAX_BYTES = 4 * 1_024 * 1_024
-/** A fatal line is accepted beyond the bound: the process ends after it. */
+/** The space that is reserved for fatal lines: the process ends after one. */
 const FATAL_BYTES = 65_536
-/** Lines for a file or a device are gathered this long, so that one write takes many. */
+/** How long lines for a file or a device are collected, so that one write takes many. */
 const GATHER_MS = 10
 /** The delay after a write that failed: doubled from the first to the last. */
 const FIRST_RETRY_MS = 2
@@ -13,9 +13,9 @@ const LAST_RETRY_MS = 250
 /** Chunks that are written in one turn of the event loop. */
 const CHUNKS_PER_TURN = 16
 
-/** Takes lines for a file descriptor without ever blocking the process or ending it. */
+/** Writes lines to a file descriptor. It never blocks the process and never ends it. */
 export interface LineOutput {
-  /** Writes one line, whole, newline included; never blocks and never throws. */
+  /** Writes one whole line, which ends in a newline. Never blocks and never throws. */
   write(line: string): void
   /** Lines that were dropped because the buffer was full. */
   droppedLines(): number
@@ -24,16 +24,17 @@ export interface LineOutput {
 }
 
 /**
- * Writes lines to a file descriptor. What the descriptor does not take at once waits in a buffer:
- * the pipe is full, the disk is full, the reader is gone. A line that does not fit is dropped and
- * counted. Writing continues when the descriptor accepts bytes again. The rest of the buffer is
- * written at the exit of the process, within 500 ms.
+ * Creates an output that writes lines to a file descriptor. Lines wait in a buffer while the
+ * descriptor accepts no bytes: the pipe is full, the disk is full, or the reader has ended. A line
+ * that does not fit into the buffer is dropped and counted. Writing continues when the descriptor
+ * accepts bytes again. The rest of the buffer is written when the process exits, within 500 ms.
  *
- * sonic-boom, pino's own destination, is not used: its asynchronous write occupies a thread of the
- * pool while a pipe is full, and Node.js waits for that thread at exit; its flushSync repeats for
- * ever on EPIPE and ENOSPC.
+ * sonic-boom, the default destination of pino, is not used. Its asynchronous write occupies a thread
+ * of the pool while a pipe is full, and Node.js waits for that thread at exit. Its flushSync never
+ * returns on EPIPE and ENOSPC.
  *
- * @param onResume called when writing continues, with the number of lines dropped meanwhile
+ * @param maxBytes the size of the buffer
+ * @param onResume called when writing continues after lines were dropped, with their number
  */
 export function createLineOutput({
   fd,
@@ -62,7 +63,7 @@ export function createLineOutput({
     else writeNow()
   }
 
-  /** The usual case: the line has left the process before `write` returns, as a crash requires. */
+  /** The usual case: the line has left the process before `write` returns, so a crash loses none. */
   function writeAtOnce(line: string) {
     let written = 0
     try {
@@ -90,7 +91,7 @@ export function createLineOutput({
     if (queue.bytes > 0) schedule(0)
   }
 
-  /** For files and devices, which block for as long as the disk or the terminal does. */
+  /** For files and devices, which block while the disk or the terminal does. */
   function writeInThread() {
     if (inFlight || queue.bytes === 0) return
     inFlight = true
@@ -104,7 +105,7 @@ export function createLineOutput({
     })
   }
 
-  /** EAGAIN, ENOSPC, EPIPE, EIO and others: all of them can end, and none of them is fatal. */
+  /** EAGAIN, ENOSPC, EPIPE, EIO and others: each can pass, and none of them is fatal. */
   function failed() {
     schedule(retryMs)
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
@@ -119,15 +120,15 @@ export function createLineOutput({
   }
 
   function enqueue(line: string) {
-    // Once lines were dropped, all are until there is room: one gap instead of many.
-    const fits = unreported === 0 && queue.push(line)
-    if (fits || (isFatal(line) && queue.push(line, FATAL_BYTES))) return
+    // After one dropped line, all lines are dropped until half the buffer is free: one gap, not many.
+    const isQueued = unreported === 0 && queue.push(line)
+    if (isQueued || (isFatal(line) && queue.push(line, FATAL_BYTES))) return
     dropped += 1
     unreported += 1
   }
 
   process.once('exit', () => {
-    // A write that still runs in a thread is completed by Node.js before the process ends.
+    // Node.js completes a write that still runs in a thread before the process ends.
     if (inFlight) queue.advance(queue.head().length)
     const deadlineMs = performance.now() + EXIT_MS
     while (queue.bytes > 0) {

@@ -1,9 +1,9 @@
-/** Bytes of one write. */
+/** The most bytes of one write, unless one line is longer. */
 export const CHUNK_BYTES = 65_536
 
 /**
- * Lines that wait to be written, in their order, bounded in bytes. A chunk that was written in part
- * continues with its next byte, so a line is never cut and never mixed with another one.
+ * Creates a queue of lines that wait to be written, limited in bytes. A chunk that was written in
+ * part continues with its next byte, so a line is never cut and never mixed with another one.
  */
 export function createLineQueue(maxBytes: number) {
   let lines: string[] = []
@@ -33,7 +33,7 @@ export function createLineQueue(maxBytes: number) {
     get bytes() {
       return bytes
     },
-    /** Returns false, and drops the line, if it does not fit. */
+    /** Adds a line. Returns false when it exceeds the limit. */
     push(line: string, reserveBytes = 0): boolean {
       const size = Buffer.byteLength(line)
       if (bytes + size > maxBytes + reserveBytes) return false
@@ -42,7 +42,7 @@ export function createLineQueue(maxBytes: number) {
       bytes += size
       return true
     },
-    /** The bytes to write next; empty when nothing waits. */
+    /** Returns the bytes to write next; they are empty when no line waits. */
     head(): Buffer {
       return (chunk ??= bytes > 0 ? nextChunk() : Buffer.alloc(0))
     },

@@ -8,8 +8,10 @@ export type Log = pino.Logger
 const SECRETS = ['password', 'token', 'cookie', 'authorization', 'secret']
 
 /**
- * One JSON line per event on stdout, with the instance, and the request and trace while one is
- * served. Cookies, authorisation and secrets are never logged.
+ * Creates a log that writes one JSON line per event. Each line names the instance, and the request
+ * and trace that are being served. Cookies, credentials and secrets are never logged.
+ *
+ * @param destination receives each line; stdout by default
  */
 export function createLog({
   app,
@@ -22,7 +24,6 @@ export function createLog({
   instance: string
   version: string
   level?: string
-  /** Where the lines go: stdout. */
   destination?: { write(line: string): void }
 }): Log {
   const options: pino.LoggerOptions = {
@@ -43,7 +44,7 @@ export function createLog({
   return pino(options, destination ?? createLineOutput({ fd: 1 }))
 }
 
-/** The log of an instance: on stdout, with a line about each gap in it. */
+/** Creates the log of an instance on stdout. A line reports each gap in it. */
 export function createInstanceLog(options: Omit<Parameters<typeof createLog>[0], 'destination'>): {
   log: Log
   output: LineOutput
@@ -59,7 +60,7 @@ export function createInstanceLog(options: Omit<Parameters<typeof createLog>[0],
   return { log, output }
 }
 
-/** How much of the log was lost, and how much waits. */
+/** The number of log lines that were lost, and the bytes that wait. */
 export function logFigures(output: LineOutput): Figure[] {
   return [
     {
@@ -78,8 +79,8 @@ export function logFigures(output: LineOutput): Figure[] {
 }
 
 /**
- * What kind, where and why, through its causes. Nothing else that an error carries: with a failed
- * query come its parameters, which are tokens and hashes of passwords.
+ * Returns the type, message, code, stack and causes of an error. Its other properties are left out:
+ * the error of a query carries parameters, which are tokens and hashes of passwords.
  */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error)
@@ -93,7 +94,7 @@ function describeError(error: unknown): unknown {
   }
 }
 
-/** drizzle writes them below the text of the query. */
+/** Removes the parameters, which drizzle writes below the text of the query. */
 function withoutParameters(message: string): string {
   return message.replace(/\nparams: .*/s, '')
 }

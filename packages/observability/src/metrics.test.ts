@@ -1,7 +1,7 @@
 import { expect, test } from '@repo/testing'
 import { createMetrics } from './metrics.ts'
 
-test('figures are read when Prometheus asks, each name once, with the labels of each', async () => {
+test('figures are read at each request of /metrics: each name is registered once, with all labels', async () => {
   const metrics = createMetrics({ app: 'auth', instance: 'auth-1' })
   const kept = { hits: 3, entries: 7 }
   const hits = { name: 'threefold_cache_hits_total', help: 'Hits', kind: 'counter' as const }

@@ -1,9 +1,9 @@
 import { failuresByTask } from '@repo/concurrency'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** A number that a part of the instance keeps anyway, read when Prometheus asks. */
+/** A number that a package counts itself. It is read when Prometheus requests `/metrics`. */
 export interface Figure {
-  /** `threefold_<package>_<noun>_<unit>`; figures of one name must differ in their labels. */
+  /** `threefold_<package>_<noun>_<unit>`. Figures with the same name differ in their labels. */
   name: string
   help: string
   kind: 'counter' | 'gauge'
@@ -11,7 +11,7 @@ export interface Figure {
   read: () => number
 }
 
-/** Prometheus metrics of one instance: the process, the event loop, and each request by its status. */
+/** Creates the Prometheus metrics of one instance: process, event loop, requests by status. */
 export function createMetrics({ app, instance }: { app: string; instance: string }) {
   const registry = new Registry()
   registry.setDefaultLabels({ app, instance })
@@ -49,7 +49,7 @@ export function createMetrics({ app, instance }: { app: string; instance: string
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** Adds figures to what `/metrics` says. */
+/** Returns a function that adds figures to `/metrics`. */
 function createObserve(registry: Registry) {
   const observed = new Map<string, Figure[]>()
 
@@ -74,8 +74,8 @@ function createObserve(registry: Registry) {
 
   return function observe(figures: Figure[]): void {
     for (const figure of figures) {
-      const known = observed.get(figure.name)
-      if (known) known.push(figure)
+      const registered = observed.get(figure.name)
+      if (registered) registered.push(figure)
       else {
         const first = [figure]
         observed.set(figure.name, first)

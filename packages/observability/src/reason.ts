@@ -1,4 +1,4 @@
-/** The innermost reason of an error: what a person can act on, without what wrapped it. */
+/** Returns the message of the innermost cause of an error, for a line that a person reads. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error.cause instanceof Error) return reasonOf(error.cause)
