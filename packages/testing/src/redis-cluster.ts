@@ -73,8 +73,9 @@ async function moveSlot(slot: number, from: RedisServer, to: RedisServer, all: R
   await ask(to.port, 'SETSLOT', `${slot}`, 'IMPORTING', fromId!)
   await ask(from.port, 'SETSLOT', `${slot}`, 'MIGRATING', toId!)
   const source = new Redis(from.port)
-  const keys = await source.cluster('GETKEYSINSLOT', slot, 10_000)
-  if (keys.length > 0) {
+  for (;;) {
+    const keys = await source.cluster('GETKEYSINSLOT', slot, 1_000)
+    if (keys.length === 0) break
     await source.call('MIGRATE', '127.0.0.1', `${to.port}`, '', '0', '2000', 'KEYS', ...keys)
   }
   source.disconnect()
