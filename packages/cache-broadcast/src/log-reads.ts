@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { script } from '@repo/redis'
+import { script, sendCommand } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { list, Prompt, runBatch } from './run-script.ts'
+import { list, runBatch } from './run-script.ts'
 
 export interface LogEntry {
   n: number
@@ -68,14 +68,14 @@ export async function readLog(client: Redis, log: string, after: number): Promis
 
 /** Reads the last number of the log, and the time at which the list of members was started. */
 export async function readHead(client: Redis, meta: string): Promise<{ n: number; born: string }> {
-  const [n, born] = list(await client.sendCommand(new Prompt('hmget', [meta, 'n', 'born'])))
+  const [n, born] = list(await sendCommand(client, 'hmget', [meta, 'n', 'born']))
   return { n: Number(n), born: String(born) }
 }
 
 /** Publishes an answer. If it is lost, the sender waits until the lease of this member has ended. */
 export async function tell(client: Redis | undefined, channel: string, text: string) {
   if (client?.status !== 'ready') return
-  await client.sendCommand(new Prompt('spublish', [channel, text]))
+  await sendCommand(client, 'spublish', [channel, text])
 }
 
 /** Decodes an entry as `publishing` publishes it: number, space, text. */

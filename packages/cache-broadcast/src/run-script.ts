@@ -1,34 +1,8 @@
-import { type RedisConnection, runScript, type Script } from '@repo/redis'
-import { Command, type Redis } from 'ioredis'
+import type { RedisConnection } from '@repo/redis'
+import type { Redis } from 'ioredis'
 import { CacheError, toCacheError } from './errors.ts'
 
-/**
- * A command without a timer, because its caller has a deadline. Its reply is text. It is written at
- * once, and does not wait for other commands of its tick, because it is a batch already.
- */
-export class Prompt extends Command {
-  constructor(name: string, args: (string | number)[]) {
-    super(name, args, { replyEncoding: 'utf8' })
-  }
-
-  override setTimeout(): void {}
-}
-
-/** Runs a script that takes any number of keys, as a `Prompt`. */
-export function runBatch(
-  client: Redis,
-  script: Script,
-  keys: string[],
-  args: (string | number)[],
-): Promise<unknown> {
-  const command = new Prompt('evalsha', [script.sha, keys.length, ...keys, ...args])
-  client.sendCommand(command)
-  return command.promise.catch((error: unknown) => {
-    // Nothing ran, so sending the whole script repeats nothing.
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return runScript(client, { ...script, keys: keys.length }, keys, args)
-  })
-}
+export { sendScript as runBatch } from '@repo/redis'
 
 /** Runs commands on the connection of the caller, with the errors of this package. */
 export function createCall(redis: RedisConnection, isClosed: () => boolean) {

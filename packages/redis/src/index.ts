@@ -14,6 +14,14 @@ export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { DEFAULT_PREFIX, isPrefix, keyspace, SHARED_SLOT } from './keys.ts'
 export { createRetryStrategy, followRecovery, type Recovery } from './connection/recovery.ts'
-export { runScript, type Script, script } from './script.ts'
+export {
+  evaluate,
+  isUnknownScript,
+  runScript,
+  type Script,
+  script,
+  sendCommand,
+  sendScript,
+} from './script.ts'
 export { isNoDatabase, openClient, requireDatabase, type Topology } from './connection/topology.ts'
 export { limitConnecting, limitSilence } from './connection/watch-connection.ts'

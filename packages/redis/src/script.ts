@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import { Command, type Redis } from 'ioredis'
 import { checkOption, refuse, requireMethods } from './bad-option.ts'
 
 /** More arguments than that do not fit the stack of `unpack` in Lua, nor of a call in JavaScript. */
@@ -27,10 +27,10 @@ export function script(declaration: { keys: number; lua: string }): Script {
 }
 
 /**
- * Runs a script by its hash: one round trip, and two when the server does not know it yet (first
+ * Runs a script by its hash: one round trip, or two when the server does not have the script (first
  * use, restart, failover, SCRIPT FLUSH).
  *
- * @throws RedisError `bad-option` before anything is sent; else the error of the client
+ * @throws RedisError `bad-option` before anything is sent; otherwise the error of the client
  */
 export async function runScript(
   redis: Redis,
@@ -38,7 +38,7 @@ export async function runScript(
   keyNames: string[],
   args: (string | number)[] = [],
 ): Promise<unknown> {
-  requireMethods('redis', redis, ['eval', 'evalsha'])
+  requireMethods('redis', redis, ['sendCommand'])
   const { lua, sha, keys } = checkOption('script', () => ({ ...declared }))
   if (typeof sha !== 'string') refuse('script', 'made by script()')
   requireItems('keyNames', keyNames)
@@ -46,13 +46,54 @@ export async function runScript(
   if (keyNames.length !== keys) {
     refuse('keyNames', `${keys} keys for this script, not ${keyNames.length}`)
   }
-  try {
-    return await redis.evalsha(sha, keys, ...keyNames, ...args)
-  } catch (error) {
-    // NOSCRIPT is answered before anything ran: sending the whole script repeats nothing.
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-    return redis.eval(lua, keys, ...keyNames, ...args)
-  }
+  return sendScript(redis, { lua, sha }, keyNames, args)
+}
+
+/**
+ * As `runScript`, for a script with any number of keys and for arguments that the caller has checked:
+ * nothing is checked here.
+ */
+export function sendScript(
+  redis: Redis,
+  declared: Pick<Script, 'lua' | 'sha'>,
+  keyNames: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  return evaluate(declared, (name, text) =>
+    sendCommand(redis, name, [text, keyNames.length, ...keyNames, ...args]),
+  )
+}
+
+/** Sends a command whose arguments are one list. The reply has text in place of bytes. */
+export function sendCommand(
+  redis: Redis,
+  name: string,
+  args: (string | number)[],
+): Promise<unknown> {
+  // A method of the client, such as `evalsha`, cannot take more arguments than fit on the stack.
+  const command = new Command(name, args, { replyEncoding: 'utf8' })
+  redis.sendCommand(command)
+  return command.promise
+}
+
+/**
+ * Evaluates a script by its hash, and by its text if the server does not have it.
+ * @param send sends EVALSHA or EVAL with the hash or the text of the script
+ */
+export function evaluate<T>(
+  { lua, sha }: Pick<Script, 'lua' | 'sha'>,
+  send: (name: 'evalsha' | 'eval', script: string) => Promise<T>,
+): Promise<T> {
+  return send('evalsha', sha).catch((error: unknown) => {
+    // NOSCRIPT is the reply before anything ran: the whole script repeats nothing.
+    if (!isUnknownScript(error)) throw error
+    return send('eval', lua)
+  })
+}
+
+/** Whether the server does not have the script: nothing ran. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
 /** What is no text and no finite number would be sent as `undefined`, `NaN` or `[object Object]`. */

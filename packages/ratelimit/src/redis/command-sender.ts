@@ -1,5 +1,5 @@
 import { createDeadlines, type Deadline, type Deadlines } from '@repo/concurrency'
-import type { Recovery } from '@repo/redis'
+import { isUnknownScript, type Recovery } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /** Receives the outcome of one command, once. */
@@ -113,11 +113,6 @@ export function createLane(client: Redis, options: LaneOptions): Lane {
 /** Whether the server sent this error. */
 export function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
-}
-
-/** Whether the server does not have the script: nothing ran. */
-export function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
 /** `\r\n$<length>\r\n`, which stands before an argument, by its length. */

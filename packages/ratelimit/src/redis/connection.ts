@@ -2,6 +2,7 @@ import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
 import {
   type ConnectionLog,
   createRetryStrategy,
+  evaluate,
   findUrlFault,
   followRecovery,
   isPrefix,
@@ -24,14 +25,7 @@ import {
   requireValid,
 } from '../validation.ts'
 import { createGate, createProbeCall, PROBE_MS } from './circuit-breaker.ts'
-import {
-  addArgument,
-  createLane,
-  isUnknownScript,
-  type Lane,
-  scriptText,
-  toText,
-} from './command-sender.ts'
+import { addArgument, createLane, type Lane, scriptText, toText } from './command-sender.ts'
 
 /** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
 export interface LimiterRedis {
@@ -117,18 +111,8 @@ export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
     })
   }
 
-  /** Sends a script by its hash, and as a whole when the server does not have it: then nothing ran. */
-  async function runPieces(
-    { sha, lua }: Script,
-    keys: number,
-    pieces: readonly string[],
-  ): Promise<unknown> {
-    try {
-      return await replyTo(scriptText('evalsha', sha, keys, pieces))
-    } catch (error) {
-      if (!isUnknownScript(error)) throw error
-      return replyTo(scriptText('eval', lua, keys, pieces))
-    }
+  function runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown> {
+    return evaluate(script, (command, text) => replyTo(scriptText(command, text, keys, pieces)))
   }
 
   function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {

@@ -1,9 +1,10 @@
 import { noteFailure } from '@repo/concurrency'
+import { isUnknownScript } from '@repo/redis'
 import { CONCURRENCY, shapeOf, withShape } from '../keys.ts'
 import { countedMs, type Policy } from '../policy.ts'
 import type { Asked, Need, Store, Verdict } from '../store.ts'
 import { createBatch } from './batch.ts'
-import { addArgument, isAnswer, isUnknownScript } from './command-sender.ts'
+import { addArgument, isAnswer } from './command-sender.ts'
 import type { LimiterRedis } from './connection.ts'
 import {
   block,

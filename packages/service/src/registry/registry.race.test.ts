@@ -57,11 +57,13 @@ function listsWhateverComes(redis: RedisConnection): RedisConnection {
     ...redis,
     call: (command) =>
       redis.call((client) => {
-        const evalsha = (sha: string, keys: number, ...rest: string[]) =>
-          sha === announce.sha
-            ? client.eval(lua, keys, ...rest)
-            : client.evalsha(sha, keys, ...rest)
-        return command(Object.create(client, { evalsha: { value: evalsha } }))
+        function sendCommand(sent: Parameters<typeof client.sendCommand>[0]) {
+          const [sha, ...rest] = sent.args.map(String)
+          if (sha !== announce.sha) return client.sendCommand(sent)
+          void client.call('eval', lua, ...rest).then(sent.resolve, sent.reject)
+          return sent.promise
+        }
+        return command(Object.create(client, { sendCommand: { value: sendCommand } }))
       }),
   }
 }
