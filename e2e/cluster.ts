@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { App } from '@repo/services'
 
 /**
  * The tests' cluster stands beside the one that you may be using: other ports, other data. Another one,
@@ -10,7 +11,7 @@ export const EDGE = E2E_EDGE
 export const STATE = resolve(import.meta.dirname, '..', E2E_STATE)
 
 export interface RunningInstance {
-  app: 'auth' | 'gateway' | 'payments' | 'web'
+  app: App
   id: string
   url: string
   pid: number

@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { localOffset, services } from '@repo/services'
 
 const ROOT = join(import.meta.dirname, '..')
 const STATE = '.threefold/e2e-start'
 export const PORT = 8280
-const INSTANCE_PORTS = [6101, 6201, 6301, 6401]
+/** The base of the instances' ports. */
+const PORTS = 6_000
+/** The first instance of each service. */
+const INSTANCE_PORTS = services.map((service) => PORTS + localOffset(service) + 1)
 /** For a start on a machine that does other work too. */
 export const START_WITHIN_MS = 240_000
 
@@ -38,7 +42,7 @@ export function stop(): Launcher {
   return run('infra/local/src/stop.ts', [], {})
 }
 
-const OPTIONS = ['--replicas', '1', '--port', String(PORT), '--ports', '6000']
+const OPTIONS = ['--replicas', '1', '--port', String(PORT), '--ports', String(PORTS)]
 
 function run(program: string, args: string[], env: Record<string, string>): Launcher {
   return observe('node', [join(ROOT, program), ...args], env)

@@ -6,7 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(mktemp -d)
 good=$work/good
 export COMPOSE_PROJECT_NAME=threefold-bad COMPOSE_ENV_FILES=$work/none REPLICAS=1 EDGE_PORT=8390
+# begin generated services
+apps=(auth gateway web payments)
 export AUTH_PORTS=7511-7520 GATEWAY_PORTS=7521-7530 WEB_PORTS=7531-7540 PAYMENTS_PORTS=7541-7550
+# end generated services
 touch "$COMPOSE_ENV_FILES"
 export SECRETS_DIR=$good
 ./secrets.sh "$good"
@@ -28,7 +31,7 @@ refused() {
     exit 1
   fi
   printf 'kept    %s, in %d s: %s\n' "$name" "$((SECONDS - began))" "${service:-docker}: ${said#"${said%%[![:space:]]*}"}"
-  docker compose rm --force --stop auth gateway payments web migrate edge >/dev/null 2>&1
+  docker compose rm --force --stop "${apps[@]}" migrate edge >/dev/null 2>&1
 }
 
 # bad SECRET TEXT: a copy of the good secrets in which one is this; without a text it is missing.

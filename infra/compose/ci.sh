@@ -66,7 +66,7 @@ redirects_to_origin() {
 # A copy of the scripts elsewhere, with the name of this stack: they refuse to touch it.
 refuses_other_checkout() {
   local said code
-  mkdir "$work/other" && cp -r "$root"/infra/{compose,deploy} "$work/other"
+  mkdir "$work/other" && cp -r "$root"/infra/{compose,deploy,services} "$work/other"
   for script in "$work/other/compose/secrets.sh $work/other-secrets" "node $work/other/deploy/src/apply.ts"; do
     said=$($script 2>&1) && code=0 || code=$?
     [[ $code == 78 && $said == *'belongs to the checkout in'* && $(wc -l <<<"$said") == 1 ]] \
@@ -112,7 +112,10 @@ export COMPOSE_PROJECT_NAME=threefold-ci COMPOSE_ENV_FILES=$work/release.env SEC
 export TAG=ci DEMO=true EDGE_PORT=8380 PGBOUNCER_TAG=ci
 # All load comes from one address here: counted, and let through.
 export LIMITS_FILE=limits.load-test.json
+# begin generated services
+apps=(auth gateway web payments)
 export AUTH_PORTS=7101-7110 GATEWAY_PORTS=7201-7210 WEB_PORTS=7301-7310 PAYMENTS_PORTS=7401-7410
+# end generated services
 touch "$COMPOSE_ENV_FILES"
 infra/compose/secrets.sh "$SECRETS_DIR"
 cd infra/compose
@@ -129,7 +132,7 @@ redirects_to_origin
 note 'http is redirected to ORIGIN only'
 
 docker build --quiet --tag threefold/pgbouncer:ci ../pgbouncer >/dev/null
-for app in auth gateway payments web; do
+for app in "${apps[@]}"; do
   docker build --quiet --build-arg "APP=$app" --build-arg VERSION=ci --tag "threefold/$app:ci" \
     --file ../docker/Dockerfile "$root" >/dev/null
   ../docker/content.sh "threefold/$app:ci" 300

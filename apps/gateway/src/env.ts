@@ -2,13 +2,13 @@ import { join } from 'node:path'
 import {
   baseSettings,
   databaseSettings,
-  origins,
   secret,
   sessionSettings,
   sourceSettings,
 } from '@repo/service'
 import { z } from 'zod'
 import { type AddressRange, parseRange } from './upstreams/client-ip.ts'
+import { serviceSettings } from './upstreams/services.ts'
 
 export const gatewaySettings = {
   ...baseSettings,
@@ -16,16 +16,7 @@ export const gatewaySettings = {
   ...sessionSettings,
   ...sourceSettings,
   INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
-  AUTH_URLS: origins().meta({
-    description: 'origins of the auth instances, comma-separated',
-    shared: true,
-    example: 'http://localhost:4101,http://localhost:4102,http://localhost:4103',
-  }),
-  PAYMENTS_URLS: origins().meta({
-    description: 'origins of the payments instances, comma-separated',
-    shared: true,
-    example: 'http://localhost:4401,http://localhost:4402,http://localhost:4403',
-  }),
+  ...serviceSettings,
   LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, '../limits.json'))

@@ -28,6 +28,7 @@ import { createProfiles } from './people/profiles.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf, parseRange } from './upstreams/client-ip.ts'
 import { createForwarder } from './upstreams/forward.ts'
+import { services } from './upstreams/services.ts'
 
 export const ORIGIN = 'http://localhost:8080'
 export const TRUSTED_ORIGIN = 'https://admin.example'
@@ -164,12 +165,18 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const forwarder = { identities, instance: 'gateway-2', log }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
+  const forwarders = new Map([
+    ['auth', createForwarder({ ...forwarder, upstream: auth })],
+    ['payments', createForwarder({ ...forwarder, upstream: payments })],
+  ])
   const gateway = createGateway({
     own: listenerOf(
       createApp({ sessions, settings, findProfile, instances, limiter, limits, log }),
     ),
-    auth: createForwarder({ ...forwarder, upstream: auth }),
-    payments: createForwarder({ ...forwarder, upstream: payments }),
+    routes: services.flatMap(({ name, paths, access }) => {
+      const forward = forwarders.get(name)
+      return forward ? [{ paths, access, forward }] : []
+    }),
     isForgeable: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
     ...{ sessions, settings, limits, log },
@@ -236,8 +243,7 @@ export function environment({
     ORIGIN,
     AUTH_SECRET: SECRET,
     INTERNAL_SECRET: SECRET,
-    AUTH_URLS: upstream,
-    PAYMENTS_URLS: upstream,
+    ...Object.fromEntries(services.map(({ setting }) => [setting, upstream])),
     DRAIN_MS: '0',
   }
 }

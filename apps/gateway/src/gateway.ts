@@ -23,11 +23,19 @@ import { isUnavailable } from './unavailable.ts'
 import type { IpOf } from './upstreams/client-ip.ts'
 import type { Caller } from './upstreams/forward.ts'
 
+/** A service behind the gateway. */
+interface ServiceRoute {
+  paths: readonly string[]
+  /** `open`: the service authenticates callers itself. `signed-in`: all others are refused here. */
+  access: 'open' | 'signed-in'
+  forward: ProxyHandler<Caller>
+}
+
 export interface GatewayOptions {
   /** The gateway's own routes. */
   own: Listener
-  auth: ProxyHandler<Caller>
-  payments: ProxyHandler<Caller>
+  /** The first one with a prefix of the path receives a request. */
+  routes: readonly ServiceRoute[]
   sessions: Pick<Sessions, 'validate'>
   settings: Pick<FeatureSettings, 'values'>
   limits: Pick<LimitsInForce, 'limit'>
@@ -65,22 +73,23 @@ const closed: ProblemOptions = {
  * limited and signed for what it says.
  */
 export function createGateway(options: GatewayOptions): Listener {
-  const { own, auth, payments, sessions, settings, limits, isForgeable, ipOf, log } = options
+  const { own, routes, sessions, settings, limits, isForgeable, ipOf, log } = options
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
     const path = pathOf(req)
     if (!isCanonical(path)) return sendProblem(res, misspelt)
     // Before limits: another site must not use up the quota of a user or of an address.
     if (isForgeable(req, path)) return sendProblem(res, crossOrigin)
-    const forAuth = under('/api/auth', path) || under('/.well-known', path)
-    // Auth reads sessions itself. Here they are read for what an impersonator must not write.
+    const route = routes.find(({ paths }) => paths.some((prefix) => under(prefix, path)))
+    const isOpen = route?.access === 'open'
+    // An open service reads sessions itself. Here they are read for what an impersonator must not write.
     const isRefused = isRefusedToActors(req.method ?? 'GET', path)
-    const isAsked = !forAuth || isRefused
+    const isAsked = !isOpen || isRefused
     const check = isAsked ? await sessions.validate(req.headers.cookie) : UNASKED
     if (isSignedIn(check)) noteActor(check.actor, check.user.id)
     if (isRefused && isSignedIn(check) && check.actor) return sendProblem(res, refusedToActors)
-    if (forAuth && check.outcome === 'unavailable') return sendProblem(res, unavailable)
-    const user = isSignedIn(check) && !forAuth ? check.user.id : undefined
+    if (isOpen && check.outcome === 'unavailable') return sendProblem(res, unavailable)
+    const user = isSignedIn(check) && !isOpen ? check.user.id : undefined
     const ip = ipOf(req)
     const dimensions = dimensionsOf(req, { path, user, ip })
     const guarded = await limits.limit(req.method ?? 'GET', path, dimensions)
@@ -89,19 +98,20 @@ export function createGateway(options: GatewayOptions): Listener {
     if (guarded?.refusal) return refuse(res, guarded.refusal)
     const headers = guarded?.headers ?? []
 
-    if (forAuth) return auth(req, res, { headers, ip })
-    if (!under('/api/payments', path)) {
+    if (isOpen) return route.forward(req, res, { headers, ip })
+    if (!route) {
       rememberCheck(req, check)
       for (const [name, value] of headers) res.setHeader(name, value)
       return own(req, res)
     }
     if (!isSignedIn(check)) return sendProblem(res, notSignedIn(check))
-    if (req.method === 'POST' && (await settings.values()).payments === 'closed') {
+    const isPayment = req.method === 'POST' && under('/api/payments', path)
+    if (isPayment && (await settings.values()).payments === 'closed') {
       return sendProblem(res, closed)
     }
     const { id: userId, email, role } = check.user
     const cookies = check.setCookie ? [['Set-Cookie', check.setCookie] as const] : []
-    payments(req, res, {
+    route.forward(req, res, {
       identity: {
         ...{ userId, email, role, sessionId: check.session.id },
         ...(check.actor && { actor: check.actor }),

@@ -16,6 +16,7 @@ import { createProfiles } from './people/profiles.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
 import { createForwarder, upstreamOf } from './upstreams/forward.ts'
+import { services } from './upstreams/services.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context
@@ -57,9 +58,14 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(unfollow)
 
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
-  const auth = upstreamOf('auth', env.AUTH_URLS, log)
-  const payments = upstreamOf('payments', env.PAYMENTS_URLS, log)
   const forwarder = { identities, instance, log }
+  const upstreams = services.map(({ name, setting, paths, access }) => {
+    const upstream = upstreamOf(name, env[setting], log)
+    return {
+      upstream,
+      route: { paths, access, forward: createForwarder({ ...forwarder, upstream }) },
+    }
+  })
   const own = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
   // What is away is asked again with each request.
   await sessions
@@ -69,8 +75,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   return {
     listener: createGateway({
       own: listenerOf(own),
-      auth: createForwarder({ ...forwarder, upstream: auth }),
-      payments: createForwarder({ ...forwarder, upstream: payments }),
+      routes: upstreams.map(({ route }) => route),
       isForgeable: createForgeryCheck({ origin, trustedOrigins }),
       ...{ sessions, settings, limits, ipOf, log },
     }),
@@ -82,7 +87,8 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     },
     async close() {
       unfollow()
-      await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])
+      await Promise.all(upstreams.map(({ upstream }) => upstream.close()))
+      await Promise.all([sessions.close(), limiter.close()])
       await outbox.close()
       await Promise.all([limiterRedis.close(), bus.close()])
       await database.close()

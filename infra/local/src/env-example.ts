@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startOrder } from '@repo/services'
 import { ROOT } from './state/state.ts'
-import { APPS } from './terminal/options.ts'
 
 interface Setting {
   name: string
@@ -23,7 +23,7 @@ const HEADER = `# Every setting of every app, made from their schemas by \`pnpm 
 /** The text of `.env.example`: each app says what it reads (\`node src/main.ts --settings\`). */
 export function renderEnvExample(): string {
   const settings = new Map<string, Setting & { apps: string[] }>()
-  for (const app of APPS) {
+  for (const app of startOrder) {
     for (const setting of settingsOf(app)) {
       const apps = settings.get(setting.name)?.apps ?? []
       settings.set(setting.name, { ...setting, apps: [...apps, app] })
@@ -48,7 +48,7 @@ function paragraph({
   example = '',
   apps,
 }: Setting & { apps: string[] }) {
-  const readers = apps.length === APPS.length ? 'all apps' : apps.join(', ')
+  const readers = apps.length === startOrder.length ? 'all apps' : apps.join(', ')
   const notes = [
     readers,
     ...(required ? ['required'] : []),

@@ -1,14 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { App, Container } from '../stack/containers.ts'
+import { type App, serviceOf } from '@repo/services'
+import type { Container } from '../stack/containers.ts'
 import { HEALTHY_WITHIN_S, SERVES_WITHIN_MS } from '../stack/env.ts'
-
-/** A request that needs no account, and its status from an instance that works. */
-const PROBES: Record<App, { path: string; status: number }> = {
-  auth: { path: '/api/auth/get-session', status: 200 },
-  gateway: { path: '/api/me', status: 401 },
-  payments: { path: '/api/payments', status: 401 },
-  web: { path: '/sign-in', status: 200 },
-}
 
 const ROUNDS = 5
 /** Requests of a round that are in flight together: they open the connections that a load needs. */
@@ -25,7 +18,7 @@ export async function untilServesWell(app: App, { instance, hostPort }: Containe
   const base = `http://127.0.0.1:${hostPort}`
   const giveUpAt = performance.now() + HEALTHY_WITHIN_S * 1_000
   for (let good = 0; good < ROUNDS;) {
-    const reason = await runRound(base, PROBES[app])
+    const reason = await runRound(base, serviceOf(app).probe)
     good = reason === undefined ? good + 1 : 0
     if (reason !== undefined && performance.now() > giveUpAt) {
       throw new Error(`${instance} does not serve well: ${reason}`)

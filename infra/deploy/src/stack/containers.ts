@@ -1,8 +1,10 @@
+import { type App, services } from '@repo/services'
 import { docker, tryDocker } from './docker.ts'
 import { PROJECT } from './env.ts'
 
-export const APPS = ['auth', 'gateway', 'payments', 'web'] as const
-export type App = (typeof APPS)[number]
+export type { App }
+/** In alphabetical order. */
+export const APPS: readonly App[] = services.map(({ name }) => name).toSorted()
 
 export interface Container {
   id: string

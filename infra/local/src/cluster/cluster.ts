@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { READINESS_PATH } from '@repo/services'
 import { LAYERS, layerOf } from '../processes/cluster-guard.ts'
 import type { ProcessTable } from '../processes/process-table.ts'
 import { supervise, type Supervised } from '../processes/supervise.ts'
@@ -78,7 +79,7 @@ export function createCluster({
   function startInstance(plan: InstancePlan) {
     const main = join(ROOT, 'apps', plan.app, 'src/main.ts')
     const args = [HEAP_LIMIT, main]
-    return run(plan.id, args, instanceEnvironment(plan), `${plan.internalUrl}/readyz`)
+    return run(plan.id, args, instanceEnvironment(plan), `${plan.internalUrl}${READINESS_PATH}`)
   }
 
   return {

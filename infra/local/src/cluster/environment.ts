@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { serviceOf, startOrder } from '@repo/services'
 import { STATE } from '../state/state.ts'
 import type { Stores } from '../stores/stores.ts'
 import type { Options } from '../terminal/options.ts'
@@ -16,7 +17,7 @@ export function sharedEnvironment(
   stores: Pick<Stores, 'databaseUrl' | 'redisUrl' | 'isDatabaseEmbedded'>,
   secrets: Record<string, string>,
 ): Record<string, string> {
-  const withDatabase = plans.filter(({ app }) => app !== 'web').length
+  const withDatabase = plans.filter(({ app }) => serviceOf(app).usesDatabase).length
   return {
     ...secrets,
     NODE_ENV: 'production',
@@ -31,10 +32,9 @@ export function sharedEnvironment(
     ...given(stores),
     ...withoutProxy(),
     API_URL: originsOf(plans, 'gateway'),
-    AUTH_URLS: originsOf(plans, 'auth'),
-    PAYMENTS_URLS: originsOf(plans, 'payments'),
-    GATEWAY_URLS: originsOf(plans, 'gateway'),
-    WEB_URLS: originsOf(plans, 'web'),
+    ...Object.fromEntries(
+      startOrder.map((app) => [`${app.toUpperCase()}_URLS`, originsOf(plans, app)]),
+    ),
     EDGE_PORT: String(options.port),
     DEMO: String(hasDemoData(options, stores)),
     DATABASE_URL: stores.databaseUrl,

@@ -1,8 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import { APPS, type App, type Options } from '../terminal/options.ts'
-
-/** Where an app's ports begin: its first instance listens on the next one, 4101. */
-const OFFSET: Record<App, number> = { auth: 100, gateway: 200, web: 300, payments: 400 }
+import { type App, localOffset, serviceOf, startOrder } from '@repo/services'
+import type { Options } from '../terminal/options.ts'
 
 /** Where each instance listens. */
 const HOST = '127.0.0.1'
@@ -25,20 +23,22 @@ export function planInstances({
   replicas,
   instancePorts,
 }: Pick<Options, 'replicas' | 'instancePorts'>): InstancePlan[] {
-  const most = Math.max(...Object.values(replicas))
+  const most = Math.max(...replicas.values())
   return Array.from({ length: most }, (_, i) => i + 1).flatMap((number) =>
-    APPS.filter((app) => number <= replicas[app]).map((app) => {
-      const port = instancePorts + OFFSET[app] + number
-      const url = `http://${publicHost}:${port}`
-      return {
-        app,
-        id: `${app}-${number}`,
-        number,
-        port,
-        url,
-        internalUrl: `http://${HOST}:${port}`,
-      }
-    }),
+    startOrder
+      .filter((app) => number <= (replicas.get(app) ?? 0))
+      .map((app) => {
+        const port = instancePorts + localOffset(serviceOf(app)) + number
+        const url = `http://${publicHost}:${port}`
+        return {
+          app,
+          id: `${app}-${number}`,
+          number,
+          port,
+          url,
+          internalUrl: `http://${HOST}:${port}`,
+        }
+      }),
   )
 }
 

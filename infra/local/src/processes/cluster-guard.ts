@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { stopOrder } from '@repo/services'
 
 const SCRIPT = fileURLToPath(new URL('cluster-guard.sh', import.meta.url))
 
@@ -10,7 +11,7 @@ export interface ClusterGuard {
 }
 
 /** The order in which a cluster stops: each layer drains while those that it uses still serve. */
-export const LAYERS = ['edge', 'web', 'gateway', 'auth', 'payments']
+export const LAYERS: readonly string[] = ['edge', ...stopOrder]
 
 /** The name of an instance begins with its layer: `auth-1`. */
 export function layerOf(name: string): string {

@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util'
-
-export const APPS = ['auth', 'payments', 'gateway', 'web'] as const
-export type App = (typeof APPS)[number]
+import { type App, startOrder } from '@repo/services'
 
 export interface Options {
-  replicas: Record<App, number>
+  /** The number of instances of each app. */
+  replicas: ReadonlyMap<App, number>
   port: number
   instancePorts: number
   fresh: boolean
@@ -54,12 +53,12 @@ export function parseOptions(argv: string[]): ParsedOptions {
     })
     if (values.help) return { outcome: 'help' }
     const all = count('--replicas', values.replicas)
-    const replicas = { auth: all, payments: all, gateway: all, web: all }
+    const replicas = new Map<App, number>(startOrder.map((app) => [app, all]))
     for (const choice of values.app) {
       const [name, number] = choice.split('=', 2)
-      const app = APPS.find((known) => known === name)
-      if (!app) throw new Error(`--app ${choice}: there is ${APPS.join(', ')}`)
-      replicas[app] = count(`--app ${app}`, number ?? '')
+      const app = startOrder.find((each) => each === name)
+      if (!app) throw new Error(`--app ${choice}: there is ${startOrder.join(', ')}`)
+      replicas.set(app, count(`--app ${app}`, number ?? ''))
     }
     const { fresh, json, 'seed-demo': seedDemo } = values
     const port = portNumber('--port', values.port)
