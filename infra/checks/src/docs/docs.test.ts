@@ -1,5 +1,7 @@
+import path from 'node:path'
 import { expect, test } from 'vitest'
 import { project } from '../project.fixture.ts'
+import { checkDocs } from './check-docs.ts'
 import { checkGuarantees, readGuarantees } from './guarantees.ts'
 import { checkNamedFiles } from './named-files.ts'
 
@@ -26,8 +28,8 @@ test('a guarantee names the file that keeps it and the test that proves it', () 
 })
 
 test.each([
-  ['no file that keeps it', '| One | lock.ts | [one holder at a time](LINK) |', 'in "kept in"'],
-  ['no test that proves it', `| One | ${KEPT} | \`lock.test.ts\` |`, 'in "proved by"'],
+  ['no file that keeps it', '| One | lock.ts | [one holder at a time](LINK) |', 'second column'],
+  ['no test that proves it', `| One | ${KEPT} | \`lock.test.ts\` |`, 'third column'],
   ['a title that no test has', `| One | ${KEPT} | [two holders](LINK) |`, 'no test "two holders"'],
   ['the title of a group', `| One | ${KEPT} | [a group](LINK) |`, 'no test "a group"'],
   ['a file that is missing', `| One | ${KEPT} | [drill](../infra/gone.ts) |`, 'does not exist'],
@@ -36,7 +38,7 @@ test.each([
   expect(faultsOf(row.replace('LINK', TESTS))).toEqual([expect.stringContaining(fault)])
 })
 
-test('a promise that stands in two rows, other columns and an empty document are faults', () => {
+test('a promise in two rows, other columns and an empty document are faults', () => {
   const row = `| One | ${KEPT} | [drill](../infra/drill.ts) |\n`
   expect(faultsOf(row + row)).toEqual([expect.stringContaining('is doubled')])
   expect(readGuarantees(`| promise | how |\n| --- | --- |\n`).faults).toHaveLength(2)
@@ -53,4 +55,9 @@ test('a document that names or links to a file which does not exist is a fault',
     'docs/a.md names infra/none.sh, which does not exist',
     'docs/a.md names docs/b.md, which does not exist',
   ])
+})
+
+test('the documents of this repository name files and tests that exist', () => {
+  const root = path.join(import.meta.dirname, '../../../..')
+  expect(checkDocs(root)).toEqual({ lines: ['docs: 0 faults'], isFailed: false })
 })

@@ -29,8 +29,8 @@ export function checkGuarantees(root: string): string[] {
   }
   for (const { line, keptIn, provedBy } of guarantees) {
     const fault = (text: string) => faults.push(`${DOCUMENT}:${line} ${text}`)
-    if (keptIn.length === 0) fault('has no link in "kept in"')
-    if (provedBy.length === 0) fault('has no link in "proved by"')
+    if (keptIn.length === 0) fault('has no link in its second column')
+    if (provedBy.length === 0) fault('has no link in its third column')
     for (const { file } of [...keptIn, ...provedBy]) {
       if (!existsSync(path.join(root, file))) fault(`names ${file}, which does not exist`)
     }

@@ -100,6 +100,13 @@ test('a source file has comments, comments of scripts, messages, titles and decl
   for (const { text, start } of passages) expect(SOURCE.length).toBeGreaterThan(start + text.length)
 })
 
+test('a test that is made by test.extend has a title, and the name of its fixture is none', () => {
+  const text =
+    "const open = test.extend('cluster', () => {})\nopen('one lock has one holder', () => {})"
+  const passages = passagesOf('a.test.ts', text).filter(({ kind }) => kind === 'title')
+  expect(passages.map((passage) => passage.text.trim())).toEqual(['one lock has one holder'])
+})
+
 test('strings of a test are data, and its titles are not', () => {
   const kinds = passagesOf('a.test.ts', SOURCE).map(({ kind }) => kind)
   expect(kinds).not.toContain('message')

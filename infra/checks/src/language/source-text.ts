@@ -5,7 +5,8 @@ type Node = { type: string; start: number; end: number } & Record<string, unknow
 
 /** JSX attributes that a person reads. The others hold classes, ids and paths. */
 const READ_ATTRIBUTES = /^(title|alt|label|placeholder|hint|description|aria-label|summary|empty)$/
-const TEST_FUNCTIONS = /^(test|it|describe)$/
+const TEST_FUNCTIONS = ['test', 'it', 'describe']
+const MODIFIERS = /^(describe|each|for|only|skip|skipIf|runIf|fails|concurrent|sequential|serial)$/
 const CODE = /redis\.call|^\s*(select|insert|update|delete|create|alter|drop|begin|with|set|do)\s/i
 
 /** Comments, test titles, messages, page copy and declared names of a TypeScript file. */
@@ -16,9 +17,10 @@ export function passagesOfSource(file: string, source: string): Passage[] {
   const sentence = file.endsWith('.tsx') ? 'page' : 'message'
   const isTest = /\.(test|spec|fixture)\.tsx?$/.test(file)
   const titles = new Map<unknown, Kind>()
+  const testFunctions = new Set([...TEST_FUNCTIONS, ...extendedTests(source)])
 
   visit(program, undefined, (node, parent) => {
-    const title = titleKind(node)
+    const title = titleKind(node, testFunctions)
     if (title) titles.set(list(node['arguments'])[0], title)
     for (const name of declaredNames(node)) {
       passages.push({ kind: 'name', text: String(name['name']), start: name.start })
@@ -60,13 +62,18 @@ function isNode(value: unknown): value is Node {
 const list = (value: unknown) => (Array.isArray(value) ? value : [])
 
 /** The first argument of a call that declares a test, or a group of tests, is a title. */
-function titleKind(node: Node): Kind | undefined {
+function titleKind(node: Node, testFunctions: ReadonlySet<string>): Kind | undefined {
   if (node.type !== 'CallExpression') return undefined
-  const chain = calledNames(node['callee'])
-  if (!TEST_FUNCTIONS.test(chain.at(0) ?? '')) return undefined
-  if (chain.some((name) => /^(before|after)/.test(name))) return undefined
-  return chain.includes('describe') ? 'group' : 'title'
+  const [name = '', ...modifiers] = calledNames(node['callee'])
+  if (!testFunctions.has(name) || !modifiers.every((modifier) => MODIFIERS.test(modifier))) {
+    return undefined
+  }
+  return [name, ...modifiers].includes('describe') ? 'group' : 'title'
 }
+
+/** `const clusters = test.extend(...)` declares tests too. */
+const extendedTests = (source: string) =>
+  [...source.matchAll(/\bconst (\w+) = \w+\s*\.extend\b/g)].map(([, name = '']) => name)
 
 /** `test.describe(...)`, `test.each(...)(...)`: the names of the chain, from its beginning. */
 function calledNames(callee: unknown): string[] {
