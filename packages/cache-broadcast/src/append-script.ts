@@ -15,7 +15,8 @@ export const NOW = /* lua */ `
  * reader mistakes new entries for ones it knows. Values from before are made invalid, for what
  * invalidated them may be lost with it. From there on numbers are contiguous, which is how a reader
  * notices a gap. They are handed on as text: their 16 digits (until the year 2286) compare as text
- * as they do as numbers.
+ * as they do as numbers. The list of members counts as a new one: positions in the former log prove
+ * nothing.
  */
 export const RESTART = /* lua */ `
   local function restart(least)
@@ -25,7 +26,8 @@ export const RESTART = /* lua */ `
     if last then n = math.max(n, tonumber(string.match(last[1], '^%d+')) + 1) end
     if least then n = math.max(n, tonumber(least) + 1) end
     local text = string.format('%.0f', n)
-    redis.call('HSET', KEYS[1], 'n', text, 'floor', text)
+    local bornAtMs = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('HSET', KEYS[1], 'n', text, 'floor', text, 'born', bornAtMs)
     return text
   end
 `
@@ -38,34 +40,94 @@ export function write(payload: string): string {
 /** A larger entry is read from the log, by each reader at its pace: Redis ends slow subscriptions. */
 export const MAX_NEWS_BYTES = 4_096
 
+/** Under load, entries of barriers are published together, this long after those before, in ms. */
+export const GROUP_MS = 10
+/** At most this many: they are published in one step, in which Redis serves no other command. */
+const GROUP_ENTRIES = 64
+/** An entry of at most this size is published with others; a large one is read from the log. */
+const GROUPED_BYTES = MAX_NEWS_BYTES / 2
+/** A member that is no longer registered is listed as one that is behind for this time, in ms. */
+const ORPHAN_MS = 60_000
+
 /**
- * Publishes entry `n` to those who follow the log; see `readNews`. Where `flags` say so, also on the
- * channel of the release before. Instead of a large entry it publishes an empty one with the next
- * number, which makes a reader of any release read the log.
+ * Publishes entry `n` to those who follow the log; see `readNews`. Instead of a large entry it publishes
+ * an empty one with the next number, which makes a reader of any release read the log.
  */
-export function tell(payload: string, flags: string): string {
+function announce(payload: string, after = ''): string {
   return `
     local news = n .. ' ' .. ${payload}
     if #news > ${MAX_NEWS_BYTES} then news = string.format('%.0f ', tonumber(n) + 1) end
     redis.call('SPUBLISH', KEYS[4], news)
-    if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], news) end
+    ${after}
   `
 }
 
+/** As `announce`; where `flags` say so, also on the channel of the release before. */
+export function tell(payload: string, flags: string): string {
+  return announce(payload, `if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], news) end`)
+}
+
+/**
+ * The keys of the tally, beside the meta hash. Each registered member of this release is in the tally,
+ * and no other: both change in one step.
+ * - `tally` zset: registration -> number of the last entry that the member has applied
+ * - `behind` hash: registration -> number after which the member answers for each entry by itself
+ * - `waiting` zset: number of an entry and the channel of its sender -> that number
+ */
+export const TALLY_KEYS = /* lua */ `
+  local base = string.sub(KEYS[1], 1, -5)
+  local tally, behind, waiting = base .. 'tally', base .. 'behind', base .. 'waiting'
+`
+
+/**
+ * Takes `member` off the tally, where it would hold up every barrier. It is not taken for one that has
+ * applied what it has not: `behind` still has its `position`. `nowMs` is defined by the script.
+ */
+export const ORPHAN = /* lua */ `
+  redis.call('ZREM', tally, member)
+  local earlier = redis.call('HGET', behind, member)
+  local after = earlier and string.match(earlier, '^%d+') or position
+  redis.call('HSET', behind, member, string.format('%s:%.0f', after, nowMs + ${ORPHAN_MS}))
+`
+
+/** Ends the registrations that are over. */
+export const PRUNE = /* lua */ `
+  local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', nowMs)
+  if #expired > 0 then
+    redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs)
+    for _, member in ipairs(expired) do
+      local position = redis.call('ZSCORE', tally, member)
+      if position then ${ORPHAN} end
+    end
+  end
+`
+
+/** Publishes all entries from number `first`; `nowMs` is defined by the script. */
+export const PUBLISH_DEFERRED = /* lua */ `
+  local entries = redis.call('XRANGE', KEYS[2], first .. '-0', '+')
+  for _, entry in ipairs(entries) do
+    local n, payload = string.match(entry[1], '^%d+'), entry[2][2]
+    ${announce('payload')}
+  end
+  redis.call('HDEL', KEYS[1], 'deferred')
+  redis.call('HSET', KEYS[1], 'group', #entries, 'publishedAt', nowMs)
+`
+
 /**
  * A script that appends ARGV[1] to the log, does `effect` with the number `n` in the same step, and
- * tells everybody.
+ * publishes it. The entry of a barrier is published with others if some are in flight: each message
+ * costs Redis a system call for each member.
  * KEYS: 1 meta · 2 log · 3 members · 4 news · 5... for the effect
  * ARGV: 1 payload · 2 flags: '1' the sender waits for everybody, '2' old names too, '3' both, '0'
- * neither · 3... for the effect
- * Returns n; with '1' or '3' also the age of the list of members in ms, then every member whose
- * registration is not over.
+ * neither; with '1' or '3' the sender's channel follows · 3... for the effect
+ * Returns n; with '1' or '3' also when the list of members was started, its age in ms, the ms after
+ * which the sender runs `publishDeferred`, or 0, then every member whose registration is not over.
  *
- * `prepare` runs first, and defines `payload`, which replaces ARGV[1].
+ * `prepare` runs first, and defines `payload`, which replaces ARGV[1]; `finish` runs at the end.
  *
  * What is seldom needed is defined only then: a function costs more than a command.
  */
-export function publishing(effect: string, prepare = ''): Script {
+export function publishing(effect: string, { prepare = '', finish = '' } = {}): Script {
   const payload = prepare === '' ? 'ARGV[1]' : 'payload'
   const lua = `
     ${prepare}
@@ -78,11 +140,40 @@ export function publishing(effect: string, prepare = ''): Script {
     end
     ${write(payload)}
     ${effect}
-    ${tell(payload, 'ARGV[2]')}
-    if ARGV[2] ~= '1' and ARGV[2] ~= '3' then return n end
+    local flags = string.sub(ARGV[2], 1, 1)
+    local first = redis.call('HGET', KEYS[1], 'deferred')
+    if flags ~= '1' and flags ~= '3' then
+      if first then
+        ${NOW}
+        ${PUBLISH_DEFERRED}
+      else
+        ${tell(payload, 'flags')}
+      end
+      ${finish}
+      return n
+    end
     ${NOW}
-    redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', nowMs)
+    ${TALLY_KEYS}
+    ${PRUNE}
+    local last = redis.call('HMGET', KEYS[1], 'group', 'publishedAt', 'born')
     local members = redis.call('ZRANGE', KEYS[3], 0, -1)
-    return { n, tostring(nowMs - (redis.call('HGET', KEYS[1], 'born') or nowMs)), unpack(members) }`
+    local leftMs = ${GROUP_MS} - (nowMs - (last[2] or 0))
+    local isBusy = tonumber(last[1] or 0) > 1 or redis.call('ZCARD', waiting) > 0
+    if not isBusy or leftMs > ${GROUP_MS} or #${payload} > ${GROUPED_BYTES} then leftMs = 0
+    elseif first and n - first >= ${GROUP_ENTRIES} then leftMs = 0
+    -- A reader of the release before takes an entry that is published late for another one.
+    elseif redis.call('ZCARD', tally) ~= #members then leftMs = 0 end
+    redis.call('ZADD', waiting, n, n .. ' ' .. string.sub(ARGV[2], 2))
+    if leftMs > 0 then
+      -- The sender of the first one publishes them all.
+      if first then leftMs = 0 else redis.call('HSET', KEYS[1], 'deferred', n) end
+    elseif first then
+      ${PUBLISH_DEFERRED}
+    else
+      ${tell(payload, 'flags')}
+      redis.call('HSET', KEYS[1], 'group', 1, 'publishedAt', nowMs)
+    end
+    local born = last[3] or tostring(nowMs)
+    return { n, born, tostring(nowMs - born), math.max(leftMs, 0), unpack(members) }`
   return script({ keys: 4, lua })
 }

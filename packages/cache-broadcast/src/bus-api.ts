@@ -1,5 +1,22 @@
+import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import type { EventHandler, Subscription } from './handlers.ts'
 import type { Delivery, DeliveryOptions, Link } from './link.ts'
+
+/** What a bus on Redis needs; see the README for the defaults. */
+export interface BusOptions {
+  redis: RedisConnection
+  /** All buses of this name on this Redis are one. */
+  name: string
+  /** This instance's id, unique in the cluster: how it is named in a `Delivery`. */
+  instance: string
+  /** How long an instance that is cut off trusts what it keeps, in ms; the same on all instances. */
+  maxStaleMs?: number
+  /** How long a load may be thought to run when its instance says nothing, in ms. */
+  claimMs?: number
+  /** A larger message is refused, 1 MiB at most: large data goes by reference. */
+  maxMessageBytes?: number
+  log?: ConnectionLog
+}
 
 /** How well this instance hears the bus. */
 export interface BusHealth {

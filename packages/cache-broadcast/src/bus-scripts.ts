@@ -1,21 +1,54 @@
 import { script } from '@repo/redis'
-import { NOW, publishing, RESTART, tell, write } from './append-script.ts'
+import {
+  NOW,
+  ORPHAN,
+  PRUNE,
+  PUBLISH_DEFERRED,
+  publishing,
+  RESTART,
+  TALLY_KEYS,
+  tell,
+  write,
+} from './append-script.ts'
+import { COMPLETE } from './tally-scripts.ts'
 
 const FLOOR = `'["",0,{"kind":"floor"}]'`
 
 /**
- * Registers a member, and defines `older`, the number of members of the release before: they have no
- * mark. In `join` and `renew`; ARGV: 1 member · 2 ms.
+ * Registers a member, and defines `position`, its number in the tally, and `older`, the number of members
+ * of the release before, which have no mark. A member that is registered and not in the tally proves
+ * that the tally was lost: nothing in it counts until all members have joined again. In `join` and
+ * `renew`; ARGV: 1 registration · 2 ms.
  */
 const REGISTER = /* lua */ `
   ${NOW}
-  local now = nowMs
-  redis.call('HSETNX', KEYS[1], 'born', now)
-  redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
-  local older = 0
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], now, '+inf')) do
+  ${TALLY_KEYS}
+  redis.call('HSETNX', KEYS[1], 'born', nowMs)
+  ${PRUNE}
+  local wasListed = redis.call('ZSCORE', KEYS[3], ARGV[1])
+  redis.call('ZADD', KEYS[3], nowMs + ARGV[2], ARGV[1])
+  local position = redis.call('ZSCORE', tally, ARGV[1])
+  local older, others = 0, 0
+  for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     if not string.find(member, '~2%-%x+$') then older = older + 1 end
+    if string.sub(member, 1, 1) == '+' and member ~= ARGV[1] then others = others + 1 end
   end
+  if not position and (wasListed or others > 0 and redis.call('ZCARD', tally) == 0) then
+    redis.call('HSET', KEYS[1], 'born', nowMs)
+  end
+  -- The release before ends registrations without a look at the tally.
+  while true do
+    local lowest = redis.call('ZRANGE', tally, 0, 0, 'WITHSCORES')
+    local member, position = lowest[1], lowest[2]
+    if not member or redis.call('ZSCORE', KEYS[3], member) then break end
+    ${ORPHAN}
+  end
+`
+
+/** Notes the number `after` after which a member answers one by one, or that it does not. */
+const NOTE_BEHIND = /* lua */ `
+  if after ~= '' then redis.call('HSET', behind, ARGV[1], after)
+  else redis.call('HDEL', behind, ARGV[1]) end
 `
 
 /**
@@ -24,7 +57,8 @@ const REGISTER = /* lua */ `
  * there again whose invalidation was lost: all that is older than now is made invalid.
  * KEYS: 1 meta · 2 log · 3 members · 4 news
  * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it ·
- * 5 flags, as `publishing`
+ * 5 flags, as `publishing` · 6 '' or the number after which it answers one by one. After a gap it is one
+ * that answers for the entries that it missed.
  * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', when the list of
  * members was started, number of members of the release before }.
  */
@@ -51,20 +85,41 @@ export const join = script({
       ${write(FLOOR)}
       ${tell(FLOOR, 'ARGV[5]')}
     end
+    local isSure = state == 'ok' and ARGV[3] ~= ''
+    local after = ARGV[6]
+    if position and not isSure and (after == '' or tonumber(position) < tonumber(after)) then
+      after = position
+    end
+    redis.call('ZADD', tally, isSure and ARGV[3] or n, ARGV[1])
+    ${NOTE_BEHIND}
+    local first = redis.call('HGET', KEYS[1], 'deferred')
+    if first then ${PUBLISH_DEFERRED} end
     local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
     return { state, n, shaOf(newest), redis.call('HGET', KEYS[1], 'born'), older }
   `,
 })
 
 /**
- * Prolongs a member's registration.
- * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 member · 2 registration in ms
+ * Prolongs a member's registration, and notes how far it has applied the log: an earlier note may be
+ * lost.
+ * KEYS: 1 meta · 2 log · 3 members · 4 news
+ * ARGV: 1 registration · 2 registration in ms · 3 number of the last entry applied · 4 '' or the number
+ * after which it answers one by one
  * Returns { last number, number of members of the release before }.
  */
 export const renew = script({
   keys: 4,
   lua: /* lua */ `${RESTART}
     ${REGISTER}
+    local after = ARGV[4]
+    redis.call('ZADD', tally, ARGV[3], ARGV[1])
+    ${NOTE_BEHIND}
+    local orphans = redis.call('HGETALL', behind)
+    for i = 1, #orphans, 2 do
+      local endsAtMs = string.match(orphans[i + 1], ':(%d+)$')
+      if endsAtMs and tonumber(endsAtMs) < nowMs then redis.call('HDEL', behind, orphans[i]) end
+    end
+    do ${COMPLETE} end
     return { redis.call('HGET', KEYS[1], 'n') or restart(), older }
   `,
 })
@@ -74,7 +129,15 @@ export const renew = script({
  * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 payload · 2 flags · 3 member
  * Returns n.
  */
-export const leave = publishing(`redis.call('ZREM', KEYS[3], ARGV[3])`)
+export const leave = publishing(
+  `
+    ${TALLY_KEYS}
+    redis.call('ZREM', KEYS[3], ARGV[3])
+    redis.call('ZREM', tally, ARGV[3])
+    redis.call('HDEL', behind, ARGV[3])
+  `,
+  { finish: `do ${COMPLETE} end` },
+)
 
 /**
  * Appends a message that no instance of this release can apply: values from before are made invalid,

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { ConnectionLog, RedisConnection } from '@repo/redis'
-import { decodeAnswer, encodeAnswer } from './answer.ts'
+import { createAcks } from './acks.ts'
+import { decodeAnswer } from './answer.ts'
 import { createBarriers } from './barrier.ts'
-import type { Bus } from './bus-api.ts'
+import type { Bus, BusOptions } from './bus-api.ts'
 import { createBusErrors } from './bus-errors.ts'
 import {
   checkBusOptions,
@@ -23,30 +23,15 @@ import { busKeys } from './keys.ts'
 import { createLease } from './lease.ts'
 import { createLegacyNews } from './legacy-news.ts'
 import type { Sink } from './link.ts'
+import { toMember, toRegistration } from './member.ts'
 import { encodeEnvelope, encodeEvent } from './message.ts'
-import { createPublish, senderOf, toMember, toRegistration } from './publish.ts'
+import { createPublish } from './publish.ts'
 import { createCall, runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
 import { createTagged } from './tagged.ts'
 import { connectTail } from './tail-connection.ts'
 import { createTail } from './tail.ts'
 import { within } from './watch.ts'
-
-/** What a bus on Redis needs; see the README for the defaults. */
-export interface BusOptions {
-  redis: RedisConnection
-  /** All buses of this name on this Redis are one. */
-  name: string
-  /** This instance's id, unique in the cluster: how it is named in a `Delivery`. */
-  instance: string
-  /** How long an instance that is cut off trusts what it keeps, in ms; the same on all instances. */
-  maxStaleMs?: number
-  /** How long a load may be thought to run when its instance says nothing, in ms. */
-  claimMs?: number
-  /** A larger message is refused, 1 MiB at most: large data goes by reference. */
-  maxMessageBytes?: number
-  log?: ConnectionLog
-}
 
 /**
  * One way to tell every instance something: a numbered log in Redis that each instance follows on a
@@ -82,10 +67,26 @@ export function createBus(options: BusOptions): Bus {
     log?.info(fields, 'entries were missed: all that was cached is dropped')
   }
 
-  function acknowledge(origin: string, applied: boolean) {
-    const sender = senderOf(origin)
-    if (sender === member) return barriers.answered(origin, member, applied)
-    void tail.answer(keys.answers(sender), encodeAnswer({ origin, member, applied }))
+  const acks = createAcks({
+    member,
+    keys,
+    registrationMs: maxStaleMs * 2,
+    last: () => tail.last(),
+    answer: (channel, text) => tail.answer(channel, text),
+    answerSelf: (origin, applied) => barriers.answered(origin, member, applied),
+    tally: ({ n, behind, wasBehind }) => void tail.tally([n, behind, wasBehind ? '1' : '', '']),
+  })
+
+  function missed(n: number) {
+    acks.missed()
+    resync(n)
+  }
+
+  async function rejoined() {
+    barriers.interrupted()
+    const { n, behind } = acks.rejoined()
+    const tally = await tail.tally([n, behind, '1', '1'])
+    if (tally !== undefined) barriers.tallied(tally)
   }
 
   const legacy = createLegacyNews(keys.legacyNews, onError('legacy news'))
@@ -99,12 +100,15 @@ export function createBus(options: BusOptions): Bus {
     registrationMs: maxStaleMs * 2,
     lease,
     now: () => clock.exact(),
-    onEntry: createEntries({ sinks, handlers, barriers, errors, resync, acknowledge }),
-    onAnswer(text) {
+    onEntry: createEntries({ sinks, handlers, barriers, errors, resync, acks }),
+    onAnswer(text, isJoined) {
+      if (!text.startsWith('[')) return isJoined ? barriers.tallied(text) : undefined
       const { origin, member: from, applied } = decodeAnswer(text)
       barriers.answered(origin, from, applied)
     },
-    onGap: resync,
+    onGap: missed,
+    acks,
+    onJoin: () => void rejoined(),
     errors,
   })
 
@@ -117,6 +121,7 @@ export function createBus(options: BusOptions): Bus {
     barriers,
     errors,
     reached: (n) => tail.reached(n),
+    lookUp: (n) => tail.lookUp(n),
     call,
     now: () => clock.exact(),
   })

@@ -1,3 +1,4 @@
+import type { Acks } from './acks.ts'
 import type { createBarriers } from './barrier.ts'
 import type { BusErrors } from './bus-errors.ts'
 import type { createHandlers } from './handlers.ts'
@@ -12,16 +13,20 @@ export interface EntriesOptions {
   errors: BusErrors
   /** Entries up to `n` may have been missed: drops all that is cached. */
   resync: (n: number) => void
-  acknowledge: (origin: string, applied: boolean) => void
+  acks: Pick<Acks, 'applied' | 'started' | 'ended' | 'failed'>
 }
+
+type EventMessage = Message & { kind: 'event' }
 
 /** Applies the entries of the log to the caches and handlers of this process. */
 export function createEntries(options: EntriesOptions) {
-  const { sinks, handlers, barriers, errors, acknowledge } = options
+  const { sinks, handlers, barriers, errors, acks } = options
 
-  async function runHandlers({ origin, ack }: Envelope, message: Message & { kind: 'event' }) {
-    const done = await handlers.run(message.event, message.data)
-    if (ack) acknowledge(origin, done)
+  async function runHandlers(n: number, envelope: Envelope, { event, data }: EventMessage) {
+    const { origin, ack } = envelope
+    if (ack) acks.started(n, origin)
+    const done = await handlers.run(event, data)
+    if (ack) acks.ended(n, origin, done)
   }
 
   /**
@@ -35,7 +40,7 @@ export function createEntries(options: EntriesOptions) {
     errors.warnOnce(`unknown ${kind}`, fields, `an entry of the bus cannot be applied: ${kind}`)
     if (kind === 'event') handlers.resync()
     else options.resync(n)
-    if (ack && origin !== undefined) acknowledge(origin, false)
+    if (ack && origin !== undefined) acks.failed(n, origin)
   }
 
   return function onEntry(entry: LogEntry): void {
@@ -44,7 +49,7 @@ export function createEntries(options: EntriesOptions) {
     const { message } = envelope
     sinks.apply(message, entry.n)
     if (message.kind === 'left') barriers.left(message.member)
-    if (message.kind === 'event') void runHandlers(envelope, message)
-    else if (envelope.ack) acknowledge(envelope.origin, true)
+    if (message.kind === 'event') void runHandlers(entry.n, envelope, message)
+    else if (envelope.ack) acks.applied(entry.n, envelope.origin)
   }
 }

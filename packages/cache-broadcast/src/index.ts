@@ -1,5 +1,5 @@
-export { type BusOptions, createBus } from './bus.ts'
-export { type Bus, type BusHealth, type InvalidateOptions } from './bus-api.ts'
+export { createBus } from './bus.ts'
+export { type Bus, type BusHealth, type BusOptions, type InvalidateOptions } from './bus-api.ts'
 export { createCache } from './cache/cache.ts'
 export { checkBus } from './check-bus.ts'
 export { type Cache, type CacheStats, type SetOptions } from './cache/types.ts'

@@ -66,16 +66,34 @@ export async function readLog(client: Redis, log: string, after: number): Promis
   return entries
 }
 
-/** Reads the last number of the log, and the time at which the list of members was started. */
-export async function readHead(client: Redis, meta: string): Promise<{ n: number; born: string }> {
-  const [n, born] = list(await sendCommand(client, 'hmget', [meta, 'n', 'born']))
-  return { n: Number(n), born: String(born) }
+export interface LogHead {
+  /** The last number of the log. */
+  n: number
+  /** The entries through this number were published before the reply. */
+  published: number
+  /** The time at which the list of members was started. */
+  born: string
 }
 
-/** Publishes an answer. If it is lost, the sender waits until the lease of this member has ended. */
-export async function tell(client: Redis | undefined, channel: string, text: string) {
-  if (client?.status !== 'ready') return
+export async function readHead(client: Redis, meta: string): Promise<LogHead> {
+  const fields = [meta, 'n', 'born', 'deferred']
+  const [n, born, deferred] = list(await sendCommand(client, 'hmget', fields))
+  const published = deferred === null ? Number(n) : Number(deferred) - 1
+  return { n: Number(n), published, born: String(born) }
+}
+
+/**
+ * Publishes an answer; returns whether it was sent. If it is lost, the sender waits until the lease of
+ * this member has ended.
+ */
+export async function tell(
+  client: Redis | undefined,
+  channel: string,
+  text: string,
+): Promise<boolean> {
+  if (client?.status !== 'ready') return false
   await sendCommand(client, 'spublish', [channel, text])
+  return true
 }
 
 /** Decodes an entry as `publishing` publishes it: number, space, text. */

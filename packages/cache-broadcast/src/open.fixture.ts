@@ -8,6 +8,12 @@ export interface Instance {
   redis: RedisConnection
 }
 
+interface JoinOptions extends Partial<BusOptions> {
+  deadlineMs?: number
+  /** Of a mutant. */
+  create?: typeof createBus
+}
+
 /** `test` with `join(url, instance)`: an instance on the bus of the test, which leaves after it. */
 export const test = base.extend('join', async ({}, { onCleanup }) => {
   const joined: Instance[] = []
@@ -18,11 +24,11 @@ export const test = base.extend('join', async ({}, { onCleanup }) => {
   return async (
     url: string,
     instance: string,
-    { deadlineMs = 250, ...options }: Partial<BusOptions> & { deadlineMs?: number } = {},
+    { deadlineMs = 250, create = createBus, ...options }: JoinOptions = {},
   ): Promise<Instance> => {
     const redis = connectRedis({ url, name: instance, deadlineMs })
     await redis.ready()
-    const bus = createBus({ redis, name: 'test', instance, maxStaleMs: 300, ...options })
+    const bus = create({ redis, name: 'test', instance, maxStaleMs: 300, ...options })
     joined.push({ bus, redis })
     await bus.ready()
     return { bus, redis }

@@ -4,13 +4,17 @@ import { MAX_NEWS_BYTES } from './append-script.ts'
 import type { createBarriers } from './barrier.ts'
 import type { BusErrors } from './bus-errors.ts'
 import { checkWait, measureMessage } from './bus-input.ts'
+import { CacheError } from './errors.ts'
 import type { BusKeys } from './keys.ts'
 import type { LegacyNews } from './legacy-news.ts'
 import type { Delivery } from './link.ts'
 import { MAX_ENTRY_BYTES } from './log-reads.ts'
+import { fromRegistration, instanceOf, toOrigin } from './member.ts'
 import { encodeEnvelope, type Message } from './message.ts'
 import { createPace } from './pace.ts'
 import { list, runBatch } from './run-script.ts'
+import { publishDeferred } from './tally-scripts.ts'
+import type { Tally } from './tally.ts'
 
 interface Publication {
   script: Script
@@ -36,6 +40,8 @@ export interface PublishOptions {
   call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
   /** Resolves when this instance has applied entry `n`: large messages are sent as fast as it reads. */
   reached: (n: number) => Promise<void>
+  /** Reads who has applied an entry, after all answers that were sent before. */
+  lookUp: (n: number) => Promise<Tally | undefined>
   now: () => number
 }
 
@@ -51,47 +57,65 @@ export function createPublish({
   ...options
 }: PublishOptions): Publish {
   const pace = createPace()
+  const names = [keys.meta, keys.log, keys.members, keys.news]
   let sent = 0
+
+  /** One timer for all entries of this process whose publication Redis deferred. */
+  let flushing: NodeJS.Timeout | undefined
+
+  function flushIn(ms: number): void {
+    flushing ??= setTimeout(() => void flush(), ms)
+  }
+
+  async function flush(): Promise<void> {
+    flushing = undefined
+    try {
+      await options.call((client) => runBatch(client, publishDeferred, names, []))
+    } catch (error) {
+      // Every instance reads the log four times a second, and a bus that is closed has published all.
+      if (!(error instanceof CacheError && error.code === 'closed')) errors.note('publish', error)
+    }
+  }
 
   return async ({ script, message, body, keys: own = [], args = [], wait }) => {
     checkWait(wait)
     sent += 1
-    const origin = `${member}.${sent}`
+    const origin = toOrigin(member, sent)
     const startedAtMs = options.now()
     const payload = encodeEnvelope(origin, wait !== undefined, body ?? JSON.stringify(message))
+    const isEvent = message.kind === 'event'
     // Only an event can be large: the messages of a cache are split before.
-    const maxBytes = message.kind === 'event' ? options.maxMessageBytes : MAX_ENTRY_BYTES
-    const bytes = measureMessage(payload, maxBytes)
-    const names = [keys.meta, keys.log, keys.members, keys.news, ...own]
-    const barrier = wait && options.barriers.open(origin)
+    const bytes = measureMessage(payload, isEvent ? options.maxMessageBytes : MAX_ENTRY_BYTES)
+    const barrier = wait && options.barriers.open(origin, isEvent)
     try {
-      const flags = legacy.flags(barrier !== undefined)
+      const flags = legacy.flags(barrier !== undefined) + (barrier ? keys.answers(member) : '')
+      const all = [payload, flags, ...args]
       const reply = await pace({
         bytes,
-        run: () =>
-          options.call((client) => runBatch(client, script, names, [payload, flags, ...args])),
+        run: () => options.call((client) => runBatch(client, script, [...names, ...own], all)),
         hold: bytes > MAX_NEWS_BYTES ? (answer) => options.reached(numberOf(answer)) : undefined,
       })
       errors.succeeded('publish')
       if (!barrier) return { outcome: 'sent', n: Number(reply) }
-      const [n, ageMs, ...registrations] = list(reply).map(String)
+      const [number, born = '', ageMs, deferMs, ...registrations] = list(reply).map(String)
+      if (Number(deferMs) > 0) flushIn(Number(deferMs))
+      const n = Number(number)
       const members = registrations.map(fromRegistration)
       // Leases are durations, each counted by its own instance from before it asked Redis; one
       // that did not get this entry asked before it was appended, hence before this reply.
       const longestMs = Math.max(options.maxStaleMs, ...members.map((it) => it.maxStaleMs))
       // A list that Redis lost: who was on it is on the new one before its lease is prolonged, or
       // its lease is over.
-      const complete = Number(ageMs) >= longestMs
-      const ids = members.map((it) => it.member)
-      const { acked, failed, lapsed } = await barrier.settled(ids, longestMs + MARGIN_MS, complete)
-      const ms = options.now() - startedAtMs
+      const isComplete = Number(ageMs) >= longestMs
+      const sentEntry = { n, born, members, isComplete, timeoutMs: longestMs + MARGIN_MS }
+      const { acked, failed, lapsed } = await barrier.settled(sentEntry, options.lookUp)
       return {
         outcome: 'everywhere',
-        n: Number(n),
+        n,
         acked: acked.map(instanceOf),
         failed: failed.map(instanceOf),
         lapsed: lapsed.map(instanceOf),
-        ms,
+        ms: options.now() - startedAtMs,
       }
     } catch (error) {
       errors.note('publish', error)
@@ -105,36 +129,4 @@ export function createPublish({
 /** The number of the entry that a script of `publishing` has appended. */
 function numberOf(reply: unknown): number {
   return Number(Array.isArray(reply) ? reply[0] : reply)
-}
-
-/** As a member is listed in Redis. */
-export function toRegistration(member: string, maxStaleMs: number): string {
-  return `${maxStaleMs}:${member}`
-}
-
-/** The lease of a member whose registration cannot be read. */
-const UNKNOWN_LEASE_MS = 10_000
-
-function fromRegistration(text: string): { member: string; maxStaleMs: number } {
-  const colon = text.indexOf(':')
-  const maxStaleMs = Number(text.slice(0, colon))
-  const isKnown = maxStaleMs > 0 && maxStaleMs <= 3_600_000
-  return { member: text.slice(colon + 1), maxStaleMs: isKnown ? maxStaleMs : UNKNOWN_LEASE_MS }
-}
-
-/**
- * A member is one process of an instance. The mark `2-` tells it from a member of the release before,
- * which follows another channel.
- */
-export function toMember(instance: string, life: string): string {
-  return `${instance}~2-${life}`
-}
-
-function instanceOf(member: string): string {
-  return member.slice(0, member.lastIndexOf('~'))
-}
-
-/** The member that sent a message. */
-export function senderOf(origin: string): string {
-  return origin.slice(0, origin.lastIndexOf('.'))
 }

@@ -74,7 +74,7 @@ export const dropTags = publishing(
     for i = 5, #KEYS do redis.call('SET', KEYS[i], n, 'PX', ARGV[3]) end
     ${DROP_UNTAGGED}
 `,
-  NAME_TAGGED,
+  { prepare: NAME_TAGGED },
 )
 
 /**
@@ -91,5 +91,5 @@ export const softenTags = publishing(
     end
     ${DROP_UNTAGGED}
 `,
-  NAME_TAGGED,
+  { prepare: NAME_TAGGED },
 )

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import type { Acks } from './acks.ts'
 import type { BusErrors } from './bus-errors.ts'
 import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
@@ -19,8 +20,11 @@ export interface TailOptions {
   lease: Lease
   now: () => number
   onEntry: (entry: LogEntry) => void
-  onAnswer: (text: string) => void
+  /** @param isJoined false for a connection that may have missed answers before */
+  onAnswer: (text: string, isJoined: boolean) => void
   /** Entries up to `n` may have been missed. */
   onGap: (n: number) => void
+  acks: Pick<Acks, 'takePosition' | 'takeJoinPosition'>
+  onJoin: () => void
   errors: BusErrors
 }

@@ -2,7 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { join, renew } from './bus-scripts.ts'
 import { createCursor } from './cursor.ts'
-import { type LogEntry, readHead, readLog, readNews, tell } from './log-reads.ts'
+import { createEarlyReads } from './early-reads.ts'
+import { type LogEntry, type LogHead, readHead, readLog, readNews } from './log-reads.ts'
+import { createReports } from './reports.ts'
 import { createRest } from './rest.ts'
 import { list, runBatch } from './run-script.ts'
 import type { TailOptions } from './tail-options.ts'
@@ -21,6 +23,7 @@ export function createTail(options: TailOptions) {
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
   const rest = createRest()
   const cursor = createCursor(options)
+  const early = createEarlyReads()
   const watch = createWatch(beatMs + maxStaleMs / 2)
   /** Which list of members this one is on. */
   let born = ''
@@ -66,7 +69,7 @@ export function createTail(options: TailOptions) {
     // reason to read the log.
     redis.on('smessage', (channel: string, text: string) => {
       try {
-        if (channel === options.answers) options.onAnswer(text)
+        if (channel === options.answers) options.onAnswer(text, redis === joined)
         else if (redis !== joined) return
         else if (channel === keys.news) receive(readNews(text))
         else if (readNews(text).n > cursor.last()) rest.end()
@@ -84,6 +87,7 @@ export function createTail(options: TailOptions) {
     const { n } = entry
     const last = cursor.last()
     if (n === last + 1) return cursor.apply(entry)
+    if (early.has(entry)) return
     // Numbered again, and another entry: the server was set back.
     if ((n > 0 && n < last) || (n === last && !cursor.isLast(entry))) rejoin()
     else rest.end()
@@ -97,7 +101,9 @@ export function createTail(options: TailOptions) {
   async function joinAt(redis: Redis): Promise<void> {
     const sentAtMs = now()
     const anchor = cursor.anchor()
-    const args = [options.registration, registrationMs, anchor.n, anchor.sha, legacy.flags(false)]
+    const { behind } = options.acks.takeJoinPosition()
+    const position = [anchor.n, anchor.sha, legacy.flags(false), behind]
+    const args = [options.registration, registrationMs, ...position]
     const [state, n, sha, listBorn, older] = list(
       await watched(redis, runBatch(redis, join, names, args)),
     )
@@ -106,6 +112,7 @@ export function createTail(options: TailOptions) {
     registered(sentAtMs, n)
     legacy.note(redis, older)
     joined = redis
+    options.onJoin()
   }
 
   /** Proves that all entries are applied, for the length of a lease. */
@@ -121,7 +128,8 @@ export function createTail(options: TailOptions) {
     // of members with it, without a word on this connection. Join again, which settles it.
     if (head.n < before || head.born !== born) throw new Error('the log was lost')
     cursor.note(head.n)
-    while (head.n > cursor.last()) await catchUp(redis)
+    early.published(head.published)
+    while (head.n > cursor.last()) await catchUp(redis, head)
     if (life.closed || redis.status !== 'ready') return
     lease.prolong(sentAtMs + maxStaleMs, now())
     isFirst()
@@ -130,17 +138,22 @@ export function createTail(options: TailOptions) {
     if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
   }
 
-  async function catchUp(redis: Redis): Promise<void> {
+  async function catchUp(redis: Redis, { published }: LogHead): Promise<void> {
     const entries = await watched(redis, readLog(redis, keys.log, cursor.last()))
     if (entries.length === 0) throw new Error('the log was cut')
     // Meanwhile some may have been published.
-    for (const entry of entries) if (entry.n > cursor.last()) cursor.apply(entry)
+    for (const entry of entries) {
+      if (entry.n <= cursor.last()) continue
+      if (entry.n > published) early.add(entry)
+      cursor.apply(entry)
+    }
   }
 
   async function prolong(redis: Redis, sentAtMs: number): Promise<void> {
     renewedAtMs = sentAtMs
     try {
-      const args = [options.registration, registrationMs]
+      const { n: applied, behind } = options.acks.takePosition()
+      const args = [options.registration, registrationMs, applied, behind]
       const [n, older] = list(await runBatch(redis, renew, names, args))
       registered(sentAtMs, n)
       errors.succeeded('registration')
@@ -157,15 +170,6 @@ export function createTail(options: TailOptions) {
     lease.limit(sentAtMs + registrationMs - 50)
   }
 
-  async function answer(channel: string, text: string): Promise<void> {
-    try {
-      await tell(client, channel, text)
-      errors.succeeded('answer')
-    } catch (error) {
-      errors.note('answer', error)
-    }
-  }
-
   function watched<T>(redis: Redis, reply: Promise<T>): Promise<T> {
     return watch(reply, () => redis.disconnect())
   }
@@ -177,8 +181,7 @@ export function createTail(options: TailOptions) {
     last: cursor.last,
     behind: cursor.behind,
     reached: (n: number) => cursor.reached(n, maxStaleMs),
-    /** On the connection that heard the entry: it is there whenever there is something to answer. */
-    answer,
+    ...createReports({ names, ...options, connection: () => client, joined: () => joined }),
     /** Redis answered as if it had forgotten entries: find out by joining again. */
     rejoin,
     async close() {

@@ -104,6 +104,7 @@ describe('a history of three processes and twelve keys', () => {
     ['no tombstone', [], { slowMs: 12, pauseMs: 20 }],
     ['no lease', ['halfOpen', 'freeze'], { slowMs: 12, pauseMs: 300 }],
     ['no look at the log', ['partition'], { slowMs: 12, pauseMs: 300 }],
+    ['positions noted before they are applied', ['halfOpen'], { slowMs: 12, pauseMs: 100 }],
     ['no gap check', ['outrun'], { slowMs: 12, pauseMs: 300 }],
   ]
   for (const [mutant, kinds, { slowMs, pauseMs }] of mutants) {

@@ -11,8 +11,13 @@ const MUTANTS: Record<string, Edit[]> = {
     ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
     ['lease.ts', 'this.untilMs = 0', ''],
   ],
-  'no look at the log': [['tail.ts', 'while (head.n > cursor.last()) await catchUp(redis)', '']],
-  'no gap check': [['bus.ts', 'onGap: resync,', 'onGap: () => undefined,']],
+  'no look at the log': [
+    ['tail.ts', 'while (head.n > cursor.last()) await catchUp(redis, head)', ''],
+  ],
+  'positions noted before they are applied': [
+    ['acks.ts', 'notedThrough = options.last()', 'notedThrough = options.last() + 10'],
+  ],
+  'no gap check': [['bus.ts', 'onGap: missed,', 'onGap: () => undefined,']],
 }
 
 /** Copies the program without one of its mechanisms. */

@@ -1,0 +1,136 @@
+import { encodeAnswer } from './answer.ts'
+import type { BusKeys } from './keys.ts'
+import { isTallied, senderOf } from './member.ts'
+
+export interface Position {
+  /** The number of the last entry that this member has applied. */
+  n: number
+  /** The number after which this member answers for each entry by itself, or ''. */
+  behind: string
+  wasBehind: boolean
+}
+
+export interface AcksOptions {
+  member: string
+  keys: Pick<BusKeys, 'answers'>
+  /** For how long this member answers for entries after a gap one by one: longer than barriers wait. */
+  registrationMs: number
+  /** The number of the last entry that this member has applied. */
+  last: () => number
+  /** Answers for one entry, to its sender; returns whether that was sent. */
+  answer: (channel: string, text: string) => Promise<boolean>
+  /** As `answer`, to this process itself. */
+  answerSelf: (origin: string, isApplied: boolean) => void
+  /** Notes the position; see `applied`. */
+  tally: (position: Position) => void
+}
+
+export type Acks = ReturnType<typeof createAcks>
+
+/**
+ * Reports to senders that this member has applied their entries. For a sender of this release, one note
+ * of the position in the log covers all entries of a turn. An entry whose handlers still run is answered
+ * by itself when they end, and so is each later entry meanwhile: handlers that hang hold up no barrier
+ * of others. A failed handler is always answered by itself, before the position passes its entry.
+ */
+export function createAcks(options: AcksOptions) {
+  /** The entries whose handlers run. */
+  const running = new Set<number>()
+  /** The entries that failed, until their sender's answer is sent. */
+  const failing = new Map<number, string>()
+  /** The number after which entries were missed. */
+  let missedAfter: number | undefined
+  let done: { n: number; origin: string }[] = []
+  let notedThrough = 0
+  let isBehind = false
+  let isScheduled = false
+
+  async function answer(origin: string, isApplied: boolean): Promise<boolean> {
+    const sender = senderOf(origin)
+    if (sender === options.member) {
+      options.answerSelf(origin, isApplied)
+      return true
+    }
+    const text = encodeAnswer({ origin, member: options.member, applied: isApplied })
+    return options.answer(options.keys.answers(sender), text)
+  }
+
+  async function fail(n: number, origin: string): Promise<void> {
+    failing.set(n, origin)
+    if (await answer(origin, false)) failing.delete(n)
+  }
+
+  function schedule(): void {
+    if (isScheduled) return
+    isScheduled = true
+    setImmediate(note)
+  }
+
+  function note(): void {
+    isScheduled = false
+    options.tally(takePosition())
+  }
+
+  function findBehind(entries: Iterable<number>): string {
+    let after = missedAfter ?? Number.POSITIVE_INFINITY
+    for (const n of entries) after = Math.min(after, n - 1)
+    return after === Number.POSITIVE_INFINITY ? '' : String(after)
+  }
+
+  /** The position to note: what it does not cover is answered by itself, now or later. */
+  function takePosition(behind = findBehind(running)): Position {
+    if (behind !== '') {
+      for (const { n, origin } of done) if (n > Number(behind)) void answer(origin, true)
+    }
+    done = []
+    notedThrough = options.last()
+    const position = { n: notedThrough, behind, wasBehind: isBehind }
+    isBehind = behind !== ''
+    return position
+  }
+
+  return {
+    takePosition,
+    /** The position on a new connection: answers that were sent on the former one may be lost. */
+    takeJoinPosition: () => takePosition(findBehind([...running, ...failing.keys()])),
+    /** The position after it has joined. */
+    rejoined(): Position {
+      for (const [n, origin] of failing) void fail(n, origin)
+      return takePosition()
+    },
+    /** Entries after the position that was noted last were missed, and are not applied any more. */
+    missed(): void {
+      const after = notedThrough
+      missedAfter = Math.min(after, missedAfter ?? after)
+      setTimeout(() => {
+        if (missedAfter !== after) return
+        missedAfter = undefined
+        schedule()
+      }, options.registrationMs).unref()
+    },
+    applied(n: number, origin: string): void {
+      if (!isTallied(origin)) return void answer(origin, true)
+      done.push({ n, origin })
+      schedule()
+    },
+    started(n: number, origin: string): void {
+      if (!isTallied(origin)) return
+      running.add(n)
+      schedule()
+    },
+    ended(n: number, origin: string, isApplied: boolean): void {
+      if (!isTallied(origin)) return void answer(origin, isApplied)
+      running.delete(n)
+      if (!isApplied) void fail(n, origin)
+      else if (n <= notedThrough) void answer(origin, true)
+      else done.push({ n, origin })
+      if (isBehind && running.size === 0) schedule()
+    },
+    /** An entry that this release cannot apply. */
+    failed(n: number, origin: string): void {
+      if (!isTallied(origin)) return void answer(origin, false)
+      void fail(n, origin)
+      schedule()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+/** A lease that is assumed for a member whose registration cannot be read, in ms. */
+const UNKNOWN_LEASE_MS = 10_000
+const LONGEST_LEASE_MS = 3_600_000
+
+export interface Registration {
+  /** As it is in Redis. */
+  text: string
+  member: string
+  maxStaleMs: number
+  /** Whether it notes its position in the tally; one of the release before answers for each entry. */
+  tallies: boolean
+}
+
+/** As a member is listed in Redis: `+` is the mark of one that notes its position in the tally. */
+export function toRegistration(member: string, maxStaleMs: number): string {
+  return `+${maxStaleMs}:${member}`
+}
+
+export function fromRegistration(text: string): Registration {
+  const colon = text.indexOf(':')
+  const ms = Number(text.slice(0, colon))
+  const maxStaleMs = ms > 0 && ms <= LONGEST_LEASE_MS ? ms : UNKNOWN_LEASE_MS
+  return { text, member: text.slice(colon + 1), maxStaleMs, tallies: text.startsWith('+') }
+}
+
+/**
+ * A member is one process of an instance. The mark `2-` tells it from a member of the release before,
+ * which follows another channel.
+ */
+export function toMember(instance: string, life: string): string {
+  return `${instance}~2-${life}`
+}
+
+export function instanceOf(member: string): string {
+  return member.slice(0, member.lastIndexOf('~'))
+}
+
+/** Names a message: the member that sends it, and the mark `t` of a sender that reads the tally. */
+export function toOrigin(member: string, count: number): string {
+  return `${member}.t${count}`
+}
+
+/** The member that sent a message. */
+export function senderOf(origin: string): string {
+  return origin.slice(0, origin.lastIndexOf('.'))
+}
+
+/** Whether the sender of a message reads the tally. */
+export function isTallied(origin: string): boolean {
+  return origin.startsWith('.t', origin.lastIndexOf('.'))
+}
