@@ -27,7 +27,13 @@ export {
 } from './http/identity.ts'
 export { isRefusedToActors, refusedToActors } from './http/impersonation.ts'
 export { pathOf } from './http/ops.ts'
-export { createProblem, type Problem, type ProblemOptions, sendProblem } from './http/problem.ts'
+export {
+  createProblem,
+  type Problem,
+  problemInstance,
+  type ProblemOptions,
+  sendProblem,
+} from './http/problem.ts'
 export {
   createRegistry,
   type Instance,

@@ -22,15 +22,21 @@ export interface ProblemOptions {
   retryAfter?: number
 }
 
+/** The `instance` of a problem document (RFC 9457 3.1.5): the id of the current request as a URI. */
+export function problemInstance(): string | undefined {
+  const request = currentRequest()
+  return request && `urn:request:${request.id}`
+}
+
 /** A problem document with the current request as its instance. */
 export function createProblem({ status, code, detail, errors }: ProblemOptions): Problem {
-  const request = currentRequest()
+  const instance = problemInstance()
   return {
     type: code ? `urn:threefold:problem:${code}` : 'about:blank',
     title: STATUS_CODES[status] ?? 'Error',
     status,
     detail,
-    ...(request && { instance: `urn:request:${request.id}` }),
+    ...(instance && { instance }),
     ...(errors && { errors }),
   }
 }
