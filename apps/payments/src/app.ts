@@ -13,6 +13,7 @@ import {
   type Identity,
   IDENTITY_HEADER,
   isRefusedToActors,
+  problemInstance,
   refusedToActors,
 } from '@repo/service'
 import {
@@ -69,6 +70,7 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   const atOnce = rateLimit({
     limiter,
     policies: [AT_ONCE],
+    problemInstance,
     dimensions: (c) => ({ payer: caller(c).userId }),
   })
 

@@ -1,13 +1,13 @@
 import { noteFailure } from '@repo/concurrency'
 import type { Rules } from './rules.ts'
-import type { Store } from './store.ts'
+import type { Limit, Need, Store } from './store.ts'
 import type { Decision } from './types.ts'
 
-/** So many keys' refusals are told at a time. */
+/** The refusals of at most this number of keys are part of a report. */
 const MAX_KEYS = 200
-const EVERY_MS = 1_000
+const REPORT_EVERY_MS = 1_000
 
-/** Tells the cluster once a second what this instance did, if it did anything. */
+/** Counts the takes of this instance, and adds them once a second to the report of the cluster. */
 export function createActivity({
   store,
   rules,
@@ -17,53 +17,63 @@ export function createActivity({
   rules: () => Rules
   available: () => boolean
 }) {
-  let limited = new Map<string, number>()
+  const totals = {
+    ...{ allowed: 0, limited: 0, unavailable: 0 },
+    ...{ fromDenyCache: 0, fromLease: 0, degraded: 0 },
+  }
+  let refusals = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined
+
+  function addRefusal(key: string) {
+    const count = refusals.get(key)
+    if (count !== undefined || refusals.size < MAX_KEYS) refusals.set(key, (count ?? 0) + 1)
+  }
 
   async function flush() {
     clearTimeout(timer)
     timer = undefined
     if (!available()) return
-    const told = limited
-    limited = new Map()
-    const totals = new Map<string, number>()
+    const limited = refusals
+    refusals = new Map()
+    const byPolicy = new Map<string, number>()
     for (const { policy, counts } of rules().all) {
-      for (const what of ['allowed', 'limited', 'unavailable'] as const) {
-        if (counts[what] === 0) continue
-        totals.set(`${policy.name}|${what}`, counts[what])
-        counts[what] = 0
+      for (const outcome of ['allowed', 'limited', 'unavailable'] as const) {
+        if (counts[outcome] === 0) continue
+        byPolicy.set(`${policy.name}|${outcome}`, counts[outcome])
+        counts[outcome] = 0
       }
     }
-    if (totals.size === 0) return
-    // What could not be told is lost: these are figures for people, and no limit depends on them.
-    await store.note({ totals, limited: told }).catch((error: unknown) => {
+    if (byPolicy.size === 0) return
+    // A report that fails is lost. It is read by people, and no limit depends on it.
+    await store.addActivity({ totals: byPolicy, limited }).catch((error: unknown) => {
       noteFailure('ratelimit.activity', error)
     })
   }
 
   return {
-    /** Something was counted. */
-    touch() {
-      if (timer !== undefined) return
-      timer = setTimeout(() => void flush(), EVERY_MS)
-      timer.unref()
-    },
-    refused(key: string) {
-      const before = limited.get(key)
-      if (before !== undefined || limited.size < MAX_KEYS) limited.set(key, (before ?? 0) + 1)
+    /** The takes of this instance since the start. */
+    totals,
+    /** Counts the decision of a take. */
+    record(decision: Decision, needs: readonly Need[]) {
+      const { outcome, limits, source } = decision
+      totals[outcome] += 1
+      if (decision.degraded) totals.degraded += 1
+      if (source === 'deny-cache') totals.fromDenyCache += 1
+      if (source === 'lease') totals.fromLease += 1
+      for (const { policy, counts, key } of needs) {
+        if (outcome === 'unavailable') counts.unavailable += 1
+        else if (isRefusedBy(limits, policy.name)) {
+          counts.limited += 1
+          addRefusal(key)
+        } else if (outcome === 'allowed') counts.allowed += 1
+      }
+      timer ??= setTimeout(() => void flush(), REPORT_EVERY_MS).unref()
     },
     flush,
   }
 }
 
-/** What a limiter decided since it was made. */
-export function createTotals() {
-  return { allowed: 0, limited: 0, unavailable: 0, fromDenyCache: 0, fromLease: 0, degraded: 0 }
-}
-
-export function add(totals: ReturnType<typeof createTotals>, decision: Decision): void {
-  totals[decision.outcome] += 1
-  if (decision.degraded) totals.degraded += 1
-  if (decision.source === 'deny-cache') totals.fromDenyCache += 1
-  if (decision.source === 'lease') totals.fromLease += 1
+function isRefusedBy(limits: readonly Limit[], policy: string): boolean {
+  for (const limit of limits) if (limit.retryMs > 0 && limit.policy === policy) return true
+  return false
 }

@@ -1,81 +1,82 @@
 import { randomUUID } from 'node:crypto'
-import type { createLeases } from './concurrency-slots.ts'
+import type { createConcurrencySlots } from './concurrency-slots.ts'
 import { unavailable } from './errors.ts'
-import { lend, type Lending, type QuotaLeases } from './memory/quota-blocks.ts'
-import type { createDenials } from './memory/refusal-cache.ts'
+import type { DenyCache } from './memory/deny-cache.ts'
+import { lendUnits, type Loan, type QuotaBlocks } from './memory/quota-blocks.ts'
 import type { Plan } from './rules.ts'
 import type { Check, Limit, Need, Store, Verdict } from './store.ts'
 import type { Decision } from './types.ts'
 
-/** Decides checks: by the policies, from memory, by the store, or without it. */
-export function createAsking({
+export interface DecideParts {
+  store: Store
+  source: 'redis' | 'memory'
+  /** Whether the store can be used now. */
+  available: () => boolean
+  /** Decides without the store. */
+  decideLocally: (check: Check) => Decision
+  denyCache: DenyCache
+  slots: ReturnType<typeof createConcurrencySlots>
+  quotaBlocks: QuotaBlocks
+  /** Receives every decision of a take. */
+  record: (decision: Decision, needs: readonly Need[]) => void
+}
+
+/**
+ * Decides a check by the first of these that can: the policies alone, the deny cache, a quota block,
+ * the store, and without the store the deny cache and then `decideLocally`.
+ */
+export function createDecide({
   store,
   source,
   available,
-  decideWithout,
-  denials,
-  leases,
-  quotaLeases,
-  told,
-}: {
-  store: Store
-  source: 'redis' | 'memory'
-  available: () => boolean
-  decideWithout: (check: Check) => Decision
-  denials: ReturnType<typeof createDenials>
-  leases: ReturnType<typeof createLeases>
-  quotaLeases: QuotaLeases
-  /** Hears every decision of a take. */
-  told: (decision: Decision, needs: readonly Need[]) => void
-}) {
-  function tell(decision: Decision, kind: Check['kind'], needs: readonly Need[]): Decision {
-    if (kind === 'take') told(decision, needs)
-    return decision
+  decideLocally,
+  denyCache,
+  slots,
+  quotaBlocks,
+  record,
+}: DecideParts) {
+  /** @throws RateLimitError `unavailable` for a check that only the store can decide */
+  function decide(kind: Check['kind'], plan: Plan): Promise<Decision> {
+    const { needs, refused, hasBlocks } = plan
+    const early = decideEarly(kind, plan)
+    if (early) return Promise.resolve(finish(early, kind, needs))
+    const loan = hasBlocks && kind === 'take' ? lendUnits(quotaBlocks, needs) : undefined
+    if (loan?.rest.length === 0) {
+      const limits = refused.length === 0 ? loan.merge([]) : [...loan.merge([]), ...refused]
+      return Promise.resolve(finish(toDecision({ admitted: 1, limits }, 'lease'), kind, needs))
+    }
+    const check: Check = { kind, needs, holder: kind === 'take' ? holderOf(needs) : '', times: 1 }
+    if (available()) return decideByStore(check, plan, loan)
+    loan?.putBack()
+    return Promise.resolve(decideWithoutStore(check, undefined))
   }
 
-  function unanswered(check: Check, cause: unknown): Decision {
-    const { kind, needs } = check
-    if (kind === 'force') throw unavailable(cause)
-    const known = denials.find(needs, true)
-    const decision = known ? decide(known, 'deny-cache', true) : decideWithout(check)
-    return tell(decision, kind, needs)
+  /** The decision of the policies or of the deny cache; undefined if the check has to be counted. */
+  function decideEarly(kind: Check['kind'], { needs, refused }: Plan): Decision | undefined {
+    const isRefused = refused.some(({ shadow }) => !shadow)
+    if (isRefused || needs.length === 0) {
+      return toDecision({ admitted: isRefused ? 0 : 1, limits: refused }, 'policy')
+    }
+    const cached = kind === 'force' ? undefined : denyCache.find(needs)
+    return cached && toDecision(cached, 'deny-cache')
   }
 
-  function answered(
-    { check, refused, leasing, lending }: Question,
-    { admitted, limits }: Verdict,
-    sentAtMs: number,
-    mark: number,
-  ): Decision {
-    const { kind, lease } = check
-    const needs = lending ? lending.rest : check.needs
-    const taking = kind === 'take'
-    if (taking && admitted === 0) denials.learn(needs, limits, sentAtMs, mark)
-    if (taking && admitted > 0 && leasing) quotaLeases.admitted(needs, limits)
-    if (admitted === 0) lending?.putBack()
-    const release = lease !== '' && admitted > 0 ? leases.hold(needs, lease) : undefined
-    const own = lending ? lending.merge(limits) : limits
-    // A shadow policy may have refused without being asked.
-    const all = refused.length === 0 ? own : [...own, ...refused]
-    return tell(decide({ admitted, limits: all }, source, false, release), kind, check.needs)
-  }
-
-  function askStore(question: Question): Promise<Decision> {
-    const { check, lending } = question
-    const { mark } = denials.cache
+  function decideByStore(check: Check, plan: Plan, loan: Loan | undefined): Promise<Decision> {
+    const { mark } = denyCache
     return new Promise((resolve, reject) => {
-      store.ask({
-        check: lending ? { ...check, needs: lending.rest } : check,
-        answered(verdict, sentAtMs) {
+      store.check({
+        check: loan ? { ...check, needs: loan.rest } : check,
+        onVerdict(verdict, sentAtMs) {
           try {
-            resolve(answered(question, verdict, sentAtMs, mark))
+            learn(check, plan, loan, verdict, sentAtMs, mark)
+            resolve(finish(decisionOf(check, plan, loan, verdict), check.kind, check.needs))
           } catch (error) {
             reject(error)
           }
         },
-        unanswered(cause) {
+        onError(cause) {
           try {
-            resolve(unanswered(check, cause))
+            resolve(decideWithoutStore(check, cause))
           } catch (error) {
             reject(error)
           }
@@ -84,55 +85,67 @@ export function createAsking({
     })
   }
 
-  /** Decides without the store; undefined when it has to be asked. */
-  function decideHere(kind: Check['kind'], { needs, refused }: Plan): Decision | undefined {
-    const enforced = refused.some(({ shadow }) => !shadow)
-    if (enforced || needs.length === 0) {
-      return decide({ admitted: enforced ? 0 : 1, limits: refused }, 'policy')
-    }
-    const known = kind === 'force' ? undefined : denials.find(needs, false)
-    return known && decide(known, 'deny-cache')
+  /** Updates the caches of this instance with a verdict. */
+  function learn(
+    { kind, needs: all }: Check,
+    { hasBlocks }: Plan,
+    loan: Loan | undefined,
+    { admitted, limits }: Verdict,
+    sentAtMs: number,
+    mark: number,
+  ): void {
+    if (kind !== 'take') return
+    const needs = loan ? loan.rest : all
+    if (admitted === 0) {
+      denyCache.learn(needs, limits, sentAtMs, mark)
+      loan?.putBack()
+    } else if (hasBlocks) quotaBlocks.reserve(needs, limits)
   }
 
-  /** @throws RateLimitError `unavailable` when the store cannot be asked and has to be */
-  return function ask(kind: Check['kind'], plan: Plan): Promise<Decision> {
-    const { needs, refused, leasing } = plan
-    const here = decideHere(kind, plan)
-    if (here) return Promise.resolve(tell(here, kind, needs))
-    const lending = leasing && kind === 'take' ? lend(quotaLeases, needs) : undefined
-    if (lending?.rest.length === 0) {
-      const limits = refused.length === 0 ? lending.merge([]) : [...lending.merge([]), ...refused]
-      return Promise.resolve(tell(decide({ admitted: 1, limits }, 'lease'), kind, needs))
-    }
-    const check: Check = { kind, needs, lease: kind === 'take' ? leaseFor(needs) : '', times: 1 }
-    if (available()) return askStore({ check, refused, leasing, lending })
-    lending?.putBack()
-    return Promise.resolve(unanswered(check, undefined))
+  function decisionOf(
+    { needs, holder }: Check,
+    { refused }: Plan,
+    loan: Loan | undefined,
+    { admitted, limits: counted }: Verdict,
+  ): Decision {
+    const isHolder = holder !== '' && admitted > 0
+    const release = isHolder ? slots.hold(loan ? loan.rest : needs, holder) : undefined
+    const limits = loan ? loan.merge(counted) : counted
+    // A shadow policy may have refused without the store.
+    const all = refused.length === 0 ? limits : [...limits, ...refused]
+    return toDecision({ admitted, limits: all }, source, false, release)
   }
+
+  function decideWithoutStore(check: Check, cause: unknown): Decision {
+    const { kind, needs } = check
+    if (kind === 'force') throw unavailable(cause)
+    const cached = denyCache.findAny(needs)
+    const decision = cached ? toDecision(cached, 'deny-cache', true) : decideLocally(check)
+    return finish(decision, kind, needs)
+  }
+
+  function finish(decision: Decision, kind: Check['kind'], needs: readonly Need[]): Decision {
+    if (kind === 'take') record(decision, needs)
+    return decision
+  }
+
+  return decide
 }
 
-/** What the store is asked, and what is known without it. */
-interface Question {
-  readonly check: Check
-  readonly refused: readonly Limit[]
-  readonly leasing: boolean
-  readonly lending: Lending | undefined
-}
-
-function leaseFor(needs: readonly Need[]): string {
+function holderOf(needs: readonly Need[]): string {
   for (const { policy } of needs) if (policy.algorithm === 'concurrency') return randomUUID()
   return ''
 }
 
 const NO_NAMES: readonly string[] = []
-const nothing = () => Promise.resolve()
+const releaseNothing = () => Promise.resolve()
 
-/** The decision of a store's answer. */
-export function decide(
+/** The decision of a verdict. */
+export function toDecision(
   { admitted, limits }: Verdict,
   source: Decision['source'],
   degraded = false,
-  release = nothing,
+  release = releaseNothing,
 ): Decision {
   let violated: string[] | undefined
   let shadowed: string[] | undefined
@@ -158,8 +171,12 @@ export function decide(
   }
 }
 
-/** Nobody can say whether the request is within its limits. */
-export function undecided(limits: readonly Limit[], violated: string[], retryMs: number): Decision {
+/** The decision `unavailable`: no store has counted the request (R6). */
+export function toUnavailable(
+  limits: readonly Limit[],
+  violated: string[],
+  retryMs: number,
+): Decision {
   return {
     outcome: 'unavailable',
     limits,
@@ -168,26 +185,6 @@ export function undecided(limits: readonly Limit[], violated: string[], retryMs:
     retryAfterMs: Math.max(1, Math.min(retryMs, 60_000)),
     degraded: true,
     source: 'local',
-    release: nothing,
+    release: releaseNothing,
   }
-}
-
-/** Adds to what each policy did; tells `onRefused` of each key that refused. */
-export function count(
-  { outcome, limits }: Decision,
-  needs: readonly Need[],
-  onRefused: (key: string) => void,
-): void {
-  for (const { policy, counts, key } of needs) {
-    if (outcome === 'unavailable') counts.unavailable += 1
-    else if (refuses(limits, policy.name)) {
-      counts.limited += 1
-      onRefused(key)
-    } else if (outcome === 'allowed') counts.allowed += 1
-  }
-}
-
-function refuses(limits: readonly Limit[], policy: string): boolean {
-  for (const limit of limits) if (limit.retryMs > 0 && limit.policy === policy) return true
-  return false
 }

@@ -3,16 +3,25 @@ import { isIPv4, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { anIpv6Prefix, aString, requireValid } from './validation.ts'
 
-/** Who a request is from, by dimension; what is missing is not limited by. */
+/** The identifiers of a request by dimension. A missing dimension is not limited (R4). */
 export type Dimensions = Readonly<Record<string, string | undefined>>
 
-/** As many bytes of an identifier stand in a key; longer ones are hashed. */
+export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
+
+/** The longest identifier in a key, in bytes. Longer ones are hashed. */
 const MAX_BYTES = 32
 const HASH = 35
+const HASHED = /^#[\w!-][\w-]{30}$/
+
+/** The longest address with brackets, a zone and a port. */
+const MAX_IP_LENGTH = 100
+const IPV4_WITH_PORT = /^([\d.]{7,15}):\d{1,5}$/
+const IPV6_IN_BRACKETS = /^\[([^\]]+)\](?::\d{1,5})?$/
 
 /**
- * The identifier of what a policy counts, or undefined when the request lacks one of its
- * dimensions: it is then not limited by this policy, and never in a bucket with others that lack it.
+ * The identifier that a policy counts, or undefined when the request lacks one of its dimensions.
+ * Such a request is not limited by the policy. Requests that lack a dimension never share a bucket
+ * (R4).
  */
 export function identify(
   by: readonly string[],
@@ -26,7 +35,7 @@ export function identify(
   for (const dimension of by) {
     const value = valueOf(dimension, dimensions, ipv6Prefix)
     if (value === undefined) return undefined
-    // With its length before it, no two lists of values make the same text.
+    // The length comes first, so that no two lists of values result in the same text.
     joined += `${value.length}:${value}`
   }
   return joined
@@ -35,62 +44,53 @@ export function identify(
 function valueOf(dimension: string, dimensions: Dimensions, ipv6Prefix: 48 | 56 | 64) {
   const value = dimensions[dimension]
   if (value === undefined || value === '') return undefined
-  if (typeof value !== 'string') return missing(dimension, dimensions)
+  if (typeof value !== 'string') return requireInherited(dimension, dimensions)
   return dimension === 'ip' ? groupIp(value, ipv6Prefix) : value
 }
 
 /** An inherited name, such as `constructor`, is no dimension. @throws RateLimitError `bad-argument` */
-function missing(dimension: string, dimensions: Dimensions): undefined {
+function requireInherited(dimension: string, dimensions: Dimensions): undefined {
   if (!Object.hasOwn(dimensions, dimension)) return undefined
   requireValid('bad-argument', dimensions[dimension], aString(`dimension "${dimension}"`))
 }
 
-const HASHED = /^#[\w!-][\w-]{30}$/
-
-/** An identifier as a report names it, in a key: what is hashed stays as it is. */
+/** The key part of an identifier from a report. A hashed identifier stays as it is. */
 export function subjectPart(id: string): string {
   return HASHED.test(id) ? id : keyPart(id)
 }
 
-/** An identifier as it stands in a key: at most 32 bytes, and different for each. */
+/** The key part of an identifier: at most 32 bytes, and different for each identifier. */
 export function keyPart(id: string): string {
-  // A hash begins with #, so what begins with # is hashed: nobody can name himself as another's hash.
-  const short = id.length <= MAX_BYTES && id.charCodeAt(0) !== HASH
-  const wellFormed = id.isWellFormed()
+  // A hash begins with #. An identifier that begins with # is hashed too, so that no caller can
+  // choose the hash of another caller as its name.
+  const isShort = id.length <= MAX_BYTES && id.charCodeAt(0) !== HASH
+  const isWellFormed = id.isWellFormed()
   // A UTF-16 unit is at most three bytes.
-  if (short && wellFormed && (id.length * 3 <= MAX_BYTES || Buffer.byteLength(id) <= MAX_BYTES)) {
-    return id
-  }
-  // As UTF-8 all lone surrogates would be the same.
-  const digest = wellFormed
+  const isWithinBytes = () => id.length * 3 <= MAX_BYTES || Buffer.byteLength(id) <= MAX_BYTES
+  if (isShort && isWellFormed && isWithinBytes()) return id
+  // In UTF-8, all lone surrogates would be the same.
+  const digest = isWellFormed
     ? hash('sha256', id, 'base64url')
     : `!${createHash('sha256').update(Buffer.from(id, 'utf16le')).digest('base64url')}`
   return `#${digest.slice(0, 31)}`
 }
 
-/** The longest address with brackets, a zone and a port. */
-const MAX_LENGTH = 100
-const IPV4_WITH_PORT = /^([\d.]{7,15}):\d{1,5}$/
-const IPV6_IN_BRACKETS = /^\[([^\]]+)\](?::\d{1,5})?$/
-
-export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
-
 /**
- * Reads an address as proxies write it: with a port, in brackets, in quotes, with a zone, or IPv4
- * mapped into IPv6. The result has no port and no zone, and a mapped address is IPv4.
+ * Parses an address in the spellings of proxies: with a port, in brackets, in quotes, with a zone, or
+ * IPv4 mapped into IPv6. The result has no port and no zone, and a mapped address becomes IPv4.
  */
 export function parseIp(text: string): IpAddress | undefined {
-  if (typeof text !== 'string' || text.length > MAX_LENGTH) return undefined
+  if (typeof text !== 'string' || text.length > MAX_IP_LENGTH) return undefined
   const plain = withoutPort(text.trim().replace(/^"(.*)"$/, '$1'))
   const zone = plain.indexOf('%')
   const address = zone === -1 ? plain : plain.slice(0, zone)
-  // ipaddr.js also reads octal, hexadecimal and shortened forms of IPv4; node does not.
+  // ipaddr.js also parses octal, hexadecimal and shortened forms of IPv4; node does not.
   return isIPv4(address) || isIPv6(address) ? ipaddr.process(address) : undefined
 }
 
 /**
- * The one spelling of an address: IPv4 in dotted decimal, IPv6 as in RFC 5952. Undefined for all
- * that is not an address.
+ * The canonical spelling of an address: IPv4 in dotted decimal, IPv6 as in RFC 5952. Undefined for
+ * text that is not an address.
  */
 export function canonicalIp(text: string): string | undefined {
   if (typeof text !== 'string') return undefined
@@ -98,8 +98,8 @@ export function canonicalIp(text: string): string | undefined {
 }
 
 /**
- * The part of a client's address that it cannot change at will: an IPv4 address (mapped into IPv6 or
- * not) whole, of an IPv6 address the first `prefix` bits, which is what one customer is given.
+ * The part of an address that its client cannot change at will: a whole IPv4 address (mapped into
+ * IPv6 or not), or the first `prefix` bits of an IPv6 address, which one customer receives.
  * @throws RateLimitError `bad-argument`
  */
 export function groupIp(address: string, prefix: 48 | 56 | 64 = 56): string {

@@ -1,6 +1,6 @@
 import { isDefect } from '@repo/redis'
 
-/** What went wrong; see `RateLimitError`. */
+/** The codes of a `RateLimitError`. */
 export type RateLimitErrorCode =
   | 'unavailable'
   | 'defect'
@@ -15,19 +15,18 @@ export type RateLimitErrorCode =
   | 'closed'
 
 /**
- * What a limiter could not do. A request over its limit, and an outage during `take` or `peek`, are
- * no errors: they are a `Decision`.
- * - `unavailable`: Redis did not do a `reset`, `block`, `penalize` or `report`; repeating a `reset` or
- *   a `block` is safe.
- * - `defect`: Redis answered one of them that the script is wrong: no outage.
- * - `bad-policy`: a limiter was made with policies that have faults; the message names all. Or more
- *   than 100 were named for one request.
- * - `unknown-policy`: no policy has the name, or it has no identifier among the dimensions given.
- * - `bad-cost`, `bad-quota`, `bad-duration`: a number that the message says what it must be.
- * - `bad-option`: a limiter, a connection or a middleware was made with an option that the message
- *   names. `bad-argument`: the same of an argument, such as a policy that one take names twice.
- * - `single-instance`: the memory driver was asked to serve several instances.
- * - `closed`: the limiter was closed.
+ * The error of a limiter. A request over its limit, and an outage during `take` or `peek`, are a
+ * `Decision` and not an error.
+ * - `unavailable`: Redis did not execute a `reset`, `block`, `penalize`, `reward` or `report`. It is
+ *   safe to repeat a `reset` or a `block`.
+ * - `defect`: Redis replied that the script is wrong. This is no outage.
+ * - `bad-policy`: the policies of a new limiter have faults; the message names all of them.
+ * - `unknown-policy`: no policy has the name, or the request lacks one of its dimensions.
+ * - `bad-cost`, `bad-quota`, `bad-duration`: a number is out of the range in the message.
+ * - `bad-option`: the message names an option of a limiter, a connection or a middleware that is not
+ *   valid. `bad-argument`: the same for an argument.
+ * - `single-instance`: the memory driver was created for several instances.
+ * - `closed`: the limiter is closed.
  */
 export class RateLimitError extends Error {
   override name = 'RateLimitError'
@@ -39,9 +38,9 @@ export class RateLimitError extends Error {
   }
 }
 
-/** Why a change could not be made. */
+/** The error of a call that Redis did not execute. */
 export function unavailable(cause: unknown): RateLimitError {
   if (cause instanceof RateLimitError) return cause
   if (isDefect(cause)) return new RateLimitError('defect', 'Redis refused the script', { cause })
-  return new RateLimitError('unavailable', 'Redis did not do it', { cause })
+  return new RateLimitError('unavailable', 'Redis did not execute the call', { cause })
 }

@@ -1,22 +1,28 @@
 import { DEFAULT_PREFIX, keyspace } from '@repo/redis'
 import { countedMs, type Policy } from './policy.ts'
 
-/** The hash tag of all counts; short, for it stands in every count's name. */
+/** The hash tag of all counts. It is short because it is part of the name of every count. */
 export const LIMITER_SLOT = 'rl'
 
 export type LimiterKeys = ReturnType<typeof limiterKeys>
 
+const LETTERS = { sliding: 's', 'token-bucket': 't', fixed: 'f', concurrency: 'c' } as const
+
+/** The shape of all `concurrency` counts: each holder has its own end, whatever the window is. */
+export const CONCURRENCY = LETTERS.concurrency
+
 /**
- * Every key of the limiter, all in the slot of one hash tag, so that one script counts all
- * dimensions of a request.
- * - a count, `<policy>~<shape>:<identifier>`: a string that its algorithm lays out, or for
- *   `concurrency` a zset lease -> end (ms); it ends by itself
- * - `<policy>~` zset: the shapes that instances count in -> until when (ms)
- * - `blocks` zset: a subject, `<policy>:<identifier>` -> until when it is blocked (ms)
+ * Every key of the limiter. All of them have one hash tag, so that one script can count all dimensions
+ * of a request. Each key in Redis expires by itself (R8).
+ * - a count, `<policy>~<shape>:<identifier>`: a string in the format of its algorithm. For
+ *   `concurrency`: a zset holder -> end (ms).
+ * - `<policy>~`: a zset of the shapes in use -> the time until which they count (ms)
+ * - `.blocks`: a zset subject, `<policy>:<identifier>` -> the end of its block (ms)
  * - `.health~<shape>:probe`: the counts of probes
- * - per minute: `activity` hash `<policy>|<what>` -> how many, `limited` zset subject -> refusals
+ * - per minute: `.activity` hash `<policy>|<outcome>` -> takes, `.limited` zset subject -> refusals
  *
- * A subject has one name in all releases. The release before shapes names its counts like subjects.
+ * A subject has the same name in all releases. The release before shapes gives counts the names of
+ * subjects.
  */
 export function limiterKeys(prefix = DEFAULT_PREFIX) {
   const key = keyspace(LIMITER_SLOT, { ownSlot: true, prefix })
@@ -29,9 +35,9 @@ export function limiterKeys(prefix = DEFAULT_PREFIX) {
   }
 
   return {
-    /** An identifier follows, which is the last part: whatever is in it, no two subjects share a name. */
+    /** The identifier follows as the last part. So two subjects never have the same name. */
     subjectPrefix: (policy: string) => key(policy, ''),
-    /** An identifier follows. */
+    /** The identifier follows. */
     countPrefix: (policy: Policy) => key(`${policy.name}~${shapeOf(policy)}`, ''),
     shapes: (policy: string) => key(`${policy}~`),
     blocks: key('.blocks'),
@@ -46,15 +52,10 @@ export function limiterKeys(prefix = DEFAULT_PREFIX) {
   }
 }
 
-const LETTERS = { sliding: 's', 'token-bucket': 't', fixed: 'f', concurrency: 'c' } as const
-
-/** The shape of all `concurrency` counts: each holder has its end, whatever the window is. */
-export const CONCURRENCY = LETTERS.concurrency
-
 /**
- * How a policy lays out its counts: the algorithm, and for how long a unit counts. It is a part of a
- * count's name, so two releases whose policies differ in it count apart, and neither resets the
- * counts of the other. `s60` is a sliding window of 60 s, `f1500ms` a fixed one of 1.5 s.
+ * The shape of the counts of a policy: the algorithm, and the time for which a unit counts. It is part
+ * of the name of a count (R12). So two releases with different shapes count apart, and neither resets
+ * the counts of the other. `s60` is a sliding window of 60 s, `f1500ms` a fixed one of 1.5 s.
  */
 export function shapeOf(policy: Policy): string {
   const letter = LETTERS[policy.algorithm]
@@ -63,7 +64,7 @@ export function shapeOf(policy: Policy): string {
   return ms % 1_000 === 0 ? `${letter}${ms / 1_000}` : `${letter}${ms}ms`
 }
 
-/** A policy with counts of another shape; undefined for `concurrency` and for what is no shape. */
+/** The policy with counts of another shape; undefined for `concurrency` and for an unknown shape. */
 export function withShape(policy: Policy, shape: string): Policy | undefined {
   const [, letter, digits, unit] = /^([stf])(\d{1,10})(ms)?$/.exec(shape) ?? []
   if (digits === undefined) return undefined

@@ -201,7 +201,7 @@ describe('the attacks notice a program with', () => {
   const timeout = 120_000
   const caught: [mutant: string, policy: string, skewed: boolean][] = [
     ['a quarter of the ring forgotten', 'sliding', false],
-    ['the clock of the client', 'sliding', true],
+    ['the clock of the instance', 'sliding', true],
     ['a count that is not written', 'sliding', false],
   ]
   for (const [mutant, policy, skewed] of caught) {
@@ -215,8 +215,8 @@ describe('the attacks notice a program with', () => {
     })
   }
 
-  attackers('leases that nobody sees', { timeout }, async ({ attack }) => {
-    const { hammer } = await attack({ mutant: 'leases that nobody sees' })
+  attackers('holders that are not counted', { timeout }, async ({ attack }) => {
+    const { hammer } = await attack({ mutant: 'holders that are not counted' })
     let most = 0
     for (let tries = 0; tries < TRIES && most <= 5; tries += 1) {
       most = mostAtOnce((await hammer('at-once', { method: 'hold', windows: 1 })).spans)

@@ -1,103 +1,105 @@
-import type { Bus } from '@repo/cache-broadcast'
 import { noteFailure } from '@repo/concurrency'
 import type { ConnectionLog } from '@repo/redis'
-import { add, createActivity, createTotals } from './activity.ts'
-import { createLeases } from './concurrency-slots.ts'
-import { count, createAsking } from './decide.ts'
+import { createActivity } from './activity.ts'
+import { createConcurrencySlots } from './concurrency-slots.ts'
+import { createDecide } from './decide.ts'
 import { RateLimitError, unavailable } from './errors.ts'
 import { type LimiterKeys, limiterKeys } from './keys.ts'
-import { createQuotaLeases } from './memory/quota-blocks.ts'
-import { createDenials } from './memory/refusal-cache.ts'
+import { createDenyCache } from './memory/deny-cache.ts'
+import { createQuotaBlocks } from './memory/quota-blocks.ts'
 import { parsePolicies } from './policy.ts'
 import { checkCost, createRules, type Plan } from './rules.ts'
-import type { Check, Store } from './store.ts'
-import type { Decision, RateLimiter, Subject, TakeOptions } from './types.ts'
-import { checkDuration, readArgument, reportOptions } from './validation.ts'
+import type { Check, Need, Store } from './store.ts'
+import type { Decision, LimiterBus, RateLimiter, Subject, TakeOptions } from './types.ts'
+import { checkDuration, reportOptions, toArgumentError } from './validation.ts'
 
-/** What a limiter is made of. */
+/** The parts of a limiter. */
 interface LimiterParts {
   store: Store
-  /** What decisions of the store are said to come from. */
+  /** The source of decisions that the store makes. */
   source: 'redis' | 'memory'
   policies: unknown
-  /** Whether the store may be asked at this moment. */
+  /** Whether the store can be used now. */
   available: () => boolean
-  /** Decides when the store does not answer. */
-  decideWithout: (check: Check) => Decision
-  bus: Bus | undefined
+  /** Decides without the store. */
+  decideLocally: (check: Check) => Decision
+  bus: LimiterBus | undefined
   denyCacheKeys: number
   ipv6Prefix: 48 | 56 | 64
   /** Called with every decision of `take`. */
-  observe: ((decision: Decision) => void) | undefined
+  observe: ((decision: Decision) => unknown) | undefined
   log?: ConnectionLog | undefined
-  /** How counts are named. */
   keys?: LimiterKeys
-  /** How time passes for leases of a quota, in ms. */
+  /** The clock of quota blocks, in ms. */
   now?: () => number
 }
 
 /** @throws RateLimitError `bad-policy` */
 export function createLimiter(parts: LimiterParts): RateLimiter {
-  const { store, source, available, decideWithout, bus, ipv6Prefix, observe } = parts
-  const { keys: keyNames = limiterKeys() } = parts
+  const { store, available, ipv6Prefix, observe, log } = parts
+  const { keys: keyNames = limiterKeys(), now = () => performance.now() } = parts
   const parsed = parsePolicies(parts.policies)
   if (parsed.outcome === 'invalid') throw new RateLimitError('bad-policy', parsed.faults.join('\n'))
   let rules = createRules(parsed.policies, ipv6Prefix, keyNames)
-  let closed = false
-  const quotaLeases = createQuotaLeases({ store, now: parts.now ?? (() => performance.now()) })
-  const denials = createDenials({
-    ...{ bus, maxKeys: parts.denyCacheKeys },
-    onForget: (keys) => quotaLeases.forget(keys),
+  let isClosed = false
+  const quotaBlocks = createQuotaBlocks({ store, now })
+  const denyCache = createDenyCache({
+    ...{ bus: parts.bus, maxKeys: parts.denyCacheKeys },
+    onForget: (keys) => quotaBlocks.forget(keys),
   })
-  const leases = createLeases(store)
+  const slots = createConcurrencySlots(store)
   const activity = createActivity({ store, rules: () => rules, available })
-  const totals = createTotals()
-  const onRefused = (key: string) => activity.refused(key)
-  const asking = createAsking({
-    ...{ store, source, available, decideWithout, denials, leases, quotaLeases },
-    told(decision, needs) {
-      add(totals, decision)
-      count(decision, needs, onRefused)
-      activity.touch()
-      if (observe) notify(observe, decision, parts.log)
-    },
-  })
+  const decide = createDecide({ ...parts, denyCache, slots, quotaBlocks, record })
+
+  function record(decision: Decision, needs: readonly Need[]) {
+    activity.record(decision, needs)
+    if (observe) callObserver(observe, decision, log)
+  }
 
   function checkOpen() {
-    if (closed) throw new RateLimitError('closed', 'the limiter was closed')
+    if (isClosed) throw new RateLimitError('closed', 'the limiter is closed')
   }
 
   /** @throws RateLimitError */
   function planOf(
     kind: Check['kind'],
     names: readonly string[],
-    of: Subject,
+    subject: Subject,
     options?: TakeOptions,
   ): Plan {
     checkOpen()
-    return readArgument('an argument', () => rules.plan(kind, names, of, options))
+    try {
+      return rules.plan(kind, names, subject, options)
+    } catch (error) {
+      throw toArgumentError('an argument', error)
+    }
   }
 
-  /** The subject's names, of which there are none without policies. */
-  function keysOf(names: readonly string[], of: Subject): string[] {
+  /** The keys of the subject; none without policies. @throws RateLimitError */
+  function keysOf(names: readonly string[], subject: Subject): string[] {
     checkOpen()
-    return readArgument('an argument', () => rules.keysOf(names, of))
+    try {
+      return rules.keysOf(names, subject)
+    } catch (error) {
+      throw toArgumentError('an argument', error)
+    }
   }
 
-  /** What is thrown becomes a rejection, and an answer stays the one promise that it is. */
-  function ask(
+  /** An error becomes a rejection. A decision costs one promise. */
+  function check(
     kind: Check['kind'],
     names: readonly string[],
-    of: Subject,
+    subject: Subject,
     options?: TakeOptions,
   ): Promise<Decision> {
     try {
-      return asking(kind, planOf(kind, names, of, options))
+      return decide(kind, planOf(kind, names, subject, options))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
+  /** @throws RateLimitError `unavailable`, `defect`, `closed` */
   async function change(act: () => Promise<void>): Promise<void> {
     checkOpen()
     try {
@@ -108,39 +110,39 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   }
 
   return {
-    take: (names, of, options) => ask('take', names, of, options),
-    peek: (names, of, options) => ask('peek', names, of, options),
-    async penalize(names, of, cost) {
+    take: (names, subject, options) => check('take', names, subject, options),
+    peek: (names, subject, options) => check('peek', names, subject, options),
+    async penalize(names, subject, cost) {
       checkCost(cost, 1)
-      return ask('force', names, of, { cost })
+      return check('force', names, subject, { cost })
     },
-    async reward(names, of, cost) {
+    async reward(names, subject, cost) {
       checkCost(cost, 1)
-      const plan = planOf('force', names, of, { cost: -cost })
-      const keys = keysOf(names, of)
-      const decision = await asking('force', plan)
+      const plan = planOf('force', names, subject, { cost: -cost })
+      const keys = keysOf(names, subject)
+      const decision = await decide('force', plan)
       if (plan.needs.length > 0) await change(() => store.rewardOthers(plan.needs))
-      await change(() => denials.forget(keys))
+      await change(() => denyCache.forgetEverywhere(keys))
       return decision
     },
-    async reset(names, of) {
-      const keys = keysOf(names, of)
+    async reset(names, subject) {
+      const keys = keysOf(names, subject)
       if (keys.length === 0) return
       await change(() => store.reset(keys))
-      await change(() => denials.forget(keys))
+      await change(() => denyCache.forgetEverywhere(keys))
     },
-    async block(names, of, forMs) {
+    async block(names, subject, forMs) {
       checkDuration(forMs)
-      const keys = keysOf(names, of)
+      const keys = keysOf(names, subject)
       if (keys.length === 0) return
       await change(() => store.block(keys, forMs))
-      await change(() => denials.block(keys, forMs))
+      await change(() => denyCache.blockEverywhere(keys, forMs))
     },
-    async unblock(names, of) {
-      const keys = keysOf(names, of)
+    async unblock(names, subject) {
+      const keys = keysOf(names, subject)
       if (keys.length === 0) return
       await change(() => store.block(keys, 0))
-      await change(() => denials.forget(keys))
+      await change(() => denyCache.forgetEverywhere(keys))
     },
     async report(options = {}) {
       checkOpen()
@@ -150,28 +152,29 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
         throw unavailable(error)
       })
     },
-    setPolicies(source_) {
-      const next = parsePolicies(source_)
+    setPolicies(source) {
+      // R9: policies with a fault change nothing.
+      const next = parsePolicies(source)
       if (next.outcome === 'invalid') return next
       void activity.flush()
       rules = createRules(next.policies, ipv6Prefix, keyNames)
-      denials.forgetAll()
+      denyCache.forget()
       return next
     },
     policies: () => rules.all.map(({ policy }) => policy),
-    stats: () => ({ ...totals, denyCacheKeys: denials.cache.size, exact: available() }),
+    stats: () => ({ ...activity.totals, denyCacheKeys: denyCache.size, exact: available() }),
     async close() {
-      if (closed) return
-      closed = true
-      denials.close()
-      await leases.close()
+      if (isClosed) return
+      isClosed = true
+      denyCache.close()
+      await slots.close()
       await activity.flush()
     },
   }
 }
 
-/** An observer that fails changes no decision: the take was counted. */
-function notify(
+/** The take was counted: an observer that fails does not change its decision. */
+function callObserver(
   observe: (decision: Decision) => unknown,
   decision: Decision,
   log: ConnectionLog | undefined,

@@ -1,19 +1,18 @@
-import type { Bus } from '@repo/cache-broadcast'
 import { Redis } from 'ioredis'
 import { limiterKeys } from './keys.ts'
 import { createLimiter } from './limiter.ts'
-import { createOutage } from './memory/fallback.ts'
+import { createFallback } from './memory/fallback.ts'
 import { createMemoryStore } from './memory/memory-store.ts'
 import type { PolicyInput } from './policy.ts'
 import { connectLimiterRedis } from './redis/connection.ts'
 import { createRedisStore } from './redis/redis-store.ts'
 import { takeScriptsAt } from './redis/take-script.ts'
-import type { RateLimiter } from './types.ts'
+import type { LimiterBus, RateLimiter } from './types.ts'
 
 const CLOCK = `${limiterKeys().blocks}:now`
 /**
- * Redis expires keys by its own clock, which runs on while the fake one stands still. So the scripts
- * ask for much longer lives: a pause of the machine must not end a window that the fake clock holds.
+ * Redis expires keys by its own clock, which runs while the fake one stands still. So the scripts set
+ * much longer lifetimes: a pause of the machine must not end a window of the fake clock.
  */
 const scriptsByClock = takeScriptsAt(/* lua */ `
 local now = tonumber(redis.call('GET', '${CLOCK}'))
@@ -30,7 +29,7 @@ local redis = {
 
 const deadlineMs = 2_000
 
-/** A limiter in an emptied Redis whose time is a key, for tests. */
+/** Opens a limiter in an emptied Redis. Its clock is a key. */
 export async function openOnRedis(
   url: string,
   policies: PolicyInput[],
@@ -38,7 +37,7 @@ export async function openOnRedis(
     denyCacheKeys = 0,
     startMs = Date.now(),
     bus,
-  }: { denyCacheKeys?: number; startMs?: number; bus?: Bus } = {},
+  }: { denyCacheKeys?: number; startMs?: number; bus?: LimiterBus } = {},
 ) {
   const direct = new Redis(url)
   const redis = connectLimiterRedis({ url, name: 'test', deadlineMs })
@@ -46,13 +45,20 @@ export async function openOnRedis(
   await direct.flushall()
   let nowMs = startMs
   await direct.set(CLOCK, nowMs)
-  const open = (of: PolicyInput[]) =>
+  const open = (chosen: PolicyInput[]) =>
     createLimiter({
-      ...{ policies: of, bus, denyCacheKeys, source: 'redis', ipv6Prefix: 56, observe: undefined },
+      ...{
+        policies: chosen,
+        bus,
+        denyCacheKeys,
+        source: 'redis',
+        ipv6Prefix: 56,
+        observe: undefined,
+      },
       store: createRedisStore(redis, scriptsByClock),
       now: () => nowMs,
       available: () => redis.available(),
-      decideWithout: createOutage({ local: createMemoryStore(), replicas: () => 1 }),
+      decideLocally: createFallback({ local: createMemoryStore(), replicas: () => 1 }),
     })
   const limiter = open(policies)
   const others: RateLimiter[] = []
@@ -60,14 +66,14 @@ export async function openOnRedis(
     limiter: {
       ...limiter,
       async close() {
-        await Promise.all([limiter, ...others].map((each) => each.close()))
+        await Promise.all([limiter, ...others].map((opened) => opened.close()))
         await redis.close()
         await direct.quit()
       },
     },
-    /** A limiter that shares the counts and the clock of the first one. */
-    async beside(of: PolicyInput[]) {
-      const other = open(of)
+    /** Opens a limiter that shares the counts and the clock of the first one. */
+    async beside(otherPolicies: PolicyInput[]) {
+      const other = open(otherPolicies)
       others.push(other)
       return other
     },

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
-/** The most that a quota or a cost can be: a sub-window's count takes three bytes. */
+/** The largest quota and cost: the count of a sub-window has three bytes. */
 export const MAX_QUOTA = 16_777_215
-/** About 46 days: the script tells times in four bytes. */
+/** About 46 days: a time in the reply of the script has four bytes. */
 const MAX_WINDOW_MS = 4_000_000_000
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,63}$/, {
   error: 'must be 1-64 lower case letters, digits, _ . or -, and begin with a letter or digit',
 })
-/** Policies are stored as JSON in PostgreSQL, which keeps neither NUL nor a lone surrogate. */
+/** Apps store policies as JSON in PostgreSQL, which accepts neither NUL nor a lone surrogate. */
 const storable = z.string().refine((value) => value.isWellFormed() && !value.includes('\0'), {
   error: 'must not contain a NUL or a lone surrogate',
 })
@@ -52,47 +52,48 @@ const policy = fields.superRefine(({ lease, algorithm, shadow, windowMs, quota }
   if (message) context.addIssue({ code: 'custom', path: ['lease'], message })
 })
 
-/** The most policies that a limiter has. */
+/** The number of policies of a limiter, at most. */
 const MAX_POLICIES = 1_000
 
 const policies = z.array(policy).superRefine((all, context) => {
   const seen = new Set<string>()
-  for (const [i, each] of all.entries()) {
-    const message = `"${each.name}" is the name of an earlier policy`
-    if (seen.has(each.name)) context.addIssue({ code: 'custom', path: [i, 'name'], message })
-    seen.add(each.name)
+  for (const [i, { name: policyName }] of all.entries()) {
+    const message = `"${policyName}" is the name of an earlier policy`
+    if (seen.has(policyName)) context.addIssue({ code: 'custom', path: [i, 'name'], message })
+    seen.add(policyName)
   }
 })
 
-/** A policy as it is written, in a file or in code: what has a default may be left out. */
+/** A policy in a file or in code. Fields with a default are optional. */
 export type PolicyInput = z.input<typeof policy>
 
 /**
  * One limit, as data.
  * - `quota` units per `windowMs`; 0 refuses all, Infinity (`"unlimited"` in JSON) allows all.
- * - `by` names the dimensions that identify who is counted; none counts everybody together.
+ * - `by` names the dimensions that are counted; without any, all requests are counted together.
  * - `algorithm`: `sliding` admits at most `quota` in any rolling window; `token-bucket` (GCRA)
  *   admits `quota` at once and refills evenly; `fixed` counts per window of the clock;
- *   `concurrency` admits `quota` at a time, and `windowMs` is the lease of a holder that died.
- * - `cost` of a take that names none; `onUnavailable` when Redis does not answer.
- * - `shadow` counts and reports, and refuses nobody.
+ *   `concurrency` admits `quota` at a time, and `windowMs` is the lease of a holder.
+ * - `cost` is the cost of a take that names none.
+ * - `onUnavailable` decides when Redis is unavailable.
+ * - `shadow` counts and reports, and refuses no request.
  * - `allow` and `deny` list identifiers that are never and always refused.
- * - `lease`: of a key that is hot an instance takes up to `units` at once, and admits them by itself
- *   within `ms`. No window holds more than the quota for that: what is taken counts for `ms` longer.
+ * - `lease`: an instance reserves a block of up to `units` of a hot key, and admits them without Redis
+ *   within `ms`. A unit then counts for `ms` longer, so that no window holds more than the quota (R11).
  */
 export type Policy = Readonly<z.output<typeof policy>>
 
-/** How long what is taken is counted: what was leased may be admitted that much later. */
+/** The ms for which a unit counts. A unit of a block may be admitted `lease.ms` later (R11). */
 export function countedMs({ windowMs, lease }: Policy): number {
   return lease ? windowMs + lease.ms : windowMs
 }
 
-/** Every fault at once, or the policies with their defaults. */
+/** The policies with their defaults, or all faults (R9). */
 export type ParsedPolicies =
   | { outcome: 'valid'; policies: Policy[] }
   | { outcome: 'invalid'; faults: string[] }
 
-/** Reads policies from a file's text, from parsed JSON or from code. Never throws. */
+/** Parses policies from the text of a file, from parsed JSON or from code. Never throws. */
 export function parsePolicies(source: unknown): ParsedPolicies {
   try {
     return parse(source)
@@ -112,12 +113,12 @@ function parse(source: unknown): ParsedPolicies {
   const faults = parsed.error.issues.map(({ path, message }) => {
     const [index, ...rest] = path
     if (typeof index !== 'number') return `policies: ${message}`
-    const named: unknown = Array.isArray(json) ? json[index]?.name : undefined
-    const of =
-      typeof named === 'string'
-        ? `policies[${index}] "${named.slice(0, 64)}"`
+    const given: unknown = Array.isArray(json) ? json[index]?.name : undefined
+    const label =
+      typeof given === 'string'
+        ? `policies[${index}] "${given.slice(0, 64)}"`
         : `policies[${index}]`
-    return rest.length > 0 ? `${of}, ${rest.join('.')}: ${message}` : `${of}: ${message}`
+    return rest.length > 0 ? `${label}, ${rest.join('.')}: ${message}` : `${label}: ${message}`
   })
   return { outcome: 'invalid', faults }
 }
@@ -126,6 +127,6 @@ function readJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // said by the caller, as the one fault
+    return undefined // the caller reports it as the only fault
   }
 }

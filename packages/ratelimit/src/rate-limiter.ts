@@ -1,26 +1,25 @@
-import type { Bus } from '@repo/cache-broadcast'
 import { createLimiter } from './limiter.ts'
-import { createOutage } from './memory/fallback.ts'
+import { createFallback } from './memory/fallback.ts'
 import { createMemoryStore } from './memory/memory-store.ts'
 import type { PolicyInput } from './policy.ts'
 import type { LimiterRedis } from './redis/connection.ts'
 import { createRedisStore } from './redis/redis-store.ts'
-import type { Decision, RateLimiter } from './types.ts'
+import type { Decision, LimiterBus, RateLimiter } from './types.ts'
 import { aFunction, anInteger, anIpv6Prefix, anObjectWith, requireOptions } from './validation.ts'
 
-/** What a limiter needs; see the README for the defaults. */
+/** The options of a limiter; see the README for the defaults. */
 export interface RateLimiterOptions {
-  /** A connection for limits alone: `connectLimiterRedis`. */
+  /** A connection that only limits use: `connectLimiterRedis`. */
   redis: LimiterRedis
   /** All limiters with a policy of one name on one Redis count together. */
   policies: readonly PolicyInput[]
-  /** Tells the other instances what lifts a refusal. Without one they may believe it 1 s longer. */
-  bus?: Bus | undefined
-  /** How many instances are alive: without Redis each has its share of a quota. */
+  /** Sends the end of a refusal to the other instances. Without it a refusal is cached for 1 s. */
+  bus?: LimiterBus | undefined
+  /** The number of live instances. Without Redis each has its share of a quota. */
   replicas?: () => number
-  /** How many refusals are remembered; some 150 bytes each. */
+  /** The number of cached refusals, at most; about 150 bytes each. */
   denyCacheKeys?: number
-  /** How much of an IPv6 address is one client. */
+  /** The number of bits of an IPv6 address that identify one client. */
   ipv6Prefix?: 48 | 56 | 64
   /** Called with every decision of `take`, for metrics and logs. */
   observe?: (decision: Decision) => void
@@ -38,8 +37,8 @@ const EXPECTED = {
 }
 
 /**
- * Limits that all instances share exactly: every policy of a request is checked in one round trip,
- * all are counted or none.
+ * Creates a limiter whose limits hold for all instances together. All policies of a request are
+ * checked in one round trip, and either all are charged or none.
  * @throws RateLimitError `bad-policy`, with every fault, `bad-option`
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
@@ -51,8 +50,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     keys: redis.keys,
     source: 'redis',
     policies,
-    available: () => redis.available(),
-    decideWithout: createOutage({ local: createMemoryStore({ keys: redis.keys }), replicas }),
+    available: redis.available,
+    decideLocally: createFallback({ local: createMemoryStore({ keys: redis.keys }), replicas }),
     bus,
     denyCacheKeys,
     ipv6Prefix,

@@ -6,33 +6,34 @@ import type { Check, Counts, Limit, Need } from './store.ts'
 import type { Subject, TakeOptions } from './types.ts'
 import { isObject, MAX_POLICIES, policyNames, requireValid, textOf } from './validation.ts'
 
-/** A policy in force, with what is made of it once. */
+/** A policy in force, with the values that are derived from it once. */
 interface Rule {
   readonly policy: Policy
-  /** What the names of its subjects, and those of its counts, begin with. */
+  /** The prefix of its subjects, and that of its counts. */
   readonly subjectPrefix: string
   readonly prefix: string
-  /** Of a take that names none. */
+  /** The cost of a take that names none. */
   readonly cost: number
   readonly allow: ReadonlySet<string> | undefined
   readonly deny: ReadonlySet<string> | undefined
   readonly counts: Counts
-  /** The last call that named it: a policy counts once for a request. */
+  /** The number of the last call that named it: a policy counts once for a request. */
   lastCall: number
-  /** The last identifier and its need: a flood asks for the same again and again. */
-  last: string | undefined
+  /** The last identifier and its need: a flood repeats the same identifier. */
+  lastId: string | undefined
   lastNeed: Need | undefined
 }
 
-/** What a request needs of the store, and what is refused without asking it. */
+/** The needs of a request, and the refusals that need no store. */
 export interface Plan {
   readonly needs: Need[]
   readonly refused: Limit[]
-  /** Whether any of the needs is of a policy that leases its quota. */
-  readonly leasing: boolean
+  /** Whether a need is of a policy with quota blocks. */
+  readonly hasBlocks: boolean
 }
 
-const ONCE: TakeOptions = {}
+const NO_OPTIONS: TakeOptions = {}
+const NO_LIMITS: Limit[] = []
 
 const SUBJECT = {
   name: 'the subject',
@@ -42,7 +43,7 @@ const SUBJECT = {
 const OPTIONS = { name: 'options', must: 'an object', isValid: isObject }
 const QUOTAS = { name: 'quotas', must: 'an object of quotas by policy', isValid: isObject }
 
-/** The policies in force. */
+/** The policies in force. They turn a request into a plan. */
 export function createRules(
   policies: readonly Policy[],
   ipv6Prefix: 48 | 56 | 64,
@@ -62,60 +63,67 @@ export function createRules(
     return rule
   }
 
-  function begin(names: readonly string[], of: Subject) {
+  function begin(names: readonly string[], subject: Subject) {
     calls += 1
     if (!Array.isArray(names) || names.length > MAX_POLICIES) {
       requireValid('bad-argument', names, policyNames)
     }
-    if (typeof of !== 'string' && !isObject(of)) requireValid('bad-argument', of, SUBJECT)
+    const isSubject = typeof subject === 'string' || (typeof subject === 'object' && subject)
+    if (!isSubject) requireValid('bad-argument', subject, SUBJECT)
   }
 
   /** @throws RateLimitError `unknown-policy`, `bad-cost`, `bad-quota`, `bad-argument` */
   function plan(
     kind: Check['kind'],
     names: readonly string[],
-    of: Subject,
-    options: TakeOptions = ONCE,
+    subject: Subject,
+    options: TakeOptions = NO_OPTIONS,
   ): Plan {
-    begin(names, of)
-    if (!isObject(options)) requireValid('bad-argument', options, OPTIONS)
-    const { cost: given, quotas } = options
-    if (given !== undefined && kind !== 'force') checkCost(given)
+    begin(names, subject)
+    if (options !== NO_OPTIONS && !isObject(options)) {
+      requireValid('bad-argument', options, OPTIONS)
+    }
+    const { cost: givenCost, quotas } = options
+    if (givenCost !== undefined && kind !== 'force') checkCost(givenCost)
     if (quotas !== undefined && !isObject(quotas)) requireValid('bad-argument', quotas, QUOTAS)
     const needs: Need[] = []
-    let refused = NOTHING
-    let leasing = false
+    let refused = NO_LIMITS
+    let hasBlocks = false
     for (const name of names) {
       const rule = find(name)
       const { policy, allow, deny } = rule
-      const id = typeof of === 'string' ? subjectPart(of) : identify(policy.by, of, ipv6Prefix)
+      // R4: a request without the dimension is not counted under this policy.
+      const id =
+        typeof subject === 'string'
+          ? subjectPart(subject)
+          : identify(policy.by, subject, ipv6Prefix)
       if (id === undefined || allow?.has(id)) continue
       const quota = quotas === undefined ? policy.quota : quotaOf(policy, quotas)
-      const cost = policy.algorithm === 'concurrency' ? 1 : (given ?? policy.cost)
-      const never = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
-      if (never && kind !== 'force') {
+      const cost = policy.algorithm === 'concurrency' ? 1 : (givenCost ?? policy.cost)
+      const isNever = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
+      if (isNever && kind !== 'force') {
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
         if (kind === 'take') rule.counts.limited += 1
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
-        const need = typeof of === 'string' ? toNeed(rule, id) : needOf(rule, id)
-        if (policy.lease) leasing = true
-        const usual = need.quota === quota && need.cost === cost
-        needs.push(usual ? need : { ...need, quota, cost })
+        const need = typeof subject === 'string' ? toNeed(rule, id) : needOf(rule, id)
+        if (policy.lease) hasBlocks = true
+        const isUsual = need.quota === quota && need.cost === cost
+        needs.push(isUsual ? need : { ...need, quota, cost })
       }
     }
-    return { needs, refused, leasing }
+    return { needs, refused, hasBlocks }
   }
 
   return {
     plan,
     all: [...rules.values()],
-    /** The names of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
-    keysOf(names: readonly string[], of: Subject): string[] {
-      begin(names, of)
+    /** The keys of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
+    keysOf(names: readonly string[], subject: Subject): string[] {
+      begin(names, subject)
       return names.map((name) => {
         const { policy, subjectPrefix } = find(name)
-        if (typeof of === 'string') return subjectPrefix + subjectPart(of)
-        const id = identify(policy.by, of, ipv6Prefix)
+        if (typeof subject === 'string') return subjectPrefix + subjectPart(subject)
+        const id = identify(policy.by, subject, ipv6Prefix)
         if (id !== undefined) return subjectPrefix + keyPart(id)
         const message = `policy "${name}" needs ${policy.by.join(', ')}`
         throw new RateLimitError('unknown-policy', message)
@@ -126,13 +134,11 @@ export function createRules(
 
 export type Rules = ReturnType<typeof createRules>
 
-const NOTHING: Limit[] = []
-
-/** What a take with nothing of its own needs of the policy. */
+/** The need of a take with the policy's own quota and cost. */
 function needOf(rule: Rule, id: string): Need {
-  if (rule.last === id && rule.lastNeed) return rule.lastNeed
+  if (rule.lastId === id && rule.lastNeed) return rule.lastNeed
   const need = toNeed(rule, keyPart(id))
-  rule.last = id
+  rule.lastId = id
   rule.lastNeed = need
   return need
 }
@@ -151,12 +157,12 @@ function toRule(policy: Policy, keys: LimiterKeys): Rule {
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
     counts: { allowed: 0, limited: 0, unavailable: 0 },
     lastCall: 0,
-    last: undefined,
+    lastId: undefined,
     lastNeed: undefined,
   }
 }
 
-/** A refusal by itself, as nothing was counted for it. */
+/** The limit of a refusal that no store made. */
 export function refusal({ name, windowMs, algorithm, shadow }: Policy, quota: number, ms: number) {
   return {
     policy: name,
@@ -181,8 +187,8 @@ export function checkCost(cost: number, least = 0): void {
 function quotaOf(policy: Policy, quotas: Readonly<Record<string, number>>): number {
   const { name } = policy
   const quota = Object.hasOwn(quotas, name) ? (quotas[name] ?? policy.quota) : policy.quota
-  const fits = Number.isInteger(quota) && quota >= 0 && quota <= MAX_QUOTA
-  if (fits || quota === Number.POSITIVE_INFINITY) return quota
+  const isValid = Number.isInteger(quota) && quota >= 0 && quota <= MAX_QUOTA
+  if (isValid || quota === Number.POSITIVE_INFINITY) return quota
   const message = `a quota is an integer from 0 to ${MAX_QUOTA} or Infinity, not ${textOf(quota)}`
   throw new RateLimitError('bad-quota', message)
 }

@@ -1,20 +1,20 @@
 import type { Policy } from './policy.ts'
 
-/** One dimension of a check: what it costs of which count. */
+/** One policy's part of a check: a cost, and the count that it is charged to. */
 export interface Need {
-  /** The subject: the same for counts of all shapes. */
+  /** The subject, such as `tf:{rl}:api-user:ada`. Counts of all shapes have the same subject. */
   readonly key: string
-  /** The two parts of the count's name: one for all counts of the policy, and the identifier. */
+  /** The name of the count in two parts: the prefix of the policy's counts, and the identifier. */
   readonly prefix: string
   readonly id: string
   readonly policy: Policy
   readonly quota: number
   readonly cost: number
-  /** What the policy did on this instance since it last said so. */
+  /** The outcomes of the policy on this instance since its last report. */
   readonly counts: Counts
 }
 
-/** How often a policy said what; a shadow policy what it would have said. */
+/** The number of takes by outcome. A shadow policy counts the outcome that it would have had. */
 export interface Counts {
   allowed: number
   limited: number
@@ -22,84 +22,85 @@ export interface Counts {
 }
 
 /**
- * What is asked of a store, all of it or nothing.
- * - `take` charges every need if all fit, else none.
- * - `peek` charges nothing and says whether a take would be allowed.
- * - `force` charges without asking, also less than nothing.
+ * A question to a store. Either all needs are charged or none (R3).
+ * - `take` charges every need if all of them fit, else none.
+ * - `peek` charges nothing and returns whether a take would be allowed.
+ * - `force` charges without a test. Its cost may be negative.
  */
 export interface Check {
   readonly kind: 'take' | 'peek' | 'force'
   readonly needs: readonly Need[]
-  /** The holder's id where a need is of `concurrency`, else ''. */
-  readonly lease: string
-  /** So many takes of one need, of which as many as fit are admitted; of all else 1. */
+  /** The id of the holder of a concurrency slot; '' when no policy is a `concurrency` policy. */
+  readonly holder: string
+  /** The number of takes of one need, of which as many as fit are admitted. Otherwise 1. */
   readonly times: number
 }
 
-/** How a count stands after a check. */
+/** The state of a count after a check. */
 export interface Limit {
   readonly policy: string
   readonly quota: number
   readonly windowMs: number
   readonly algorithm: Policy['algorithm']
-  /** Refuses nobody. */
+  /** True if the policy only counts and never refuses. */
   readonly shadow: boolean
   /** Whole units that are left. */
   readonly remaining: number
-  /** Until more is left, and until all of the quota is, if nothing else is taken; 0 when all is. */
+  /** The ms until more is left, if nothing else is taken; 0 when the whole quota is left. */
   readonly refillMs: number
+  /** The ms until the whole quota is left, if nothing else is taken. */
   readonly resetMs: number
-  /** Until this cost may fit; 0 when it did, Infinity when it never will. */
+  /** The ms until this cost may fit; 0 if it fits, Infinity if it never will. */
   readonly retryMs: number
 }
 
-/** A store's answer to a check. */
+/** The reply of a store to a check. */
 export interface Verdict {
-  /** How many of the takes; of a peek whether one would be. */
+  /** The number of takes that were admitted. For a peek: 1 if a take would be allowed. */
   readonly admitted: number
   readonly limits: Limit[]
 }
 
-/** A check on its way, and who is told how it ended, once. */
-export interface Asked {
+/** A check and the receivers of its outcome. Exactly one of them is called, once. */
+export interface PendingCheck {
   readonly check: Check
-  /** By this process's monotonic clock it had not been sent before `sentAtMs`. */
-  readonly answered: (verdict: Verdict, sentAtMs: number) => void
-  /** The store did not answer: the outcome is unknown. */
-  readonly unanswered: (error: unknown) => void
+  /** `sentAtMs` is a time before the check was sent, on the monotonic clock of this process. */
+  readonly onVerdict: (verdict: Verdict, sentAtMs: number) => void
+  /** The store did not reply: the outcome is unknown. */
+  readonly onError: (error: unknown) => void
 }
 
-/** Where limits are counted. `keys` are subjects: their counts of all shapes are meant. */
+/** Counts limits. `keys` are subjects: a call applies to their counts of all shapes (R12). */
 export interface Store {
-  ask(asked: Asked): void
-  /** Gives back what a need has as its cost, on counts of all shapes but that of its policy. */
+  check(pending: PendingCheck): void
+  /** Gives the costs of the needs back on the counts of all other shapes. */
   rewardOthers(needs: readonly Need[]): Promise<void>
-  /** Forgets counts and blocks. */
+  /** Deletes counts and blocks. */
   reset(keys: readonly string[]): Promise<void>
-  /** Refuses everything on the keys for so long; 0 ends it. */
+  /** Refuses all takes of the keys for `ms`; 0 ends a block. */
   block(keys: readonly string[], ms: number): Promise<void>
-  /** Gives a lease back. */
-  release(keys: readonly string[], lease: string): Promise<void>
-  /** Prolongs a lease by its policy's window, unless it has ended. */
-  renew(keys: readonly string[], lease: string, windowMs: number): Promise<void>
-  /** Adds to the cluster's counts of what happened. */
-  note(activity: Activity): Promise<void>
-  /** What happened in the cluster in the last minutes. */
+  /** Frees concurrency slots. */
+  release(keys: readonly string[], holder: string): Promise<void>
+  /** Prolongs the lease of concurrency slots by the policy's window, unless it has ended. */
+  renew(keys: readonly string[], holder: string, windowMs: number): Promise<void>
+  /** Adds to the activity of the cluster. */
+  addActivity(activity: ActivityTotals): Promise<void>
+  /** The activity of the cluster in the last minutes. */
   report(minutes: number, top: number): Promise<Report>
 }
 
-/** What an instance did since it last said so. */
-interface Activity {
-  /** `<policy>|<allowed, limited or unavailable>` -> how many. */
+/** The activity of one instance since its last report. */
+interface ActivityTotals {
+  /** `<policy>|<allowed, limited or unavailable>` -> the number of takes. */
   readonly totals: ReadonlyMap<string, number>
-  /** A subject -> how often it was refused. */
+  /** A subject -> the number of its refusals. */
   readonly limited: ReadonlyMap<string, number>
 }
 
-/** What the whole cluster did. */
+/** The activity of the whole cluster. */
 export interface Report {
   readonly policies: ({ policy: string } & Counts)[]
-  /** Who was refused most, most first. */
+  /** The identifiers with the most refusals, in descending order. */
   readonly limited: { policy: string; id: string; count: number }[]
   readonly blocked: { policy: string; id: string; endsInMs: number }[]
 }

@@ -2,79 +2,94 @@ import type { Dimensions } from './dimensions.ts'
 import type { ParsedPolicies, Policy } from './policy.ts'
 import type { Limit, Report } from './store.ts'
 
-/** What a request is told. */
+/** The result of `take` and `peek`. */
 export interface Decision {
   /**
-   * `limited`: a policy's quota is used up, or the key is blocked: 429. `unavailable`: nobody can
-   * say, because Redis does not answer, and a policy does not let it pass: 503, never 429.
+   * - `limited`: a quota is used up, or the key is blocked: 429.
+   * - `unavailable`: Redis is unavailable and a policy does not allow the request without it: 503,
+   *   never 429 (R6).
    */
   readonly outcome: 'allowed' | 'limited' | 'unavailable'
-  /** The policies that apply, as they stand; after a refusal from memory only those that refused. */
+  /** The policies that apply. A refusal from memory lists only the policies that refuse. */
   readonly limits: readonly Limit[]
-  /** The policies that refused. */
+  /** The policies that refuse. */
   readonly violated: readonly string[]
   /** The shadow policies that would have refused. */
   readonly shadowed: readonly string[]
-  /** Until the same may pass; 0 when it did, Infinity when it never will. */
+  /** The ms until the same take may be allowed; 0 if it was, Infinity if it never will be. */
   readonly retryAfterMs: number
-  /** Made without Redis: not exact across instances. */
+  /** True if the decision was made without Redis. Then it is not exact across instances. */
   readonly degraded: boolean
-  /** Where it was decided; `policy`: by the policies alone, nothing had to be counted. */
+  /** Where the decision was made. `policy`: by the policies alone, nothing had to be counted. */
   readonly source: 'redis' | 'memory' | 'deny-cache' | 'lease' | 'local' | 'policy'
-  /** Gives back what `concurrency` policies hold; for all others it does nothing. Never rejects. */
+  /** Frees the slots of `concurrency` policies; for others it does nothing. Never rejects. */
   readonly release: () => Promise<void>
 }
 
 export interface TakeOptions {
-  /** Units to take, instead of the policies' own: an integer of 0 or more. */
+  /** Units to take in place of the costs of the policies: an integer of 0 or more. */
   cost?: number | undefined
-  /** Quotas of this principal instead of the policies' own, by policy. */
+  /** Quotas of this caller in place of those of the policies, by policy name. */
   quotas?: Readonly<Record<string, number>> | undefined
 }
 
-/** Counts since the limiter was made. */
+/** Totals since the limiter was created. */
 export interface LimiterStats {
   allowed: number
   limited: number
   unavailable: number
-  /** Of the limited: those that cost no round trip. */
+  /** Limited takes that cost no round trip. */
   fromDenyCache: number
-  /** Of the allowed: those that cost no round trip, because their units had been leased. */
+  /** Allowed takes that cost no round trip, because their units were in a quota block. */
   fromLease: number
   degraded: number
   denyCacheKeys: number
-  /** Whether Redis is used at this moment. */
+  /** Whether Redis is in use now. */
   exact: boolean
 }
 
-/** Of whom: the dimensions of a request, or an identifier as `report` names it. */
+/** The dimensions of a request, or an identifier from a report. */
 export type Subject = Dimensions | string
 
+/** A bus that delivers an event to every instance, such as the one of `@repo/cache-broadcast`. */
+export interface LimiterBus {
+  /** Sends an event to all instances. With `wait: 'everywhere'`, resolves when all have applied it. */
+  emit(event: string, data: unknown, options?: { wait: 'everywhere' }): Promise<unknown>
+  /** Calls `handler` for each event, and `onResync` when events may have been missed. */
+  on(
+    event: string,
+    handler: (data: unknown) => void,
+    subscription?: { onResync: () => void },
+  ): () => void
+  /** `leaseMsLeft` is 0 when this instance may have missed events. */
+  health(): { leaseMsLeft: number }
+}
+
 /**
- * Limits that all instances share. `take` and `peek` always answer with a decision; they reject with
- * RateLimitError only for what the caller got wrong: `unknown-policy`, `bad-cost`, `bad-quota`,
- * `closed`. The others reject with `unavailable` when Redis does not answer.
+ * Limits that all instances share. `take` and `peek` resolve to a decision. They reject with
+ * RateLimitError only for a mistake of the caller: `unknown-policy`, `bad-cost`, `bad-quota`,
+ * `bad-argument`, `closed`. The other methods reject with `unavailable` when Redis is unavailable.
  */
 export interface RateLimiter {
-  /** Counts a request under all policies, or under none when one of them refuses. */
-  take(policies: readonly string[], of: Subject, options?: TakeOptions): Promise<Decision>
-  /** What `take` would say, without counting. */
-  peek(policies: readonly string[], of: Subject, options?: TakeOptions): Promise<Decision>
-  /** Takes units without asking, also beyond the quota: for failed sign-ins and costs known later. */
-  penalize(policies: readonly string[], of: Subject, cost: number): Promise<Decision>
-  /** Gives units back; a count never falls below 0. */
-  reward(policies: readonly string[], of: Subject, cost: number): Promise<Decision>
-  /** Forgets counts and blocks. When it resolves, no instance refuses because of them. */
-  reset(policies: readonly string[], of: Subject): Promise<void>
-  /** Refuses everything for so long, on every instance, also while Redis is away. */
-  block(policies: readonly string[], of: Subject, forMs: number): Promise<void>
-  unblock(policies: readonly string[], of: Subject): Promise<void>
-  /** What the cluster did in the last minutes (at most 60), and who is blocked. */
+  /** Counts a request under all policies, or under none if one of them refuses. */
+  take(policies: readonly string[], subject: Subject, options?: TakeOptions): Promise<Decision>
+  /** Returns what `take` would return, and counts nothing. */
+  peek(policies: readonly string[], subject: Subject, options?: TakeOptions): Promise<Decision>
+  /** Takes units without a test, also beyond the quota: for failed sign-ins and late costs. */
+  penalize(policies: readonly string[], subject: Subject, cost: number): Promise<Decision>
+  /** Gives units back. A count never falls below 0. */
+  reward(policies: readonly string[], subject: Subject, cost: number): Promise<Decision>
+  /** Deletes counts and blocks. When it resolves, no instance refuses because of them (R7). */
+  reset(policies: readonly string[], subject: Subject): Promise<void>
+  /** Refuses all takes for `forMs` on every instance, also while Redis is unavailable. */
+  block(policies: readonly string[], subject: Subject, forMs: number): Promise<void>
+  unblock(policies: readonly string[], subject: Subject): Promise<void>
+  /** The activity of the cluster in the last minutes (at most 60), and the blocked identifiers. */
   report(options?: { minutes?: number; top?: number }): Promise<Report>
-  /** Replaces the policies from now on; with a fault in any of them the old ones stay in force. */
+  /** Replaces the policies from the next take on. A fault in one of them changes nothing (R9). */
   setPolicies(source: unknown): ParsedPolicies
   policies(): readonly Policy[]
   stats(): LimiterStats
-  /** Ends timers and subscriptions, and gives leases back; the connection and the bus stay. */
+  /** Ends timers and subscriptions, and frees slots. The connection and the bus stay open. */
   close(): Promise<void>
 }

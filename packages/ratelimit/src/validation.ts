@@ -1,6 +1,6 @@
 import { RateLimitError, type RateLimitErrorCode } from './errors.ts'
 
-/** The policies of one request at most: they fit into one batch. */
+/** The number of policies of one request, at most: they fit into one batch. */
 export const MAX_POLICIES = 100
 
 type InputCode = Extract<RateLimitErrorCode, 'bad-option' | 'bad-argument'>
@@ -13,7 +13,7 @@ interface Expected {
   isValid: (value: unknown) => boolean
 }
 
-/** A value in an error message: short, and without calling anything of it. */
+/** A short text for a value in an error message. It calls no method of the value. */
 export function textOf(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -28,7 +28,7 @@ export function textOf(value: unknown): string {
   }
 }
 
-/** @throws RateLimitError with the code, that names the option or argument */
+/** @throws RateLimitError with this code; the message names the option or argument */
 export function requireValid(code: InputCode, value: unknown, expected: Expected): void {
   const { name, must, isValid } = expected
   let cause: unknown
@@ -40,7 +40,7 @@ export function requireValid(code: InputCode, value: unknown, expected: Expected
   throw new RateLimitError(code, `${name} must be ${must}, not ${textOf(value)}`, { cause })
 }
 
-/** @throws RateLimitError `bad-option`, that names the first option which is not valid */
+/** @throws RateLimitError `bad-option`; the message names the first option that is not valid */
 export function requireOptions(
   options: unknown,
   { required, optional }: { required: readonly Expected[]; optional: readonly Expected[] },
@@ -48,8 +48,8 @@ export function requireOptions(
   requireValid('bad-option', options, { name: 'options', must: 'an object', isValid: isObject })
   for (const expected of [...required, ...optional]) {
     const value = readOption(options, expected.name)
-    const isLeftOut = value === undefined && optional.includes(expected)
-    if (!isLeftOut) requireValid('bad-option', value, expected)
+    const isOptional = value === undefined && optional.includes(expected)
+    if (!isOptional) requireValid('bad-option', value, expected)
   }
 }
 
@@ -77,7 +77,7 @@ export function aString(name: string): Expected {
   return { name, must: 'a string', isValid: (value) => typeof value === 'string' }
 }
 
-/** A time that a timer of Node can wait. */
+/** A time in the range of a timer of Node, in ms. */
 export function aTime(name: string): Expected {
   return anInteger(name, 0, 2 ** 31 - 1)
 }
@@ -94,7 +94,7 @@ function isClock(value: unknown): boolean {
   return typeof value === 'function' && isFiniteNumber(value())
 }
 
-/** Whether a callback returned a number. A promise that rejects must not end the process. */
+/** Whether a callback returned a number. A rejected promise must not end the process. */
 export function isFiniteNumber(value: unknown): value is number {
   if (value instanceof Promise) value.catch(() => 'the callback is not valid')
   return Number.isFinite(value)
@@ -116,12 +116,13 @@ export const policyNames: Expected = {
     new Set(value).size === value.length,
 }
 
-/** An object of another module, known by its methods. */
+/** An object with these methods. */
 export function anObjectWith(name: string, methods: readonly string[]): Expected {
   return {
     name,
     must: `an object with ${methods.join(', ')}`,
-    isValid: (value) => isObject(value) && methods.every((it) => typeof value[it] === 'function'),
+    isValid: (value) =>
+      isObject(value) && methods.every((method) => typeof value[method] === 'function'),
   }
 }
 
@@ -134,13 +135,13 @@ export function readArgument<T>(name: string, read: () => T): T {
   }
 }
 
-/** The error of an argument that cannot be read; a coded error stays as it is. */
-function toArgumentError(name: string, error: unknown): RateLimitError {
+/** The error for an argument that cannot be read. A coded error stays as it is. */
+export function toArgumentError(name: string, error: unknown): RateLimitError {
   if (error instanceof RateLimitError) return error
   return new RateLimitError('bad-argument', `${name} cannot be read`, { cause: error })
 }
 
-/** About a year. */
+/** About one year. */
 const MAX_BLOCK_MS = 31_622_400_000
 
 /** @throws RateLimitError `bad-duration` */

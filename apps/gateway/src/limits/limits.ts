@@ -6,6 +6,7 @@ import {
   type Policy,
   type RateLimiter,
 } from '@repo/ratelimit'
+import { problemInstance } from '@repo/service'
 import { z } from 'zod'
 import { under } from '../path.ts'
 
@@ -85,7 +86,7 @@ export function enforce(limiter: RateLimiter, { policies, routes }: Limits): Lim
   limiter.setPolicies(policies)
   const guarded = routes.map((each) => ({
     ...each,
-    guard: createGuard({ limiter, policies: each.policies }),
+    guard: createGuard({ limiter, policies: each.policies, problemInstance }),
   }))
   return (method, path, dimensions) =>
     guarded

@@ -9,21 +9,21 @@ import { createTokenBucketCounter, tokenBucketLua } from './token-bucket.ts'
 const COUNTING = [slidingLua, tokenBucketLua, fixedLua]
 const ALL = [...COUNTING, concurrencyLua]
 
-/** Lua that runs the text that is made of the algorithm `kind`. */
+/** Lua that runs the part of the algorithm `kind`. */
 export function byKind(
   part: (algorithm: AlgorithmLua) => string,
   algorithms: readonly AlgorithmLua[] = ALL,
 ): string {
-  const cases = algorithms.map((it) => `if kind == ${it.kind} then ${part(it)}`)
+  const cases = algorithms.map((each) => `if kind == ${each.kind} then ${part(each)}`)
   return `${cases.join(' else')} end`
 }
 
-/** As `byKind`, without `concurrency`. */
+/** As `byKind`, but without `concurrency`. */
 export function byCountingKind(part: (algorithm: AlgorithmLua) => string): string {
   return byKind(part, COUNTING)
 }
 
-/** A new count of the policy, in memory. */
+/** Creates a count of the policy in memory. */
 export function createCounter(policy: Policy): Counter {
   const { algorithm, windowMs } = policy
   if (algorithm === 'sliding') return createSlidingCounter(countedMs(policy))

@@ -1,9 +1,10 @@
 import type { AlgorithmLua, Counter } from './algorithm.ts'
 
 /**
- * At most so many at a time: each holder has a lease that it renews while it lives.
+ * At most the quota at a time. Each holder has a slot with a lease, which it renews. The slot of a
+ * holder that died is free again within the window (R10).
  *
- * State: a zset of lease -> when it ends (ms).
+ * State: a zset of holder -> the end of its lease (ms).
  */
 export const concurrencyLua: AlgorithmLua = {
   kind: 4,
@@ -13,9 +14,9 @@ export const concurrencyLua: AlgorithmLua = {
     used[k] = call('ZCARD', KEYS[k + 1])
   `,
   charge: /* lua */ `
-    if lease ~= '' then
-      call('ZADD', KEYS[k + 1], now + window, lease)
-      -- A holder under a policy with a longer window keeps its place.
+    if holder ~= '' then
+      call('ZADD', KEYS[k + 1], now + window, holder)
+      -- A holder under a policy with a longer window keeps its slot.
       if used[k] > 0 then call('PEXPIRE', KEYS[k + 1], window + 1000, 'GT')
       else call('PEXPIRE', KEYS[k + 1], window + 1000) end
       used[k] = used[k] + 1
@@ -25,19 +26,19 @@ export const concurrencyLua: AlgorithmLua = {
     wait = min(window, 1000)
   `,
   settle: '',
-  // A lease may be given back at any time, and none is longer than this unless it is renewed.
+  // A slot may be released at any time, and its lease is no longer than this unless it is renewed.
   finish: /* lua */ `
     reset = used[k] > 0 and window or 0
     refill = min(reset, 1000)
   `,
 }
 
-/** Holders of a concurrency limit; `release` and `renew` are for the store. */
+/** The holders of a concurrency limit. */
 export interface Holders extends Counter {
-  /** How long the next holder has its place. */
+  /** The lease of the next holder. */
   windowMs: number
-  release(lease: string): void
-  renew(lease: string, untilMs: number): void
+  release(holder: string): void
+  renew(holder: string, untilMs: number): void
 }
 
 export function createHoldersCounter(): Holders {
@@ -45,11 +46,11 @@ export function createHoldersCounter(): Holders {
   return {
     windowMs: 0,
     used(nowMs) {
-      for (const [lease, untilMs] of holders) if (untilMs <= nowMs) holders.delete(lease)
+      for (const [holder, untilMs] of holders) if (untilMs <= nowMs) holders.delete(holder)
       return holders.size
     },
-    charge(nowMs, _amount, lease) {
-      if (lease !== '') holders.set(lease, nowMs + this.windowMs)
+    charge(nowMs, _amount, holder) {
+      if (holder !== '') holders.set(holder, nowMs + this.windowMs)
     },
     times() {
       return { refillMs: Math.min(this.windowMs, 1_000), resetMs: this.windowMs }
@@ -58,9 +59,9 @@ export function createHoldersCounter(): Holders {
       return Math.min(this.windowMs, 1_000)
     },
     endsAtMs: () => Math.max(0, ...holders.values()),
-    release: (lease) => void holders.delete(lease),
-    renew(lease, untilMs) {
-      if (holders.has(lease)) holders.set(lease, untilMs)
+    release: (holder) => void holders.delete(holder),
+    renew(holder, untilMs) {
+      if (holders.has(holder)) holders.set(holder, untilMs)
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { AlgorithmLua, Counter } from './algorithm.ts'
 
 /**
- * Fixed windows of the clock. At a boundary twice the quota is admitted in one rolling window.
+ * Fixed windows of the clock. Around a boundary, one rolling window admits twice the quota.
  *
  * State: u16 shape · u32 number of the window (mod 2^32) · u32 count.
  */
@@ -15,7 +15,7 @@ export const fixedLua: AlgorithmLua = {
       local stored, number, total = unpackBytes('<I2I4I4', value)
       local steps = stored == shape and (mark[k] - number) % 4294967296 or 1
       if steps == 0 or steps >= 2147483648 then
-        -- If the server's clock went back, the newest window that is known stays the current one.
+        -- If the clock of the server went back, the newest stored window stays the current one.
         if steps > 0 then mark[k] = mark[k] + 4294967296 - steps end
         count, whole[k] = total, false
       end

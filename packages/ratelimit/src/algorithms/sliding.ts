@@ -1,25 +1,25 @@
 import { MAX_QUOTA } from '../policy.ts'
 import type { AlgorithmLua, Counter } from './algorithm.ts'
 
-/** Takes what was charged since the state was read into its current sub-window. */
-const TAKE_IN = /* lua */ `
-  local newest, more = entry[k], used[k] - was[k]
-  if more > 0 then
-    newest = newest + more * 256
+/** Adds the units that were charged since the state was read to its current sub-window. */
+const ADD_CHARGED = /* lua */ `
+  local newest, charged = entry[k], used[k] - was[k]
+  if charged > 0 then
+    newest = newest + charged * 256
     local last = newest % 256
     if last < hit and not mark[k] then newest = newest - last + hit end
   end
 `
 
 /**
- * Strict sliding window: a ring of sub-windows, each a sixteenth of the window. Counted are the
- * current one and 16 older: as many as a window of any position touches, so that no rolling window
- * holds more than the quota. Each keeps when it was last hit, in 255ths and rounded up, so that it
- * is given back that long after its last hit and not up to a sixteenth of a window later.
+ * Strict sliding window: a ring of sub-windows, each a sixteenth of the window. The current one and 16
+ * older ones are counted, which are all that a window of any position touches. So no rolling window
+ * admits more than the quota (R1). Each sub-window stores the time of its last hit, in 255ths and
+ * rounded up. Its units leave one window after the last hit, and not up to a sixteenth later.
  *
- * State: u16 shape · u24 number of the current sub-window · u24 total · u32 entries, newest first, of
- * count * 256 + last hit. Entries before the first hit are not stored. The second to fourth byte of
- * an entry are 0 when it has no count.
+ * State: u16 shape · u24 number of the current sub-window · u24 total · u32 entries, newest first, each
+ * count * 256 + last hit. Entries before the first hit are not stored. In an entry without a count the
+ * second to fourth byte are 0.
  */
 export const slidingLua: AlgorithmLua = {
   kind: 1,
@@ -45,7 +45,7 @@ export const slidingLua: AlgorithmLua = {
       local steps = stored == shape and (current - number) % 16777216 or 17
       whole[k] = 0
       if steps >= 8388608 then
-        -- If the server's clock went back, the newest sub-window that is known stays the current one.
+        -- If the clock of the server went back, the newest stored sub-window stays the current one.
         mark[k] = bucket + 16777216 - steps
         total, newest, older, whole[k] = sum, entry1, value, nil
       elseif steps <= 16 then
@@ -56,16 +56,16 @@ export const slidingLua: AlgorithmLua = {
           local gone = unpackBytes('<I4', value, p)
           sum = sum - (gone - gone % 256) / 256
         end
-        -- Only the newest entry may have no count, and stands last when it is alone.
+        -- Only the newest entry may have no count. It is the last one when it is alone.
         if entry1 < 256 and size == 12 then older = trim(older) end
         total = sum
-        -- A state of the same size is written in place. A life lasts for 21 sub-windows and is renewed in
-        -- each fourth one, so that it never ends before the newest unit has left, which takes 17.
+        -- A state of the same size is written in place. Its lifetime is 21 sub-windows and is renewed in
+        -- each fourth one. So it never ends before the newest unit has left, which takes 17.
         whole[k] = bucket % 4 >= steps and size or -size
       end
     end
     if #older == 76 then
-      -- The oldest is only partly in the window.
+      -- The oldest sub-window is only partly in the window.
       local oldest = unpackBytes('<I4', older, 73)
       local count = (oldest - oldest % 256) / 256
       if count == 0 or ((mark[k] or bucket) - 16 + oldest % 256 / 255) * part + window <= now then
@@ -80,12 +80,12 @@ export const slidingLua: AlgorithmLua = {
     if amount > 0 then
       used[k] = min(used[k] + amount, ${MAX_QUOTA})
     else
-      -- The newest are taken back first.
-      ${TAKE_IN}
+      -- The newest units are given back first.
+      ${ADD_CHARGED}
       local back = min(-amount, used[k])
       used[k] = used[k] - back
-      local some = min(back, floor(newest / 256))
-      back = back - some
+      local fromNewest = min(back, floor(newest / 256))
+      back = back - fromNewest
       local left = { sub(ring[k], 1, 12) }
       for p = 13, #ring[k], 4 do
         local older = unpackBytes('<I4', ring[k], p)
@@ -93,12 +93,12 @@ export const slidingLua: AlgorithmLua = {
         back = back - taken
         left[#left + 1] = packBytes('<I4', older - taken * 256)
       end
-      entry[k], was[k], ring[k] = newest - some * 256, used[k], trim(table.concat(left))
+      entry[k], was[k], ring[k] = newest - fromNewest * 256, used[k], trim(table.concat(left))
       whole[k], changed[k] = 0, true
     end
   `,
   retry: /* lua */ `
-    ${TAKE_IN}
+    ${ADD_CHARGED}
     local part, older, over = window / 16, ring[k], used[k] + cost - quota
     for i = max(0, (#older - 12) / 4), 0, -1 do
       local entry = i == 0 and newest or unpackBytes('<I4', older, i * 4 + 9)
@@ -114,9 +114,9 @@ export const slidingLua: AlgorithmLua = {
   `,
   finish: /* lua */ `
     local total, newest, older, number = used[k], entry[k], ring[k], mark[k] or bucket
-    local more, last = total - was[k], newest % 256
-    if more > 0 then
-      newest = newest + more * 256
+    local charged, last = total - was[k], newest % 256
+    if charged > 0 then
+      newest = newest + charged * 256
       if last < hit and number == bucket then last, newest = hit, newest - last + hit end
     end
     if total > 0 then
@@ -136,7 +136,7 @@ export const slidingLua: AlgorithmLua = {
         refill = (number - (size - 12) / 4 + oldest % 256 / 255) * part + window - now
       end
     end
-    if more > 0 or changed[k] then
+    if charged > 0 or changed[k] then
       if whole[k] then
         local head = packBytes('<I2I3I3I4', shape, number % 16777216, total, newest)
         local size = #older < 12 and 12 or #older
@@ -160,7 +160,7 @@ const PARTS = 16
 /** The same strict sliding window, in memory. */
 export function createSlidingCounter(windowMs: number): Counter {
   const partMs = windowMs / PARTS
-  /** Newest first, at most 17; when each was last hit in 255ths of it, rounded up. */
+  /** Newest first, at most 17. `last` is the time of the last hit in 255ths, rounded up. */
   let entries: { count: number; last: number }[] = []
   let bucket = 0
 
@@ -183,7 +183,7 @@ export function createSlidingCounter(windowMs: number): Counter {
       entries = [...empty, ...entries].slice(0, PARTS + 1)
       bucket = current
     }
-    // The oldest is only partly in the window.
+    // The oldest sub-window is only partly in the window.
     if (entries.length > PARTS && leavesAtMs(PARTS) <= nowMs) entries.pop()
     trim()
   }
@@ -206,9 +206,9 @@ export function createSlidingCounter(windowMs: number): Counter {
       }
       let back = -amount
       for (const entry of entries) {
-        const n = Math.min(back, entry.count)
-        entry.count -= n
-        back -= n
+        const units = Math.min(back, entry.count)
+        entry.count -= units
+        back -= units
       }
       trim()
     },

@@ -1,11 +1,11 @@
 import type { AlgorithmLua, Counter } from './algorithm.ts'
 
 /**
- * The generic cell rate algorithm (ITU-T I.371), kept as the level of its leaky bucket: units that
- * have not leaked yet, which is exact for whole units where a time of arrival would be rounded.
+ * The generic cell rate algorithm (ITU-T I.371), stored as the level of its leaky bucket: the units
+ * that have not leaked yet. A level is exact for whole units; a time of arrival would be rounded.
  *
- * State: u16 shape · f64 level · f64 when that was (ms). Its life is renewed once per window of the
- * clock.
+ * State: u16 shape · f64 level · f64 the time of the level (ms). Its lifetime is renewed once per window
+ * of the clock.
  */
 export const tokenBucketLua: AlgorithmLua = {
   kind: 2,
@@ -16,7 +16,7 @@ export const tokenBucketLua: AlgorithmLua = {
     if value and #value == 18 then
       local stored, before, at = unpackBytes('<I2dd', value)
       if stored == shape then
-        if at > now then mark[k] = at end -- the server's clock went back
+        if at > now then mark[k] = at end -- the clock of the server went back
         level = max(0, before - (mark[k] - at) * quota / window)
         whole[k] = floor(at / window) ~= floor(mark[k] / window)
       end

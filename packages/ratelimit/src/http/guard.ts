@@ -1,46 +1,58 @@
 import type { Dimensions } from '../dimensions.ts'
 import type { Decision, RateLimiter, TakeOptions } from '../types.ts'
-import { anObjectWith, policyNames, requireOptions } from '../validation.ts'
+import { aFunction, anObjectWith, policyNames, requireOptions } from '../validation.ts'
 import { rateLimitHeaders } from './headers.ts'
 import { problemBody, problemOf } from './problem.ts'
 
-/** What to do with a request. */
+/** The result of a guard. */
 export interface Guarded {
   readonly decision: Decision
-  /** For the response, whatever it is. */
+  /** Headers of the response, for every outcome. */
   readonly headers: [name: string, value: string][]
-  /** The whole answer of a request that may not go on; else undefined. */
+  /** The whole response to a refused request; undefined for an allowed one. */
   readonly refusal:
     | { status: number; headers: [name: string, value: string][]; body: string }
     | undefined
 }
 
-const EXPECTED = { required: [anObjectWith('limiter', ['take']), policyNames], optional: [] }
+/** The options of `createGuard`. */
+export interface GuardOptions {
+  limiter: RateLimiter
+  /** Names of policies. A policy applies if the request has an identifier for it. */
+  policies: readonly string[]
+  /** A URI of the current request: the `instance` of problem documents (RFC 9457 3.1.5). */
+  problemInstance?: () => string | undefined
+}
+
+const EXPECTED = {
+  required: [anObjectWith('limiter', ['take']), policyNames],
+  optional: [aFunction('problemInstance')],
+}
 
 /**
- * Limits requests of a server of any kind: takes a request's dimensions, and says which headers its
- * response has and, if it may not go on, what it is answered. A 429 is never cached (RFC 6585 4).
+ * Limits the requests of any kind of server. The returned function receives the dimensions of a request
+ * and returns the headers of its response and, if it is refused, the whole response. A 429 is never
+ * cached (RFC 6585 4).
  * @throws RateLimitError `bad-option`
  */
-export function createGuard(given: {
-  limiter: RateLimiter
-  policies: readonly string[]
-}): (dimensions: Dimensions, options?: TakeOptions) => Promise<Guarded> {
-  requireOptions(given, EXPECTED)
-  const { limiter, policies } = given
-  return async function guard(dimensions, options) {
-    const decision = await limiter.take(policies, dimensions, options)
+export function createGuard(
+  options: GuardOptions,
+): (dimensions: Dimensions, takeOptions?: TakeOptions) => Promise<Guarded> {
+  requireOptions(options, EXPECTED)
+  const { limiter, policies, problemInstance } = options
+  return async function guard(dimensions, takeOptions) {
+    const decision = await limiter.take(policies, dimensions, takeOptions)
     const headers = rateLimitHeaders(decision)
     const problem = problemOf(decision)
     if (!problem) return { decision, headers, refusal: undefined }
-    const own: [string, string][] = [
+    const problemHeaders: [string, string][] = [
       ['Content-Type', 'application/problem+json'],
       ['Cache-Control', 'no-store'],
     ]
     const refusal = {
       status: problem.status,
-      headers: [...own, ...headers],
-      body: problemBody(problem),
+      headers: [...problemHeaders, ...headers],
+      body: problemBody(problem, problemInstance?.()),
     }
     return { decision, headers, refusal }
   }

@@ -6,9 +6,9 @@ import { readArgument } from '../validation.ts'
 const MAX_INTEGER = 999_999_999_999_999
 
 /**
- * `RateLimit-Policy`, `RateLimit` and, for what was refused, `Retry-After`, as
- * draft-ietf-httpapi-ratelimit-headers-11 has them. `RateLimit` tells the tightest limit, or all that
- * refused. Nothing is told of shadow policies, nor of a quota of 0.
+ * `RateLimit-Policy`, `RateLimit` and, for a refusal, `Retry-After`, by
+ * draft-ietf-httpapi-ratelimit-headers-11. `RateLimit` contains the tightest limit, or all that refuse.
+ * Shadow policies and quotas of 0 are left out.
  * @throws RateLimitError `bad-argument`
  */
 export function rateLimitHeaders(decision: Decision): [name: string, value: string][] {
@@ -18,11 +18,11 @@ export function rateLimitHeaders(decision: Decision): [name: string, value: stri
 function headersOf(decision: Decision): [name: string, value: string][] {
   const { limits, violated, outcome, retryAfterMs } = decision
   const headers: [string, string][] = []
-  const told = limits.filter(({ shadow, quota }) => !shadow && quota > 0 && quota <= MAX_INTEGER)
-  if (told.length > 0) {
-    headers.push(['RateLimit-Policy', told.map(policyItem).join(', ')])
-    const refused = told.filter(({ policy }) => violated.includes(policy))
-    const current = refused.length > 0 ? refused : [tightest(told)]
+  const shown = limits.filter(({ shadow, quota }) => !shadow && quota > 0 && quota <= MAX_INTEGER)
+  if (shown.length > 0) {
+    headers.push(['RateLimit-Policy', shown.map(policyItem).join(', ')])
+    const refused = shown.filter(({ policy }) => violated.includes(policy))
+    const current = refused.length > 0 ? refused : [tightest(shown)]
     headers.push(['RateLimit', current.map(limitItem).join(', ')])
   }
   if (outcome !== 'allowed' && Number.isFinite(retryAfterMs)) {
@@ -31,20 +31,20 @@ function headersOf(decision: Decision): [name: string, value: string][] {
   return headers
 }
 
-/** Whole seconds, never sooner than it is true. */
+/** Whole seconds, rounded up: a client that waits for them is not too early. */
 export function toSeconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1_000))
 }
 
 function policyItem({ policy, quota, windowMs, algorithm }: Limit): string {
   if (algorithm === 'concurrency') return `"${policy}";q=${quota};qu="concurrent-requests"`
-  // The draft's window is whole seconds; a shorter one is not told.
+  // The window of the draft is in whole seconds. Another one is left out.
   const window = windowMs % 1_000 === 0 ? `;w=${windowMs / 1_000}` : ''
   return `"${policy}";q=${quota}${window}`
 }
 
 function limitItem({ policy, remaining, refillMs, windowMs, retryMs }: Limit): string {
-  // Until more quota comes; Retry-After must not be sooner than this.
+  // The time until more quota is available. Retry-After must not be earlier.
   const ms = retryMs > 0 ? retryMs : Math.min(refillMs, windowMs)
   const until = ms > 0 && Number.isFinite(ms) ? `;t=${toSeconds(ms)}` : ''
   return `"${policy}";r=${remaining}${until}`

@@ -1,33 +1,33 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { Dimensions } from '../dimensions.ts'
-import type { RateLimiter, TakeOptions } from '../types.ts'
+import type { TakeOptions } from '../types.ts'
 import { aFunction, requireOptions } from '../validation.ts'
-import { createGuard } from './guard.ts'
+import { createGuard, type GuardOptions } from './guard.ts'
+
+/** The options of the middleware. */
+interface RateLimitOptions extends GuardOptions {
+  /** The identifiers of a request. */
+  dimensions: (c: Context) => Dimensions | Promise<Dimensions>
+  /** The cost of a request, or quotas of its caller. */
+  options?: (c: Context) => TakeOptions | undefined
+}
 
 const EXPECTED = { required: [aFunction('dimensions')], optional: [aFunction('options')] }
 
 /**
- * Limits what comes after it: 429 or 503 as a problem document for what is refused, `RateLimit`
- * headers on everything else. What `concurrency` policies hold is given back when the handlers are
- * done.
+ * Limits the handlers after it. A refused request receives a problem document with status 429 or 503,
+ * every other response the `RateLimit` headers. The slots of `concurrency` policies are released when
+ * the handlers are done.
  * @throws RateLimitError `bad-option`
  */
-export function rateLimit(given: {
-  limiter: RateLimiter
-  /** By name; each of which the request has an identifier applies. */
-  policies: readonly string[]
-  /** Who the request is from. */
-  dimensions: (c: Context) => Dimensions | Promise<Dimensions>
-  /** Its cost, or quotas of its own. */
-  options?: (c: Context) => TakeOptions | undefined
-}): MiddlewareHandler {
-  requireOptions(given, EXPECTED)
-  const { limiter, policies, dimensions, options = () => undefined } = given
-  const guard = createGuard({ limiter, policies })
-  return async function limited(c, next) {
-    const who = dimensions(c)
+export function rateLimit(middlewareOptions: RateLimitOptions): MiddlewareHandler {
+  requireOptions(middlewareOptions, EXPECTED)
+  const { dimensions, options = () => undefined, ...guardOptions } = middlewareOptions
+  const guard = createGuard(guardOptions)
+  return async function limit(c, next) {
+    const found = dimensions(c)
     const { decision, headers, refusal } = await guard(
-      who instanceof Promise ? await who : who,
+      found instanceof Promise ? await found : found,
       options(c),
     )
     if (refusal) return new Response(refusal.body, refusal)

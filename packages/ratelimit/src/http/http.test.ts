@@ -131,9 +131,10 @@ describe('the middleware of Hono', () => {
   function createApp() {
     const app = createHono({ log })
     const limiter = createMemoryRateLimiter({ policies, now: () => 0 })
+    const limits = { limiter, policies: ['api-ip', 'api-user', 'dark'] }
     app.use(
       '/limited',
-      rateLimit({ limiter, policies: ['api-ip', 'api-user', 'dark'], dimensions }),
+      rateLimit({ ...limits, dimensions, problemInstance: () => 'urn:request:7' }),
     )
     app.get('/limited', (c) => c.text('fine'))
     app.use('/slow', rateLimit({ limiter, policies: ['busy'], dimensions }))
@@ -157,7 +158,9 @@ describe('the middleware of Hono', () => {
     }
     const refused = await app.request('/limited')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
-    expect(await refused.json()).toMatchObject({ status: 429, 'violated-policies': ['api-ip'] })
+    expect(await refused.json()).toMatchObject({
+      ...{ status: 429, instance: 'urn:request:7', 'violated-policies': ['api-ip'] },
+    })
   })
 
   test('gives a concurrency limit back when the answer is made', async () => {

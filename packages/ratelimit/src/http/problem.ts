@@ -1,18 +1,23 @@
-import { createProblem, type ProblemOptions } from '@repo/service'
+import { STATUS_CODES } from 'node:http'
 import type { Decision } from '../types.ts'
 import { readArgument } from '../validation.ts'
 import { toSeconds } from './headers.ts'
 
 const REGISTRY = 'https://iana.org/assignments/http-problem-types#'
 
-/** What a refused request is told, for `sendProblem`, `ProblemError` or `problemBody`. */
-export interface RateLimitProblem extends ProblemOptions {
-  /** The policies that refused: `violated-policies` of the draft. */
+/** The problem of a refused request. It has the shape of the problem options of `@repo/service`. */
+export interface RateLimitProblem {
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  /** Seconds. */
+  readonly retryAfter?: number
+  /** The policies that refuse: `violated-policies` of the draft. */
   readonly violated: readonly string[]
 }
 
 /**
- * The problem of a refusal: 429, or 503 when Redis could not decide; undefined when it was allowed.
+ * The problem of a refusal: 429, or 503 when Redis is unavailable (R6); undefined if it was allowed.
  * @throws RateLimitError `bad-argument`
  */
 export function problemOf(decision: Decision): RateLimitProblem | undefined {
@@ -36,20 +41,23 @@ function problemOfDecision({
 }
 
 /**
- * The problem document: RFC 9457, of the types that draft-ietf-httpapi-ratelimit-headers-11 defines,
- * with the policies that refused.
+ * The problem document (RFC 9457) with the policies that refuse. Its types are those of
+ * draft-ietf-httpapi-ratelimit-headers-11.
+ * @param instance a URI of the request
  * @throws RateLimitError `bad-argument`
  */
-export function problemBody(problem: RateLimitProblem): string {
-  return readArgument('problem', () => bodyOf(problem))
+export function problemBody(problem: RateLimitProblem, instance?: string): string {
+  return readArgument('problem', () => bodyOf(problem, instance))
 }
 
-function bodyOf(problem: RateLimitProblem): string {
-  const { type: _, ...document } = createProblem(problem)
-  const type = problem.status === 429 ? 'quota-exceeded' : 'temporary-reduced-capacity'
+function bodyOf({ status, detail, violated }: RateLimitProblem, instance?: string): string {
+  const type = status === 429 ? 'quota-exceeded' : 'temporary-reduced-capacity'
   return JSON.stringify({
     type: REGISTRY + type,
-    ...document,
-    'violated-policies': problem.violated,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    instance,
+    'violated-policies': violated,
   })
 }

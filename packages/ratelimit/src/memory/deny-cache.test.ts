@@ -4,7 +4,7 @@ import { describe, expect, test, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 /* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { connectLimiterRedis, createRateLimiter, type PolicyInput } from '../index.ts'
-import { createDenyCache } from './refusal-cache.ts'
+import { createRefusals } from './deny-cache.ts'
 
 const policies: PolicyInput[] = [
   { name: 'p', quota: 3, windowMs: 60_000, by: 'ip' },
@@ -115,18 +115,18 @@ describe('the deny cache', () => {
   const refusal = { untilMs: 100, cost: 1, quota: 5 }
 
   test('stays within its bound under a flood, and keeps what is asked for', () => {
-    const cache = createDenyCache(1_000)
-    cache.put('kept', refusal, cache.mark)
+    const cache = createRefusals(1_000)
+    cache.add('kept', refusal, cache.mark)
     for (let i = 0; i < 50_000; i += 1) {
-      cache.put(`k${i}`, refusal, cache.mark)
+      cache.add(`k${i}`, refusal, cache.mark)
       if (i % 100 === 0) expect(cache.refusedMs('kept', 1, 5, 0)).toBe(100)
       expect(cache.size).toBeLessThanOrEqual(1_000)
     }
   })
 
   test('lets less, a higher quota, and what came after its end pass', () => {
-    const cache = createDenyCache(10)
-    cache.put('k', { ...refusal, cost: 3 }, cache.mark)
+    const cache = createRefusals(10)
+    cache.add('k', { ...refusal, cost: 3 }, cache.mark)
     expect(cache.refusedMs('k', 3, 5, 40)).toBe(60)
     expect(cache.refusedMs('k', 2, 5, 40)).toBe(0)
     expect(cache.refusedMs('k', 3, 6, 40)).toBe(0)
@@ -134,10 +134,10 @@ describe('the deny cache', () => {
   })
 
   test('keeps no refusal from before something was forgotten', () => {
-    const cache = createDenyCache(10)
+    const cache = createRefusals(10)
     const { mark } = cache
     cache.forget(['k'])
-    cache.put('k', refusal, mark)
+    cache.add('k', refusal, mark)
     expect(cache.size).toBe(0)
   })
 })

@@ -1,5 +1,5 @@
 import { noteFailure } from '@repo/concurrency'
-import { decide, undecided } from '../decide.ts'
+import { toDecision, toUnavailable } from '../decide.ts'
 import { RateLimitError } from '../errors.ts'
 import { refusal } from '../rules.ts'
 import type { Check, Need, Verdict } from '../store.ts'
@@ -7,57 +7,58 @@ import type { Decision } from '../types.ts'
 import { isFiniteNumber, textOf } from '../validation.ts'
 import type { MemoryStore } from './memory-store.ts'
 
-/** When a policy refuses for want of Redis: when to ask again. */
+/** The `retryAfterMs` of a refusal because Redis is unavailable. */
 const RETRY_MS = 1_000
 
 /**
- * Decides without Redis, as each policy says: `deny` refuses, `allow` does not ask, `local` counts
- * here, each of the live replicas its share of the quota (at least 1). What is refused is
- * `unavailable`: nobody can say that the client is over its limit.
+ * Decides without Redis by the `onUnavailable` of each policy: `deny` refuses, `allow` does not count,
+ * and `local` counts in this process, with a share of the quota for each live replica (at least 1).
+ * A refusal is `unavailable` and never `limited`, since the count of the cluster is unknown (R6).
  */
-export function createOutage({ local, replicas }: { local: MemoryStore; replicas: () => number }) {
-  let live = 1
+export function createFallback({
+  local,
+  replicas,
+}: {
+  local: MemoryStore
+  replicas: () => number
+}) {
+  let liveReplicas = 1
 
-  /** The replicas when they were last counted without an error. */
+  /** The number of replicas from the last call of `replicas` that succeeded. */
   function countReplicas(): number {
     try {
       const count = replicas()
       if (!(isFiniteNumber(count) && count >= 0)) {
         throw new RateLimitError('bad-option', `replicas() returned ${textOf(count)}`)
       }
-      live = Math.max(1, count)
+      liveReplicas = Math.max(1, count)
     } catch (error) {
       noteFailure('ratelimit.replicas', error)
     }
-    return live
+    return liveReplicas
   }
 
-  function shareOf(need: Need): Need {
+  function withShare(need: Need): Need {
     return { ...need, quota: Math.max(1, Math.floor(need.quota / countReplicas())) }
   }
 
-  return function decideWithout(check: Check): Decision {
-    const refusing = check.needs.filter(
+  return function decideLocally(check: Check): Decision {
+    const denying = check.needs.filter(
       ({ policy }) => policy.onUnavailable === 'deny' && !policy.shadow,
     )
-    if (refusing.length > 0) {
-      const limits = refusing.map(({ policy, quota }) => refusal(policy, quota, RETRY_MS))
-      return undecided(
-        limits,
-        refusing.map(({ policy }) => policy.name),
-        RETRY_MS,
-      )
+    if (denying.length > 0) {
+      const limits = denying.map(({ policy, quota }) => refusal(policy, quota, RETRY_MS))
+      const names = denying.map(({ policy }) => policy.name)
+      return toUnavailable(limits, names, RETRY_MS)
     }
-    const needs = check.needs.filter(({ policy }) => policy.onUnavailable === 'local').map(shareOf)
+    const needs = check.needs
+      .filter(({ policy }) => policy.onUnavailable === 'local')
+      .map(withShare)
     const verdict: Verdict = local.checkNow({ ...check, needs })
-    const release = () =>
-      local.release(
-        needs.map(({ key }) => key),
-        check.lease,
-      )
-    const decision = decide(verdict, 'local', true, release)
-    return decision.outcome === 'allowed'
-      ? decision
-      : undecided(decision.limits, [...decision.violated], decision.retryAfterMs)
+    const keys = needs.map(({ key }) => key)
+    const release = () => local.release(keys, check.holder)
+    const decision = toDecision(verdict, 'local', true, release)
+    if (decision.outcome === 'allowed') return decision
+    return toUnavailable(decision.limits, [...decision.violated], decision.retryAfterMs)
   }
 }

@@ -5,12 +5,14 @@ import type { Decision, RateLimiter } from '../types.ts'
 import { aClock, aFunction, anInteger, anIpv6Prefix, requireOptions } from '../validation.ts'
 import { createMemoryStore } from './memory-store.ts'
 
-/** What a limiter within one process needs. */
+/** The options of a limiter within one process. */
 interface MemoryRateLimiterOptions {
   policies: readonly PolicyInput[]
+  /** The number of instances of the app. */
   replicas?: number
+  /** A clock in ms that never goes back. */
   now?: () => number
-  /** How many subjects are counted; the oldest go first. */
+  /** The number of subjects that are counted, at most. The oldest are dropped first. */
   maxKeys?: number
   ipv6Prefix?: 48 | 56 | 64
   observe?: (decision: Decision) => void
@@ -28,11 +30,8 @@ const EXPECTED = {
 }
 
 /**
- * A limiter within one process, for tests and for an app that has one instance.
- *
- * @param replicas how many instances the app runs with
- * @param now a clock in ms that never goes back
- * @throws RateLimitError `single-instance` for more than one, `bad-policy`, `bad-option`
+ * Creates a limiter within one process, for tests and for an app with one instance.
+ * @throws RateLimitError `single-instance` for more than one replica, `bad-policy`, `bad-option`
  */
 export function createMemoryRateLimiter(options: MemoryRateLimiterOptions): RateLimiter {
   requireOptions(options, EXPECTED)
@@ -48,8 +47,8 @@ export function createMemoryRateLimiter(options: MemoryRateLimiterOptions): Rate
     source: 'memory',
     policies,
     available: () => true,
-    decideWithout() {
-      throw new RateLimitError('unavailable', 'memory does not fail')
+    decideLocally() {
+      throw new RateLimitError('unavailable', 'the memory store does not fail')
     },
     bus: undefined,
     denyCacheKeys: 0,

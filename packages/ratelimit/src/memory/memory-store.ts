@@ -4,42 +4,42 @@ import { type Holders, isHolders } from '../algorithms/concurrency.ts'
 import { type LimiterKeys, limiterKeys, shapeOf } from '../keys.ts'
 import type { Check, Limit, Need, Store, Verdict } from '../store.ts'
 
-/** A store that answers at once. */
+/** A store that decides at once. */
 export interface MemoryStore extends Store {
   checkNow(check: Check): Verdict
-  /** Forgets everything. */
+  /** Deletes all counts. */
   clear(): void
 }
 
-interface Counted {
+interface Count {
   readonly counter: Counter
   readonly shape: string
 }
 
 /**
- * Counts in this process: for one instance, and for what an instance does while Redis is away.
- * At most `maxKeys` counts are kept; those that ended go first, then the oldest.
+ * Counts in this process: for an app with one instance, and while Redis is unavailable. At most
+ * `maxKeys` subjects are counted (R8). Ended counts are dropped first, then the oldest.
  */
 export function createMemoryStore({
   now = () => performance.now(),
   maxKeys = 100_000,
   keys: keyNames = limiterKeys(),
 }: { now?: () => number; maxKeys?: number; keys?: LimiterKeys } = {}): MemoryStore {
-  /** By subject, a count of each shape. */
-  const counts = new Map<string, Counted[]>()
+  /** Subject -> its counts, one for each shape. */
+  const counts = new Map<string, Count[]>()
   const blocks = new Map<string, number>()
   let totals = new Map<string, number>()
-  let refused = new Map<string, number>()
+  let refusals = new Map<string, number>()
 
   function counterOf({ key, policy }: Need): Counter {
     const shape = shapeOf(policy)
     const all = counts.get(key) ?? []
-    let counter = all.find((counted) => counted.shape === shape)?.counter
+    let counter = all.find((count) => count.shape === shape)?.counter
     if (!counter) {
       if (counts.size >= maxKeys) makeRoom()
       counter = createCounter(policy)
       const nowMs = now()
-      const others = all.filter((counted) => counted.counter.endsAtMs() > nowMs)
+      const others = all.filter((count) => count.counter.endsAtMs() > nowMs)
       counts.set(key, [...others, { counter, shape }])
     }
     if (isHolders(counter)) counter.windowMs = policy.windowMs
@@ -71,41 +71,42 @@ export function createMemoryStore({
     return { admitted, limits: verdict.limits }
   }
 
-  function checkOnce({ kind, needs, lease }: Check): Verdict {
+  function checkOnce({ kind, needs, holder }: Check): Verdict {
     const nowMs = now()
-    const asked = needs.map((need) => {
+    const tested = needs.map((need) => {
       const counter = counterOf(need)
       const blockedMs = Math.max(0, (blocks.get(need.key) ?? 0) - nowMs)
-      const over = counter.used(nowMs, need.quota) + need.cost > need.quota + 1e-9
-      return { need, counter, blockedMs, over, fits: !over && blockedMs === 0 }
+      const isOver = counter.used(nowMs, need.quota) + need.cost > need.quota + 1e-9
+      return { need, counter, blockedMs, isOver, isFree: !isOver && blockedMs === 0 }
     })
-    const allowed = kind === 'force' || asked.every(({ fits, need }) => fits || need.policy.shadow)
-    const limits = asked.map(({ need, counter, blockedMs, over, fits }) => {
-      const charged = kind === 'force' || (kind === 'take' && allowed && fits)
-      if (charged && need.cost !== 0) counter.charge(nowMs, need.cost, lease)
+    const isAllowed =
+      kind === 'force' || tested.every(({ isFree, need }) => isFree || need.policy.shadow)
+    const limits = tested.map(({ need, counter, blockedMs, isOver, isFree }) => {
+      const isCharged = kind === 'force' || (kind === 'take' && isAllowed && isFree)
+      if (isCharged && need.cost !== 0) counter.charge(nowMs, need.cost, holder)
       return limitOf(
         need,
         counter,
         nowMs,
-        fits || kind === 'force' ? undefined : { blockedMs, over },
+        isFree || kind === 'force' ? undefined : { blockedMs, isOver },
       )
     })
-    return { admitted: allowed ? 1 : 0, limits }
+    return { admitted: isAllowed ? 1 : 0, limits }
   }
 
   return {
     checkNow,
-    ask({ check, answered, unanswered }) {
+    check({ check, onVerdict, onError }) {
       const sentAtMs = performance.now()
-      // Told later, as by a store elsewhere.
-      void Promise.resolve(check).then((it) => answered(checkNow(it), sentAtMs), unanswered)
+      // The verdict comes later, like that of a remote store.
+      void Promise.resolve(check).then((sent) => onVerdict(checkNow(sent), sentAtMs), onError)
     },
     async rewardOthers(needs) {
       const nowMs = now()
       for (const { key, policy, quota, cost } of needs) {
-        const own = shapeOf(policy)
+        const policyShape = shapeOf(policy)
         for (const { counter, shape } of counts.get(key) ?? []) {
-          if (shape === own || isHolders(counter)) continue
+          if (shape === policyShape || isHolders(counter)) continue
           counter.used(nowMs, quota)
           counter.charge(nowMs, cost, '')
         }
@@ -125,20 +126,20 @@ export function createMemoryStore({
         else blocks.delete(key)
       }
     },
-    async release(keys, lease) {
-      for (const key of keys) holdersOf(key)?.release(lease)
+    async release(keys, holder) {
+      for (const key of keys) holdersOf(key)?.release(holder)
     },
-    async renew(keys, lease, windowMs) {
-      for (const key of keys) holdersOf(key)?.renew(lease, now() + windowMs)
+    async renew(keys, holder, windowMs) {
+      for (const key of keys) holdersOf(key)?.renew(holder, now() + windowMs)
     },
-    async note(activity) {
-      totals = added(totals, activity.totals)
-      refused = added(refused, activity.limited)
+    async addActivity(activity) {
+      totals = sumOf(totals, activity.totals)
+      refusals = sumOf(refusals, activity.limited)
     },
     async report(_minutes, top) {
       const names = new Set([...totals.keys()].map((field) => field.split('|')[0] ?? ''))
-      const count = (policy: string, what: string) => totals.get(`${policy}|${what}`) ?? 0
-      const most = [...refused].toSorted(([, a], [, b]) => b - a).slice(0, top)
+      const count = (policy: string, outcome: string) => totals.get(`${policy}|${outcome}`) ?? 0
+      const most = [...refusals].toSorted(([, a], [, b]) => b - a).slice(0, top)
       const nowMs = now()
       const blocked = [...blocks].filter(([, untilMs]) => untilMs > nowMs).slice(0, top)
       return {
@@ -161,12 +162,12 @@ export function createMemoryStore({
   }
 }
 
-/** So many keys' refusals are kept. */
+/** The number of keys with counted refusals, at most. */
 const MAX_REFUSED = 1_000
 
-function added(to: ReadonlyMap<string, number>, more: ReadonlyMap<string, number>) {
-  const sums = new Map(to)
-  for (const [name, n] of more) sums.set(name, (sums.get(name) ?? 0) + n)
+function sumOf(first: ReadonlyMap<string, number>, second: ReadonlyMap<string, number>) {
+  const sums = new Map(first)
+  for (const [name, n] of second) sums.set(name, (sums.get(name) ?? 0) + n)
   if (sums.size <= MAX_REFUSED) return sums
   return new Map([...sums].toSorted(([, a], [, b]) => b - a).slice(0, MAX_REFUSED / 2))
 }
@@ -175,13 +176,13 @@ function limitOf(
   { policy, quota, cost }: Need,
   counter: Counter,
   nowMs: number,
-  refused: { blockedMs: number; over: boolean } | undefined,
+  refused: { blockedMs: number; isOver: boolean } | undefined,
 ): Limit {
   const used = counter.used(nowMs, quota)
   const { refillMs, resetMs } = used > 0 ? counter.times(nowMs, quota) : { refillMs: 0, resetMs: 0 }
   let retryMs = 0
   if (refused) {
-    const waitMs = refused.over && cost <= quota ? counter.retryMs(nowMs, cost, quota) : 0
+    const waitMs = refused.isOver && cost <= quota ? counter.retryMs(nowMs, cost, quota) : 0
     retryMs = Math.max(1, Math.ceil(Math.max(waitMs, refused.blockedMs)))
     if (cost > quota || quota === 0) retryMs = Number.POSITIVE_INFINITY
   }

@@ -49,9 +49,9 @@ describe('leases of a quota', () => {
   })
 
   for (const mutant of [
-    'a lease that is counted for the window alone',
-    'a lease without an end',
-    'a lease that is not used up',
+    'a block that is counted for the window alone',
+    'a block without an end',
+    'a block that is never used up',
   ]) {
     test(`and a program with ${mutant} is caught`, async () => {
       const { source, remove } = await makeMutant(mutant)

@@ -1,167 +1,171 @@
 import type { Policy } from '../policy.ts'
 import type { Limit, Need, Store } from '../store.ts'
 
-/** A block of units that are counted in the store, and that this instance may admit until then. */
-interface Lease {
+/** Units that the store has counted and that this instance may admit until `untilMs`. */
+interface QuotaBlock {
   units: number
   readonly untilMs: number
-  /** The limit as the store told it, and when. */
+  /** The limit in the reply of the store, and the time of the reply. */
   readonly limit: Limit
-  readonly toldMs: number
+  readonly replyMs: number
 }
 
-/** A need that was met from a lease. */
-export interface Lent {
-  readonly limit: Limit
-  /** For a request that another policy refused. */
-  readonly putBack: () => void
-}
-
-/** What this instance knows of one key of a policy; new policies begin anew. */
-interface Watched {
+/** The state of one key of a policy. New policies begin with a new state. */
+interface WatchedKey {
   readonly policy: Policy
-  lease: Lease | undefined
-  borrowing: boolean
-  /** Units asked for since `periodMs`, and in the period before. */
-  asked: number
-  before: number
+  block: QuotaBlock | undefined
+  isReserving: boolean
+  /** The units requested since `periodMs`, and in the period before. */
+  requested: number
+  requestedBefore: number
   periodMs: number
 }
 
-/** So many keys are watched at most; a key that is dropped loses its units. */
+/** Units of a block that one need uses. */
+interface Units {
+  readonly limit: Limit
+  /** Puts the units back, for a request that another policy refuses. */
+  readonly putBack: () => void
+}
+
+/** A request with needs that quota blocks have met. */
+export interface Loan {
+  /** The needs that the store has to count. */
+  readonly rest: readonly Need[]
+  /** The limits of all needs in their order, given those of the rest. */
+  readonly merge: (limits: readonly Limit[]) => Limit[]
+  /** Puts all units back: the request was refused, and is charged under no policy (R3). */
+  readonly putBack: () => void
+}
+
+/** The number of watched keys, at most (R8). The units of a dropped key are lost. */
 const MAX_KEYS = 1_000
-/** At most so many takes are one entry of a batch: a larger lease is of takes that cost more. */
+/** The number of takes in one entry of a batch, at most. A larger block has takes of a higher cost. */
 const MAX_TIMES = 100
-/** Of what remains an instance takes at most this share, so that the last units are nobody's alone. */
-const SHARE = 1 / 4
+/** The share of the remaining units in one block, at most: other instances get the last units. */
+const MAX_SHARE = 1 / 4
 
 /**
- * Leases of a quota. Of a key that is hot an instance takes a block of units in one take, and admits
- * them by itself until they are used up or their time is over: what is left then is lost.
+ * Quota blocks, for policies with a `lease`. An instance reserves a block of units of a hot key in one
+ * take. It admits them without the store until they are used up or their time is over. The units that
+ * are left then are lost.
  *
- * A unit is counted when the block is taken, at T or later, and admitted before T + ms; the store counts
- * it for windowMs + ms. So what is admitted in a window that ends at t was counted after
- * t - windowMs - ms, where no more than the quota is: no rolling window admits more. Never the other
- * way round: units that are lost are admitted by nobody.
+ * R11: a unit is counted when its block is reserved, at T or later, and it is admitted before T + ms.
+ * The store counts it for windowMs + ms. All units that are admitted in a window that ends at t were
+ * counted after t - windowMs - ms, and no more than the quota is counted there. So no rolling window
+ * admits more than the quota. A lost unit only lowers the number of admitted units.
  */
-export function createQuotaLeases({ store, now }: { store: Store; now: () => number }) {
-  let keys = new Map<string, Watched>()
+export function createQuotaBlocks({ store, now }: { store: Store; now: () => number }) {
+  let keys = new Map<string, WatchedKey>()
 
-  function watch({ key, policy, cost }: Need, ms: number, nowMs: number): Watched {
+  /** Adds the cost of the need to the demand for its key. */
+  function watch({ key, policy, cost }: Need, ms: number, nowMs: number): WatchedKey {
     let watched = keys.get(key)
     if (watched?.policy !== policy) {
       if (keys.size >= MAX_KEYS) keys = new Map()
-      const nothing = { lease: undefined, borrowing: false, asked: 0, before: 0 }
-      watched = { policy, ...nothing, periodMs: nowMs }
+      const empty = { block: undefined, isReserving: false, requested: 0, requestedBefore: 0 }
+      watched = { policy, ...empty, periodMs: nowMs }
       keys.set(key, watched)
     }
-    const ago = nowMs - watched.periodMs
-    if (ago >= ms) {
-      watched.before = ago < 2 * ms ? watched.asked : 0
-      watched.asked = 0
+    const elapsedMs = nowMs - watched.periodMs
+    if (elapsedMs >= ms) {
+      watched.requestedBefore = elapsedMs < 2 * ms ? watched.requested : 0
+      watched.requested = 0
       watched.periodMs = nowMs
     }
-    watched.asked += cost
+    watched.requested += cost
     return watched
   }
 
-  function borrow(need: Need, watched: Watched, units: number, ms: number) {
+  function reserveBlock(need: Need, watched: WatchedKey, units: number, ms: number) {
     const cost = Math.ceil(units / MAX_TIMES)
     const times = Math.floor(units / cost)
     const untilMs = now() + ms
-    watched.borrowing = true
-    store.ask({
-      check: { kind: 'take', needs: [{ ...need, cost }], lease: '', times },
-      answered({ admitted, limits: [limit] }) {
-        watched.borrowing = false
-        const lease = limit && { units: admitted * cost, untilMs, limit, toldMs: now() }
-        // Of a key that was forgotten in the meantime nobody will find it.
-        watched.lease = lease
+    watched.isReserving = true
+    store.check({
+      check: { kind: 'take', needs: [{ ...need, cost }], holder: '', times },
+      onVerdict({ admitted, limits: [limit] }) {
+        watched.isReserving = false
+        // If the key was forgotten in the meantime, no request finds this state.
+        watched.block = limit && { units: admitted * cost, untilMs, limit, replyMs: now() }
       },
-      unanswered() {
-        // The units may be counted: they are lost.
-        watched.borrowing = false
+      onError() {
+        // The units may have been counted. They are lost.
+        watched.isReserving = false
       },
     })
   }
 
   return {
-    /** Meets the need from a lease, if there is one with so many units. */
-    take(need: Need): Lent | undefined {
+    /** Takes units from the block of the key; undefined if the block does not contain enough. */
+    take(need: Need): Units | undefined {
       const { policy, cost, key } = need
-      const watched = isLeasing(need) ? keys.get(key) : undefined
-      const lease = watched?.policy === policy ? watched.lease : undefined
-      if (!lease || !policy.lease || lease.units < cost) return undefined
+      const watched = usesBlocks(need) ? keys.get(key) : undefined
+      const block = watched?.policy === policy ? watched.block : undefined
+      if (!block || !policy.lease || block.units < cost) return undefined
       const nowMs = now()
-      if (nowMs >= lease.untilMs) return undefined
-      lease.units -= cost
+      if (nowMs >= block.untilMs) return undefined
+      block.units -= cost
       watch(need, policy.lease.ms, nowMs)
-      const { limit, units, toldMs } = lease
-      const ago = nowMs - toldMs
+      const { limit, units, replyMs } = block
+      const elapsedMs = nowMs - replyMs
       return {
         limit: {
           ...limit,
           remaining: limit.remaining + units,
-          refillMs: Math.max(0, Math.ceil(limit.refillMs - ago)),
-          resetMs: Math.max(0, Math.ceil(limit.resetMs - ago)),
+          refillMs: Math.max(0, Math.ceil(limit.refillMs - elapsedMs)),
+          resetMs: Math.max(0, Math.ceil(limit.resetMs - elapsedMs)),
           retryMs: 0,
         },
-        putBack: () => void (lease.units += cost),
+        putBack: () => void (block.units += cost),
       }
     },
-    /** The store admitted a take: of its keys that are hot, what comes next gets a lease. */
-    admitted(needs: readonly Need[], limits: readonly Limit[]) {
+    /** The store admitted a take: reserves a block of each hot key among the needs. */
+    reserve(needs: readonly Need[], limits: readonly Limit[]) {
       for (const [i, need] of needs.entries()) {
         const { lease } = need.policy
-        if (!lease || !isLeasing(need)) continue
+        if (!lease || !usesBlocks(need)) continue
         const watched = watch(need, lease.ms, now())
-        const hot = Math.max(watched.asked, watched.before) >= lease.units
-        const units = Math.min(lease.units, Math.floor((limits[i]?.remaining ?? 0) * SHARE))
-        if (hot && units >= 2 && !watched.borrowing) borrow(need, watched, units, lease.ms)
+        const isHot = Math.max(watched.requested, watched.requestedBefore) >= lease.units
+        const remaining = limits[i]?.remaining ?? 0
+        const units = Math.min(lease.units, Math.floor(remaining * MAX_SHARE))
+        if (isHot && units >= 2 && !watched.isReserving) {
+          reserveBlock(need, watched, units, lease.ms)
+        }
       }
     },
-    /** What was leased of these keys, or of all, is admitted no more. */
-    forget(of?: readonly string[]) {
-      if (!of) keys = new Map()
-      for (const key of of ?? []) keys.delete(key)
+    /** Drops the blocks of these keys, or all. Their units are not admitted. */
+    forget(forgotten?: readonly string[]) {
+      if (!forgotten) keys = new Map()
+      for (const key of forgotten ?? []) keys.delete(key)
     },
   }
 }
 
-export type QuotaLeases = ReturnType<typeof createQuotaLeases>
+export type QuotaBlocks = ReturnType<typeof createQuotaBlocks>
 
-/** A quota of one's own is asked of the store: what was leased was counted under the policy's. */
-function isLeasing({ policy, quota, cost }: Need): boolean {
+/** A take with another quota is counted by the store: blocks count under the policy's quota. */
+function usesBlocks({ policy, quota, cost }: Need): boolean {
   return policy.lease !== undefined && quota === policy.quota && cost > 0
 }
 
-/** A request of which some needs were met from leases. */
-export interface Lending {
-  /** What the store has to be asked for. */
-  readonly rest: readonly Need[]
-  /** The limits of all needs in their order, when the store told those of the rest. */
-  readonly merge: (limits: readonly Limit[]) => Limit[]
-  /** The request was refused, and is charged nowhere. */
-  readonly putBack: () => void
-}
-
-/** Meets the needs that leases can meet; undefined when there are none. */
-export function lend(quotaLeases: QuotaLeases, needs: readonly Need[]): Lending | undefined {
+/** Meets needs from quota blocks; undefined if no block meets any. */
+export function lendUnits(quotaBlocks: QuotaBlocks, needs: readonly Need[]): Loan | undefined {
   const [only] = needs
   if (only && needs.length === 1) {
-    const met = quotaLeases.take(only)
-    return met && { rest: [], merge: () => [met.limit], putBack: met.putBack }
+    const units = quotaBlocks.take(only)
+    return units && { rest: [], merge: () => [units.limit], putBack: units.putBack }
   }
-  const lent = needs.map((need) => quotaLeases.take(need))
+  const lent = needs.map((need) => quotaBlocks.take(need))
   if (!lent.some(Boolean)) return undefined
   return {
     rest: needs.filter((_, i) => !lent[i]),
     merge(limits) {
-      const told = limits.values()
-      return lent.flatMap((met: Lent | undefined) => met?.limit ?? told.next().value ?? [])
+      const counted = limits.values()
+      return lent.flatMap((units) => units?.limit ?? counted.next().value ?? [])
     },
     putBack() {
-      for (const met of lent) met?.putBack()
+      for (const units of lent) units?.putBack()
     },
   }
 }

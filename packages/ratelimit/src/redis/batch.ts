@@ -1,37 +1,38 @@
 import { createBatchQueue } from '@repo/concurrency'
-import type { Asked } from '../store.ts'
+import type { PendingCheck } from '../store.ts'
 import { MAX_COUNTS } from './take-batch.ts'
 
-/** So many needs are in one script at most, some 0.2 ms of the server. */
+/** The number of needs in one script, at most: about 0.2 ms of the server. */
 const MAX_NEEDS = MAX_COUNTS
-/** Needs that are sent and not answered, at most: some 10 ms of the server. */
-const MAX_SENT_NEEDS = 4_000
+/** The number of needs in flight, at most: about 10 ms of the server. */
+const MAX_NEEDS_IN_FLIGHT = 4_000
 
-/** Checks that wait until others are answered. */
-interface Held {
-  readonly batch: Asked[]
+/** A batch that waits for the replies to others. */
+interface WaitingBatch {
+  readonly batch: PendingCheck[]
   readonly size: number
 }
 
-type RunBatch = (batch: Asked[], onEnd: (noAnswer?: unknown) => void) => void
+type SendBatch = (batch: PendingCheck[], onEnd: (error?: unknown) => void) => void
 
 /**
- * Gathers concurrent checks into few script calls. With nothing in flight a check is sent at the end
- * of its tick, so that batching costs no time; else with all others of its turn of the event loop.
- * While checks arrive one by one, the first one is sent at once: there is nothing to wait for.
+ * Collects concurrent checks into few calls of the script. With nothing in flight, a check is sent at
+ * the end of its tick, so that batching costs no time. Otherwise it is sent with all others of its turn
+ * of the event loop. While checks arrive one by one, each is sent at once.
  *
- * Of tens of thousands of checks at once a part is sent, and the rest as answers arrive: the deadline
- * of a check counts from when it is sent. When a batch is not answered, all that wait behind it fail.
- * @param run sends a batch; it never throws, and calls `onEnd` once, before it passes on the outcome,
- *   so that a caller that checks again at once does not wait for its own answer; with the error when
- *   there was no answer
+ * If tens of thousands of checks arrive at once, a part is sent, and the rest as replies arrive. The
+ * deadline of a check begins when it is sent. When a batch has no reply, all that wait for it fail.
+ * @param sendBatch sends a batch. It never throws. It calls `onEnd` once, with the error if there was no
+ *   reply. It does so before it passes on the outcome, so that a caller that checks again at once does
+ *   not wait for its own reply.
  */
-export function createBatch(run: RunBatch): (asked: Asked) => void {
+export function createBatch(sendBatch: SendBatch): (pending: PendingCheck) => void {
   let inFlight = 0
-  let sentNeeds = 0
-  let held: Held[] = []
+  let needsInFlight = 0
+  let waiting: WaitingBatch[] = []
   let lastSize = 0
-  const { add, isEmpty } = createBatchQueue<Asked>({
+  let isCollecting = false
+  const { add } = createBatchQueue<PendingCheck>({
     handle: sendInParts,
     schedule(flush) {
       if (inFlight === 0) process.nextTick(flush)
@@ -39,55 +40,60 @@ export function createBatch(run: RunBatch): (asked: Asked) => void {
     },
   })
 
-  function sendInParts(all: Asked[]) {
+  function sendInParts(all: PendingCheck[]) {
+    isCollecting = false
+    lastSize = all.length
     let total = 0
     for (const { check } of all) total += check.needs.length
-    lastSize = all.length
     const parts = Math.ceil(total / MAX_NEEDS)
     let part = 1
-    let from = 0
-    let before = 0
+    let first = 0
+    let needsBefore = 0
     let size = 0
     for (let i = 0; i < all.length; i += 1) {
-      const more = all[i]?.check.needs.length ?? 0
-      // In parts of one size: a small one at the end would cost as much as another.
-      if (size > 0 && (size + more > MAX_NEEDS || before >= (total * part) / parts)) {
-        send(all.slice(from, i), size)
+      const needs = all[i]?.check.needs.length ?? 0
+      // The parts have one size: a small part at the end would cost as much as a full one.
+      if (size > 0 && (size + needs > MAX_NEEDS || needsBefore >= (total * part) / parts)) {
+        send(all.slice(first, i), size)
         part += 1
-        from = i
+        first = i
         size = 0
       }
-      size += more
-      before += more
+      size += needs
+      needsBefore += needs
     }
-    send(from === 0 ? all : all.slice(from), size)
+    send(first === 0 ? all : all.slice(first), size)
   }
 
-  function send(batch: Asked[], size: number) {
-    if (sentNeeds > 0 && sentNeeds + size > MAX_SENT_NEEDS) {
-      held.push({ batch, size })
+  function send(batch: PendingCheck[], size: number) {
+    if (needsInFlight > 0 && needsInFlight + size > MAX_NEEDS_IN_FLIGHT) {
+      waiting.push({ batch, size })
       return
     }
     inFlight += 1
-    sentNeeds += size
-    run(batch, (noAnswer) => {
+    needsInFlight += size
+    sendBatch(batch, (error) => {
       inFlight -= 1
-      sentNeeds -= size
-      if (held.length > 0) sendHeld(noAnswer)
+      needsInFlight -= size
+      if (waiting.length > 0) sendWaiting(error)
     })
   }
 
-  function sendHeld(noAnswer: unknown) {
-    const next = held
-    held = []
-    for (const { batch, size: needed } of next) {
-      if (noAnswer === undefined) send(batch, needed)
-      else for (const { unanswered } of batch) unanswered(noAnswer)
+  function sendWaiting(error: unknown) {
+    const batches = waiting
+    waiting = []
+    for (const { batch, size } of batches) {
+      if (error === undefined) send(batch, size)
+      else for (const { onError } of batch) onError(error)
     }
   }
 
-  return (asked) => {
-    if (inFlight === 0 && lastSize === 1 && isEmpty()) send([asked], asked.check.needs.length)
-    else add(asked)
+  return (pending) => {
+    if (inFlight === 0 && lastSize === 1 && !isCollecting) {
+      send([pending], pending.check.needs.length)
+      return
+    }
+    isCollecting = true
+    add(pending)
   }
 }

@@ -3,70 +3,73 @@ import { type ConnectionLog, createAnswerLog, type Script } from '@repo/redis'
 import type { LimiterKeys } from '../keys.ts'
 import type { Policy } from '../policy.ts'
 import type { Check, Need } from '../store.ts'
-import { addArgument, isAnswer } from './command-sender.ts'
-import { createGatherer } from './take-batch.ts'
+import { addArgument, isErrorReply } from './command-sender.ts'
+import { createBatchBuilder } from './take-batch.ts'
 import { takeScripts } from './take-script.ts'
-import { encode } from './take-wire.ts'
+import { encodeBatch } from './take-wire.ts'
 
-/** After this number of rounds without an answer nothing is sent until a probe is answered. */
-const ROUNDS = 3
+/** After this number of rounds without a reply, nothing is sent until a probe succeeds. */
+const MAX_ROUNDS = 3
 export const PROBE_MS = 100
 
-export interface Gate {
-  /** Whether limits go without Redis. */
-  readonly isShut: boolean
-  /** A round of calls was not answered in time. */
-  noteLate(reason: string): void
-  noteAnswer(): void
-  /** Redis answered a call with an error: a probe decides if it refuses all of them. */
-  noteRefusal(error: Error): void
-  /** The connection is ready, at the start or after it was lost. */
+export interface CircuitBreaker {
+  /** A round of commands had no reply in time; `rounds` of them since the last reply. */
+  noteLate(rounds: number, reason: string): void
+  /** Redis replied to a command with an error. A probe tests whether it refuses all commands. */
+  noteErrorReply(error: Error): void
+  /** The connection is ready, at the start or after a loss. */
   noteReady(): void
-  /** The connection is lost, and the first attempt to replace it failed. */
+  /** The connection is lost, and the first attempt to replace it has failed. */
   noteLost(reason: string): void
   close(): void
 }
 
 /**
- * Decides if Redis counts at this moment. It does not after three rounds of calls without an answer,
- * without a connection, and when it refuses to count. The way back is a probe, which counts like a
- * take: each transition is one line in the log, with the words of the server.
+ * Stops commands while Redis does not count: after three rounds without a reply, without a connection,
+ * and when Redis refuses to count. A probe, which counts like a take, resumes them. Each transition is
+ * one line in the log, with the error of the server.
  *
- * @param probe counts on a subject of its own; it rejects with an answer of the server, or for want
- * of one
+ * @param probe counts on a subject that no policy has; rejects with the error of the server, or
+ * without a reply
+ * @param onChange receives whether commands are stopped
  */
-export function createGate({
+export function createCircuitBreaker({
   probe,
   isConnected,
+  onChange,
   log,
 }: {
   probe: () => Promise<unknown>
   isConnected: () => boolean
+  onChange: (isStopped: boolean) => void
   log: ConnectionLog | undefined
-}): Gate {
-  const logAnswer = createAnswerLog(log)
-  let rounds = 0
+}): CircuitBreaker {
+  const logErrorReply = createAnswerLog(log)
   let timer: NodeJS.Timeout | undefined
   let probing: Promise<void> | undefined
   let judging: Promise<void> | undefined
   let provedAtMs = Number.NEGATIVE_INFINITY
 
-  function shut(reason: string) {
+  function stop(reason: string): void {
     if (timer !== undefined) return
-    log?.warn({ event: 'ratelimit.redis.down', reason }, `limits go without Redis: ${reason}`)
+    log?.warn(
+      { event: 'ratelimit.redis.down', reason },
+      `limits are decided without Redis: ${reason}`,
+    )
     timer = setInterval(() => void prove(), PROBE_MS)
     timer.unref()
+    onChange(true)
   }
 
-  function open() {
-    rounds = 0
+  function resume(): void {
     if (timer === undefined) return
     clearInterval(timer)
     timer = undefined
+    onChange(false)
     log?.info({ event: 'ratelimit.redis.up' }, 'limits are exact again')
   }
 
-  /** One probe at a time, for all that need its result. */
+  /** Sends one probe at a time, for all callers that need its result. */
   async function prove(): Promise<void> {
     if (!isConnected()) return
     probing ??= tryProbe()
@@ -78,9 +81,9 @@ export function createGate({
     try {
       await probe()
       provedAtMs = performance.now()
-      open()
+      resume()
     } catch (error) {
-      if (isAnswer(error)) shut(firstLine(error))
+      if (isErrorReply(error)) stop(firstLine(error))
     }
   }
 
@@ -95,24 +98,17 @@ export function createGate({
     judging ??= proveSoon()
     await judging
     judging = undefined
-    // A server that counts for the probe refused this call alone.
-    if (timer === undefined) logAnswer(error)
+    // The server counts for the probe: it refused this command alone.
+    if (timer === undefined) logErrorReply(error)
   }
 
   return {
-    get isShut() {
-      return timer !== undefined
+    noteLate(rounds, reason) {
+      if (rounds >= MAX_ROUNDS) stop(reason)
     },
-    noteLate(reason) {
-      rounds += 1
-      if (rounds >= ROUNDS) shut(reason)
-    },
-    noteAnswer() {
-      rounds = 0
-    },
-    noteRefusal: (error) => void judge(error),
+    noteErrorReply: (error) => void judge(error),
     noteReady: () => void prove(),
-    noteLost: shut,
+    noteLost: stop,
     close() {
       clearInterval(timer)
     },
@@ -124,28 +120,28 @@ function firstLine({ message }: Error): string {
 }
 
 /**
- * Two counts: the window of the first one is so short that each probe writes a new state, and the
- * other one is mostly written in place. Not `concurrency`: it removes holders that ended before it
- * counts, and Redis does not check its memory for a script that has written.
+ * Two counts. The window of the first is so short that each probe writes a new state. The second is
+ * mostly written in place. Not `concurrency`: it removes ended holders before it counts, and Redis does
+ * not check its memory for a script that has written.
  */
-const COUNTS = [
+const PROBE_COUNTS = [
   { algorithm: 'sliding', windowMs: 100 },
   { algorithm: 'fixed', windowMs: 10_000 },
 ] as const
 
 /** A call of a script, ready to be sent. */
-export interface ProbeCall {
+interface ScriptCall {
   readonly script: Script
   readonly keys: number
   readonly pieces: readonly string[]
 }
 
 /**
- * A take that counts, on a subject that no policy has: Redis answers it when it
- * would count the takes of requests, and else with its reason.
+ * A take that counts on a subject that no policy has. Redis executes it if it would execute the takes
+ * of requests, and otherwise replies with its reason.
  */
-export function createProbeCall(names: LimiterKeys): ProbeCall {
-  const needs = COUNTS.map(({ algorithm, windowMs }): Need => {
+export function createProbeCall(names: LimiterKeys): ScriptCall {
+  const needs = PROBE_COUNTS.map(({ algorithm, windowMs }): Need => {
     const policy: Policy = {
       ...{ name: '.health', algorithm, windowMs, quota: 1_000, by: [], cost: 1 },
       ...{ onUnavailable: 'deny', shadow: false, allow: [], deny: [] },
@@ -154,13 +150,12 @@ export function createProbeCall(names: LimiterKeys): ProbeCall {
     const counts = { allowed: 0, limited: 0, unavailable: 0 }
     return { key: prefix, prefix, id: 'probe', policy, quota: policy.quota, cost: 1, counts }
   })
-  const check: Check = { kind: 'force', needs, lease: '', times: 1 }
-  const batch = [{ check, answered: () => undefined, unanswered: () => undefined }]
-  const entries = createGatherer()(batch)
+  const check: Check = { kind: 'force', needs, holder: '', times: 1 }
+  const batch = [{ check }]
   const [script] = takeScripts
   const pieces: string[] = []
   addArgument(pieces, names.blocks)
   for (const { prefix, id } of needs) addArgument(pieces, prefix, id)
-  for (const arg of encode(batch, entries)) addArgument(pieces, arg)
+  for (const arg of encodeBatch(batch, createBatchBuilder()(batch))) addArgument(pieces, arg)
   return { script, keys: 1 + needs.length, pieces }
 }

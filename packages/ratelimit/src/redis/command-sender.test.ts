@@ -1,7 +1,7 @@
 import { followRecovery } from '@repo/redis'
 import { expect, test } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { addArgument, createLane } from './command-sender.ts'
+import { addArgument, createCommandSender } from './command-sender.ts'
 
 function textOf(...args: string[]): string {
   const pieces = [`*${args.length}`]
@@ -9,28 +9,27 @@ function textOf(...args: string[]): string {
   return `${pieces.join('')}\r\n`
 }
 
-function openLane(client: Redis, deadlineMs = 2_000) {
-  const ends: string[] = []
-  const lane = createLane(client, {
+function openSender(client: Redis, deadlineMs = 2_000) {
+  const failures: string[] = []
+  const { send } = createCommandSender(client, {
     deadlineMs,
     recovery: followRecovery(client),
-    onAnswer: () => void ends.push('answer'),
-    onErrorAnswer: ({ message }) => void ends.push(message),
-    onLate: (reason) => void ends.push(reason),
+    onErrorReply: ({ message }) => void failures.push(message),
+    onLate: (rounds, reason) => void failures.push(`round ${rounds}: ${reason}`),
     onWritten: () => undefined,
   })
   const reply = (...args: string[]) =>
     new Promise((resolve) => {
-      lane(textOf(...args), false, { answered: resolve, unanswered: resolve })
+      send(textOf(...args), false, { onReply: resolve, onError: resolve })
     })
-  return { reply, ends }
+  return { reply, failures }
 }
 
-test('replies reach the receivers of their own commands, between those of ioredis', async ({
+test('each of 200 replies reaches the receiver of its command, between commands of ioredis', async ({
   redisUrl,
 }) => {
   const client = new Redis(redisUrl)
-  const { reply } = openLane(client)
+  const { reply } = openSender(client)
   await client.ping()
   const numbers = Array.from({ length: 200 }, (_, i) => `ü${i}`)
   const replies = await Promise.all(
@@ -40,58 +39,73 @@ test('replies reach the receivers of their own commands, between those of ioredi
   await client.quit()
 })
 
-test('an error of the server is no answer, and the next command is answered', async ({
-  redisUrl,
-}) => {
+test('after an error reply the next command receives its own reply', async ({ redisUrl }) => {
   const client = new Redis(redisUrl)
-  const { reply, ends } = openLane(client)
+  const { reply, failures } = openSender(client)
   await client.ping()
   expect(await reply('EVALSHA', 'f'.repeat(40), '0')).toMatchObject({ name: 'ReplyError' })
   expect(await reply('ECHO', 'on')).toEqual(Buffer.from('on'))
   expect(await reply('EVAL', 'return redis.error_reply("OOM")', '0')).toMatchObject({
     message: 'ERR OOM',
   })
-  // Without its script a call has not run: it is sent again as a whole.
-  expect(ends).toEqual(['answer', 'ERR OOM'])
+  // Without its script a call was not executed: it is no refusal of the server.
+  expect(failures).toEqual(['ERR OOM'])
   await client.quit()
 })
 
-test('a command without an answer fails once, and its late reply is not the one of the next', async ({
+test('a command without a reply fails once, and its late reply does not reach the next command', async ({
   redisUrl,
 }) => {
   const client = new Redis(redisUrl)
-  const { reply, ends } = openLane(client, 50)
+  const { reply, failures } = openSender(client, 50)
   await client.ping()
-  const blocked = reply('BLPOP', 'lane-test', '0.3')
+  const blocked = reply('BLPOP', 'sender-test', '0.3')
   expect(await blocked).toMatchObject({ message: 'no answer within 50 ms' })
   await client.echo('the late reply was read before this one')
   expect(await reply('ECHO', 'next')).toEqual(Buffer.from('next'))
-  expect(ends).toEqual(['no answer within 50 ms', 'answer'])
+  expect(failures).toEqual(['round 1: no answer within 50 ms'])
   await client.quit()
 })
 
-test('a call that finds the connection lost is written once, to the next connection', async ({
+test('late rounds are counted from the last reply', async ({ redisUrl }) => {
+  const client = new Redis(redisUrl)
+  const { reply, failures } = openSender(client, 50)
+  await client.ping()
+  await reply('BLPOP', 'sender-test', '0.3')
+  await reply('BLPOP', 'sender-test', '0.1')
+  await client.echo('the late replies were read before this one')
+  await reply('ECHO', 'a reply')
+  await reply('BLPOP', 'sender-test', '0.3')
+  expect(failures.map((failure) => failure.split(':')[0])).toEqual([
+    'round 1',
+    'round 2',
+    'round 1',
+  ])
+  await client.quit()
+})
+
+test('a command after the loss of a connection is written once, to the next connection', async ({
   redisUrl,
 }) => {
   const client = new Redis(redisUrl, { retryStrategy: () => 0 })
-  const { reply } = openLane(client)
+  const { reply } = openSender(client)
   await client.ping()
   for (let i = 1; i <= 10; i += 1) {
     client.disconnect(true)
-    expect(await reply('INCR', 'lane-test:count')).toBe(i)
+    expect(await reply('INCR', 'sender-test:count')).toBe(i)
   }
   await client.quit()
 })
 
-test('commands fail when the connection is closed and not replaced, also those in flight', async ({
+test('commands in flight and later ones fail when the connection is closed and not replaced', async ({
   redisUrl,
 }) => {
   const client = new Redis(redisUrl, { retryStrategy: () => null })
-  const { reply, ends } = openLane(client)
+  const { reply, failures } = openSender(client)
   await client.ping()
-  const inFlight = reply('BLPOP', 'lane-test', '5')
+  const inFlight = reply('BLPOP', 'sender-test', '5')
   client.disconnect()
   expect(await inFlight).toBeInstanceOf(Error)
   expect(await reply('PING')).toMatchObject({ message: 'not connected to Redis' })
-  expect(ends).toEqual([])
+  expect(failures).toEqual([])
 })

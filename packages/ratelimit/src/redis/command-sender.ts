@@ -2,138 +2,175 @@ import { createDeadlines, type Deadline, type Deadlines } from '@repo/concurrenc
 import { isUnknownScript, type Recovery } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
-/** Receives the outcome of one command, once. */
-interface Call {
+/** Receives the outcome of one command: one of the two, once. */
+interface CommandCallbacks {
   /** Texts in the reply are buffers. */
-  answered(reply: unknown): void
-  /** There was no answer, or it was an error; the command may have run. */
-  unanswered(error: Error): void
+  onReply(reply: unknown): void
+  /** There was no reply, or it was an error. The command may have been executed. */
+  onError(error: Error): void
 }
 
-/** Sends commands that are complete texts in the protocol of Redis. */
-export type Lane = (text: string, isAscii: boolean, call: Call) => void
+/** Sends a command that is a complete text in RESP. */
+export type SendCommand = (text: string, isAscii: boolean, callbacks: CommandCallbacks) => void
 
-const NO_ARGUMENTS: never[] = []
+export interface CommandSender {
+  readonly send: SendCommand
+  /** Whether a command may be sent now. */
+  readonly isAvailable: () => boolean
+  /** Stops and resumes commands of requests. The circuit breaker still sends its probe. */
+  readonly setStopped: (isStopped: boolean) => void
+}
 
-interface LaneOptions {
-  /** The longest time without an answer, in ms of awake time. */
+interface SenderOptions {
+  /** The longest wait for a reply, in ms of awake time. */
   deadlineMs: number
-  /** Runs before the receiver of each answer. */
-  onAnswer: () => void
-  /** Runs before the receiver of each error that the server sent, but not for an unknown script. */
-  onErrorAnswer: (error: Error) => void
-  /** Runs once for all calls that one sweep finds late: they are one round. */
-  onLate: (reason: string) => void
+  /** Runs before the receiver of each error reply, except for an unknown script. */
+  onErrorReply: (error: Error) => void
+  /**
+   * Runs once for all commands that one sweep finds late: they are one round. `rounds` is the number
+   * of rounds since the last reply.
+   */
+  onLate: (rounds: number, reason: string) => void
   /** Runs after a command was written. */
   onWritten: () => void
   recovery: Recovery
 }
 
-/** An entry of the queue in which ioredis finds the receiver of each reply. */
-class Sent {
+const NO_ARGUMENTS: never[] = []
+
+/** An entry in the queue of ioredis, which receives the reply. */
+class SentCommand {
   readonly name = 'evalsha'
   readonly args = NO_ARGUMENTS
-  readonly #call: Call
+  readonly #callbacks: CommandCallbacks
   readonly #deadlines: Deadlines
   readonly #deadline: Deadline
-  readonly #options: LaneOptions
+  readonly #onReply: () => void
+  readonly #onErrorReply: (error: Error) => void
 
-  constructor(call: Call, deadlines: Deadlines, options: LaneOptions) {
-    this.#call = call
+  constructor(
+    callbacks: CommandCallbacks,
+    deadlines: Deadlines,
+    { deadlineMs, onErrorReply }: SenderOptions,
+    onReply: () => void,
+  ) {
+    this.#callbacks = callbacks
     this.#deadlines = deadlines
-    this.#options = options
-    this.#deadline = deadlines.start(() => this.#fail(new Error(lateness(options.deadlineMs))))
+    this.#onReply = onReply
+    this.#onErrorReply = onErrorReply
+    this.#deadline = deadlines.start(() => this.#fail(new Error(lateReason(deadlineMs))))
   }
 
   resolve(reply: unknown) {
     if (!this.#deadlines.end(this.#deadline)) return
-    this.#options.onAnswer()
-    this.#call.answered(reply)
+    this.#onReply()
+    this.#callbacks.onReply(reply)
   }
 
   reject(error: Error) {
     if (this.#deadlines.end(this.#deadline)) this.#fail(error)
   }
 
-  /** Whether its outcome is still open. */
+  /** Whether it has no outcome yet. */
   get isOpen(): boolean {
     return this.#deadline.isOpen
   }
 
   #fail(error: Error) {
-    if (isAnswer(error) && !isUnknownScript(error)) this.#options.onErrorAnswer(error)
-    this.#call.unanswered(error)
+    if (isErrorReply(error) && !isUnknownScript(error)) this.#onErrorReply(error)
+    this.#callbacks.onError(error)
   }
 }
 
-function lateness(ms: number): string {
+function lateReason(ms: number): string {
   return `no answer within ${ms} ms`
 }
 
 /**
- * A shorter path to the socket of a client: it writes the text of a command and queues the receiver of
- * its reply, which is all that `client.sendCommand` does in the end. Of a single call that method, its
- * `Command` with a promise, and a timer per call are a quarter of the processor time.
+ * Writes commands to the socket of a client and queues the receivers of their replies. This is all
+ * that `client.sendCommand` does in the end. For a single call that method, its `Command` with a
+ * promise, and a timer per call are a quarter of the processor time.
  *
- * A call waits at most `deadlineMs` of time in which our event loop ran, so a pause of this process is
- * no outage. While a lost connection is replaced for the first time, a call waits within that time,
- * since nothing of it was sent. Without a connection it fails at once. No call is written twice.
+ * A command waits at most `deadlineMs` of time in which the event loop ran, so a pause of this process
+ * is no outage. No command is written twice (R5). While a lost connection is replaced for the first
+ * time, a command waits within its deadline, since nothing of it was sent. Without a connection it
+ * fails at once.
  */
-export function createLane(client: Redis, options: LaneOptions): Lane {
-  const { recovery } = options
+export function createCommandSender(client: Redis, options: SenderOptions): CommandSender {
+  const { recovery, onWritten, onLate } = options
+  let isStopped = false
+  let lateRounds = 0
   const deadlines = createDeadlines({
     ms: options.deadlineMs,
-    onSweep: () => options.onLate(lateness(options.deadlineMs)),
+    onSweep() {
+      lateRounds += 1
+      onLate(lateRounds, lateReason(options.deadlineMs))
+    },
   })
 
-  function write(text: string, isAscii: boolean, command: Sent) {
-    const { stream } = client
-    if (client.status !== 'ready' || !stream.writable) {
-      command.reject(new Error('not connected to Redis'))
-      return
-    }
-    stream.write(text, isAscii ? 'latin1' : 'utf8')
-    // ioredis reads the database of an entry only to send it again, which this client never does.
-    client.commandQueue.push({ command, stream, select: 0 })
-    options.onWritten()
+  function noteReply(): void {
+    lateRounds = 0
   }
 
-  return function send(text, isAscii, call) {
-    const command = new Sent(call, deadlines, options)
-    if (!recovery.isRecovering()) {
-      write(text, isAscii, command)
-      return
-    }
-    recovery.afterAttempt(() => {
-      if (command.isOpen) write(text, isAscii, command)
-    })
+  function isReady(): boolean {
+    return client.status === 'ready' && client.stream.writable
+  }
+
+  function write(text: string, isAscii: boolean, command: SentCommand): void {
+    const { stream } = client
+    stream.write(text, isAscii ? 'latin1' : 'utf8')
+    // ioredis uses the database of an entry only to send it again, which this client never does.
+    client.commandQueue.push({ command, stream, select: 0 })
+    onWritten()
+  }
+
+  function send(text: string, isAscii: boolean, callbacks: CommandCallbacks): void {
+    const command = new SentCommand(callbacks, deadlines, options, noteReply)
+    if (isReady()) write(text, isAscii, command)
+    else if (recovery.isRecovering())
+      recovery.afterAttempt(() => sendAfterAttempt(text, isAscii, command))
+    else command.reject(new Error('not connected to Redis'))
+  }
+
+  function sendAfterAttempt(text: string, isAscii: boolean, command: SentCommand): void {
+    if (!command.isOpen) return
+    if (isReady()) write(text, isAscii, command)
+    else command.reject(new Error('not connected to Redis'))
+  }
+
+  return {
+    send,
+    isAvailable: () => !isStopped && (client.status === 'ready' || recovery.isRecovering()),
+    setStopped(value) {
+      isStopped = value
+    },
   }
 }
 
 /** Whether the server sent this error. */
-export function isAnswer(error: unknown): error is Error {
+export function isErrorReply(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
-/** `\r\n$<length>\r\n`, which stands before an argument, by its length. */
-const BEFORE: string[] = Array.from({ length: 128 }, (_, length) => `\r\n$${length}\r\n`)
+/** `\r\n$<length>\r\n`, which precedes an argument, by its length. */
+const HEADERS: string[] = Array.from({ length: 128 }, (_, length) => `\r\n$${length}\r\n`)
 
-/** What stands before an argument of this number of bytes. */
-export function before(length: number): string {
-  return BEFORE[length] ?? `\r\n$${length}\r\n`
+/** The text that precedes an argument of this number of bytes. */
+export function argumentHeader(length: number): string {
+  return HEADERS[length] ?? `\r\n$${length}\r\n`
 }
 
-/** Adds an argument, of one or two parts, to a command in pieces. */
-export function addArgument(pieces: string[], text: string, more = ''): void {
-  const length = Buffer.byteLength(text) + (more === '' ? 0 : Buffer.byteLength(more))
-  pieces.push(before(length), text, more)
+/** Adds an argument, of one or two parts, to the pieces of a command. */
+export function addArgument(pieces: string[], text: string, secondPart = ''): void {
+  const length = Buffer.byteLength(text) + (secondPart === '' ? 0 : Buffer.byteLength(secondPart))
+  pieces.push(argumentHeader(length), text, secondPart)
 }
 
-/** The parts of an argument in pieces. */
+/** The number of pieces of an argument. */
 const PIECES = 3
 
-/** A call of a script; `pieces` are of all keys and then of all arguments. */
-export function scriptText(
+/** A call of a script. `pieces` are those of all keys and then of all arguments. */
+export function scriptCall(
   name: 'evalsha' | 'eval',
   script: string,
   keys: number,
@@ -145,7 +182,7 @@ export function scriptText(
   return all.join('')
 }
 
-/** A reply with texts in place of buffers. */
+/** The reply with texts in place of buffers. */
 export function toText(reply: unknown): unknown {
   if (Buffer.isBuffer(reply)) return reply.toString()
   return Array.isArray(reply) ? reply.map(toText) : reply

@@ -24,152 +24,51 @@ import {
   requireOptions,
   requireValid,
 } from '../validation.ts'
-import { createGate, createProbeCall, PROBE_MS } from './circuit-breaker.ts'
-import { addArgument, createLane, type Lane, scriptText, toText } from './command-sender.ts'
+import { createCircuitBreaker, createProbeCall, PROBE_MS } from './circuit-breaker.ts'
+import {
+  addArgument,
+  createCommandSender,
+  scriptCall,
+  type SendCommand,
+  toText,
+} from './command-sender.ts'
 
-/** A connection for limits alone: what it is asked, it answers or fails soon, and never sends twice. */
+/** A connection that only limits use. A call ends soon, and no command is sent twice (R5). */
 export interface LimiterRedis {
-  /** How the keys of this deployment are named. */
+  /** The names of the keys of this deployment. */
   readonly keys: LimiterKeys
   readonly log: ConnectionLog | undefined
-  /** Whether a script may be sent now: connected, and answering. */
-  available(): boolean
+  /** Whether a script may be sent now: Redis is connected, and counts. */
+  readonly available: () => boolean
   /**
-   * Runs a script that takes any number of keys; bytes are answered as they are.
-   * @throws whatever says that there was no answer; the script may have run
+   * Runs a script with any number of keys. Texts in the reply are buffers.
+   * @throws an error if there was no reply; the script may have been executed
    */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
-  /** As `run`, of keys and then arguments that `addArgument` made. */
+  /** As `run`, with the pieces of the keys and then of the arguments from `addArgument`. */
   runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown>
-  /** Sends a script by its hash, as a complete text; an unknown script is the receiver's to handle. */
-  readonly send: Lane
-  /** As `run`, with text in the answer. */
+  /** Sends a call as a complete text. The receiver handles an unknown script. */
+  readonly send: SendCommand
+  /** As `run`, with texts in the reply. */
   runText(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>
-  /** Counts as `take` does, on a subject of its own. @throws RateLimitError with the answer of Redis */
+  /** Counts like `take` on a subject that no policy has. @throws RateLimitError with the reply of Redis */
   check(): Promise<void>
   /** Waits until connected. @throws RateLimitError `unavailable` */
   ready(timeoutMs?: number): Promise<void>
   close(): Promise<void>
 }
 
-/** What a connection for limits needs. */
+/** The options of a connection for limits. */
 interface LimiterRedisOptions extends Topology {
-  /** Shown by CLIENT LIST: the instance's id. */
+  /** The id of the instance, for CLIENT LIST. */
   name: string
-  /** The longest time that a take waits for Redis, in ms. */
+  /** The longest wait of a take for Redis, in ms. */
   deadlineMs?: number
   log?: ConnectionLog
 }
 
-/** A server that answers nothing for this long hangs, or is no longer there: the connection is replaced. */
+/** After this time without a byte from the server, the connection is replaced. */
 const SILENCE_MS = 1_000
-
-/**
- * Connects for limits. A request waits at most `deadlineMs`. After three rounds of takes without an
- * answer, without a connection, or while Redis refuses to count, nothing is sent until a probe each
- * 100 ms was counted, so that no request is spent on that. A command is never sent again: it may have
- * counted. One that was not sent because the connection was just lost waits for the first attempt to
- * replace it.
- * @throws RateLimitError `bad-option`
- */
-export function connectLimiterRedis(given: LimiterRedisOptions): LimiterRedis {
-  requireConnectionOptions(given)
-  const { name, deadlineMs = 150, log, ...topology } = given
-  const names = limiterKeys(topology.prefix)
-  const pauseMs = createRetryStrategy()
-  const options = {
-    connectionName: `${name}-ratelimit`,
-    disconnectTimeout: 100,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    enableAutoPipelining: false,
-    retryStrategy: (attempt) => Math.min(pauseMs(attempt), PROBE_MS),
-    reconnectOnError: ({ message }) => isSomebodyElses(message),
-  } satisfies RedisOptions
-  const client = openClient(topology, LIMITER_SLOT, options)
-  const recovery = followRecovery(client)
-  const probeCall = createProbeCall(names)
-  const gate = createGate({ probe, isConnected: () => client.status === 'ready', log })
-  const lane = createLane(client, {
-    deadlineMs,
-    recovery,
-    onWritten: limitSilence(client, Math.max(SILENCE_MS, 2 * deadlineMs)),
-    onAnswer: () => gate.noteAnswer(),
-    onErrorAnswer: (error) => gate.noteRefusal(error),
-    onLate: (why) => gate.noteLate(why),
-  })
-  let reason = ''
-
-  function probe(): Promise<unknown> {
-    return runPieces(probeCall.script, probeCall.keys, probeCall.pieces)
-  }
-
-  function replyTo(text: string): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      lane(text, false, { answered: resolve, unanswered: reject })
-    })
-  }
-
-  function runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown> {
-    return evaluate(script, (command, text) => replyTo(scriptText(command, text, keys, pieces)))
-  }
-
-  function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const pieces: string[] = []
-    for (const key of keys) addArgument(pieces, key)
-    for (const arg of args) addArgument(pieces, arg)
-    return runPieces(script, keys.length, pieces)
-  }
-
-  client.on('error', (error: Error) => {
-    reason = error.message
-  })
-  client.on('close', () => {
-    if (!recovery.isRecovering()) gate.noteLost(reason || 'the connection was closed')
-  })
-  client.on('ready', () => {
-    reason = ''
-    gate.noteReady()
-  })
-
-  return {
-    keys: names,
-    log,
-    available: () => !gate.isShut && (client.status === 'ready' || recovery.isRecovering()),
-    run,
-    runPieces,
-    send: lane,
-    async check() {
-      if (client.status !== 'ready') throw new RateLimitError('unavailable', 'not connected')
-      await probe().catch((error: unknown) => {
-        throw unavailable(error)
-      })
-    },
-    runText: async (script, keys, args) => toText(await run(script, keys, args)),
-    async ready(timeoutMs = 2_000) {
-      requireValid('bad-argument', timeoutMs, aTime('timeoutMs'))
-      if (client.status === 'ready') return
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const cancel = setAwakeTimeout(() => {
-        const message = `Redis did not answer within ${timeoutMs} ms`
-        reject(new RateLimitError('unavailable', reason ? `${message}: ${reason}` : message))
-      }, timeoutMs)
-      client.once('ready', resolve)
-      await promise.finally(() => {
-        cancel()
-        client.off('ready', resolve)
-      })
-    },
-    async close() {
-      gate.close()
-      client.removeAllListeners('close')
-      const goodbye = createDeadlines({ ms: deadlineMs })
-      if (client.status === 'ready') await goodbye.run(client.quit()).catch(() => 'unreachable')
-      client.disconnect()
-    },
-  }
-}
 
 const ADDRESSES = { must: 'a list of 1 to 1,000 addresses, host:port each', isValid: areAddresses }
 const BOOLEAN = { must: 'true or false', isValid: (value: unknown) => typeof value === 'boolean' }
@@ -204,9 +103,117 @@ const EXPECTED = {
   ],
 }
 
-/** @throws RateLimitError `bad-option`, that names the option */
-function requireConnectionOptions(options: unknown): void {
+/**
+ * Connects for limits. A request waits at most `deadlineMs`. After three rounds of takes without a
+ * reply, without a connection, or while Redis refuses to count, nothing is sent until a probe succeeds.
+ * A probe is sent every 100 ms, so that no request waits for this. No command is sent again, since it
+ * may have counted (R5). A command that was not sent because the connection was just lost waits for
+ * the first attempt to replace it.
+ * @throws RateLimitError `bad-option`
+ */
+export function connectLimiterRedis(options: LimiterRedisOptions): LimiterRedis {
   requireOptions(options, EXPECTED)
+  const { name, deadlineMs = 150, log, ...topology } = options
+  const names = limiterKeys(topology.prefix)
+  const pauseMs = createRetryStrategy()
+  const clientOptions = {
+    connectionName: `${name}-ratelimit`,
+    disconnectTimeout: 100,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    enableAutoPipelining: false,
+    retryStrategy: (attempt) => Math.min(pauseMs(attempt), PROBE_MS),
+    reconnectOnError: ({ message }) => isSomebodyElses(message),
+  } satisfies RedisOptions
+  const client = openClient(topology, LIMITER_SLOT, clientOptions)
+  const recovery = followRecovery(client)
+  const probeCall = createProbeCall(names)
+  const sender = createCommandSender(client, {
+    deadlineMs,
+    recovery,
+    onWritten: limitSilence(client, Math.max(SILENCE_MS, 2 * deadlineMs)),
+    onErrorReply: (error) => breaker.noteErrorReply(error),
+    onLate: (rounds, reason) => breaker.noteLate(rounds, reason),
+  })
+  const breaker = createCircuitBreaker({
+    probe,
+    isConnected: () => client.status === 'ready',
+    onChange: sender.setStopped,
+    log,
+  })
+  let lastError = ''
+
+  function probe(): Promise<unknown> {
+    return runPieces(probeCall.script, probeCall.keys, probeCall.pieces)
+  }
+
+  function call(text: string): Promise<unknown> {
+    return new Promise((onReply, onError) => {
+      sender.send(text, false, { onReply, onError })
+    })
+  }
+
+  function runPieces(script: Script, keys: number, pieces: readonly string[]): Promise<unknown> {
+    return evaluate(script, (command, text) => call(scriptCall(command, text, keys, pieces)))
+  }
+
+  function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const pieces: string[] = []
+    for (const key of keys) addArgument(pieces, key)
+    for (const arg of args) addArgument(pieces, arg)
+    return runPieces(script, keys.length, pieces)
+  }
+
+  client.on('error', (error: Error) => {
+    lastError = error.message
+  })
+  client.on('close', () => {
+    if (!recovery.isRecovering()) breaker.noteLost(lastError || 'the connection was closed')
+  })
+  client.on('ready', () => {
+    lastError = ''
+    breaker.noteReady()
+  })
+
+  return {
+    keys: names,
+    log,
+    available: sender.isAvailable,
+    run,
+    runPieces,
+    send: sender.send,
+    async check() {
+      if (client.status !== 'ready')
+        throw new RateLimitError('unavailable', 'not connected to Redis')
+      await probe().catch((error: unknown) => {
+        throw unavailable(error)
+      })
+    },
+    runText: async (script, keys, args) => toText(await run(script, keys, args)),
+    async ready(timeoutMs = 2_000) {
+      requireValid('bad-argument', timeoutMs, aTime('timeoutMs'))
+      if (client.status === 'ready') return
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const cancel = setAwakeTimeout(() => {
+        const message = `not connected to Redis within ${timeoutMs} ms`
+        const reason = lastError ? `${message}: ${lastError}` : message
+        reject(new RateLimitError('unavailable', reason))
+      }, timeoutMs)
+      client.once('ready', resolve)
+      await promise.finally(() => {
+        cancel()
+        client.off('ready', resolve)
+      })
+    },
+    async close() {
+      breaker.close()
+      client.removeAllListeners('close')
+      const deadlines = createDeadlines({ ms: deadlineMs })
+      if (client.status === 'ready') await deadlines.run(client.quit()).catch(() => 'unreachable')
+      client.disconnect()
+    },
+  }
 }
 
 function areAddresses(value: unknown): boolean {
@@ -214,7 +221,7 @@ function areAddresses(value: unknown): boolean {
     Array.isArray(value) &&
     value.length > 0 &&
     value.length <= 1_000 &&
-    value.every((each) => typeof each === 'string' && !each.includes(',')) &&
+    value.every((address) => typeof address === 'string' && !address.includes(',')) &&
     parseAddresses(value.join(',')).faults.length === 0
   )
 }

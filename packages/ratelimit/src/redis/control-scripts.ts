@@ -6,14 +6,14 @@ const NOW = /* lua */ `
   local time = redis.call('TIME')
   local now = time[1] * 1000 + time[2] / 1000
 `
-/** What is told per minute can be read for an hour. */
-const KEPT_S = 3_900
-/** So many of the keys that were refused most are told per minute. */
-const KEPT_KEYS = 1_000
+/** The lifetime of the activity of a minute: it is part of reports for an hour. */
+const ACTIVITY_S = 3_900
+/** The number of keys with the most refusals in a minute, at most. */
+const MAX_LIMITED = 1_000
 
 /**
- * Forgets the counts of subjects in all shapes, also those of the release before shapes, and their
- * blocks. The names of counts are made here, in the slot of the blocks.
+ * Deletes the counts of subjects in all shapes, also those of the release before shapes, and their
+ * blocks (R12). The script derives the names of counts, which are in the slot of the blocks.
  * KEYS: 1 blocks · 2... subjects   Returns nothing.
  */
 export const reset = script({
@@ -33,9 +33,9 @@ export const reset = script({
 
 /**
  * Notes that this instance counts in a shape. KEYS: 1 shapes of the policy
- * ARGV: 1 shape · 2 for how many ms a count of it may exist   Returns nothing.
+ * ARGV: 1 shape · 2 the longest lifetime of its counts in ms   Returns nothing.
  */
-export const noteShape = script({
+export const addShape = script({
   keys: 1,
   lua: /* lua */ `
     ${NOW}
@@ -46,7 +46,7 @@ export const noteShape = script({
   `,
 })
 
-/** KEYS: shapes of policies   Returns for each the shapes that instances count in. */
+/** KEYS: shapes of policies   Returns for each key the shapes in which instances count. */
 export const shapes = script({
   keys: 0,
   lua: /* lua */ `
@@ -57,7 +57,7 @@ export const shapes = script({
 })
 
 /**
- * Blocks subjects, or ends that. KEYS: 1 blocks · 2... subjects   ARGV: 1 for how many ms, 0 to end it
+ * Blocks subjects, or ends their blocks. KEYS: 1 blocks · 2... subjects   ARGV: 1 ms, 0 to end a block
  * Returns nothing.
  */
 export const block = script({
@@ -75,7 +75,7 @@ export const block = script({
   `,
 })
 
-/** Gives a lease back. KEYS: counts of concurrency   ARGV: 1 lease   Returns nothing. */
+/** Frees slots. KEYS: counts of concurrency   ARGV: 1 holder   Returns nothing. */
 export const release = script({
   keys: 0,
   lua: /* lua */ `
@@ -84,7 +84,7 @@ export const release = script({
 })
 
 /**
- * Prolongs a lease that has not ended. KEYS: counts of concurrency   ARGV: 1 lease · 2 ms
+ * Prolongs slots that have not ended. KEYS: counts of concurrency   ARGV: 1 holder · 2 ms
  * Returns nothing.
  */
 export const renew = script({
@@ -94,7 +94,7 @@ export const renew = script({
     for _, key in ipairs(KEYS) do
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
       if redis.call('ZADD', key, 'XX', 'CH', now + ARGV[2], ARGV[1]) == 1 then
-        -- Another holder's window may be longer.
+        -- The window of another holder may be longer.
         redis.call('PEXPIRE', key, ARGV[2] + 1000, 'GT')
       end
     end
@@ -102,34 +102,34 @@ export const renew = script({
 })
 
 /**
- * Adds to what the cluster tells of this minute, which is the server's: hence the names of the keys
- * are made here, in the slot of the blocks.
+ * Adds to the activity of this minute. The minute is that of the server, so the script derives the
+ * names of the keys, which are in the slot of the blocks.
  * KEYS: 1 blocks
  * ARGV: 1 prefix of activity · 2 prefix of limited · 3 JSON [[field, n]...] · 4 JSON [[subject, n]...]
  * Returns nothing.
  */
-export const note = script({
+export const addActivity = script({
   keys: 0,
   lua: /* lua */ `
     local minute = string.format('%.0f', math.floor(redis.call('TIME')[1] / 60))
     local activity, limited = ARGV[1] .. minute, ARGV[2] .. minute
-    for _, each in ipairs(cjson.decode(ARGV[3])) do
-      redis.call('HINCRBY', activity, each[1], each[2])
+    for _, pair in ipairs(cjson.decode(ARGV[3])) do
+      redis.call('HINCRBY', activity, pair[1], pair[2])
     end
-    for _, each in ipairs(cjson.decode(ARGV[4])) do
-      redis.call('ZINCRBY', limited, each[2], each[1])
+    for _, pair in ipairs(cjson.decode(ARGV[4])) do
+      redis.call('ZINCRBY', limited, pair[2], pair[1])
     end
-    redis.call('ZREMRANGEBYRANK', limited, 0, -${KEPT_KEYS + 1})
-    redis.call('EXPIRE', activity, ${KEPT_S})
-    redis.call('EXPIRE', limited, ${KEPT_S})
+    redis.call('ZREMRANGEBYRANK', limited, 0, -${MAX_LIMITED + 1})
+    redis.call('EXPIRE', activity, ${ACTIVITY_S})
+    redis.call('EXPIRE', limited, ${ACTIVITY_S})
   `,
 })
 
 /**
- * What the cluster did in the last minutes.
- * KEYS: 1 blocks   ARGV: 1 prefix of activity · 2 prefix of limited · 3 minutes · 4 at most so many
- * Returns { fields and numbers of activity per minute, subjects and their refusals, blocked subjects and
- * the ms left of each }.
+ * The activity of the cluster in the last minutes.
+ * KEYS: 1 blocks   ARGV: 1 prefix of activity · 2 prefix of limited · 3 minutes · 4 the length of the lists, at most
+ * Returns { fields and numbers of activity per minute, subjects and their refusals, blocked subjects
+ * and the remaining ms of each }.
  */
 export const report = script({
   keys: 0,
@@ -139,7 +139,7 @@ export const report = script({
     local activity, limited = {}, {}
     for m = minute - ARGV[3] + 1, minute do
       local name = string.format('%.0f', m)
-      for _, each in ipairs(redis.call('HGETALL', ARGV[1] .. name)) do activity[#activity + 1] = each end
+      for _, item in ipairs(redis.call('HGETALL', ARGV[1] .. name)) do activity[#activity + 1] = item end
       limited[#limited + 1] = ARGV[2] .. name
     end
     local arguments = { #limited, unpack(limited) }
@@ -149,22 +149,24 @@ export const report = script({
     for i = math.max(1, #counts - 2 * ARGV[4] + 1), #counts do most[#most + 1] = counts[i] end
     local blocked = {}
     local first = { KEYS[1], '+inf', '(' .. now, 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[4], 'WITHSCORES' }
-    for i, each in ipairs(redis.call('ZRANGE', unpack(first))) do
-      blocked[i] = i % 2 == 1 and each or string.format('%.0f', math.ceil(each - now))
+    for i, item in ipairs(redis.call('ZRANGE', unpack(first))) do
+      blocked[i] = i % 2 == 1 and item or string.format('%.0f', math.ceil(item - now))
     end
     return { activity, most, blocked }
   `,
 })
 
-/** The report of a reply of the report script. */
+/** The report in a reply of the report script. */
 export function parseReport(reply: unknown, { parseSubject }: LimiterKeys): Report {
   const [activity, limited, blocked] = Array.isArray(reply) ? reply.map(pairs) : []
   const policies = new Map<string, Report['policies'][number]>()
   for (const [field, n] of activity ?? []) {
-    const [policy = '', what = ''] = field.split('|')
+    const [policy = '', outcome = ''] = field.split('|')
     const totals = policies.get(policy) ?? { policy, allowed: 0, limited: 0, unavailable: 0 }
     policies.set(policy, totals)
-    if (what === 'allowed' || what === 'limited' || what === 'unavailable') totals[what] += n
+    if (outcome === 'allowed' || outcome === 'limited' || outcome === 'unavailable') {
+      totals[outcome] += n
+    }
   }
   return {
     policies: [...policies.values()],
@@ -173,7 +175,7 @@ export function parseReport(reply: unknown, { parseSubject }: LimiterKeys): Repo
   }
 }
 
-/** A reply of names and numbers in turn. */
+/** Pairs of a reply with names and numbers in turn. */
 function pairs(flat: unknown): [name: string, n: number][] {
   if (!Array.isArray(flat)) return []
   return flat.flatMap((name, i) => (i % 2 === 0 ? [[String(name), Number(flat[i + 1])]] : []))

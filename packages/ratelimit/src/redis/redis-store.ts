@@ -2,14 +2,14 @@ import { noteFailure } from '@repo/concurrency'
 import { isUnknownScript } from '@repo/redis'
 import { CONCURRENCY, shapeOf, withShape } from '../keys.ts'
 import { countedMs, type Policy } from '../policy.ts'
-import type { Asked, Need, Store, Verdict } from '../store.ts'
+import type { Need, PendingCheck, Store, Verdict } from '../store.ts'
 import { createBatch } from './batch.ts'
-import { addArgument, isAnswer } from './command-sender.ts'
+import { addArgument, isErrorReply } from './command-sender.ts'
 import type { LimiterRedis } from './connection.ts'
 import {
+  addActivity,
+  addShape,
   block,
-  note,
-  noteShape,
   parseReport,
   release,
   renew,
@@ -17,65 +17,72 @@ import {
   reset,
   shapes,
 } from './control-scripts.ts'
-import { createGatherer } from './take-batch.ts'
+import { createBatchBuilder } from './take-batch.ts'
 import { takeScripts } from './take-script.ts'
-import { createForms, encode, type Form, textOf, verdictOfOne, verdictsOf } from './take-wire.ts'
+import {
+  commandOf,
+  createTakeForms,
+  decodeBatch,
+  decodeOne,
+  encodeBatch,
+  type TakeForm,
+} from './take-wire.ts'
 
-type OnEnd = (noAnswer?: unknown) => void
+type OnEnd = (error?: unknown) => void
 
-/** A check has at most this many needs. */
+/** The number of needs in one check, at most. */
 const MAX_NEEDS = 100
 
-/** Counts in Redis, by Redis's clock: one round trip for all checks of a turn. */
+/** Counts in Redis, by the clock of Redis (R2). All checks of one turn cost one round trip. */
 export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): Store {
   const { keys: names } = redis
-  const [script, ...ones] = scripts
-  const gather = createGatherer()
-  const formOf = createForms(names.blocks, [undefined, ...ones])
+  const [batchScript, ...singleScripts] = scripts
+  const buildBatch = createBatchBuilder()
+  const formOf = createTakeForms(names.blocks, [undefined, ...singleScripts])
   const shapeNotes = createShapeNotes(redis)
 
-  const ask = createBatch((batch, onEnd) => {
+  const check = createBatch((batch, onEnd) => {
     const [only] = batch
     const form = only && batch.length === 1 ? formOf(only.check) : undefined
     if (only && form) sendOne(only, form, onEnd)
     else void sendBatch(batch, onEnd)
   })
 
-  function sendOne(asked: Asked, form: Form, onEnd: OnEnd) {
-    const { needs } = asked.check
+  function sendOne(pending: PendingCheck, form: TakeForm, onEnd: OnEnd) {
+    const { needs } = pending.check
     const sentAtMs = performance.now()
     const noted = shapeNotes.note(form.policies, sentAtMs)
-    const { text, isAscii } = textOf(form, needs)
+    const { text, isAscii } = commandOf(form, needs)
     redis.send(text, isAscii, {
-      answered(reply) {
-        // What was answered is found by a reset from here on.
-        if (noted) void noted.then(() => answerOne(asked, reply, sentAtMs, onEnd))
-        else answerOne(asked, reply, sentAtMs, onEnd)
+      onReply(reply) {
+        // Only when the shapes are noted does a reset find these counts.
+        if (noted) void noted.then(() => finishOne(pending, reply, sentAtMs, onEnd))
+        else finishOne(pending, reply, sentAtMs, onEnd)
       },
-      unanswered(error) {
-        if (isUnknownScript(error)) void sendWhole(asked, form, onEnd)
+      onError(error) {
+        if (isUnknownScript(error)) void sendWholeScript(pending, form, onEnd)
         else {
-          onEnd(noAnswerOf(error))
-          asked.unanswered(error)
+          onEnd(outageOf(error))
+          pending.onError(error)
         }
       },
     })
   }
 
-  /** Sends a take whose script the server did not have. */
-  async function sendWhole(asked: Asked, form: Form, onEnd: OnEnd) {
-    const { needs } = asked.check
+  /** Sends a take again, with its script, to a server that did not have the script. */
+  async function sendWholeScript(pending: PendingCheck, form: TakeForm, onEnd: OnEnd) {
+    const { needs } = pending.check
     const pieces = piecesOf([needs], form.args)
     const sentAtMs = performance.now()
     let reply: unknown
     try {
       reply = await redis.runPieces(form.script, 1 + needs.length, pieces)
     } catch (error) {
-      onEnd(noAnswerOf(error))
-      asked.unanswered(error)
+      onEnd(outageOf(error))
+      pending.onError(error)
       return
     }
-    answerOne(asked, reply, sentAtMs, onEnd)
+    finishOne(pending, reply, sentAtMs, onEnd)
   }
 
   function piecesOf(counts: readonly (readonly Need[])[], args: readonly string[]): string[] {
@@ -86,61 +93,61 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
     return pieces
   }
 
-  async function sendBatch(batch: Asked[], onEnd: OnEnd) {
+  async function sendBatch(batch: PendingCheck[], onEnd: OnEnd) {
     let verdicts: Verdict[]
     let sentAtMs: number
     try {
-      const entries = gather(batch)
-      const args = encode(batch, entries)
+      const built = buildBatch(batch)
+      const args = encodeBatch(batch, built)
       const pieces = piecesOf(
-        entries.groups.map(({ counts }) => counts),
+        built.groups.map(({ counts }) => counts),
         args,
       )
       sentAtMs = performance.now()
       const noted = shapeNotes.note(
-        entries.groups.map(({ policy }) => policy),
+        built.groups.map(({ policy }) => policy),
         sentAtMs,
       )
-      const reply = await redis.runPieces(script, 1 + entries.counts, pieces)
-      // What was answered is found by a reset from here on.
+      const reply = await redis.runPieces(batchScript, 1 + built.counts, pieces)
+      // Only when the shapes are noted does a reset find these counts.
       if (noted) await noted
-      verdicts = verdictsOf(batch, entries, bytesOf(reply))
+      verdicts = decodeBatch(batch, built, requireBytes(reply))
     } catch (error) {
-      onEnd(noAnswerOf(error))
-      for (const { unanswered } of batch) unanswered(error)
+      onEnd(outageOf(error))
+      for (const { onError } of batch) onError(error)
       return
     }
     onEnd()
-    for (const [i, { answered }] of batch.entries()) {
+    for (const [i, { onVerdict }] of batch.entries()) {
       const verdict = verdicts[i]
-      if (verdict) answered(verdict, sentAtMs)
+      if (verdict) onVerdict(verdict, sentAtMs)
     }
   }
 
-  /** The needs' counts in the shapes of other releases. */
+  /** The needs with the counts of the shapes of other releases (R12). */
   async function inOtherShapes(needs: readonly Need[]): Promise<Need[]> {
     const keys = needs.map(({ policy }) => names.shapes(policy.name))
     const reply = await redis.runText(shapes, keys, [])
     return needs.flatMap((need, i) => {
       const found: unknown = Array.isArray(reply) ? reply[i] : undefined
-      const own = shapeOf(need.policy)
+      const currentShape = shapeOf(need.policy)
       return (Array.isArray(found) ? found : []).flatMap((shape) => {
-        const policy = shape === own ? undefined : withShape(need.policy, String(shape))
+        const policy = shape === currentShape ? undefined : withShape(need.policy, String(shape))
         if (!policy) return []
-        shapeNotes.isNoted(policy, performance.now())
+        shapeNotes.markNoted(policy, performance.now())
         return [{ ...need, policy, prefix: names.countPrefix(policy) }]
       })
     })
   }
 
   return {
-    ask,
+    check,
     async rewardOthers(needs) {
       const others = await inOtherShapes(needs)
       for (let i = 0; i < others.length; i += MAX_NEEDS) {
         const part = others.slice(i, i + MAX_NEEDS)
-        await new Promise((answered, unanswered) => {
-          ask({ check: { kind: 'force', needs: part, lease: '', times: 1 }, answered, unanswered })
+        await new Promise((onVerdict, onError) => {
+          check({ check: { kind: 'force', needs: part, holder: '', times: 1 }, onVerdict, onError })
         })
       }
     },
@@ -150,15 +157,16 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
     async block(keys, ms) {
       await redis.run(block, [names.blocks, ...keys], [String(ms)])
     },
-    async release(keys, lease) {
-      await redis.run(release, keys.map(names.holders), [lease])
+    async release(keys, holder) {
+      await redis.run(release, keys.map(names.holders), [holder])
     },
-    async renew(keys, lease, windowMs) {
-      await redis.run(renew, keys.map(names.holders), [lease, String(windowMs)])
+    async renew(keys, holder, windowMs) {
+      await redis.run(renew, keys.map(names.holders), [holder, String(windowMs)])
     },
-    async note({ totals, limited }) {
+    async addActivity({ totals, limited }) {
       const counts = [JSON.stringify([...totals]), JSON.stringify([...limited])]
-      await redis.run(note, [names.blocks], [names.activityPrefix, names.limitedPrefix, ...counts])
+      const prefixes = [names.activityPrefix, names.limitedPrefix]
+      await redis.run(addActivity, [names.blocks], [...prefixes, ...counts])
     },
     async report(minutes, top) {
       const args = [names.activityPrefix, names.limitedPrefix, String(minutes), String(top)]
@@ -167,42 +175,42 @@ export function createRedisStore(redis: LimiterRedis, scripts = takeScripts): St
   }
 }
 
-function answerOne(asked: Asked, reply: unknown, sentAtMs: number, onEnd: () => void) {
+function finishOne(pending: PendingCheck, reply: unknown, sentAtMs: number, onEnd: () => void) {
   onEnd()
   let verdict: Verdict
   try {
-    verdict = verdictOfOne(asked.check.needs, bytesOf(reply))
+    verdict = decodeOne(pending.check.needs, requireBytes(reply))
   } catch (error) {
-    asked.unanswered(error)
+    pending.onError(error)
     return
   }
-  asked.answered(verdict, sentAtMs)
+  pending.onVerdict(verdict, sentAtMs)
 }
 
-/** An error that says nothing of the calls behind it is none. */
-function noAnswerOf(error: unknown): unknown {
-  return isAnswer(error) ? undefined : error
+/** The error, if it concerns the other calls too. An error reply concerns one call. */
+function outageOf(error: unknown): unknown {
+  return isErrorReply(error) ? undefined : error
 }
 
-function bytesOf(reply: unknown): Buffer {
+function requireBytes(reply: unknown): Buffer {
   if (Buffer.isBuffer(reply)) return reply
-  throw new TypeError('the take script answered no bytes')
+  throw new TypeError('the reply of the take script is not a string of bytes')
 }
 
-/** A shape is noted again after this time; one that no instance counts in any more is forgotten. */
+/** A shape is noted again after this time. Redis deletes a shape in which no instance counts. */
 const NOTE_EVERY_MS = 60_000
 
-/** Notes in Redis the shapes in which this instance counts. */
+/** Notes in Redis the shapes in which this instance counts (R12). */
 function createShapeNotes(redis: LimiterRedis) {
   const notedAtMs = new WeakMap<Policy, number>()
 
   function send(policy: Policy, nowMs: number): Promise<unknown> | undefined {
     notedAtMs.set(policy, nowMs)
     const shape = shapeOf(policy)
-    // A reset has these in mind always.
+    // A reset includes this shape in any case.
     if (shape === CONCURRENCY) return undefined
     const forMs = 2 * (countedMs(policy) + NOTE_EVERY_MS)
-    const noted = redis.run(noteShape, [redis.keys.shapes(policy.name)], [shape, String(forMs)])
+    const noted = redis.run(addShape, [redis.keys.shapes(policy.name)], [shape, String(forMs)])
     return noted.catch((error: unknown) => {
       notedAtMs.delete(policy)
       noteFailure('ratelimit.shape', error)
@@ -210,7 +218,7 @@ function createShapeNotes(redis: LimiterRedis) {
   }
 
   return {
-    /** Notes those that are due. They reach Redis before the batch: it is one connection. */
+    /** Notes the shapes that are due. They reach Redis before the batch, on the same connection. */
     note(policies: readonly Policy[], nowMs: number): Promise<unknown> | undefined {
       let notes: Promise<unknown>[] | undefined
       for (const policy of policies) {
@@ -220,8 +228,8 @@ function createShapeNotes(redis: LimiterRedis) {
       }
       return notes && Promise.all(notes)
     },
-    /** The shape is in Redis already. */
-    isNoted(policy: Policy, nowMs: number) {
+    /** Redis already has the shape of this policy. */
+    markNoted(policy: Policy, nowMs: number) {
       notedAtMs.set(policy, nowMs)
     },
   }

@@ -120,7 +120,9 @@ describe('a Redis that answers takes with an error:', () => {
         const exact = limiterFigures(limiter).find(({ name: it }) => it.endsWith('exact_ratio'))
         expect(exact?.read()).toBe(0)
         await expect(redis.check()).rejects.toMatchObject({ code: 'unavailable' })
-        const down = lines.filter((line) => line.startsWith('warn limits go without Redis'))
+        const down = lines.filter((line) =>
+          line.startsWith('warn limits are decided without Redis'),
+        )
         expect(down).toEqual([expect.stringContaining(words)])
         await end(admin)
         await until(() => limiter.stats().exact)
@@ -150,7 +152,7 @@ describe('a Redis that answers takes with an error:', () => {
   )
 
   limited('a program that draws nothing from an error answer is caught', async ({ open }) => {
-    const mutant = 'an error answer that tells nothing of other calls'
+    const mutant = 'error replies that start no probe'
     const { admin, limiter } = await open(mutant)
     expect((await limiter.take(['deny'], of)).source).toBe('redis')
     await REFUSALS['a server without memory']?.begin(admin)

@@ -34,14 +34,14 @@ async function openWith(url: string, prefix: string, taken: typeof takeScripts) 
     ...{ policies, bus: undefined, denyCacheKeys: 0, source: 'redis', ipv6Prefix: 56 },
     ...{ store: createRedisStore(redis, taken), keys: redis.keys, observe: undefined },
     available: () => redis.available(),
-    decideWithout: () => {
-      throw new Error('Redis does not answer')
+    decideLocally: () => {
+      throw new Error('Redis is unavailable')
     },
   })
   return { limiter, keys: redis.keys, close: () => limiter.close().then(() => redis.close()) }
 }
 
-function answerOf({ outcome, limits, violated, shadowed, retryAfterMs }: Decision) {
+function resultOf({ outcome, limits, violated, shadowed, retryAfterMs }: Decision) {
   return { outcome, limits, violated, shadowed, retryAfterMs }
 }
 
@@ -53,7 +53,7 @@ async function statesOf(direct: Redis, prefix: string): Promise<Record<string, s
   return Object.fromEntries(pairs)
 }
 
-test(`of 600 takes the script for one request says and stores what the one for batches does (seed ${seed})`, async ({
+test(`for 600 takes, the script for one request returns and stores the same as the script for batches (seed ${seed})`, async ({
   redisUrl,
 }) => {
   const random = randomOf(seed)
@@ -73,7 +73,7 @@ test(`of 600 takes the script for one request says and stores what the one for b
     const blocked = random() < 0.03 ? nowMs + 600 : undefined
     const step = async ({ limiter, keys }: typeof one) => {
       if (blocked) await direct.zadd(keys.blocks, blocked, `${keys.subjectPrefix('fixed')}b`)
-      return answerOf(await limiter.take(drawn, of, { cost }))
+      return resultOf(await limiter.take(drawn, of, { cost }))
     }
     const [there, here] = [await step(one), await step(batch)]
     expect([i, there]).toEqual([i, here])
@@ -86,7 +86,7 @@ test(`of 600 takes the script for one request says and stores what the one for b
   await direct.quit()
 })
 
-test('a server that lost its scripts receives each again, and counts a take once', async ({
+test('a server without the scripts receives each of them again, and counts a take once', async ({
   redisUrl,
 }) => {
   const direct = new Redis(redisUrl)

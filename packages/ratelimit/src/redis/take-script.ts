@@ -2,49 +2,43 @@ import { script, type Script } from '@repo/redis'
 import { byCountingKind, byKind } from '../algorithms/algorithms.ts'
 import { concurrencyLua } from '../algorithms/concurrency.ts'
 
-/** As many numbers as the largest batch is answered; to cut it costs less than to make it. */
+/** The format of the largest reply: a prefix of it costs less than a new string. */
 const FORMAT = `<${'I4'.repeat(640)}`
 
 /** Requests with at most this number of needs have a script of their own. */
-export const MAX_ONE = 4
+export const MAX_SINGLE_NEEDS = 4
 
-/** The names that stand for a count or its group in the parts of an algorithm. */
-const OF_COUNT = /\b(used|was|entry|mark|whole|changed|ring)\[k\]/g
-const OF_GROUP = /\b(kind|window|quota|shape|bucket|hit)\b/g
+/** The names of values of a count, and of its group, in the parts of an algorithm. */
+const COUNT_NAMES = /\b(used|was|entry|mark|whole|changed|ring)\[k\]/g
+const GROUP_NAMES = /\b(kind|window|quota|shape|bucket|hit)\b/g
 
-/** Lua of one count, with a local variable for each of its values. */
-function ofCount(lua: string, k: number): string {
+/** The Lua of one count, with a local variable for each of its values. */
+function forCount(lua: string, k: number): string {
   return lua
-    .replaceAll(OF_COUNT, `$1_${k}`)
-    .replaceAll(OF_GROUP, `$1_${k}`)
+    .replaceAll(COUNT_NAMES, `$1_${k}`)
+    .replaceAll(GROUP_NAMES, `$1_${k}`)
     .replaceAll('KEYS[k + 1]', `KEYS[${k + 1}]`)
 }
 
-/** The names of numbers of a count, such as `g1_0, g1_1`. */
-function numbers(name: string, count: number) {
+/** The names of the bytes of a count, such as `g1_0, g1_1`. */
+function byteNames(name: string, count: number) {
   return (k: number) => Array.from({ length: count }, (_, i) => `${name}${k}_${i}`).join(', ')
 }
 
 /**
- * Checks a batch of requests, one after the other: reads every count once, charges all needs of a
- * request or none, and writes every changed count once.
+ * Checks a batch of requests, one after the other. It reads every count once, charges all needs of a
+ * request or none (R3), and writes every changed count once. Only the clock of Redis decides (R2).
  *
  * KEYS: 1 blocks · 2... counts, those of a group side by side
- * ARGV: 1 bytes below 128, long numbers by 7 bits a byte and the lowest first: how many groups, and of
- *   each its kind, windowMs (5 bytes), quota (4) and the index of its last count; how many limits, and
- *   of each its group, cost (4) and whether it is a shadow (0 or 1); then the checks: how many such
- *   requests there are (0 asks and charges nothing, 127 charges and 126 gives back without asking), how
- *   many needs, and for each need its count and its limit; indexes are from 1 · 2... the leases of the
- *   checks, or none at all
- * Returns u32s: for each check twice how many of its requests were admitted (for 0: whether one would
- *   be), and 1 more if somebody refused; what remains of each need; if somebody refused the retry ms
- *   of each, where 2^32-1 is never. Then for each count its refill ms and its reset ms.
+ * ARGV: 1 the groups, limits and entries in the byte format of `take-wire.ts` · 2... the holders of the
+ *   entries, or none at all
+ * Returns the u32s of the format in `take-wire.ts`.
  *
  * @param clock defines `now` in ms
- * @param one the number of needs of the only request that is sent with it; 0 for batches
+ * @param needs the number of needs of the single request that is sent with it; 0 for batches
  */
-function takeAt(clock: string, one: number): Script {
-  // All in one piece: a call of a Lua function costs as much as what most of these parts do.
+function takeScriptAt(clock: string, needs: number): Script {
+  // One piece: a call of a Lua function costs as much as most of these parts.
   const lua = /* lua */ `
 ${clock}
 local floor, ceil, min, max, sub = math.floor, math.ceil, math.min, math.max, string.sub
@@ -54,7 +48,7 @@ local NEVER, UP, EDGE = 4294967295, 0.999999, 1e-9
 local ring = call('MGET', unpack(KEYS, 2))
 local blocks = false
 if call('EXISTS', KEYS[1]) == 1 then
-  -- A block is of a subject: its name is that of the count without the shape.
+  -- A block is of a subject. Its name is that of the count without the shape.
   local subjects = {}
   for k = 2, #KEYS do subjects[k - 1] = string.gsub(KEYS[k], '~[^:]*', '', 1) end
   blocks = call('ZMSCORE', KEYS[1], unpack(subjects))
@@ -64,8 +58,8 @@ local function trim(ring)
   while #ring > 12 and sub(ring, -3) == '\\0\\0\\0' do ring = sub(ring, 1, -5) end
   return ring
 end
-${one > 0 ? takeOne(one) : ''}
--- Tables of about their final size: one that grows costs more than what is put into it.
+${needs > 0 ? singleTake(needs) : ''}
+-- Tables of about their final size: growth costs more than the entries.
 local ops, out, n = { string.byte(ARGV[1], 1, -1) }, { string.byte(ARGV[1], 1, -1) }, 0
 local used, was, entry = { unpack(KEYS, 2) }, { unpack(KEYS, 2) }, { unpack(KEYS, 2) }
 local mark, whole, changed, groups, limits = {}, {}, {}, {}, {}
@@ -76,7 +70,7 @@ for g = 1, ops[1] do
   local window = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21 + ops[at + 5] * 2^28
   local quota = ops[at + 6] + ops[at + 7] * 2^7 + ops[at + 8] * 2^14 + ops[at + 9] * 2^21
   local to = ops[at + 10]
-  -- What another algorithm or window has counted cannot be compared: another shape begins anew.
+  -- Counts of another algorithm or window cannot be compared: a state of another shape is ignored.
   local shape = (window * 4 + kind) % 65521
   ${byKind(
     ({ prepare, read }) => /* lua */ `
@@ -93,7 +87,7 @@ at = at + 1
 for l = 1, ops[at - 1] do
   local group = groups[ops[at]]
   local cost = ops[at + 1] + ops[at + 2] * 2^7 + ops[at + 3] * 2^14 + ops[at + 4] * 2^21
-  -- Leases are charged in their own way, and never in the short one.
+  -- Slots of concurrency are never charged by the short path.
   local top = group.kind == ${concurrencyLua.kind} and -1 or group.quota + EDGE
   limits[l] = { group = group, cost = cost, top = top, shadow = ops[at + 5] == 1 }
   at = at + 6
@@ -126,31 +120,31 @@ while at < size do
   else
     local force = times >= 126
     local wanted = not force and times > 1 and times or 1
-    local admitted, refused, fitting = wanted, false, {}
+    local admitted, refused, free = wanted, false, {}
 
     for d = first, final, 2 do
       local k, limit = ops[d], limits[ops[d + 1]]
-      local cost, fits, free = limit.cost, wanted, limit.group.quota - used[k]
-      if blocks and blocks[k] and blocks[k] - now > 0 then fits = 0
-      elseif free + EDGE < wanted * cost then
-        fits = cost > 0 and free > 0 and min(wanted, floor(free / cost + EDGE)) or 0
+      local cost, count, units = limit.cost, wanted, limit.group.quota - used[k]
+      if blocks and blocks[k] and blocks[k] - now > 0 then count = 0
+      elseif units + EDGE < wanted * cost then
+        count = cost > 0 and units > 0 and min(wanted, floor(units / cost + EDGE)) or 0
       end
-      fitting[d - at] = fits
-      if fits < wanted and not force then refused = true end
-      if fits < admitted and not limit.shadow then admitted = fits end
+      free[d - at] = count
+      if count < wanted and not force then refused = true end
+      if count < admitted and not limit.shadow then admitted = count end
     end
     if force then admitted = 1 end
     out[n] = admitted * 2 + (refused and 1 or 0)
 
     for d = first, final, 2 do
       local k, limit = ops[d], limits[ops[d + 1]]
-      local group, cost, fits = limit.group, limit.cost, fitting[d - at]
+      local group, cost, count = limit.group, limit.cost, free[d - at]
       local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
       if times == 126 then cost = -cost end
-      -- A shadow limit that is over is not charged either, as it would not be if it refused.
-      local amount = times == 0 and 0 or force and cost or (admitted < fits and admitted or fits) * cost
+      -- A shadow limit that is over is not charged either: without the shadow it would refuse.
+      local amount = times == 0 and 0 or force and cost or (admitted < count and admitted or count) * cost
       if amount ~= 0 then
-        local lease = ARGV[c + 1] or ''
+        local holder = ARGV[c + 1] or ''
         ${byKind(({ charge }) => charge)}
       end
       local left = quota - used[k] + EDGE
@@ -163,7 +157,7 @@ while at < size do
         local k, limit = ops[d], limits[ops[d + 1]]
         local group, cost, retry = limit.group, limit.cost, 0
         local kind, window, quota, bucket, hit = group.kind, group.window, group.quota, group.bucket, group.hit
-        if fitting[d - at] < wanted then
+        if free[d - at] < wanted then
           local wait = 0
           if used[k] + cost > quota then ${byKind(({ retry }) => retry)} end
           if blocks and blocks[k] then wait = max(wait, blocks[k] - now) end
@@ -197,12 +191,12 @@ return packBytes(sub('${FORMAT}', 1, 1 + 2 * n), unpack(out, 1, n))
 }
 
 /**
- * The first part of a take script that is sent for one request with `needs` needs, each of a policy
- * and a group of its own: it admits the request if all fit and none is blocked, and answers; else it
- * changes nothing and the part for batches runs. It consists of the same parts of the algorithms, but
- * needs no tables: with requests that arrive one by one, these were a third of the script.
+ * The first part of the script for one request with `needs` needs, each of another policy and group.
+ * If all needs fit and none is blocked, it admits the request and returns. Otherwise it changes nothing
+ * and the part for batches runs. It consists of the same parts of the algorithms, but without tables,
+ * which were a third of the script when requests arrive one by one.
  */
-function takeOne(needs: number): string {
+function singleTake(needs: number): string {
   const each = (text: (k: number) => string) => Array.from({ length: needs }, (_, i) => text(i + 1))
   const list = (text: (k: number) => string) => each(text).join(', ')
 
@@ -210,7 +204,7 @@ function takeOne(needs: number): string {
 do
   local ${list((k) => `kind_${k}, window_${k}, quota_${k}, cost_${k}, shape_${k}`)}
   do
-    local ${list(numbers('g', 11))}, _, ${list(numbers('l', 6))} = string.byte(ARGV[1], 2, ${2 + 17 * needs})
+    local ${list(byteNames('g', 11))}, _, ${list(byteNames('l', 6))} = string.byte(ARGV[1], 2, ${2 + 17 * needs})
     ${each(
       (k) => /* lua */ `
     kind_${k} = g${k}_0
@@ -220,29 +214,29 @@ do
     shape_${k} = (window_${k} * 4 + kind_${k}) % 65521`,
     ).join('\n')}
   end
-  local free = true
+  local isFree = true
   if blocks then
     for k = 1, ${needs} do
-      if blocks[k] and blocks[k] - now > 0 then free = false end
+      if blocks[k] and blocks[k] - now > 0 then isFree = false end
     end
   end
   local ${list((k) => `ring_${k}`)} = ${list((k) => `ring[${k}]`)}
   local ${list((k) => `used_${k}, was_${k}, entry_${k}, bucket_${k}, hit_${k}`)}
   local ${list((k) => `mark_${k}, whole_${k}, changed_${k}`)}
   ${each((k) =>
-    ofCount(
+    forCount(
       byCountingKind(({ prepare, read }) => `${prepare} ${read}`),
       k,
     ),
   ).join('\n')}
-  if free and ${each((k) => `used_${k} + cost_${k} <= quota_${k} + EDGE`).join(' and ')} then
+  if isFree and ${each((k) => `used_${k} + cost_${k} <= quota_${k} + EDGE`).join(' and ')} then
     local ${list((k) => `refill_${k}, reset_${k}`)} = ${list(() => '0, 0')}
     ${each(
       (k) => /* lua */ `
     used_${k} = used_${k} + cost_${k}
     do
       local refill, reset = 0, 0
-      ${ofCount(
+      ${forCount(
         byCountingKind(({ settle, finish }) => `${settle} ${finish}`),
         k,
       )}
@@ -257,10 +251,10 @@ end
 `
 }
 
-/** The take scripts by the number of needs of the only request; the first one is for batches. */
+/** The take scripts by the number of needs of a single request. The first one is for batches. */
 export function takeScriptsAt(clock: string): readonly [Script, ...Script[]] {
-  const ones = Array.from({ length: MAX_ONE }, (_, i) => takeAt(clock, i + 1))
-  return [takeAt(clock, 0), ...ones]
+  const single = Array.from({ length: MAX_SINGLE_NEEDS }, (_, i) => takeScriptAt(clock, i + 1))
+  return [takeScriptAt(clock, 0), ...single]
 }
 
 export const takeScripts = takeScriptsAt(/* lua */ `
