@@ -1,4 +1,4 @@
-/** What an instance adds to a request, and a signed identity: `pnpm bench service [--only TEXT]`. */
+/** Measures the cost of an instance for each request, and of a signed identity: `pnpm bench service [--only TEXT]`. */
 import { openBench, target } from '@repo/testing/bench'
 
 const bench = await openBench('service', new URL('instance.ts', import.meta.url))

@@ -5,7 +5,7 @@ import { boot } from './lifecycle/boot.ts'
 import { readEnv } from './settings/env.ts'
 import { baseSettings, secret } from './settings/settings.ts'
 
-/** An app that only boots: what every instance does, with gates for the test to open. */
+/** An app without a purpose of its domain. The tests open its gates. */
 const settings = {
   ...baseSettings,
   MODE: z

@@ -15,7 +15,7 @@ export interface Ask extends RequestOptions {
   body?: string
 }
 
-/** One request, on a connection of its own unless an agent is given; rejects when it breaks off. */
+/** Sends one request, on a new connection unless an agent is given. Rejects when it breaks off. */
 export function ask(url: string, { body, ...options }: Ask = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const req = request(url, { agent: false, ...options }, (res) => {
@@ -27,7 +27,7 @@ export function ask(url: string, { body, ...options }: Ask = {}): Promise<Answer
   })
 }
 
-/** A client that keeps its one connection, as balancers do. */
+/** A client that reuses its one connection, as balancers do. */
 export function keepAlive(): Agent {
   return new Agent({ keepAlive: true, maxSockets: 1 })
 }
@@ -39,7 +39,7 @@ export async function open(url: string): Promise<Socket> {
   return socket
 }
 
-/** Writes bytes to a new connection as they are, and reads what comes until it is closed. */
+/** Writes bytes to a new connection, unchanged, and reads its bytes until it is closed. */
 export async function talk(url: string, bytes: string): Promise<string> {
   const socket = await open(url)
   socket.write(bytes)
@@ -53,7 +53,7 @@ export interface Served extends InstanceServer, AsyncDisposable {
   metrics: ReturnType<typeof createMetrics>
 }
 
-/** A server in this process, with its log at hand. */
+/** Starts a server in this process and returns it with the lines of its log. */
 export async function serve(listener: Listener): Promise<Served> {
   const lines: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 export const program = new URL('app.fixture.ts', import.meta.url)
 
-/** Settings with which the fixture app boots. */
+/** The settings of the fixture app. */
 export function settingsFor(redisUrl: string) {
   return {
     HOST: '127.0.0.1',
@@ -23,7 +23,7 @@ export interface Ended {
   stderr: string
 }
 
-/** Runs the fixture app, which is expected to end by itself. */
+/** Runs the fixture app until it exits. */
 export async function runToEnd(
   env: Record<string, string>,
   args: string[] = [],

@@ -1,9 +1,9 @@
 import { setAwakeTimeout } from '@repo/concurrency'
 
-/** Resolves when the service does its work, and rejects when it does not. */
+/** Resolves when the service works, and rejects when it does not. */
 export type Check = () => Promise<void>
 
-/** Why a service does not do its work, in words that `/health` shows: without addresses and secrets. */
+/** The reason why a service does not work. `/health` shows it, so it has no address and no secret. */
 export class CheckError extends Error {
   override name = 'CheckError'
 }
@@ -16,9 +16,9 @@ export interface Health {
   instance: string
   version: string
   services: Record<string, 'healthy' | 'unhealthy'>
-  /** Settings in which this instance differs from the others. */
+  /** The settings in which this instance differs from the others. */
   drift?: string[]
-  /** Why it is not healthy, for people, where more can be said than a service's name. */
+  /** Reasons why it is not healthy, as text for people. */
   problems?: string[]
 }
 
@@ -26,8 +26,8 @@ const CHECK_DEADLINE_MS = 1_000
 const LATE = `no result within ${CHECK_DEADLINE_MS} ms`
 
 /**
- * What `/health` says: `unhealthy` only while this instance does not serve. A shared store's trouble
- * or drifting settings make it `degraded`: it still serves what it can.
+ * Returns the document of `/health`. It is `unhealthy` only while this instance does not serve. With
+ * a failing store or different settings it is `degraded`: the instance serves what it can.
  */
 export async function readHealth({
   phase,
@@ -70,7 +70,7 @@ interface CheckResult {
   reason?: string
 }
 
-/** A pause of this instance fails no check: only time in which its event loop ran counts. */
+/** Only time in which the event loop ran counts, so a pause of this instance fails no check. */
 async function run(check: Check): Promise<CheckResult> {
   const late = Promise.withResolvers<CheckResult>()
   const giveUp = () => late.resolve({ state: 'unhealthy', reason: LATE })
@@ -91,7 +91,7 @@ async function resultOf(check: Check): Promise<CheckResult> {
   }
 }
 
-/** What can be shown of a failure: its own words, or the answer of Redis, which names no address. */
+/** Returns the public reason of a failure: its message, or the reply of Redis without an address. */
 function reasonOf(error: unknown): Pick<CheckResult, 'reason'> {
   if (error instanceof CheckError) return { reason: error.message }
   if (!(error instanceof Error)) return {}
@@ -100,5 +100,5 @@ function reasonOf(error: unknown): Pick<CheckResult, 'reason'> {
   return { reason: answer.slice(0, 200) }
 }
 
-/** Where in a script a command was refused. */
+/** The position in a script at which a command was refused. */
 const SCRIPT = / script: ([\da-f]{40}, )?on @user_script.*/s

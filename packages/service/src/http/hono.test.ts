@@ -1,6 +1,6 @@
 import { createLog } from '@repo/observability'
 import { RedisError } from '@repo/redis'
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import { ask, type Ask, serve, talk } from '../http.fixture.ts'
@@ -64,175 +64,174 @@ async function serveApp() {
   return { server, lines, problemOf, post, [Symbol.asyncDispose]: server[Symbol.asyncDispose] }
 }
 
-describe('a problem', () => {
-  test('is what an unknown route gets', async () => {
-    await using app = await serveApp()
-    expect(await app.problemOf('/nowhere')).toMatchObject({
-      type: 'urn:threefold:problem:not-found',
-      title: 'Not Found',
-      status: 404,
-    })
-  })
-
-  test('thrown by a route is its answer', async () => {
-    await using app = await serveApp()
-    expect(await app.problemOf('/teapot')).toMatchObject({
-      type: 'urn:threefold:problem:teapot',
-      status: 418,
-      detail: 'Short and stout.',
-    })
-    expect(await app.problemOf('/hono')).toMatchObject({ status: 409, detail: 'Not now.' })
-  })
-
-  test('of a failure is a 500 that says nothing of it; the log does, with the stack', async () => {
-    await using app = await serveApp()
-    expect(await app.problemOf('/broken')).toMatchObject({ status: 500 })
-    expect(app.lines.join('')).toContain('hono.test.ts')
-  })
-
-  test.for(['/redis', '/store'])(
-    'of a store that is away (%s) is a 503 with Retry-After',
-    async (path) => {
-      await using app = await serveApp()
-      expect(await app.problemOf(path)).toMatchObject({
-        type: 'urn:threefold:problem:unavailable',
-        status: 503,
-        retryAfter: '1',
-      })
-    },
-  )
-
-  test('of a store that is away is logged by its innermost reason', async () => {
-    await using app = await serveApp()
-    await app.problemOf('/store')
-    expect(app.lines.join('')).toContain('connection refused')
-    expect(app.lines.join('')).not.toContain('hunter2')
+test('an unknown route responds with a problem', async () => {
+  await using app = await serveApp()
+  expect(await app.problemOf('/nowhere')).toMatchObject({
+    type: 'urn:threefold:problem:not-found',
+    title: 'Not Found',
+    status: 404,
   })
 })
 
-describe('a body', () => {
-  test('that fits is read', async () => {
-    await using app = await serveApp()
-    const sent = { method: 'POST', headers: json, body: '{"amount":3}' }
-    const answer = await ask(`${app.server.url}/order`, sent)
-    expect(answer).toMatchObject({ status: 200, body: '{"amount":3}' })
+test('a problem that a route throws is its response', async () => {
+  await using app = await serveApp()
+  expect(await app.problemOf('/teapot')).toMatchObject({
+    type: 'urn:threefold:problem:teapot',
+    status: 418,
+    detail: 'Short and stout.',
   })
+  expect(await app.problemOf('/hono')).toMatchObject({ status: 409, detail: 'Not now.' })
+})
 
-  test.for([
-    'application/json',
-    'application/json;charset=utf-8',
-    'Application/JSON ; charset=UTF-8',
-    'application/merge-patch+json',
-    'application/vnd.threefold.order+json; v=1',
-  ])('declared as %s is read', async (type) => {
+test('an error is a 500 without its message, and its message and stack are logged', async () => {
+  await using app = await serveApp()
+  expect(await app.problemOf('/broken')).toMatchObject({ status: 500 })
+  expect(app.lines.join('')).toContain('hono.test.ts')
+})
+
+test.for(['/redis', '/store'])(
+  'an unavailable store (%s) is a 503 with Retry-After',
+  async (path) => {
     await using app = await serveApp()
-    const sent = { method: 'POST', headers: { 'content-type': type }, body: '{"amount":3}' }
-    expect(await ask(`${app.server.url}/order`, sent)).toMatchObject({ status: 200 })
-  })
+    expect(await app.problemOf(path)).toMatchObject({
+      type: 'urn:threefold:problem:unavailable',
+      status: 503,
+      retryAfter: '1',
+    })
+  },
+)
 
-  // A page of another site can send the first three without a preflight request.
-  test.for([
-    'text/plain',
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=x',
-    'text/plain; application/json',
-    'text/plain, application/json',
-    'application/json, text/plain',
-    'text/plain;x="application/json"',
-    'application/jsonp',
-    'application/json+x',
-    'application/x-json',
-    'text/json',
-    'json',
-    '*/*',
-    undefined,
-  ])('declared as %s is a 415, although it is JSON', async (type) => {
-    await using app = await serveApp()
-    const sent = { method: 'POST', ...(type && { headers: { 'content-type': type } }) }
-    for (const chunked of [{}, { 'transfer-encoding': 'chunked' }]) {
-      const headers = { ...sent.headers, ...chunked }
-      const refused = await app.problemOf('/order', { ...sent, headers, body: '{"amount":3}' })
-      expect(refused).toMatchObject({
-        type: 'urn:threefold:problem:unsupported-media-type',
-        status: 415,
-      })
-    }
-  })
+test('an unavailable store is logged with the innermost reason', async () => {
+  await using app = await serveApp()
+  await app.problemOf('/store')
+  expect(app.lines.join('')).toContain('connection refused')
+  expect(app.lines.join('')).not.toContain('hunter2')
+})
 
-  test('may be declared twice only as JSON', async () => {
-    await using app = await serveApp()
-    const said = await talk(
-      app.server.url,
-      'POST /order HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"amount":3}',
-    )
-    expect(said).toMatch(/^HTTP\/1.1 415 /)
-  })
+test('a valid body is read', async () => {
+  await using app = await serveApp()
+  const sent = { method: 'POST', headers: json, body: '{"amount":3}' }
+  const answer = await ask(`${app.server.url}/order`, sent)
+  expect(answer).toMatchObject({ status: 200, body: '{"amount":3}' })
+})
 
-  test('that is empty needs no type', async () => {
-    await using app = await serveApp()
-    expect(await app.problemOf('/order', { method: 'POST' })).toMatchObject({ status: 400 })
-  })
+test.for([
+  'application/json',
+  'application/json;charset=utf-8',
+  'Application/JSON ; charset=UTF-8',
+  'application/merge-patch+json',
+  'application/vnd.threefold.order+json; v=1',
+])('a body declared as %s is read', async (type) => {
+  await using app = await serveApp()
+  const sent = { method: 'POST', headers: { 'content-type': type }, body: '{"amount":3}' }
+  expect(await ask(`${app.server.url}/order`, sent)).toMatchObject({ status: 200 })
+})
 
-  test.for(['', '{', 'amount=3', '{"amount":3'])('that is no JSON (%s) is a 400', async (body) => {
+// A page of another site can send the first three without a preflight request.
+test.for([
+  'text/plain',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'text/plain; application/json',
+  'text/plain, application/json',
+  'application/json, text/plain',
+  'text/plain;x="application/json"',
+  'application/jsonp',
+  'application/json+x',
+  'application/x-json',
+  'text/json',
+  'json',
+  '*/*',
+  undefined,
+])('declared as %s is a 415, although it is JSON', async (type) => {
+  await using app = await serveApp()
+  const sent = { method: 'POST', ...(type && { headers: { 'content-type': type } }) }
+  for (const chunked of [{}, { 'transfer-encoding': 'chunked' }]) {
+    const headers = { ...sent.headers, ...chunked }
+    const refused = await app.problemOf('/order', { ...sent, headers, body: '{"amount":3}' })
+    expect(refused).toMatchObject({
+      type: 'urn:threefold:problem:unsupported-media-type',
+      status: 415,
+    })
+  }
+})
+
+test('a body with two types is read only if both are JSON', async () => {
+  await using app = await serveApp()
+  const said = await talk(
+    app.server.url,
+    'POST /order HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"amount":3}',
+  )
+  expect(said).toMatch(/^HTTP\/1.1 415 /)
+})
+
+test('an empty body needs no type', async () => {
+  await using app = await serveApp()
+  expect(await app.problemOf('/order', { method: 'POST' })).toMatchObject({ status: 400 })
+})
+
+test.for(['', '{', 'amount=3', '{"amount":3'])(
+  'a body that is no JSON (%s) is a 400',
+  async (body) => {
     await using app = await serveApp()
     expect(await app.post(body)).toMatchObject({
       type: 'urn:threefold:problem:malformed-json',
       status: 400,
     })
-  })
+  },
+)
 
-  test('that does not fit is a 422 naming each field at fault', async () => {
-    await using app = await serveApp()
-    const fields = async (body: unknown) => {
-      const problem = await app.post(body)
-      expect(problem).toMatchObject({ type: 'urn:threefold:problem:invalid-body', status: 422 })
-      return 'errors' in problem ? problem.errors : []
-    }
-    expect(await fields({})).toEqual([{ field: 'amount', message: 'is required' }])
-    expect(await fields({ amount: 0 })).toMatchObject([{ field: 'amount' }])
-    expect(await fields({ amount: 1, admin: true, role: 'x' })).toEqual([
-      { field: 'admin', message: 'is not a known field' },
-      { field: 'role', message: 'is not a known field' },
-    ])
-    expect(await fields({ amount: 1, lines: [{ name: 'a' }, { nmae: 'b' }] })).toEqual([
-      { field: 'lines.1.name', message: 'is required' },
-      { field: 'lines.1.nmae', message: 'is not a known field' },
-    ])
-    for (const body of ['[]', 'null', '3', '"x"']) {
-      expect(await fields(body)).toMatchObject([{ field: 'body' }])
-    }
-  })
+test('an invalid body is a 422 that names each faulty field', async () => {
+  await using app = await serveApp()
+  const fields = async (body: unknown) => {
+    const problem = await app.post(body)
+    expect(problem).toMatchObject({ type: 'urn:threefold:problem:invalid-body', status: 422 })
+    return 'errors' in problem ? problem.errors : []
+  }
+  expect(await fields({})).toEqual([{ field: 'amount', message: 'is required' }])
+  expect(await fields({ amount: 0 })).toMatchObject([{ field: 'amount' }])
+  expect(await fields({ amount: 1, admin: true, role: 'x' })).toEqual([
+    { field: 'admin', message: 'is not a field of the schema' },
+    { field: 'role', message: 'is not a field of the schema' },
+  ])
+  expect(await fields({ amount: 1, lines: [{ name: 'a' }, { nmae: 'b' }] })).toEqual([
+    { field: 'lines.1.name', message: 'is required' },
+    { field: 'lines.1.nmae', message: 'is not a field of the schema' },
+  ])
+  for (const body of ['[]', 'null', '3', '"x"']) {
+    expect(await fields(body)).toMatchObject([{ field: 'body' }])
+  }
+})
 
-  test('with many unknown fields is told 20 of them', async () => {
-    await using app = await serveApp()
-    const many = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`f${index}`, 1]))
-    const problem = await app.post({ amount: 1, ...many })
-    expect('errors' in problem && problem.errors).toHaveLength(20)
-  })
+test('the problem of a body with many unknown fields names 20 of them', async () => {
+  await using app = await serveApp()
+  const many = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`f${index}`, 1]))
+  const problem = await app.post({ amount: 1, ...many })
+  expect('errors' in problem && problem.errors).toHaveLength(20)
+})
 
-  test('over the limit is a 413 by its length, before any of it was sent', async () => {
-    await using app = await serveApp()
-    const said = await talk(
-      app.server.url,
-      'POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n',
-    )
-    expect(said).toMatch(/^HTTP\/1.1 413 /)
-    expect(said).toContain('body-too-large')
-  })
+test('a body over the limit is a 413 by its Content-Length, before the body is sent', async () => {
+  await using app = await serveApp()
+  const said = await talk(
+    app.server.url,
+    'POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\nConnection: close\r\n\r\n',
+  )
+  expect(said).toMatch(/^HTTP\/1.1 413 /)
+  expect(said).toContain('body-too-large')
+})
 
-  test('over the limit is a 413 in chunks too, and one at the limit is read', async () => {
-    await using app = await serveApp()
-    const headers = { ...json, 'transfer-encoding': 'chunked' }
-    const chunked = (body: string) => ({ method: 'POST', headers, body })
-    expect(await app.problemOf('/order', chunked('x'.repeat(1_001)))).toMatchObject({ status: 413 })
-    const padded = '{"amount":3}'.padEnd(1_000)
-    const answer = await ask(`${app.server.url}/order`, chunked(padded))
-    expect(answer).toMatchObject({ status: 200 })
-  })
+test('a chunked body over the limit is a 413, and one at the limit is read', async () => {
+  await using app = await serveApp()
+  const headers = { ...json, 'transfer-encoding': 'chunked' }
+  const chunked = (body: string) => ({ method: 'POST', headers, body })
+  expect(await app.problemOf('/order', chunked('x'.repeat(1_001)))).toMatchObject({ status: 413 })
+  const padded = '{"amount":3}'.padEnd(1_000)
+  const answer = await ask(`${app.server.url}/order`, chunked(padded))
+  expect(answer).toMatchObject({ status: 200 })
+})
 
-  test('may be missing altogether: a DELETE without one is served', async () => {
-    await using app = await serveApp()
-    const answer = await ask(`${app.server.url}/order`, { method: 'DELETE' })
-    expect(answer).toMatchObject({ status: 200, body: '{"gone":true}' })
-  })
+test('a DELETE without a body is served', async () => {
+  await using app = await serveApp()
+  const answer = await ask(`${app.server.url}/order`, { method: 'DELETE' })
+  expect(answer).toMatchObject({ status: 200, body: '{"gone":true}' })
 })

@@ -11,10 +11,10 @@ import type { Listener } from './server.ts'
 export { type HttpBindings }
 
 const MAX_ERRORS = 20
-/** Of the name of an unknown field, which the client chose. */
+/** The longest name of an unknown field, which the client chose. */
 const MAX_FIELD = 100
 
-/** A problem (RFC 9457) to throw from a route: it becomes the response. */
+/** A problem (RFC 9457) that a route throws. It becomes the response. */
 export class ProblemError extends Error {
   override name = 'ProblemError'
   readonly problem: ProblemOptions
@@ -25,7 +25,7 @@ export class ProblemError extends Error {
   }
 }
 
-/** A problem as a response. */
+/** Converts a problem to a response. */
 export function problemResponse(problem: ProblemOptions): Response {
   return new Response(JSON.stringify(createProblem(problem)), {
     status: problem.status,
@@ -34,11 +34,11 @@ export function problemResponse(problem: ProblemOptions): Response {
 }
 
 /**
- * A Hono app in which every failure is a problem document: unknown routes 404, bodies over
- * `maxBodyBytes` 413, a store that is away 503 with Retry-After, all else 500 and a log line with
- * the stack that the client never sees.
+ * Creates a Hono app in which every failure is a problem document. An unknown route is 404, a body
+ * over `maxBodyBytes` 413, and an unavailable store 503 with Retry-After. Any other error is 500; its
+ * stack is logged and not sent.
  *
- * @param isUnavailable whether an error means that a store is away, beside Redis
+ * @param isUnavailable whether an error means that a store other than Redis is unavailable
  */
 export function createHono<E extends Env = Env>({
   log,
@@ -66,7 +66,7 @@ export function createHono<E extends Env = Env>({
       return problemResponse({ status: error.status, detail: error.message })
     }
     if (isRedisOutage(error) || isUnavailable(error)) {
-      log.warn({ event: 'unavailable', reason: reasonOf(error) }, 'a store is away')
+      log.warn({ event: 'unavailable', reason: reasonOf(error) }, 'a store is unavailable')
       return problemResponse(unavailable)
     }
     log.error({ event: 'error', err: error }, 'an error that no route handled')
@@ -76,9 +76,9 @@ export function createHono<E extends Env = Env>({
 }
 
 /**
- * To Hono's body limit, which counts a body without a length (chunked, or none at all as with most
- * DELETEs) and then copies the request: node's own Request copies none of what the node server makes,
- * only of its own kind.
+ * Replaces a request without Content-Length by one of Node's class. The body limit of Hono counts the
+ * bytes of such a body and then copies the request. Node's class can only copy requests of its class,
+ * and not those of `@hono/node-server`.
  */
 const replaceUnmeasured: MiddlewareHandler = async (c, next) => {
   const { method, url, headers, body, signal } = c.req.raw
@@ -88,15 +88,15 @@ const replaceUnmeasured: MiddlewareHandler = async (c, next) => {
   await next()
 }
 
-/** What a caller gets while a store that the answer needs is away. */
+/** The problem while a store that the response needs is unavailable. */
 export const unavailable: ProblemOptions = {
   status: 503,
   code: 'unavailable',
-  detail: 'A part that this needs is not answering. Try again in a moment.',
+  detail: 'A service that this needs is unavailable. Try again in a moment.',
   retryAfter: 1,
 }
 
-/** Serves a Hono app from a node:http server. */
+/** Returns the listener with which a node:http server serves a Hono app. */
 export function listenerOf<E extends Env>(app: Hono<E>): Listener {
   return getRequestListener(app.fetch, { overrideGlobalObjects: false })
 }
@@ -105,8 +105,8 @@ export function listenerOf<E extends Env>(app: Hono<E>): Listener {
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json[ \t]*(?:;|$)/i
 
 /**
- * Refuses a body that is not declared as JSON. A page of another site can send other types without
- * a preflight request. A request without a body needs no type.
+ * Refuses a body that is not declared as JSON: a page of another site can send other types without a
+ * preflight request. A request without a body needs no type.
  * @throws ProblemError 415
  */
 async function requireJson(c: HonoContext): Promise<void> {
@@ -119,8 +119,8 @@ async function requireJson(c: HonoContext): Promise<void> {
 
 /**
  * Returns the JSON body of the request after validation.
- * @throws ProblemError 400 when it is not JSON, 415 when it is not declared as JSON, 422 naming each
- * field at fault
+ * @throws ProblemError 400 if it is not JSON, 415 if it is not declared as JSON, 422 that names each
+ * faulty field
  */
 export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise<T> {
   await requireJson(c)
@@ -131,8 +131,8 @@ export async function readJson<T>(c: HonoContext, schema: z.ZodType<T>): Promise
 }
 
 /**
- * Returns what the schema makes of a value that a client sent.
- * @throws ProblemError 422 naming each field at fault
+ * Parses a value that a client sent.
+ * @throws ProblemError 422 that names each faulty field
  */
 export function checkFields<T>(value: unknown, schema: z.ZodType<T>, part: 'body' | 'query'): T {
   const parsed = schema.safeParse(value, { reportInput: true })
@@ -141,15 +141,15 @@ export function checkFields<T>(value: unknown, schema: z.ZodType<T>, part: 'body
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({
           field: [...path, key.slice(0, MAX_FIELD)].join('.'),
-          message: 'is not a known field',
+          message: 'is not a field of the schema',
         }))
       : [{ field: path.join('.') || part, message: isMissing(issue) ? 'is required' : message }],
   )
-  // A body of nothing but unknown fields must not be answered by one several times its size.
-  const told = errors.slice(0, MAX_ERRORS)
-  const fields = new Set(told.map(({ field }) => field))
+  // The response to many unknown fields must not be several times as large as the request.
+  const listed = errors.slice(0, MAX_ERRORS)
+  const fields = new Set(listed.map(({ field }) => field))
   const detail = `The ${part} is at fault in: ${[...fields].join(', ')}.`
-  throw new ProblemError({ status: 422, code: `invalid-${part}`, detail, errors: told })
+  throw new ProblemError({ status: 422, code: `invalid-${part}`, detail, errors: listed })
 }
 
 function isMissing(issue: object): boolean {

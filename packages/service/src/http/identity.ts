@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 
-/** The header in which the gateway tells upstreams who the caller is. */
+/** The header in which the gateway sends the identity of the caller to upstreams. */
 export const IDENTITY_HEADER = 'x-identity'
 
-/** How far apart the clocks of two instances may be; a header older than this is refused. */
+/** The largest difference between the clocks of two instances. An older header is refused. */
 const MAX_AGE_MS = 60_000
 
 const identity = z.object({
@@ -16,12 +16,12 @@ const identity = z.object({
   actor: z.object({ id: z.string(), name: z.string() }).optional(),
 })
 
-/** Who the caller is, as the gateway found out. */
+/** The caller, as the gateway authenticated it. */
 export type Identity = z.infer<typeof identity>
 
 /**
- * Unknown fields are ignored, so a field must never take a right away: a form in which it does has
- * another version, which this release refuses.
+ * Unknown fields are ignored, so a new field must not remove a right. A form in which a field removes
+ * a right has another version, which this release refuses.
  */
 const envelope = z.object({
   version: z.literal(1).optional(),
@@ -29,10 +29,10 @@ const envelope = z.object({
   issuedAtMs: z.number(),
 })
 
-/** The request that an identity was signed for; it is worth nothing on another. */
+/** The request for which an identity is signed. It is not valid for another request. */
 export interface SignedRequest {
   method: string
-  /** Path and query as `URL` writes them: both sides see the same, however the target was sent. */
+  /** Path and query as `URL` normalizes them, so that both sides use the same text. */
   path: string
 }
 
@@ -40,13 +40,13 @@ export type IdentityCheck =
   | { outcome: 'valid'; identity: Identity }
   | { outcome: 'missing' }
   | { outcome: 'forged' }
-  /** Signed by the cluster in a form of another release. Another instance may be able to read it. */
+  /** Signed by the cluster in the form of another release. Another instance may be able to read it. */
   | { outcome: 'unreadable' }
 
 /**
- * Signs and verifies who the caller is between the gateway and upstreams: HMAC-SHA256 over the
- * identity, the time, the method and the path. An upstream that is reached directly refuses an
- * identity that the gateway did not make, and one made for another request.
+ * Signs and verifies the identity of the caller between the gateway and upstreams. The signature is
+ * an HMAC-SHA256 of the identity, the time, the method and the path. So an upstream that is reached
+ * directly refuses an identity that the gateway did not sign, or signed for another request.
  */
 export function createIdentities({
   secret,
@@ -54,7 +54,7 @@ export function createIdentities({
   now = Date.now,
 }: {
   secret: string
-  /** Other secrets whose signatures are valid, while the secret changes. Nothing is signed with them. */
+  /** Other secrets whose signatures are valid while the secret is replaced. They sign nothing. */
   acceptedSecrets?: readonly string[]
   now?: () => number
 }) {
@@ -72,8 +72,8 @@ export function createIdentities({
   }
 
   return {
-    sign(who: Identity, request: SignedRequest): string {
-      const text = JSON.stringify({ identity: who, issuedAtMs: now() })
+    sign(caller: Identity, request: SignedRequest): string {
+      const text = JSON.stringify({ identity: caller, issuedAtMs: now() })
       const payload = Buffer.from(text).toString('base64url')
       return `${payload}.${mac(payload, request).toString('base64url')}`
     },
@@ -90,7 +90,7 @@ export function createIdentities({
   }
 }
 
-/** Undefined when the secret signed something that is no identity, or one of another release. */
+/** Returns undefined for a signed text that is no identity, or one of another release. */
 function read(payload: string): z.infer<typeof envelope> | undefined {
   try {
     return envelope.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))

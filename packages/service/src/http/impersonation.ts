@@ -1,7 +1,7 @@
 import type { ProblemOptions } from './problem.ts'
 import { isSafeMethod } from './request-source.ts'
 
-/** The routes that an administrator may write to while acting for another user. */
+/** The routes to which an administrator can write while acting for another user. */
 const WRITABLE = new Set(['POST /api/auth/admin/stop-impersonating', 'POST /api/auth/sign-out'])
 
 /** Whether a request is refused when an administrator sends it while acting for another user. */
@@ -9,7 +9,7 @@ export function isRefusedToActors(method: string, path: string): boolean {
   return !isSafeMethod(method) && !WRITABLE.has(`${method} ${path}`)
 }
 
-/** The answer to such a request. */
+/** The problem for such a request. */
 export const refusedToActors: ProblemOptions = {
   status: 403,
   code: 'impersonating',

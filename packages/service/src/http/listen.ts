@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** @throws when the port is taken or not ours to take */
+/** @throws when the port is in use or not permitted */
 export function listen(
   server: Server,
   { HOST, PORT }: { HOST: string; PORT: number },
@@ -15,7 +15,7 @@ export function listen(
   })
 }
 
-/** Where a listening server is reached from this machine; empty before it listens. */
+/** Returns the URL of a listening server on this machine, and '' before it listens. */
 export function urlOf(address: string | AddressInfo | null): string {
   if (address === null || typeof address === 'string') return ''
   const host = ['0.0.0.0', '::', '127.0.0.1'].includes(address.address)

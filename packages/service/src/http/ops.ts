@@ -14,18 +14,18 @@ export interface OpsOptions {
 }
 
 /**
- * The endpoints that every instance answers itself, on its own port: `/livez`, `/readyz`,
- * `/health` (and `/api/health`), `/metrics`. Readiness is this instance's alone: a shared store's
- * trouble must not take every instance out of the balancer at once.
+ * Creates the handler of the operational endpoints of an instance: `/livez`, `/readyz`, `/health`
+ * (and `/api/health`) and `/metrics`. Readiness covers this instance only: the failure of a shared
+ * store must not remove every instance from the balancer at once.
  *
- * @returns whether the request was one of them
+ * @returns a function that returns whether it handled the request
  */
 export function createOps(options: OpsOptions) {
   const { instance, version, phase, checks, drift, problems, metrics, log } = options
 
   async function health(res: ServerResponse) {
-    const own = { drift: drift(), problems: problems() }
-    const report = await readHealth({ phase: phase(), instance, version, checks, ...own })
+    const faults = { drift: drift(), problems: problems() }
+    const report = await readHealth({ phase: phase(), instance, version, checks, ...faults })
     sendJson(res, report.status === 'unhealthy' ? 503 : 200, report)
   }
 
@@ -43,7 +43,7 @@ export function createOps(options: OpsOptions) {
   }
 
   return function ops(req: IncomingMessage, res: ServerResponse): boolean {
-    // A request target need not begin with a slash: `constructor` is no route.
+    // The target of a request may lack the slash: `constructor` is no route.
     const path = pathOf(req)
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined
     if (!route || (req.method !== 'GET' && req.method !== 'HEAD')) return false
@@ -55,7 +55,7 @@ export function createOps(options: OpsOptions) {
   }
 }
 
-/** The path of a request, without its query. */
+/** Returns the path of a request, without its query. */
 export function pathOf(req: IncomingMessage): string {
   return (req.url ?? '/').split('?', 1)[0] ?? '/'
 }

@@ -1,20 +1,20 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import { currentRequest } from '@repo/observability'
 
-/** RFC 9457 problem details; `instance` names the request, so that support can find its log lines. */
+/** RFC 9457 problem details. `instance` names the request, so that its log lines can be found. */
 export interface Problem {
   type: string
   title: string
   status: number
   detail: string
   instance?: string
-  /** The fields at fault, for 400 and 422. */
+  /** The faulty fields, for 400 and 422. */
   errors?: { field: string; message: string }[]
 }
 
 export interface ProblemOptions {
   status: number
-  /** A stable word for programs: `urn:threefold:problem:<code>` is the type. */
+  /** A stable name for programs: the type is `urn:threefold:problem:<code>`. */
   code?: string
   detail: string
   errors?: { field: string; message: string }[]
@@ -22,13 +22,13 @@ export interface ProblemOptions {
   retryAfter?: number
 }
 
-/** The `instance` of a problem document (RFC 9457 3.1.5): the id of the current request as a URI. */
+/** Returns the `instance` of a problem document (RFC 9457 3.1.5): the id of the request as a URI. */
 export function problemInstance(): string | undefined {
   const request = currentRequest()
   return request && `urn:request:${request.id}`
 }
 
-/** A problem document with the current request as its instance. */
+/** Creates a problem document whose instance is the current request. */
 export function createProblem({ status, code, detail, errors }: ProblemOptions): Problem {
   const instance = problemInstance()
   return {
@@ -41,7 +41,7 @@ export function createProblem({ status, code, detail, errors }: ProblemOptions):
   }
 }
 
-/** The headers of a problem response. */
+/** Returns the headers of a problem response. */
 export function problemHeaders({ retryAfter }: ProblemOptions): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
@@ -50,7 +50,7 @@ export function problemHeaders({ retryAfter }: ProblemOptions): Record<string, s
   }
 }
 
-/** Answers a node:http request with a problem; does nothing when a response has begun. */
+/** Sends a problem as the response of a node:http request, unless a response has begun. */
 export function sendProblem(res: ServerResponse, options: ProblemOptions): void {
   if (res.headersSent) return
   const body = JSON.stringify(createProblem(options))

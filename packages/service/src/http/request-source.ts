@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * Where the page that made a request comes from. `own`: from this site or from a trusted origin.
- * `foreign`: from a page of another site, another subdomain or another port, or from a document
- * without an origin. `unknown`: the request has neither header, so no current browser sent it with
- * an unsafe method.
+ * The origin of the page that sent a request.
+ * - `own`: this site or a trusted origin.
+ * - `foreign`: another site, another subdomain, another port, or a document without an origin.
+ * - `unknown`: the request has neither header, so no current browser sent it with an unsafe method.
  */
 export type RequestSource = 'own' | 'foreign' | 'unknown'
 

@@ -16,13 +16,13 @@ export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
 export interface InstanceServer {
   server: Server
-  /** Requests being served. */
+  /** Returns the number of requests in flight. */
   inFlight(): number
-  /** From now on every response tells its client to close the connection. */
+  /** Adds `Connection: close` to every response from this moment. */
   leave(): void
-  /** Ends the response of a request whose code threw where nothing could catch it. */
+  /** Ends the response of a request whose code threw an error that no code caught. */
   failRequest(context: RequestContext): void
-  /** Cuts the connections on which no request is being served. */
+  /** Cuts the connections without a request in flight. */
   closeSilent(): void
 }
 
@@ -42,8 +42,9 @@ const starting: ProblemOptions = {
 }
 
 /**
- * The node:http server of an instance: gives each request its id, trace and log line, answers the
- * operational endpoints, and tells clients to close their connection while the instance drains.
+ * Creates the node:http server of an instance. Each request gets an id, a trace and a log line. The
+ * server responds to the operational endpoints. While the instance drains, each response has
+ * `Connection: close`.
  */
 export function createInstanceServer({
   instance,
@@ -56,7 +57,7 @@ export function createInstanceServer({
   log: Log
   metrics: Metrics
   ops: (req: IncomingMessage, res: ServerResponse) => boolean
-  /** The app, once it is there. */
+  /** Returns the listener of the app, and undefined before it has started. */
   listener: () => Listener | undefined
 }): InstanceServer {
   const connections = new Set<Socket>()
@@ -65,7 +66,7 @@ export function createInstanceServer({
   let leaving = false
 
   function serve(req: IncomingMessage, res: ServerResponse) {
-    // Keep-alive connections outlive a drain unless each response says so (node never does).
+    // Node sends no `Connection: close` during a drain, so keep-alive connections would outlive it.
     if (leaving) res.shouldKeepAlive = false
     const context = readRequestContext(req)
     res.setHeader('X-Instance-Id', instance)
@@ -78,7 +79,7 @@ export function createInstanceServer({
     })
   }
 
-  /** Never rejects: what one request breaks must not end the others. */
+  /** Never rejects: a failure of one request must not end the others. */
   async function run(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const app = listener() ?? (await whenStarted())
@@ -90,7 +91,7 @@ export function createInstanceServer({
     }
   }
 
-  /** Answers 500, or cuts the connection where that is not possible. */
+  /** Responds with 500, or cuts the connection when the response has begun. */
   function fail(res: ServerResponse) {
     try {
       if (res.headersSent) res.destroy()
@@ -101,7 +102,7 @@ export function createInstanceServer({
     }
   }
 
-  // After a crash a balancer sends here before it has noticed: what comes too early waits for us.
+  // After a crash, a balancer sends requests before it has detected it: early requests wait.
   async function whenStarted(): Promise<Listener | undefined> {
     const giveUpAt = performance.now() + WAIT_FOR_START_MS
     const isComing = () => !listener() && !leaving && performance.now() < giveUpAt
@@ -118,7 +119,7 @@ export function createInstanceServer({
       metrics.inFlight.dec()
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
-      // 499, as nginx: the client was gone before it was told a status.
+      // 499, as in nginx: the client closed the connection before it received a status.
       const status = res.headersSent ? res.statusCode : 499
       metrics.duration.observe({ method, status: String(status) }, seconds)
       const fields = {
@@ -127,7 +128,7 @@ export function createInstanceServer({
         path: pathOf(req),
         status,
         ms: Math.round(seconds * 1_000),
-        // The answer broke off, whichever side ended it.
+        // The response broke off, on the side of the client or of the server.
         ...(!res.writableFinished && { cut: true }),
       }
       log.info(fields, `${method} ${status}`)
@@ -136,7 +137,7 @@ export function createInstanceServer({
 
   const server = createServer(
     {
-      // Longer than the balancer's idle time, so that the balancer is the one that closes.
+      // Longer than the idle time of the balancer, so that the balancer closes the connection.
       keepAliveTimeout: 75_000,
       headersTimeout: 10_000,
       requestTimeout: 30_000,
@@ -145,7 +146,7 @@ export function createInstanceServer({
     },
     serve,
   )
-  // A connection that cannot be accepted, as when the process has no file descriptor left.
+  // A connection cannot be accepted, for example because no file descriptor is free.
   server.on('error', (error) => {
     if (server.listening) log.error({ event: 'server.error', err: error }, 'a connection was lost')
   })

@@ -32,15 +32,15 @@ export interface Context {
   redis: RedisConnection
   registry: Registry
   metrics: Metrics
-  /** What is on it is closed, in reverse order, if the start fails and is repeated. */
+  /** Its resources are closed, in reverse order, if the start fails and is repeated. */
   resources: AsyncDisposableStack
 }
 
 export interface Started {
   listener: Listener
-  /** What `/health` asks, beside Redis. */
+  /** The checks of `/health`, in addition to Redis. */
   checks?: Record<string, Check>
-  /** Called once no request is left: close pools and workers. */
+  /** Called when no request is in flight: closes pools and workers. */
   close?: () => Promise<void>
 }
 
@@ -49,19 +49,19 @@ export interface BootOptions<Settings extends z.ZodRawShape> {
   settings: Settings
   env: BaseEnv
   /**
-   * Migrates, connects, warms: the instance is ready when it resolves. It runs again when it fails
-   * because a store is unavailable.
+   * Migrates, connects and warms. The instance is ready when it resolves. It runs again when it
+   * fails because a store is unavailable.
    */
   start: (context: Context) => Promise<Started>
-  /** Whether an error means that a store is unavailable, beside Redis. */
+  /** Whether an error means that a store other than Redis is unavailable. */
   isUnavailable?: (error: unknown) => boolean
 }
 
 /**
- * Runs one instance: answers `/livez` at once and `/readyz` when `start` is done, announces itself,
- * and on SIGTERM or SIGINT drains and exits 0 within 30 s. A second signal ends it at once. An
- * instance that cannot start says why in one line and exits 1. A running instance is ended by
- * nothing that a store, a client or the machine does; see `handleUnhandled` for what ends it.
+ * Runs one instance. `/livez` responds at once, and `/readyz` when `start` is done; then the instance
+ * is announced. On SIGTERM or SIGINT it drains and exits 0 within 30 s. A second signal ends it at
+ * once. An instance that cannot start prints the reason in one line and exits 1. No failure of a
+ * store, a client or the machine ends a running instance: see `handleUnhandled`.
  */
 export async function boot<Settings extends z.ZodRawShape>({
   app,
@@ -133,9 +133,9 @@ export async function boot<Settings extends z.ZodRawShape>({
     }
   }
 
-  /** Drains and exits: 0 when nothing was lost, else 1. */
+  /** Drains and exits: 0 if no request was cut off, otherwise 1. */
   async function leave(cause: { signal: NodeJS.Signals } | { defect: true }): Promise<never> {
-    // An instance that was never ready has no balancer to wait for.
+    // No balancer sends requests to an instance that was never ready.
     const drainMs = state.phase === 'ready' ? env.DRAIN_MS : 0
     state.phase = 'draining'
     log.info({ event: 'drain', ...cause, inFlight: http.inFlight() }, 'draining')
@@ -150,16 +150,19 @@ export async function boot<Settings extends z.ZodRawShape>({
 
   function onSignal(signal: NodeJS.Signals) {
     if (state.phase === 'draining') {
-      log.warn({ event: 'exit', signal, inFlight: http.inFlight() }, 'told twice: not draining')
+      log.warn(
+        { event: 'exit', signal, inFlight: http.inFlight() },
+        'second signal: the drain is ended',
+      )
       process.exit(1)
     }
     void leave({ signal })
   }
 
   function onDefect(error: unknown) {
-    const message = 'an error that nothing handled'
+    const message = 'an unhandled error'
     if (state.phase === 'starting') fail(error, message)
-    // The deadline of the drain ends an instance whose defect shows again.
+    // The deadline of the drain ends an instance whose defect occurs again.
     if (state.phase === 'draining') return log.fatal({ event: 'defect', err: error }, message)
     report(error, message)
     void leave({ defect: true })
@@ -180,7 +183,7 @@ export async function boot<Settings extends z.ZodRawShape>({
       log,
     })
   } catch (error) {
-    // What a drain took away from under it is no failure.
+    // A drain closes what the start uses, so this is no failure.
     if (state.phase === 'draining') return
     fail(error, 'cannot start')
   }
@@ -188,6 +191,8 @@ export async function boot<Settings extends z.ZodRawShape>({
   Object.assign(checks, state.started.checks)
   state.phase = 'ready'
   log.info({ event: 'ready', ms: Math.round(performance.now() - began) }, 'ready')
-  // Redis being away is no reason not to serve: the registry goes on trying.
-  await registry.announce().catch((error: unknown) => log.warn({ err: error }, 'not announced yet'))
+  // An instance serves without Redis. The registry repeats the announcement.
+  await registry
+    .announce()
+    .catch((error: unknown) => log.warn({ err: error }, 'the instance is not announced yet'))
 }

@@ -10,14 +10,14 @@ async function slowRequest(replica: Replica): Promise<{ answer: Promise<Answer> 
   return { answer }
 }
 
-/** Sends SIGTERM, and waits until the instance has taken it. */
+/** Sends SIGTERM and waits until the instance has received it. */
 async function tellToStop(replica: Replica) {
   const ended = replica.terminate()
   await until(() => replica.output().includes('"event":"drain"'), { everyMs: 1 })
   const at = performance.now()
   const drain = replica.lines().find((line) => line.includes('"event":"drain"')) ?? '{}'
   const { time }: { time?: string } = JSON.parse(drain)
-  // By its own log: this process may be late to read it.
+  // The time is from the log, because this process can read it late.
   return { ended, at, beganAtMs: Date.parse(time ?? '') }
 }
 
@@ -28,9 +28,9 @@ async function isRefused(url: string): Promise<boolean> {
   )
 }
 
-// At the same time: they mostly wait.
-describe.concurrent('an instance that is told to stop', () => {
-  test('is not ready at once, but serves on for DRAIN_MS, telling clients to close; then it refuses, ends what is in flight, and exits 0', async ({
+// These tests mostly wait, so they run at the same time.
+describe.concurrent('an instance that is stopped', () => {
+  test('after SIGTERM an instance is not ready, serves for DRAIN_MS with Connection: close, ends the requests in flight and exits 0', async ({
     replicas,
     redisUrl,
   }) => {
@@ -49,7 +49,7 @@ describe.concurrent('an instance that is told to stop', () => {
     expect(performance.now() - at).toBeLessThan(1_500)
 
     await until(() => isRefused(`${url}/hello`))
-    // Not before: a balancer that has not noticed yet must not be refused.
+    // Until then, a balancer that has not detected the drain must not be refused.
     expect(Date.now() - beganAtMs).toBeGreaterThan(1_490)
     await replica!.call('release', 'slow')
     expect(await answer).toMatchObject({
@@ -66,7 +66,7 @@ describe.concurrent('an instance that is told to stop', () => {
     ])
   })
 
-  test('exits 0 within 2 s although clients keep connections, idle, silent and half-spoken', async ({
+  test('an instance exits 0 within 2 s although clients hold idle, silent and half-sent connections', async ({
     replicas,
     redisUrl,
   }) => {
@@ -84,7 +84,7 @@ describe.concurrent('an instance that is told to stop', () => {
     agent.destroy()
   })
 
-  test('exits 1 at once when it is told twice', async ({ replicas, redisUrl }) => {
+  test('an instance exits 1 at once at the second signal', async ({ replicas, redisUrl }) => {
     const env = { ...settingsFor(redisUrl), DRAIN_MS: '20000' }
     const [replica] = await replicas(1, { program, env, ready: '/readyz' })
     const { answer } = await slowRequest(replica!)
@@ -98,7 +98,7 @@ describe.concurrent('an instance that is told to stop', () => {
     expect(await cut).toBe('Error: socket hang up')
   })
 
-  test('exits 1 within 5 s when what it should close does not close', async ({
+  test('an instance exits 1 within 5 s when a pool does not close', async ({
     replicas,
     redisUrl,
   }) => {
@@ -110,7 +110,7 @@ describe.concurrent('an instance that is told to stop', () => {
     expect(replica!.output()).toContain('"outcome":"not closed"')
   })
 
-  test('exits 0 within 2 s while Redis hangs', async ({ replicas, ownValkey }) => {
+  test('an instance exits 0 within 2 s while Redis hangs', async ({ replicas, ownValkey }) => {
     const env = { ...settingsFor(ownValkey.url), DRAIN_MS: '0' }
     const [replica] = await replicas(1, { program, env, ready: '/readyz' })
     await ownValkey.pause()

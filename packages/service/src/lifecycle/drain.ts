@@ -2,14 +2,14 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { InstanceServer } from '../http/server.ts'
 
 const SWEEP_EVERY_MS = 100
-/** After close() node enforces no header timeout any more: a half-sent head would hold the drain. */
+/** After close(), Node enforces no header timeout: half of a request head would delay the drain. */
 const HEAD_GRACE_MS = 1_000
 
 /**
- * Ends a server without losing a request: serves on for `drainMs` so that balancers notice, then
- * takes no new connections, closes idle ones and waits for the requests in flight.
+ * Ends a server without losing a request. It serves for `drainMs`, so that balancers detect the
+ * drain. Then it accepts no new connections, closes idle ones and waits for the requests in flight.
  *
- * @returns whether all of them ended before `deadlineMs`; connections that remain are cut
+ * @returns whether all requests ended within `deadlineMs`; remaining connections are cut
  */
 export async function drainServer(
   http: InstanceServer,
@@ -19,9 +19,9 @@ export async function drainServer(
   const closed = new Promise<true>((resolve) => {
     http.server.close(() => resolve(true))
   })
-  // A connection that was busy at close() becomes idle later, and nobody else would close it.
+  // A connection that was busy at close() becomes idle later and must be closed then.
   const sweep = setInterval(() => http.server.closeIdleConnections(), SWEEP_EVERY_MS)
-  // To node, a connection that never said anything is not idle: browsers open such ones in advance.
+  // For Node, a connection without any bytes is not idle. Browsers open such connections in advance.
   const silence = setInterval(() => http.closeSilent(), HEAD_GRACE_MS)
   const late = wait(deadlineMs, false, { ref: false })
   const inTime = await Promise.race([closed, late])

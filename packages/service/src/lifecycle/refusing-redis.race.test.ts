@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connectRedis, type RedisConnection } from '@repo/redis'
-import { describe, expect, type Replica, test, until } from '@repo/testing'
+import { expect, type Replica, test, until } from '@repo/testing'
 import { findRedisServer, startRedisServer } from '@repo/testing/redis-server'
 import { ask } from '../http.fixture.ts'
 import { program, settingsFor } from '../process.fixture.ts'
@@ -12,7 +12,7 @@ type Redis = RedisConnection['client']
 
 interface State {
   name: string
-  /** What `/health` says; undefined where the server does not let the instance in. */
+  /** The reason in `/health`; undefined if the server refuses the connection. */
   reason?: RegExp
   /** Whether the registry, which uses no stream and no channel, still works. */
   isPartial?: boolean
@@ -39,7 +39,7 @@ function withoutRight(rule: string, normal: string, { isPartial = false } = {}):
   }
 }
 
-/** Sends a command that holds the server up on a connection of its own, and waits until it does. */
+/** Sends a command that blocks the server on a separate connection, and waits until it does. */
 async function holdUp(admin: Redis, ...[name, ...args]: [string, ...string[]]) {
   const other = admin.duplicate()
   other.on('error', () => undefined)
@@ -55,7 +55,7 @@ function answers(admin: Redis): Promise<boolean> {
   )
 }
 
-/** Cuts every connection of instances, so that they connect again in the new state. */
+/** Cuts all connections of instances, so that they connect again in the new state. */
 function cut(admin: Redis) {
   return admin.call('CLIENT', 'KILL', 'USER', 'default')
 }
@@ -144,7 +144,7 @@ async function goThrough(states: State[], url: string, replica: Replica) {
   await connection.close()
 }
 
-/** As a user whose rights the states do not change. */
+/** Connects as a user whose rights the states do not change. */
 async function connectAdmin(url: string): Promise<RedisConnection> {
   const redis = connectRedis({ url, name: 'setup' })
   await redis.ready()
@@ -155,56 +155,54 @@ async function connectAdmin(url: string): Promise<RedisConnection> {
   return admin
 }
 
-describe('a Redis that answers and does not do the work', () => {
-  test('is degraded in /health with its answer, and 503 in a request, until it works again', async ({
-    ownValkey: { url },
-    replicas,
-  }) => {
-    const [replica] = await replicas(1, { program, env: settingsFor(url), ready: '/readyz' })
-    await goThrough(STATES, url, replica!)
-    expect(replica!.output()).toMatch(/"event":"redis.refused".*OOM/)
-    expect(replica!.output()).not.toContain('"event":"redis.defect"')
-  }, 60_000)
+test('a Redis that refuses calls is degraded in /health with its reply, and a 503 in requests, until it recovers', async ({
+  ownValkey: { url },
+  replicas,
+}) => {
+  const [replica] = await replicas(1, { program, env: settingsFor(url), ready: '/readyz' })
+  await goThrough(STATES, url, replica!)
+  expect(replica!.output()).toMatch(/"event":"redis.refused".*OOM/)
+  expect(replica!.output()).not.toContain('"event":"redis.defect"')
+}, 60_000)
 
-  test.skipIf(command === '')(
-    'also a native one in the states that only it has',
-    async ({ replicas }) => {
-      const server = await startRedisServer(command, [
-        'enable-protected-configs yes',
-        'busy-reply-threshold 50',
-      ])
-      try {
-        const url = `redis://127.0.0.1:${server.port}`
-        const [replica] = await replicas(1, { program, env: settingsFor(url), ready: '/readyz' })
-        await goThrough(NATIVE_STATES, url, replica!)
-      } finally {
-        await server.stop()
-      }
-    },
-    60_000,
-  )
+test.skipIf(command === '')(
+  'a native Redis that refuses calls is degraded in /health, and a 503 in requests',
+  async ({ replicas }) => {
+    const server = await startRedisServer(command, [
+      'enable-protected-configs yes',
+      'busy-reply-threshold 50',
+    ])
+    try {
+      const url = `redis://127.0.0.1:${server.port}`
+      const [replica] = await replicas(1, { program, env: settingsFor(url), ready: '/readyz' })
+      await goThrough(NATIVE_STATES, url, replica!)
+    } finally {
+      await server.stop()
+    }
+  },
+  60_000,
+)
 
-  test.skipIf(command === '')(
-    'also a node of a cluster that does not serve the slot',
-    async ({ replicas }) => {
-      const server = await startRedisServer(command, ['cluster-enabled yes'])
-      try {
-        const url = `redis://127.0.0.1:${server.port}`
-        const env = settingsFor(url)
-        const [replica] = await replicas(1, { program, env, ready: '/readyz' })
-        await until(async () => {
-          const { body } = await ask(`${replica!.url}/health`)
-          return body.includes('"status":"degraded"') && body.includes('CLUSTERDOWN')
-        })
-        expect(await ask(`${replica!.url}/announce`)).toMatchObject({ status: 503 })
-      } finally {
-        await server.stop()
-      }
-    },
-  )
-})
+test.skipIf(command === '')(
+  'a cluster node that does not serve the slot is degraded in /health, and a 503 in requests',
+  async ({ replicas }) => {
+    const server = await startRedisServer(command, ['cluster-enabled yes'])
+    try {
+      const url = `redis://127.0.0.1:${server.port}`
+      const env = settingsFor(url)
+      const [replica] = await replicas(1, { program, env, ready: '/readyz' })
+      await until(async () => {
+        const { body } = await ask(`${replica!.url}/health`)
+        return body.includes('"status":"degraded"') && body.includes('CLUSTERDOWN')
+      })
+      expect(await ask(`${replica!.url}/announce`)).toMatchObject({ status: 503 })
+    } finally {
+      await server.stop()
+    }
+  },
+)
 
-test('a user without the keys of one part is degraded in /health and in /metrics, with one log line', async ({
+test('a Redis user without the keys of one package is degraded in /health and /metrics, with one log line', async ({
   ownValkey: { url },
   replicas,
 }) => {

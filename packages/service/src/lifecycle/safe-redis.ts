@@ -10,10 +10,10 @@ import {
 import { type Check, CheckError } from '../http/health.ts'
 
 /**
- * Refuses a server that would drop state. One that is away is tolerated: it is looked at whenever a
- * connection is made, and by `/health`, which then says `degraded`.
+ * Refuses a server that would drop state. An unavailable server is tolerated: its policy is checked
+ * at each new connection and by `/health`, whose status is then `degraded`.
  *
- * @throws when the eviction policy is unsafe
+ * @throws when the eviction policy is unsafe or the database does not exist
  */
 export async function requireSafeRedis(redis: RedisConnection, log: Log): Promise<void> {
   await redis.ready().catch((error: unknown) => {
@@ -25,7 +25,7 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
   const policy = await checkEvictionPolicy(redis)
   if (policy.outcome === 'unsafe') throw new Error(faultOf(policy))
   if (policy.outcome === 'unknown') {
-    log.warn({ event: 'redis.policy', reason: policy.reason }, 'cannot see the eviction policy')
+    log.warn({ event: 'redis.policy', reason: policy.reason }, 'the eviction policy cannot be read')
   }
   redis.client.on('ready', () => runInBackground('redis.policy', report, log))
 
@@ -35,16 +35,16 @@ export async function requireSafeRedis(redis: RedisConnection, log: Log): Promis
   }
 }
 
-/** For how long a call that the server refused makes the check fail, in ms. */
+/** How long the check fails after the server refused a call, in ms. */
 const REFUSAL_MS = 10_000
 
 /**
- * Healthy when Redis takes writes and keeps what it is given, and has refused no call lately: it may
- * refuse the keys of one part only.
+ * Creates the check of Redis. It succeeds when Redis accepts writes, does not evict keys, and has
+ * refused no recent call. A server can refuse only the keys of one package.
  */
 export function createRedisCheck(redis: RedisConnection): Check {
   let isFailing = false
-  /** Refusals before the last recovery are over. */
+  /** Earlier refusals no longer count. */
   let recoveredAtMs = Number.NEGATIVE_INFINITY
 
   async function checkNow(): Promise<void> {
@@ -67,7 +67,7 @@ export function createRedisCheck(redis: RedisConnection): Check {
   }
 }
 
-/** The failed calls of a connection, by the code of their error, and whether its breaker is open. */
+/** Returns the figures of a connection: failed calls by error code, and the state of its breaker. */
 export function redisFigures({ stats, breaker }: RedisConnection): Figure[] {
   const codes = ['unavailable', 'timeout', 'rejected', 'defect'] as const
   return [
@@ -80,7 +80,7 @@ export function redisFigures({ stats, breaker }: RedisConnection): Figure[] {
     })),
     {
       name: 'threefold_redis_breaker_open',
-      help: 'Whether calls of Redis fail at once because it does not answer',
+      help: 'Whether calls of Redis fail at once because it is unavailable',
       kind: 'gauge',
       read: () => (breaker.state === 'closed' ? 0 : 1),
     },

@@ -4,15 +4,15 @@ import type { InstanceServer } from '../http/server.ts'
 import type { Registry } from '../registry/registry.ts'
 import { drainServer } from './drain.ts'
 
-/** After this long a drain gives up on requests in flight; with the next one below 30 s together. */
+/** How long a drain waits for requests in flight. With the next deadline it is below 30 s. */
 const DRAIN_DEADLINE_MS = 25_000
-/** A pool whose server hangs may not close. */
+/** How long pools may take to close: the server of a pool can hang. */
 const CLOSE_DEADLINE_MS = 3_000
 
-/** The last two did not end in good order: requests were cut off, or a pool did not close. */
+/** `cut off`: requests were cut off. `not closed`: a pool or a worker did not close. */
 export type ShutDown = 'drained' | 'cut off' | 'not closed'
 
-/** Takes the instance off the list, drains its server, and then closes what the requests used. */
+/** Removes the instance from the list, drains its server, and then closes pools and workers. */
 export async function shutDown({
   http,
   registry,

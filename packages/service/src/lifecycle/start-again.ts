@@ -5,15 +5,15 @@ import { RedisError } from '@repo/redis'
 const FIRST_PAUSE_MS = 500
 const LAST_PAUSE_MS = 5_000
 
-/** SQLSTATE: the server refuses the role or the database. Another attempt fails in the same way. */
+/** SQLSTATE: the server refuses the role or the database. Another attempt would fail as well. */
 const REFUSAL = /^(28...|3D000|42501)$/
 
 /**
  * Runs the start of an instance until it succeeds. A start that fails because a store is unavailable
- * is repeated, after what it had opened is closed.
+ * is repeated, after its resources are closed.
  *
- * @param start gets a stack: what is on it is closed, in reverse order, if the start fails
- * @param isUnavailable whether an error means that a store is unavailable, beside Redis
+ * @param start receives a stack whose resources are closed, in reverse order, if the start fails
+ * @param isUnavailable whether an error means that a store other than Redis is unavailable
  * @throws every other error, and any error once the instance drains
  */
 export async function startAgain<T>({

@@ -7,11 +7,11 @@ import { program, settingsFor } from '../process.fixture.ts'
 export interface Started extends AsyncDisposable {
   child: ChildProcess
   url: string
-  /** The exit code, once it has exited. */
+  /** Resolves with the exit code. */
   exited: Promise<number | null>
 }
 
-/** Starts the fixture app with its stdout and stderr where a test wants them. */
+/** Starts the fixture app with the given stdout and stderr. */
 export async function startWith(
   redisUrl: string,
   [stdout, stderr]: [stdout: 'pipe' | number, stderr: 'pipe' | number],
@@ -35,14 +35,14 @@ export async function startWith(
   }
 }
 
-/** Requests, some at a time, whose log lines have at least `bytes`; returns the statuses. */
+/** Sends requests, 25 at a time, whose log lines have at least `bytes`. Returns the statuses. */
 export async function request(url: string, count: number, bytes: number): Promise<Set<number>> {
   const statuses = new Set<number>()
   for (let sent = 0; sent < count; sent += 25) {
-    const some = Array.from({ length: Math.min(25, count - sent) }, () =>
+    const batch = Array.from({ length: Math.min(25, count - sent) }, () =>
       ask(`${url}/hello/${'x'.repeat(bytes)}`, { signal: AbortSignal.timeout(10_000) }),
     )
-    for (const { status } of await Promise.all(some)) statuses.add(status)
+    for (const { status } of await Promise.all(batch)) statuses.add(status)
   }
   return statuses
 }

@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { describe, expect, test, until } from '@repo/testing'
+import { expect, test, until } from '@repo/testing'
 import { runToEnd } from '../process.fixture.ts'
 import { metricOf, request, startWith } from './stdout.fixture.ts'
 
@@ -30,111 +30,111 @@ function parse(output: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line))
 }
 
-describe('an instance whose stdout is not read', () => {
-  test('answers 500 requests, and every line is whole when the reader continues', async ({
-    redisUrl,
-  }) => {
-    await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
-    const { child, url, exited } = instance
-    expect(await request(url, 500, 3_000)).toEqual(new Set([404]))
-    expect(await metricOf(url, BUFFERED)).toBeGreaterThan(1_000_000)
+test('an instance without a reader of stdout serves 500 requests, and later writes each line whole', async ({
+  redisUrl,
+}) => {
+  await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
+  const { child, url, exited } = instance
+  expect(await request(url, 500, 3_000)).toEqual(new Set([404]))
+  expect(await metricOf(url, BUFFERED)).toBeGreaterThan(1_000_000)
 
-    const read = text(child.stdout!)
-    await until(async () => (await metricOf(url, BUFFERED)) === 0)
-    child.kill('SIGTERM')
-    expect(await exited).toBe(0)
-    const lines = parse(await read)
-    expect(lines.filter(({ event }) => event === 'request')).toHaveLength(500)
-    expect(lines.filter(({ event }) => event === 'log.dropped')).toEqual([])
-  })
-
-  test('drops and counts the lines that its buffer cannot hold, and reports them once', async ({
-    redisUrl,
-  }) => {
-    const pipe = namedPipe()
-    await using instance = await startWith(redisUrl, [pipe.writing, 'pipe'])
-    const { child, url, exited } = instance
-    const sent = 400
-    expect(await request(url, sent, 15_000)).toEqual(new Set([404]))
-    const dropped = await metricOf(url, DROPPED)
-    expect(dropped).toBeGreaterThan(50)
-
-    const reader = new Socket({ fd: pipe.reading, readable: true, writable: false })
-    let output = ''
-    reader.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
-    await until(async () => (await metricOf(url, BUFFERED)) === 0)
-    expect(await request(url, 1, 10)).toEqual(new Set([404]))
-    child.kill('SIGTERM')
-    expect(await exited).toBe(0)
-    await until(() => output.includes('"event":"exit"'))
-    reader.destroy()
-    const lines = parse(output)
-    const requests = lines.filter(({ event }) => event === 'request')
-    expect(requests).toHaveLength(sent + 1 - dropped)
-    expect(lines.filter(({ event }) => event === 'log.dropped')).toMatchObject([
-      { level: 'warn', lines: dropped },
-    ])
-    expect(requests.at(-1)).toMatchObject({ path: '/hello/xxxxxxxxxx' })
-  })
-
-  test('drains and exits 0 all the same', async ({ redisUrl }) => {
-    await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
-    await request(instance.url, 50, 15_000)
-    instance.child.kill('SIGTERM')
-    expect(await instance.exited).toBe(0)
-  })
+  const read = text(child.stdout!)
+  await until(async () => (await metricOf(url, BUFFERED)) === 0)
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+  const lines = parse(await read)
+  expect(lines.filter(({ event }) => event === 'request')).toHaveLength(500)
+  expect(lines.filter(({ event }) => event === 'log.dropped')).toEqual([])
 })
 
-describe('an instance whose stdout fails', () => {
-  test('because the disk is full, answers, counts and exits 0', async ({ redisUrl }) => {
-    const full = openSync('/dev/full', 'w')
-    await using instance = await startWith(redisUrl, [full, full])
-    const { child, url, exited } = instance
-    expect(await request(url, 400, 15_000)).toEqual(new Set([404]))
-    expect(await metricOf(url, DROPPED)).toBeGreaterThan(0)
-    child.kill('SIGTERM')
-    expect(await exited).toBe(0)
-  })
+test('an instance drops and counts log lines beyond its buffer, and reports the gap once', async ({
+  redisUrl,
+}) => {
+  const pipe = namedPipe()
+  await using instance = await startWith(redisUrl, [pipe.writing, 'pipe'])
+  const { child, url, exited } = instance
+  const sent = 400
+  expect(await request(url, sent, 15_000)).toEqual(new Set([404]))
+  const dropped = await metricOf(url, DROPPED)
+  expect(dropped).toBeGreaterThan(50)
 
-  test('because the reader is gone, answers and exits 0', async ({ redisUrl }) => {
-    await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
-    const { child, url, exited } = instance
-    child.stdout!.destroy()
-    child.stderr!.destroy()
-    expect(await request(url, 100, 10)).toEqual(new Set([404]))
-    child.kill('SIGTERM')
-    expect(await exited).toBe(0)
-  })
+  const reader = new Socket({ fd: pipe.reading, readable: true, writable: false })
+  let output = ''
+  reader.setEncoding('utf8').on('data', (chunk: string) => (output += chunk))
+  await until(async () => (await metricOf(url, BUFFERED)) === 0)
+  expect(await request(url, 1, 10)).toEqual(new Set([404]))
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+  await until(() => output.includes('"event":"exit"'))
+  reader.destroy()
+  const lines = parse(output)
+  const requests = lines.filter(({ event }) => event === 'request')
+  expect(requests).toHaveLength(sent + 1 - dropped)
+  expect(lines.filter(({ event }) => event === 'log.dropped')).toMatchObject([
+    { level: 'warn', lines: dropped },
+  ])
+  expect(requests.at(-1)).toMatchObject({ path: '/hello/xxxxxxxxxx' })
 })
 
-describe('the last lines of an instance that ends by a defect', () => {
-  test('are in its file, the fatal one and those of the drain', async ({ redisUrl }) => {
-    const path = temporary('stdout.log')
-    await using instance = await startWith(redisUrl, [openSync(path, 'a'), openSync(path, 'a')])
-    await request(instance.url, 50, 10)
-    instance.child.send({ id: 1, method: 'crash' })
-    expect(await instance.exited).toBe(1)
-    const [plain, ...lines] = readFileSync(path, 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .toSorted((a) => (a.startsWith('{') ? 1 : -1))
-    expect(plain).toBe('auth-1: an error that nothing handled: out of nowhere')
-    const events = parse(lines.join('\n')).map(
-      ({ event, level }) => `${String(level)} ${String(event)}`,
-    )
-    expect(events.filter((event) => event === 'info request')).toHaveLength(50)
-    expect(events).toEqual(expect.arrayContaining(['fatal boot.failed', 'info exit']))
-  })
-
-  test('are not waited for when the reader is stopped', async ({ redisUrl }) => {
-    await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
-    await request(instance.url, 50, 15_000)
-    instance.child.send({ id: 1, method: 'crash' })
-    expect(await instance.exited).toBe(1)
-  })
+test('an instance without a reader of stdout drains and exits 0', async ({ redisUrl }) => {
+  await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
+  await request(instance.url, 50, 15_000)
+  instance.child.kill('SIGTERM')
+  expect(await instance.exited).toBe(0)
 })
 
-test('a configuration with faults exits 78 where stderr is full', async () => {
+test('an instance with a full disk under stdout serves, counts lost lines and exits 0', async ({
+  redisUrl,
+}) => {
+  const full = openSync('/dev/full', 'w')
+  await using instance = await startWith(redisUrl, [full, full])
+  const { child, url, exited } = instance
+  expect(await request(url, 400, 15_000)).toEqual(new Set([404]))
+  expect(await metricOf(url, DROPPED)).toBeGreaterThan(0)
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+})
+
+test('an instance whose reader of stdout has ended serves and exits 0', async ({ redisUrl }) => {
+  await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
+  const { child, url, exited } = instance
+  child.stdout!.destroy()
+  child.stderr!.destroy()
+  expect(await request(url, 100, 10)).toEqual(new Set([404]))
+  child.kill('SIGTERM')
+  expect(await exited).toBe(0)
+})
+
+test('the log file of an instance that a defect ends has the fatal line and the lines of the drain', async ({
+  redisUrl,
+}) => {
+  const path = temporary('stdout.log')
+  await using instance = await startWith(redisUrl, [openSync(path, 'a'), openSync(path, 'a')])
+  await request(instance.url, 50, 10)
+  instance.child.send({ id: 1, method: 'crash' })
+  expect(await instance.exited).toBe(1)
+  const [plain, ...lines] = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .toSorted((a) => (a.startsWith('{') ? 1 : -1))
+  expect(plain).toBe('auth-1: an unhandled error: out of nowhere')
+  const events = parse(lines.join('\n')).map(
+    ({ event, level }) => `${String(level)} ${String(event)}`,
+  )
+  expect(events.filter((event) => event === 'info request')).toHaveLength(50)
+  expect(events).toEqual(expect.arrayContaining(['fatal boot.failed', 'info exit']))
+})
+
+test('an instance that a defect ends does not wait for a stopped reader of stdout', async ({
+  redisUrl,
+}) => {
+  await using instance = await startWith(redisUrl, ['pipe', 'pipe'])
+  await request(instance.url, 50, 15_000)
+  instance.child.send({ id: 1, method: 'crash' })
+  expect(await instance.exited).toBe(1)
+})
+
+test('an instance with a faulty configuration exits 78, also with a full disk under stderr', async () => {
   expect(await runToEnd({ PORT: 'eighty' }, [], openSync('/dev/full', 'w'))).toMatchObject({
     code: 78,
   })

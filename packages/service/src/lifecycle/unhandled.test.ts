@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { Counter } from 'prom-client'
 import { isEnvironmental } from './unhandled.ts'
 
@@ -33,12 +33,13 @@ const defects = {
   'that is no error': 'text',
 }
 
-describe('an error that nothing handled', () => {
-  test.for(Object.entries(environmental))('%s does not end an instance', ([, error]) => {
+test.for(Object.entries(environmental))(
+  'an unhandled error %s does not end an instance',
+  ([, error]) => {
     expect(isEnvironmental(error)).toBe(true)
-  })
+  },
+)
 
-  test.for(Object.entries(defects))('%s is a defect', ([, error]) => {
-    expect(isEnvironmental(error)).toBe(false)
-  })
+test.for(Object.entries(defects))('an unhandled error %s is a defect', ([, error]) => {
+  expect(isEnvironmental(error)).toBe(false)
 })

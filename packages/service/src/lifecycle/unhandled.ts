@@ -3,10 +3,10 @@ import { currentRequest, type Log, type Metrics, type RequestContext } from '@re
 const DEPENDENCY = /[/\\]node_modules[/\\]|\(?node:/
 
 /**
- * Handles errors that no code handled. A rejected promise, an error of a store, a socket or a file,
- * and an error of one request are logged and counted, and the instance continues to serve: nothing
- * that a store, a client or the machine does ends a process. Any other exception is a defect in
- * synchronous code, after which the state of the process is unknown: `onDefect` ends it.
+ * Handles errors that no code caught. A rejected promise, an error of a store, a socket or a file,
+ * and an error of one request are logged and counted, and the instance continues to serve. Any other
+ * exception is a defect in synchronous code. It leaves the process in an unknown state, so `onDefect`
+ * ends the process.
  */
 export function handleUnhandled({
   log,
@@ -16,7 +16,7 @@ export function handleUnhandled({
 }: {
   log: Log
   metrics: Pick<Metrics, 'unhandled'>
-  /** Ends the response of a request whose code threw. */
+  /** Ends the response of a request whose code threw an error. */
   failRequest: (context: RequestContext) => void
   onDefect: (error: unknown) => void
 }): void {
@@ -34,9 +34,9 @@ export function handleUnhandled({
 }
 
 /**
- * Whether an error stems from outside the program: it has the code of a system error, of a store or
- * of Node.js, it is about malformed data (JSON, percent-encoding), or it was created in a
- * dependency. Looks through causes.
+ * Whether an error comes from outside the program: it has the code of a system error, of a store or
+ * of Node.js, it is about malformed data (JSON, percent-encoding), or a dependency created it. Causes
+ * are checked too.
  */
 export function isEnvironmental(error: unknown): boolean {
   if (!(error instanceof Error)) return false

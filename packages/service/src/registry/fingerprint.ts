@@ -1,12 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 
-/** Setting name -> keyed hash of its value. */
+/** Keyed hashes of values, by the name of the setting. */
 export type Fingerprint = Record<string, string>
 
 const HASH = /^[\w-]{12}$/
 
-/** Reads a fingerprint. Hashes in the form of another release are left out: they equal none of ours. */
+/** Reads a fingerprint. Hashes in the form of another release are left out: they cannot be compared. */
 export const fingerprintSchema = z
   .record(z.string(), z.string())
   .transform((hashes): Fingerprint => {
@@ -14,9 +14,9 @@ export const fingerprintSchema = z
   })
 
 /**
- * A keyed hash of each setting on which all instances must agree. The key is random per cluster and
- * kept in Redis: without it the hashes can be compared but say nothing of a value. Who reads Redis
- * has both, and could test guesses at a weak one.
+ * Returns a keyed hash of each setting that must be equal on all instances. The key is random for
+ * each cluster and stored in Redis. Without the key, hashes can be compared but reveal no value. A
+ * reader of Redis has both, and could test guesses of a weak value.
  */
 export function fingerprintOf(settings: Record<string, string>, key: string): Fingerprint {
   return Object.fromEntries(
@@ -27,7 +27,7 @@ export function fingerprintOf(settings: Record<string, string>, key: string): Fi
   )
 }
 
-/** One short word for a whole fingerprint, for people to compare. */
+/** Returns a short digest of a fingerprint, which people can compare. */
 export function digestOf(fingerprint: Fingerprint): string {
   const text = JSON.stringify(
     Object.entries(fingerprint).toSorted(([a], [b]) => a.localeCompare(b)),
@@ -42,12 +42,12 @@ export interface Fingerprinted {
 }
 
 /**
- * Instance id -> the settings in which it differs from the others. A setting's right value is the
- * one that most live instances have; when two are as common, the one of the instance that was there
- * first. Settings are compared across apps: a session secret must match wherever it is used.
+ * Returns the settings in which each instance differs from the others, by instance id. The right
+ * value of a setting is the most common one; if two are equally common, it is the value of the
+ * instance that started first. Settings are compared across apps: auth and gateway share a secret.
  */
 export function findDrift(instances: readonly Fingerprinted[]): Map<string, string[]> {
-  // Their clocks may differ: any order does, as long as all instances see the same one.
+  // Clocks can differ: any order is valid if all instances use the same one.
   const byAge = instances.toSorted(
     (a, b) => a.startedAt.localeCompare(b.startedAt) || a.id.localeCompare(b.id),
   )
@@ -66,7 +66,7 @@ export function findDrift(instances: readonly Fingerprinted[]): Map<string, stri
 function mostCommon(values: string[]): string | undefined {
   const counts = new Map<string, number>()
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
-  // Map keeps insertion order, so among equals the oldest instance's value is met first.
+  // A Map has insertion order, so of equal counts the value of the oldest instance comes first.
   return [...counts].reduce((best, next) => (next[1] > best[1] ? next : best), ['', 0] as [
     string,
     number,

@@ -4,7 +4,7 @@ import type { Log } from '@repo/observability'
 import { z } from 'zod'
 import { type Fingerprint, fingerprintSchema } from './fingerprint.ts'
 
-/** The process behind an announced instance; absent where another release announces it otherwise. */
+/** The record of an instance. `process` is absent if another release writes it in another form. */
 const recordSchema = z.object({
   id: z.string(),
   fingerprint: fingerprintSchema.catch({}),
@@ -14,20 +14,20 @@ const recordSchema = z.object({
     .catch(undefined),
 })
 
-/** A process under one name is gone when the record was not replaced this many times. */
+/** Announcements without a replaced record after which the other process has ended. */
 const CALM_ROUNDS = 3
 
-/** The settings that tell deployments apart. */
+/** The settings that differ between deployments. */
 const DEPLOYMENT = ['ORIGIN', 'DATABASE_URL']
 
 type Neighbour = Pick<z.infer<typeof recordSchema>, 'id' | 'fingerprint'>
 
 /**
- * Finds processes that should not be beside this one: another one with its INSTANCE_ID, and
- * instances of another deployment under the same prefix of keys.
+ * Detects faulty neighbours: another process with the INSTANCE_ID of this one, and instances of
+ * another deployment under the same key prefix.
  */
 export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) {
-  const own = { nonce: randomUUID(), host: hostname(), pid: process.pid }
+  const self = { nonce: randomUUID(), host: hostname(), pid: process.pid }
   let hasAnnounced = false
   let calmRounds = 0
   let duplicate: string | undefined
@@ -35,16 +35,16 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
   let lastIds = ''
 
   function noteRecord(id: string, replaced: string) {
-    // The first record that is replaced may be that of an earlier process, which was killed.
+    // The first replaced record can be the record of an earlier process, which was killed.
     if (!hasAnnounced) {
       hasAnnounced = true
       return
     }
     const other = replaced === '' ? undefined : parse(replaced)?.process
-    if (replaced !== '' && other?.nonce !== own.nonce) {
+    if (replaced !== '' && other?.nonce !== self.nonce) {
       calmRounds = 0
       const which = other ? ` (pid ${other.pid} on host ${other.host})` : ''
-      const text = `INSTANCE_ID ${id} is also used by another process${which}: give each its own`
+      const text = `INSTANCE_ID ${id} is also used by another process${which}: give each process its own INSTANCE_ID`
       if (duplicate === undefined) log.error({ event: 'instance.duplicate', other }, text)
       duplicate = text
     } else if (duplicate !== undefined && ++calmRounds >= CALM_ROUNDS) {
@@ -56,9 +56,9 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
   function noteStrangers(id: string, instances: readonly Neighbour[], mine: Fingerprint) {
     const differs = (other: Fingerprint) =>
       DEPLOYMENT.some((name) => mine[name] && other[name] && mine[name] !== other[name])
-    const found = instances.filter((it) => it.id !== id && differs(it.fingerprint))
-    const ids = found.map((it) => it.id).join(', ')
-    // Twice in a row: hashes under a key that Redis lost differ for a moment.
+    const found = instances.filter((each) => each.id !== id && differs(each.fingerprint))
+    const ids = found.map((each) => each.id).join(', ')
+    // Two results in a row: hashes made with a key that Redis has lost differ for a moment.
     const isLasting = ids === lastIds
     lastIds = ids
     if (!isLasting) return
@@ -73,20 +73,20 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
   }
 
   return {
-    /** What this process adds to its record. */
-    process: own,
+    /** The part of the record that identifies this process. */
+    process: self,
     /**
      * Called after each announcement.
-     * @param replaced the record that it replaced, or ''
+     * @param replaced the record that the announcement replaced, or ''
      */
     note(id: string, replaced: string, instances: readonly Neighbour[], mine: Fingerprint): void {
       const before = parse(replaced)
-      // Under this instance's own name: another one if it differs.
+      // A replaced record under the name of this instance is another instance if it differs.
       const others = before ? [{ ...before, id: `another ${before.id}` }] : []
       noteStrangers(id, [...others, ...instances], mine)
       noteRecord(id, replaced)
     },
-    /** What `/health` shows. */
+    /** Returns the faults for `/health`. */
     problems: (): string[] => (duplicate === undefined ? [] : [duplicate]),
   }
 }

@@ -6,9 +6,9 @@ export interface Member extends AsyncDisposable {
   id: string
   redis: RedisConnection
   registry: Registry
-  /** Each drift that it was told of, in order. */
-  told: string[][]
-  /** The names of all events that it logged. */
+  /** The settings of each drift that it logged, in order. */
+  drifts: string[][]
+  /** The names of the events that it logged. */
   events: string[]
 }
 
@@ -16,11 +16,11 @@ export interface MemberOptions extends Partial<RegistryOptions> {
   id: string
   redisUrl: string
   prefix?: string
-  /** Changes what it says to Redis: for mutants. */
+  /** Changes its calls of Redis, for mutants. */
   through?: (redis: RedisConnection) => RedisConnection
 }
 
-/** An instance that does nothing but register, on a connection of its own. */
+/** Creates an instance that is only registered, with a separate connection. */
 export async function join({
   id,
   redisUrl,
@@ -28,13 +28,13 @@ export async function join({
   through,
   ...options
 }: MemberOptions): Promise<Member> {
-  const told: string[][] = []
+  const drifts: string[][] = []
   const events: string[] = []
   const destination = {
     write(line: string) {
       const { event, settings }: { event?: string; settings?: string[] } = JSON.parse(line)
       if (event) events.push(event)
-      if (event === 'config.drift' && settings) told.push(settings)
+      if (event === 'config.drift' && settings) drifts.push(settings)
     },
   }
   const redis = connectRedis({ url: redisUrl, prefix, name: id, deadlineMs: 5_000 })
@@ -52,7 +52,7 @@ export async function join({
       load: 0,
     }),
     settings: { MODE: 'one' },
-    // Only when the test says so.
+    // Only when the test announces it.
     everyMs: 1_000_000,
     ...options,
   })
@@ -60,7 +60,7 @@ export async function join({
     id,
     redis,
     registry,
-    told,
+    drifts,
     events,
     async [Symbol.asyncDispose]() {
       await registry.close()

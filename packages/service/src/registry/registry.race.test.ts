@@ -1,5 +1,5 @@
 import type { RedisConnection } from '@repo/redis'
-import { contend, describe, expect, test } from '@repo/testing'
+import { contend, expect, test } from '@repo/testing'
 import { z } from 'zod'
 import { join, type Member } from './registry.fixture.ts'
 import { announce } from './scripts.ts'
@@ -9,7 +9,7 @@ const CONTENDERS = 20
 
 type Through = (redis: RedisConnection) => RedisConnection
 
-/** What `CONTENDERS` fresh instances with the same settings saw when all announced first at once. */
+/** Results of `CONTENDERS` new instances with equal settings that are all announced at once. */
 async function firstAnnouncements(redisUrl: string, through: Through = (redis) => redis) {
   const answers: string[][] = []
   const members = await Promise.all(
@@ -23,7 +23,7 @@ async function firstAnnouncements(redisUrl: string, through: Through = (redis) =
   const history = {
     failed: announced.filter(({ status }) => status === 'rejected').length,
     keys: new Set(answers.map(([key]) => key)).size,
-    // Each answer that listed instances at all: how many fingerprints were in it.
+    // The number of fingerprints in each reply that listed instances.
     fingerprintsListedAtOnce: new Set(answers.filter(({ length }) => length > 1).map(countHashes)),
     listedAtLast: (await registry.instances()).length,
   }
@@ -31,7 +31,7 @@ async function firstAnnouncements(redisUrl: string, through: Through = (redis) =
   return history
 }
 
-/** Notes whatever Redis answered: the fingerprint key, what was replaced, then what was listed. */
+/** Records each reply of Redis: the fingerprint key, the replaced record, the listed records. */
 function record(redis: RedisConnection, answers: string[][]): RedisConnection {
   return {
     ...redis,
@@ -49,7 +49,7 @@ function countHashes([, , ...listed]: string[]): number {
   return new Set(hashes).size
 }
 
-/** The same script, but for the check that the hashes were made under the cluster's key. */
+/** The same script without the check that the hashes are made with the key of the cluster. */
 function listsWhateverComes(redis: RedisConnection): RedisConnection {
   const lua = announce.lua.replace('if key ~= ARGV[4] then return { key } end', '')
   expect(lua).not.toBe(announce.lua)
@@ -68,22 +68,22 @@ function listsWhateverComes(redis: RedisConnection): RedisConnection {
   }
 }
 
-describe('the key of the fingerprints', () => {
-  test(`of ${CONTENDERS} instances that announce first at once, ${ROUNDS} times, all end with one key, and at no time are two fingerprints listed`, async ({
-    redisUrl,
-  }) => {
-    for (let round = 0; round < ROUNDS; round += 1) {
-      expect(await firstAnnouncements(redisUrl)).toEqual({
-        failed: 0,
-        keys: 1,
-        fingerprintsListedAtOnce: new Set([1]),
-        listedAtLast: CONTENDERS,
-      })
-    }
-  })
+test(`${CONTENDERS} instances that are first announced at once end with one key and one fingerprint, in each of ${ROUNDS} rounds`, async ({
+  redisUrl,
+}) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    expect(await firstAnnouncements(redisUrl)).toEqual({
+      failed: 0,
+      keys: 1,
+      fingerprintsListedAtOnce: new Set([1]),
+      listedAtLast: CONTENDERS,
+    })
+  }
+})
 
-  test('a script that lists hashes under any key is caught by it', async ({ redisUrl }) => {
-    const history = await firstAnnouncements(redisUrl, listsWhateverComes)
-    expect(Math.max(...history.fingerprintsListedAtOnce)).toBeGreaterThan(1)
-  })
+test('the race of first announcements detects a script that lists hashes under any key', async ({
+  redisUrl,
+}) => {
+  const history = await firstAnnouncements(redisUrl, listsWhateverComes)
+  expect(Math.max(...history.fingerprintsListedAtOnce)).toBeGreaterThan(1)
 })

@@ -8,9 +8,9 @@ import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './scripts.ts'
 
 /**
- * An announced instance, read from where others wrote it. Only its name and its app are needed: what
- * another release leaves out, or writes in another form, is replaced. An instance without a readable
- * fingerprint is compared with none.
+ * The record of an announced instance. Only its name and its app are required: a field that another
+ * release omits or writes in another form gets a default. The settings of an instance without a
+ * readable fingerprint are not compared.
  */
 export const instanceSchema = z.object({
   id: z.string(),
@@ -23,44 +23,44 @@ export const instanceSchema = z.object({
   fingerprint: fingerprintSchema.catch({}),
 })
 
-/** A live instance as it announced itself. `load` is the number of requests in flight. */
+/** An instance that is alive, as announced. `load` is the number of requests in flight. */
 export type Instance = z.infer<typeof instanceSchema>
 
 export interface Registry {
   /** Announces this instance now. @throws RedisError */
   announce(): Promise<void>
-  /** Every instance whose lease is not over, by Redis's clock. @throws RedisError */
+  /** Returns the instances whose lease has not expired by the clock of Redis. @throws RedisError */
   instances(): Promise<Instance[]>
-  /** How many instances of an app lived when this one last announced itself; 1 if it never could. */
+  /** Returns the number of instances of an app at the last announcement, and 1 before the first. */
   count(app: string): number
   /**
-   * The settings in which this instance differed from the others the last two times it looked, from a
-   * lease after it was listed.
+   * Returns the settings in which this instance differed from the others at the last two
+   * announcements. Empty until this instance has been listed for the duration of a lease.
    */
   drift(): string[]
-  /** Faults of this deployment that `/health` shows: another process has the name of this instance. */
+  /** Returns the faults for `/health`: another process uses the name of this instance. */
   problems(): string[]
-  /** Stops announcing and takes this instance off the list. */
+  /** Stops announcing and removes this instance from the list. */
   close(): Promise<void>
 }
 
 export interface RegistryOptions {
   redis: RedisConnection
   log: Log
-  /** What is announced, asked anew each time. */
+  /** Returns the record to announce. Called for each announcement. */
   describe: () => Omit<Instance, 'fingerprint'>
-  /** The settings on which all instances must agree, as text. */
+  /** The settings that must be equal on all instances, as text. */
   settings: Record<string, string>
   everyMs?: number
   leaseMs?: number
-  /** For how long after this instance was listed, or listed again, no settings are compared. */
+  /** How long after this instance is listed, or listed again, no settings are compared, in ms. */
   calmMs?: number
 }
 
 /**
- * Announces this instance in Redis under a lease, and compares its settings with those of all
- * others. An instance that is killed is off the list within `leaseMs`; one whose settings drift is
- * told which.
+ * Announces this instance in Redis under a lease, and compares its settings with the settings of all
+ * other instances. An instance that is killed is removed from the list within `leaseMs`. An instance
+ * whose settings differ logs their names.
  */
 export function createRegistry({
   redis,
@@ -77,13 +77,13 @@ export function createRegistry({
   let key = randomBytes(32).toString('base64url')
   let lastSeen: string[] = []
   let drift: string[] = []
-  let known: Instance[] = []
+  let lastListed: Instance[] = []
   let turn: Promise<unknown> = Promise.resolve()
   let closed = false
-  /** Since when (monotonic ms) this instance is listed without a break. */
+  /** The monotonic time in ms since which this instance has been listed without a break. */
   let listedSinceMs = Number.POSITIVE_INFINITY
 
-  /** Until the key that was used is the cluster's: one more time, unless Redis is emptied meanwhile. */
+  /** Repeats the announcement until it used the key of the cluster: at most once, usually. */
   async function announceNow(): Promise<void> {
     if (closed) return
     const self = describe()
@@ -96,18 +96,18 @@ export function createRegistry({
     const [agreed = used, replaced = '', ...listed] = z.array(z.string()).parse(reply)
     key = agreed
     if (agreed !== used) return announceNow()
-    known = listed.flatMap(parseInstance)
+    lastListed = listed.flatMap(parseInstance)
     if (replaced === '') listedSinceMs = performance.now()
-    noteDrift(known)
-    neighbours.note(self.id, replaced, known, fingerprint)
+    noteDrift(lastListed)
+    neighbours.note(self.id, replaced, lastListed, fingerprint)
   }
 
   function noteDrift(instances: Instance[]) {
-    // This instance was not listed before: the list may have been emptied. Every live instance is on
-    // it again after a lease; until then few are a majority.
+    // The list may have been emptied before this instance was added. Every live instance is listed
+    // again after the duration of a lease; until then, few instances are a majority.
     if (performance.now() - listedSinceMs < calmMs) return
     const found = findDrift(instances).get(describe().id) ?? []
-    // Twice in a row: while instances come, few are a majority for a moment.
+    // Two results in a row: while instances are being added, few are briefly a majority.
     const isLasting = found.join() === lastSeen.join()
     lastSeen = found
     if (!isLasting) return
@@ -136,12 +136,12 @@ export function createRegistry({
         .flatMap((text) => (text === null ? [] : parseInstance(text)))
         .toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
     },
-    count: (app) => Math.max(1, known.filter((each) => each.app === app).length),
+    count: (app) => Math.max(1, lastListed.filter((each) => each.app === app).length),
     drift: () => drift,
     problems: () => neighbours.problems(),
     async close() {
       closed = true
-      // An announcement on its way would list this instance again.
+      // An announcement in flight would list this instance again.
       await Promise.all([announcing.close(), turn])
       await redis
         .call((client) => {
@@ -153,7 +153,7 @@ export function createRegistry({
   }
 }
 
-/** None for what another release announced in a way that this one cannot read. */
+/** Returns no instance for a record of another release that this one cannot read. */
 function parseInstance(text: string): Instance[] {
   try {
     const parsed = instanceSchema.safeParse(JSON.parse(text))

@@ -20,7 +20,7 @@ import { instanceSchema } from './registry.ts'
 const INSTANCES = 'threefold:{shared}:cluster:instances'
 const LEASES = 'threefold:{shared}:cluster:leases'
 
-/** A record as commit ed408d6 writes it. */
+/** A record in the form of commit ed408d6. */
 const BEFORE = {
   id: 'z-1',
   app: 'z',
@@ -47,10 +47,10 @@ const readerBefore = z.object({
 
 const { load: _, fingerprint: __, ...rest } = BEFORE
 
-/** What a later release may announce, and the record that this one lists. */
+/** Records that another release can announce, and the records that this one lists. */
 const RECORDS: [name: string, record: object, listed: object][] = [
-  ['of the release before', BEFORE, { load: 2, ready: true }],
-  ['with a field that is not known here', { ...BEFORE, zone: 'b' }, { load: 2, ready: true }],
+  ['of the previous release', BEFORE, { load: 2, ready: true }],
+  ['with an additional field', { ...BEFORE, zone: 'b' }, { load: 2, ready: true }],
   ['with a field renamed', { ...rest, inFlight: 2 }, { load: 0, fingerprint: {} }],
   [
     'with times as numbers',
@@ -66,36 +66,34 @@ const RECORDS: [name: string, record: object, listed: object][] = [
   ['with its process in another form', { ...BEFORE, process: 'h/7' }, { load: 2 }],
 ]
 
-describe('a record of the registry', () => {
-  test.for(RECORDS)(
-    '%s is listed, counted and compared with nothing that it lacks',
-    async ([, record, listed], { redisUrl }) => {
-      const leaseMs = 60_000
-      await using one = await join({ id: 'a-1', redisUrl, calmMs: 0, leaseMs })
-      await using two = await join({ id: 'a-2', redisUrl, calmMs: 0, leaseMs })
-      const { client } = one.redis
-      await one.registry.announce()
-      await client.hset(INSTANCES, 'z-1', JSON.stringify(record))
-      await client.zadd(LEASES, Date.now() + 60_000, 'z-1')
-      for (const { registry } of [one, two, one, two]) await registry.announce()
-      const found = (await one.registry.instances()).find(({ id }) => id === 'z-1')
-      expect(found).toMatchObject({ id: 'z-1', app: 'z', ...listed })
-      expect([one.registry.count('z'), one.registry.count('a')]).toEqual([1, 2])
-      expect([one, two].map(({ registry }) => registry.drift())).toEqual([[], []])
-      expect([one, two].map(({ registry }) => registry.problems())).toEqual([[], []])
-      await client.hdel(INSTANCES, 'z-1')
-      await client.zrem(LEASES, 'z-1')
-    },
-  )
-
-  test('that this release writes is readable for the release before', async ({ redisUrl }) => {
-    await using one = await join({ id: 'a-1', redisUrl })
+test.for(RECORDS)(
+  'a record %s is listed and counted, and its missing fields are not compared',
+  async ([, record, listed], { redisUrl }) => {
+    const leaseMs = 60_000
+    await using one = await join({ id: 'a-1', redisUrl, calmMs: 0, leaseMs })
+    await using two = await join({ id: 'a-2', redisUrl, calmMs: 0, leaseMs })
+    const { client } = one.redis
     await one.registry.announce()
-    const text = (await one.redis.client.hget(INSTANCES, 'a-1')) ?? ''
-    const record: unknown = JSON.parse(text)
-    expect(readerBefore.safeParse(record).success).toBe(true)
-    expect(instanceSchema.parse(record)).toEqual(readerBefore.parse(record))
-  })
+    await client.hset(INSTANCES, 'z-1', JSON.stringify(record))
+    await client.zadd(LEASES, Date.now() + 60_000, 'z-1')
+    for (const { registry } of [one, two, one, two]) await registry.announce()
+    const found = (await one.registry.instances()).find(({ id }) => id === 'z-1')
+    expect(found).toMatchObject({ id: 'z-1', app: 'z', ...listed })
+    expect([one.registry.count('z'), one.registry.count('a')]).toEqual([1, 2])
+    expect([one, two].map(({ registry }) => registry.drift())).toEqual([[], []])
+    expect([one, two].map(({ registry }) => registry.problems())).toEqual([[], []])
+    await client.hdel(INSTANCES, 'z-1')
+    await client.zrem(LEASES, 'z-1')
+  },
+)
+
+test('a record of this release is readable for the previous release', async ({ redisUrl }) => {
+  await using one = await join({ id: 'a-1', redisUrl })
+  await one.registry.announce()
+  const text = (await one.redis.client.hget(INSTANCES, 'a-1')) ?? ''
+  const record: unknown = JSON.parse(text)
+  expect(readerBefore.safeParse(record).success).toBe(true)
+  expect(instanceSchema.parse(record)).toEqual(readerBefore.parse(record))
 })
 
 async function idsOn({ url }: Replica): Promise<string> {
@@ -107,7 +105,7 @@ describe('two instances of this release and one of the next', () => {
   const started: Replica[] = []
   afterAll(() => endReplicas(started))
 
-  test('list each other, find no drift, and take over when the next one leaves', async ({
+  test('two instances of this release and one of the next list each other without drift, also after it ends', async ({
     redisUrl,
   }) => {
     const next = await copyMutant(path.join(import.meta.dirname, '..'), 'release-next', [
@@ -129,7 +127,7 @@ describe('two instances of this release and one of the next', () => {
       for (const replica of started) {
         await until(async () => (await idsOn(replica)) === 'next-1,replica-1,replica-2')
       }
-      // Longer than a lease: settings are compared again.
+      // Longer than a lease, so settings are compared again.
       const comparedMs = performance.now() + 6_500
       await until(() => performance.now() > comparedMs)
       for (const replica of started) {

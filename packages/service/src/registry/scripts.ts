@@ -1,13 +1,13 @@
 import { script } from '@repo/redis'
 
 /**
- * Announces an instance for one lease, and forgets those whose lease is over. Only hashes made under
- * the cluster's own fingerprint key are ever listed: an instance that used another one announces
- * nothing and learns the key, so that no two instances are compared under different keys.
+ * Announces an instance for one lease, and removes those whose lease has expired. All listed hashes
+ * are made with the fingerprint key of the cluster, so that the hashes of two instances can be
+ * compared. An instance that used another key is not announced and receives the key.
  * KEYS: 1 leases (zset id -> expiry ms) · 2 instances (hash id -> JSON) · 3 fingerprint key
- * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 the key it used, taken if there is none yet
- * Returns the fingerprint key and, if it was the key used, the JSON that this one replaced or '', then
- * the JSON of every live instance.
+ * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 the key it used, which is stored if there is no key yet
+ * Returns the fingerprint key and, if it was the key used, the JSON that was replaced or '', then the
+ * JSON of every live instance.
  */
 export const announce = script({
   keys: 3,
@@ -35,7 +35,7 @@ export const announce = script({
 
 /**
  * KEYS: 1 leases · 2 instances
- * Returns the JSON of every instance whose lease is not over.
+ * Returns the JSON of every instance whose lease has not expired.
  */
 export const live = script({
   keys: 2,
@@ -49,10 +49,10 @@ export const live = script({
 })
 
 /**
- * Takes an instance off the list at once, without waiting for its lease, unless another process has
- * announced itself under its name since.
+ * Removes an instance from the list at once, before its lease expires, unless another process has
+ * been announced under its name.
  * KEYS: 1 leases · 2 instances   ARGV: 1 id · 2 nonce of the process, a part of its JSON
- * Returns 1 when it was listed.
+ * Returns 1 if it was listed.
  */
 export const withdraw = script({
   keys: 2,

@@ -3,8 +3,8 @@ import { parseEnv } from './env.ts'
 import { redisSettings, redisTopology } from './redis-settings.ts'
 
 /**
- * `node src/settings/check-redis.ts`: whether the Redis of the settings can be used, with the prefix, the
- * sentinels and the nodes that services use. A line says why not.
+ * `node src/settings/check-redis.ts`: checks that services can use the Redis of the settings, with their
+ * prefix, sentinels and nodes. Prints one line for each fault and then exits 1.
  */
 const { REDIS_URL = '', ...given } = process.env
 const url = REDIS_URL === '' ? 'redis://localhost:6379' : REDIS_URL
@@ -23,14 +23,14 @@ async function findFaults(topology: Topology): Promise<string[]> {
       const text = `maxmemory-policy ${check.policy}; set it to noeviction, or state is lost`
       return [`REDIS_URL: Redis has ${text}`]
     }
-    // A policy that cannot be read is no fault. A server that became unreachable meanwhile is one.
+    // A policy that cannot be read is no fault. A server that has become unreachable is a fault.
     if (check.outcome === 'unknown') await redis.call((client) => client.ping())
     return []
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
     const why = cause?.message ? ` (${cause.message.split('\n', 1)[0]})` : ''
     const { host, port } = parseRedisUrl(topology.url)
-    return [`REDIS_URL: ${host}:${port} does not answer as a Redis server that lets us in${why}`]
+    return [`REDIS_URL: ${host}:${port} cannot be used as a Redis server${why}`]
   } finally {
     await redis.close()
   }

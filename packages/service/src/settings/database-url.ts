@@ -9,8 +9,8 @@ const SSL_VALUES = new Set(['true', '1', '0', 'no-verify'])
 const SSL_FILES = ['sslrootcert', 'sslcert', 'sslkey']
 
 /**
- * The URL of one PostgreSQL database, over TCP or a Unix socket (`?host=/directory`). A `%` that
- * begins no percent-encoding stands for itself. Whatever `pg` cannot use is a fault.
+ * The schema of the URL of one PostgreSQL database, over TCP or a Unix socket (`?host=/directory`).
+ * A `%` that begins no percent-encoding is a literal `%`. A URL that `pg` cannot use is refused.
  */
 export function databaseUrl() {
   return z.string().transform((text, context) => {
@@ -21,7 +21,7 @@ export function databaseUrl() {
   })
 }
 
-/** Where the server of a URL is, without its credentials: for messages. */
+/** Returns the host and port of a database URL, without its credentials, for messages. */
 export function databaseHost(url: string): string {
   const parsed = parse(url)
   const host = parsed?.searchParams.get('host') ?? decode(parsed?.hostname ?? '')
@@ -40,7 +40,7 @@ function readDatabaseUrl(text: string): Read {
   return fault === undefined ? { url } : { fault }
 }
 
-/** `pg` also takes credentials without a host, which is no URL, for the host of a parameter. */
+/** `pg` also accepts credentials without a host, which is no valid URL, beside a `host` parameter. */
 function parse(url: string): URL | undefined {
   const named = /[?&]host=/.test(url) ? url.replace('@/', '@localhost/') : url
   return URL.parse(url) ?? URL.parse(named) ?? undefined
@@ -77,7 +77,7 @@ function sslFault(parameters: URLSearchParams): string | undefined {
   return undefined
 }
 
-/** A part that cannot be decoded is taken as it is. */
+/** Encodes a part that cannot be decoded, and leaves other parts unchanged. */
 function encodeCredentials(credentials: string): string {
   const [user = '', ...password] = credentials.split(':')
   const parts = password.length === 0 ? [user] : [user, password.join(':')]

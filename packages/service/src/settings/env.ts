@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { writeBeforeExit } from '@repo/observability'
 import { z } from 'zod'
 
-/** EX_CONFIG of sysexits.h: the configuration is at fault, a restart will not help. */
+/** EX_CONFIG of sysexits.h: the configuration is faulty, so a restart does not help. */
 export const EX_CONFIG = 78
 
 type Source = Record<string, string | undefined>
@@ -13,8 +13,8 @@ export type Env<Shape extends z.ZodRawShape> =
   | { outcome: 'invalid'; faults: string[] }
 
 /**
- * Checks settings against their schema and names every fault, not only the first. A secret may come
- * from a file (`NAME_FILE`). Values are never part of a fault's text.
+ * Checks settings against their schema and returns every fault, not only the first. A secret can be
+ * read from a file (`NAME_FILE`). The text of a fault never contains a value.
  */
 export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Source): Env<Shape> {
   const faults: string[] = []
@@ -41,8 +41,8 @@ export function parseEnv<Shape extends z.ZodRawShape>(shape: Shape, source: Sour
 }
 
 /**
- * Reads the process's environment. All faults are printed at once and the process exits 78, before
- * anything listens. With `--settings` it prints the schema as JSON instead.
+ * Reads the environment of the process. If there are faults, prints all of them and exits 78, before
+ * the process listens. With `--settings` it prints the schema as JSON and exits 0.
  */
 export function readEnv<Shape extends z.ZodRawShape>(shape: Shape): Parsed<Shape> {
   if (process.argv.includes('--settings')) {
@@ -65,7 +65,7 @@ export interface SettingDescription {
   example: string | undefined
 }
 
-/** A schema as data: what `--settings` prints and `.env.example` is made from. */
+/** Describes a schema as data, for `--settings` and `.env.example`. */
 export function describeSettings(shape: z.ZodRawShape): SettingDescription[] {
   return Object.entries(shape).map(([name, type]) => {
     const meta = metaOf(type)
@@ -81,7 +81,7 @@ export function describeSettings(shape: z.ZodRawShape): SettingDescription[] {
   })
 }
 
-/** The settings of a schema on which all instances must agree, as text, for the fingerprint. */
+/** Returns the values that must be equal on all instances, as text, for the fingerprint. */
 export function sharedSettings(
   shape: z.ZodRawShape,
   source: Source = process.env,
@@ -100,14 +100,14 @@ function metaOf(type: z.core.$ZodType) {
 }
 
 function defaultText(value: unknown, name: string): string | undefined {
-  // The host's name is the default of INSTANCE_ID: right on that host only.
+  // The default of INSTANCE_ID is the name of the host, which is right on that host only.
   if (value === undefined || name === 'INSTANCE_ID') return undefined
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function valueOf(name: string, type: z.core.$ZodType, source: Source, faults: string[]) {
   const file = source[`${name}_FILE`]
-  // An empty variable is how compose files and shells spell "not set".
+  // Compose files and shells write an empty variable for one that is not set.
   const isSecret = metaOf(type)?.secret ?? false
   if (!isSecret) return source[name]?.trim() || undefined
   if (!file) return source[name] || undefined
@@ -133,5 +133,7 @@ function placeholders(shape: z.ZodRawShape, values: Record<string, string | unde
   return Object.entries(shape)
     .filter(([name, type]) => metaOf(type)?.secret && PLACEHOLDER.test(values[name] ?? ''))
     .filter(([name]) => !name.endsWith('_URL'))
-    .map(([name]) => `${name}: is a placeholder; in production it must be a secret of your own`)
+    .map(
+      ([name]) => `${name}: is a placeholder; in production it must be a secret that you created`,
+    )
 }

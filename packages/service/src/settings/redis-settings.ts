@@ -8,7 +8,7 @@ import {
 } from '@repo/redis'
 import { z } from 'zod'
 
-/** A comma-separated list of host:port; each address is listed once. */
+/** A comma-separated list of host:port. Repeated addresses are removed. */
 const addresses = z.string().transform((list, context) => {
   const { addresses: parsed, faults } = parseAddresses(list)
   const all = faults.join(', ')
@@ -24,7 +24,7 @@ const redisUrl = z
     if (fault) context.addIssue(fault)
   })
 
-/** Where Redis is, and how an instance gets in. */
+/** The settings of the connection to Redis. */
 export const redisSettings = {
   REDIS_URL: redisUrl.meta({
     description: 'Redis 7+ or Valkey 8+, with maxmemory-policy noeviction',
@@ -38,7 +38,7 @@ export const redisSettings = {
     .default(DEFAULT_PREFIX)
     .meta({
       description:
-        'what keys and channels begin with; deployments on one Redis need different ones',
+        'prefix of keys and channels; deployments that share one Redis need different prefixes',
       shared: true,
     }),
   REDIS_LEGACY_NAMES: z
@@ -46,12 +46,13 @@ export const redisSettings = {
     .default(true)
     .meta({
       description:
-        'whether channels are also served under their names without a database number; false when no ' +
-        'instance of a release before REDIS_PREFIX runs any more',
+        'whether channels are also served under their names without a database number; set it to ' +
+        'false when every instance has a release with REDIS_PREFIX',
       shared: true,
     }),
   REDIS_SENTINELS: addresses.optional().meta({
-    description: "host:port of each sentinel; the host of REDIS_URL is then the primary's name",
+    description:
+      'host:port of each sentinel; the host of REDIS_URL is then the name of the primary',
     shared: true,
   }),
   REDIS_SENTINEL_USERNAME: z
@@ -59,17 +60,17 @@ export const redisSettings = {
     .optional()
     .meta({ description: 'user of the sentinels, if they have users', shared: true }),
   REDIS_SENTINEL_PASSWORD: z.string().optional().meta({
-    description: 'password of the sentinels, which is not that of REDIS_URL',
+    description: 'password of the sentinels, which is separate from the password of REDIS_URL',
     shared: true,
     secret: true,
     example: '',
   }),
-  REDIS_SENTINEL_TLS: z
-    .stringbool()
-    .optional()
-    .meta({ description: 'whether sentinels speak TLS; as REDIS_URL by default', shared: true }),
+  REDIS_SENTINEL_TLS: z.stringbool().optional().meta({
+    description: 'whether sentinels use TLS; by default the same as REDIS_URL',
+    shared: true,
+  }),
   REDIS_CLUSTER_NODES: addresses.optional().meta({
-    description: 'host:port of more nodes of the Redis Cluster that REDIS_URL is a node of',
+    description: 'host:port of other nodes of the Redis Cluster; REDIS_URL is one of its nodes',
     shared: true,
     excludes: 'REDIS_SENTINELS',
     conflict: ({ REDIS_URL: url = '' }) =>
@@ -79,7 +80,7 @@ export const redisSettings = {
   }),
 }
 
-/** Where Redis is, for `connectRedis` and its like. */
+/** Converts the settings to the options of `connectRedis`. */
 export function redisTopology(env: {
   REDIS_URL: string
   REDIS_SENTINELS?: string[] | undefined

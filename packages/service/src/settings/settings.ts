@@ -6,17 +6,17 @@ import { redisSettings } from './redis-settings.ts'
 
 declare module 'zod' {
   interface GlobalMeta {
-    /** Must be identical on every instance that has it; part of the fingerprint. */
+    /** The value must be equal on all instances. It is part of the fingerprint. */
     shared?: boolean
-    /** Never printed; may be given as NAME_FILE; a placeholder is refused in production. */
+    /** The value is never printed, can be read from NAME_FILE, and is no placeholder in production. */
     secret?: boolean
-    /** What `.env.example` shows. */
+    /** The value in `.env.example`. */
     example?: string
-    /** Another setting that cannot be set beside it. */
+    /** Another setting that cannot be set at the same time. */
     excludes?: string
-    /** What is wrong with the value beside the values of other settings, if anything is. */
+    /** Returns the fault of the value in combination with the values of other settings. */
     conflict?: (values: Record<string, string | undefined>) => string | undefined
-    /** Another setting, whose number this one must not be smaller than. */
+    /** Another setting, whose number is the minimum of this one. */
     atLeast?: string
   }
 }
@@ -32,7 +32,7 @@ function originSetting() {
     .transform((text) => new URL(text).origin)
 }
 
-/** A comma-separated list of http(s) origins, each of which is listed once. */
+/** A comma-separated list of http(s) origins. Repeated origins are removed. */
 export function origins() {
   return z
     .string()
@@ -41,7 +41,7 @@ export function origins() {
     .transform((list) => [...new Set(list.map((each) => new URL(each).origin))])
 }
 
-/** Settings of the apps that check which page made a request. */
+/** The settings of apps that check which page sent a request. */
 export const sourceSettings = {
   TRUSTED_ORIGINS: z
     .string()
@@ -64,7 +64,7 @@ function isOrigin(text: string): boolean {
   return url.href === `${url.origin}/` && !/[?#]$/.test(text)
 }
 
-/** A secret of at least 32 characters, the same on every instance. */
+/** A secret of at least 32 characters, which is equal on every instance. */
 export function secret(description: string) {
   return z
     .string()
@@ -72,7 +72,7 @@ export function secret(description: string) {
     .meta({ description, shared: true, secret: true, example: '' })
 }
 
-/** A comma-separated list of other secrets that are accepted while a secret changes. */
+/** A comma-separated list of other secrets that are accepted while a secret is replaced. */
 export function acceptedSecrets(description: string) {
   return z
     .string()
@@ -82,11 +82,11 @@ export function acceptedSecrets(description: string) {
     .meta({ description, shared: true, secret: true, example: '' })
 }
 
-/** Settings of who checks session cookies. */
+/** The settings of apps that check session cookies. */
 export const sessionSettings = {
   AUTH_SECRET: secret('signs session cookies; auth and gateway'),
   AUTH_SECRETS_ACCEPTED: acceptedSecrets(
-    'other secrets whose cookies are good: the next or the last while it changes',
+    'other secrets whose cookies are valid: the next or the previous one while it is replaced',
   ),
 }
 
@@ -95,7 +95,7 @@ function milliseconds(byDefault: number, description: string) {
   return z.coerce.number().int().min(50).max(600_000).default(byDefault).meta({ description })
 }
 
-/** Two processes on one host, or on two hosts of one name, have different names. */
+/** The random part differs between processes on one host, and on two hosts with one name. */
 const DEFAULT_INSTANCE_ID = [
   hostname()
     .replace(/[^A-Za-z0-9._-]/g, '-')
@@ -103,7 +103,7 @@ const DEFAULT_INSTANCE_ID = [
   randomBytes(2).toString('hex'),
 ].join('-')
 
-/** What every app reads. Each setting says whether all instances must agree on it. */
+/** The settings of every app. `shared` marks values that must be equal on all instances. */
 export const baseSettings = {
   NODE_ENV: z
     .enum(['development', 'test', 'production'])
@@ -124,9 +124,9 @@ export const baseSettings = {
       description:
         'name of this process, unique in the cluster; by default the host name and four random digits',
     }),
-  INSTANCE_URL: originSetting()
-    .optional()
-    .meta({ description: 'where others reach this instance; http://HOST:PORT by default' }),
+  INSTANCE_URL: originSetting().optional().meta({
+    description: 'URL at which other instances reach this one; http://HOST:PORT by default',
+  }),
   APP_VERSION: z
     .string()
     .default('0.1.0')
@@ -137,35 +137,32 @@ export const baseSettings = {
     .meta({ description: 'least severe level that is logged' }),
   ...redisSettings,
   ORIGIN: originSetting().meta({
-    description: 'what people type: the public origin of the load balancer',
+    description: 'public origin of the load balancer, as users type it',
     shared: true,
     example: 'http://localhost:8080',
   }),
-  DRAIN_MS: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(20_000)
-    .default(2_000)
-    .meta({ description: 'how long a draining instance still serves, so that balancers notice' }),
+  DRAIN_MS: z.coerce.number().int().min(0).max(20_000).default(2_000).meta({
+    description: 'how long a draining instance still accepts requests, so that balancers detect it',
+  }),
 }
 
-/** What apps with a database read. */
+/** The settings of apps with a database. */
 export const databaseSettings = {
   DATABASE_URL: databaseUrl().meta({
-    description: 'PostgreSQL 15+; may lead through PgBouncer in transaction mode',
+    description: 'PostgreSQL 15+, directly or through PgBouncer in transaction mode',
     shared: true,
     secret: true,
     example: 'postgresql://postgres:postgres@localhost:5432/threefold',
   }),
   DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(80).meta({
     description:
-      'connections the server grants to all instances together, at least DATABASE_INSTANCES',
+      'connections that the server grants to all instances together, at least DATABASE_INSTANCES',
     shared: true,
     atLeast: 'DATABASE_INSTANCES',
   }),
   DATABASE_INSTANCES: z.coerce.number().int().min(1).default(12).meta({
-    description: 'instances that share them, the extra ones of a rolling change included',
+    description:
+      'instances that share these connections, including the extra ones of a rolling change',
     shared: true,
   }),
   DATABASE_MIN_CONNECTIONS: z.coerce.number().int().min(1).default(4).meta({
@@ -183,10 +180,10 @@ export const databaseSettings = {
   ),
   DATABASE_BOOT_TIMEOUT_MS: milliseconds(
     15_000,
-    'how long a start waits for PostgreSQL before the instance is ready without it',
+    'how long a start waits for PostgreSQL before the instance becomes ready without it',
   ),
   MIGRATE_ON_BOOT: z.stringbool().default(true).meta({
     description:
-      'whether an instance brings the schema up to date before it serves; false where a job does',
+      'whether an instance applies missing migrations before it is ready; false where a job does',
   }),
 }
