@@ -28,7 +28,7 @@ test('a log line is one JSON object with the instance, and with the request that
   expect(last()).toMatchObject({ request: 'request-1', trace: context.traceId })
 })
 
-test('log lines after noteActor name the administrator and the user for whom the administrator acts', () => {
+test('log lines after noteActor name the administrator and the user', () => {
   const { log, last } = capture()
   inRequest(readRequestContext({ headers: {} }), () => {
     noteActor(undefined, 'ada')
