@@ -1,7 +1,6 @@
 import { connectRedis } from '@repo/redis'
 import {
   afterAll,
-  describe,
   endReplicas,
   expect,
   type Replica,
@@ -55,7 +54,7 @@ test('four instances are listed on each one with id, app, version, url, start, r
     const listed = await instancesOf(replica)
     for (const { id, ...each } of listed) {
       const expected = [...three, odd].find(
-        (replica) => id === (replica === odd ? 'other-1' : replica.id),
+        (candidate) => id === (candidate === odd ? 'other-1' : candidate.id),
       )
       expect(each).toEqual({
         app: id === 'other-1' ? 'other' : 'fixture',
