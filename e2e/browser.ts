@@ -7,16 +7,16 @@ import { chromium } from '@playwright/test'
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /**
- * A Chromium to test with: the one that CHROMIUM_PATH names, Playwright's own, the system's, or one
- * that is installed now, by Playwright or, as root on Debian, by apt-get.
+ * Finds a Chromium: the one in CHROMIUM_PATH, Playwright's, or the system's. Otherwise Playwright
+ * installs one, or apt-get does as root on Debian.
  *
- * @throws Error naming the mend when there is none to be had
+ * @throws Error with the next step if no browser can be found or installed
  */
 export function findBrowser(): string {
   const configured = process.env['CHROMIUM_PATH']
   if (configured) {
     if (existsSync(configured)) return configured
-    throw new Error(`CHROMIUM_PATH names ${configured}, which is not there`)
+    throw new Error(`CHROMIUM_PATH is ${configured}, and this file does not exist`)
   }
   const found = installed()
   if (found) return found
@@ -27,13 +27,13 @@ export function findBrowser(): string {
     if (now) return now
   }
   throw new Error(
-    'No browser for the browser tests: install Chromium, or name one with CHROMIUM_PATH=/path/to/chromium',
+    'No browser for the browser tests: install Chromium, or set CHROMIUM_PATH=/path/to/chromium',
   )
 }
 
 function installed(): string | undefined {
-  const own = chromium.executablePath()
-  if (existsSync(own)) return own
+  const bundled = chromium.executablePath()
+  if (existsSync(bundled)) return bundled
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(existsSync)
 }

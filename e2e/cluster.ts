@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path'
 import type { App } from '@repo/services'
 
 /**
- * The tests' cluster stands beside the one that you may be using: other ports, other data. Another one,
- * as the one in containers, is named by the environment.
+ * The cluster of the specs has other ports and other data than `pnpm start`. The environment selects
+ * another cluster, such as one in containers.
  */
 const { E2E_EDGE = 'http://localhost:8180', E2E_STATE = '.threefold/e2e' } = process.env
 export const EDGE = E2E_EDGE
@@ -25,7 +25,7 @@ export interface Cluster {
   instances: RunningInstance[]
 }
 
-/** The cluster as it describes itself now. */
+/** The current description that the cluster writes of itself. */
 export function readCluster(): Cluster {
   const cluster: Cluster = JSON.parse(readFileSync(join(STATE, 'cluster.json'), 'utf8'))
   return cluster
@@ -36,7 +36,7 @@ export function instancesOf(app: RunningInstance['app']): RunningInstance[] {
   return readCluster().instances.filter((instance) => instance.app === app)
 }
 
-/** The killed instance when it serves again, as another process; a container may have another port. */
+/** The killed instance once it serves again in another process; a container may have another port. */
 export async function whenBack({ id, pid }: RunningInstance): Promise<RunningInstance | undefined> {
   const now = readCluster().instances.find((instance) => instance.id === id)
   if (!now || now.pid === pid) return undefined

@@ -5,16 +5,16 @@ import { readCluster } from './cluster.ts'
 
 const run = promisify(execFile)
 
-/** The connections of our instances; this very question is not one of them. */
+/** Counts the connections of the instances, without the one that runs this query. */
 const COUNT = `select count(*) from pg_stat_activity
   where backend_type = 'client backend' and pid <> pg_backend_pid()`
 
-/** What all instances together may open: `DATABASE_CONNECTIONS`, or PgBouncer's pool in containers. */
+/** The limit for all instances together: `DATABASE_CONNECTIONS`, or PgBouncer's pool in containers. */
 export function grantedConnections(): number {
   return containerOfPostgres() ? 20 : 80
 }
 
-/** The connections that PostgreSQL has now, by its own account. */
+/** The number of connections that PostgreSQL reports. */
 export async function countConnections(): Promise<number> {
   const container = containerOfPostgres()
   if (container) {

@@ -10,7 +10,7 @@ export const PORT = 8280
 const PORTS = 6_000
 /** The first instance of each service. */
 const INSTANCE_PORTS = services.map((service) => PORTS + localOffset(service) + 1)
-/** For a start on a machine that does other work too. */
+/** Long enough for a start on a busy machine. */
 export const START_WITHIN_MS = 240_000
 
 /** Node warns when both this and NO_COLOR are set; Playwright sets it. */
@@ -26,7 +26,7 @@ export interface Launcher {
   exited: Promise<number | null>
 }
 
-/** `pnpm start` for a cluster of one instance of each app, with data and ports of its own. */
+/** `pnpm start` for a cluster of one instance of each app, with separate data and ports. */
 export function start(env: Record<string, string> = {}, args: string[] = []): Launcher {
   return run('infra/local/src/main.ts', [...OPTIONS, ...args], env)
 }
@@ -61,12 +61,12 @@ function observe(file: string, args: string[], env: Record<string, string>): Lau
   }
 }
 
-/** The processes and ports of that cluster that are still there. */
+/** The processes of that cluster that still run, and its ports that still answer. */
 export async function leftovers(): Promise<string[]> {
-  const ours = /e2e-start\/postgres|--ports 6000/
+  const pattern = /e2e-start\/postgres|--ports 6000/
   const listening = await Promise.all([PORT, ...INSTANCE_PORTS].map(answers))
   return [
-    ...(await commandLines()).filter((line) => ours.test(line)),
+    ...(await commandLines()).filter((line) => pattern.test(line)),
     ...listening.flatMap((line) => line ?? []),
   ]
 }
@@ -88,13 +88,13 @@ function commandLine(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   } catch {
-    return '' // It ended meanwhile.
+    return '' // The process has ended.
   }
 }
 
 async function answers(port: number): Promise<string | undefined> {
   const answer = await fetch(`http://localhost:${port}/livez`).catch(() => undefined)
-  return answer && `something answers on port ${port}`
+  return answer && `a process answers on port ${port}`
 }
 
 function collect(stream: ChildProcess['stdout']): () => string {

@@ -13,24 +13,24 @@ export const administrator = {
   password: 'three-of-everything',
 }
 
-/** Somebody nobody has signed up before. */
-export function somebody(): Person {
+/** A person without an account. */
+export function newPerson(): Person {
   const id = randomUUID().slice(0, 8)
   return { name: `Person ${id}`, email: `${id}@example.test`, password: `password-of-${id}` }
 }
 
-/** Signs up in the browser, as a person does, and ends on the account page. */
+/** Signs up through the form, which leads to the account page. */
 export async function signUp(page: Page, { name, email, password }: Person): Promise<void> {
   await page.goto('/sign-up?next=/account')
   await page.getByLabel('Name').fill(name)
   await page.getByLabel('E-mail').fill(email)
   await page.getByLabel('Password').fill(password)
-  await page.getByRole('button', { name: 'Make an account' }).click()
+  await page.getByRole('button', { name: 'Create account' }).click()
   await expect(page).toHaveURL(/\/account/)
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
 }
 
-/** Signs in through the API; the context keeps the cookie. */
+/** Signs in through the API; the context stores the cookie. */
 export async function signIn(
   request: APIRequestContext,
   { email, password }: Pick<Person, 'email' | 'password'>,
@@ -41,7 +41,7 @@ export async function signIn(
   })
 }
 
-/** Signs up through the API; the context keeps the cookie. */
+/** Signs up through the API; the context stores the cookie. */
 export async function register(request: APIRequestContext, person: Person): Promise<void> {
   const response = await request.post(`${EDGE}/api/auth/sign-up/email`, {
     data: person,

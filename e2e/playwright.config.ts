@@ -8,7 +8,7 @@ export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: true,
-  // The specs break parts of the one cluster that they share.
+  // The specs share one cluster and stop parts of it.
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 10_000 },
@@ -35,7 +35,7 @@ export default defineConfig({
     command: `node ../infra/local/src/main.ts --json --fresh --port ${port} --ports 5000`,
     env: {
       THREEFOLD_STATE: STATE,
-      // All specs come from one address: their requests are counted, and let through.
+      // All specs use one address, so these limits count requests without refusing them.
       LIMITS_FILE: join(import.meta.dirname, '../apps/gateway/limits.load-test.json'),
     },
     url: `${EDGE}/.edge/readyz`,

@@ -1,6 +1,6 @@
 import { expect } from '@playwright/test'
 
-/** How often each instance of an app answered: `gateway-2, auth-1` counts for both. */
+/** The number of responses of each instance of an app: `gateway-2, auth-1` counts for both. */
 function tally(served: readonly string[], app: string): Map<string, number> {
   const counts = new Map<string, number>()
   for (const id of served.flatMap((header) => header.split(', '))) {
@@ -9,7 +9,7 @@ function tally(served: readonly string[], app: string): Map<string, number> {
   return counts
 }
 
-/** Every one of three instances serves between 20 and 47 per cent. */
+/** Checks that each of three instances serves between 20 and 47 per cent. */
 export function expectSpread(served: readonly string[], app: string): void {
   const counts = tally(served, app)
   const total = counts.values().reduce((sum, count) => sum + count, 0)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { NextConfig } from 'next'
 
 const root = join(import.meta.dirname, '../..')
-/** Everything that a build is made from, apart from the Node.js version. */
+/** All inputs of a build, apart from the Node.js version. */
 const sources = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.ts}',
@@ -13,7 +13,7 @@ const sources = [
 ]
 const deploymentId = process.env['NEXT_DEPLOYMENT_ID'] || digestOf(sources)
 
-// What must not differ between requests; the content security policy, which does, is in src/proxy.ts.
+// Headers that are the same for all requests. The content security policy is in src/proxy.ts.
 const headers = [
   { key: 'X-Content-Type-Options', value: 'nosniff' },
   { key: 'X-Frame-Options', value: 'DENY' },
@@ -31,23 +31,23 @@ const config: NextConfig = {
   outputFileTracingRoot: root,
   turbopack: { root },
   poweredByHeader: false,
-  // Two builds of the same sources have the same id. Another release has another id: a tab of the
-  // former release then loads the whole page instead of a part that does not fit.
+  // Two builds of the same sources have the same id. A tab of another release then loads the whole
+  // page instead of a part that does not match.
   generateBuildId: () => deploymentId,
   deploymentId,
-  // `pnpm check` decides about types, here and in every package that a build would check again.
+  // `pnpm check` checks the types of this app and of its packages.
   typescript: { ignoreBuildErrors: true },
   cacheComponents: true,
   partialPrefetching: true,
-  // What is kept for all requests is kept for all instances, or not at all.
+  // An entry is cached for all instances, or not at all.
   cacheHandlers: { remote: require.resolve('./src/server/cache-handler.ts') },
   cacheHandler: require.resolve('./src/server/page-handler.ts'),
   cacheMaxMemorySize: 0,
-  // Every page is about who asks, and its policy has a nonce that a page made before would not have.
-  // Next makes a page whole for such a user agent: no shell first, so that it works without scripts,
-  // a redirect has its status, and nothing moves.
+  // Every page depends on its user and has a nonce, so it cannot be prerendered. For a user agent that
+  // matches, Next sends the complete page instead of a shell: it works without scripts, a redirect has
+  // its status, and the layout does not shift.
   htmlLimitedBots: /.*/,
-  // Nothing of a page may be shown again, so no navigation is made twice to find what could be.
+  // No part of a page can be reused, so Next need not request a navigation twice to find one.
   experimental: { cachedNavigations: false },
   images: { unoptimized: true },
   headers: async () => [{ source: '/:path*', headers }],

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { expect, type Page, test } from '@playwright/test'
 import { EDGE, instancesOf } from '../cluster.ts'
-import { signUp, somebody } from '../person.ts'
+import { signUp, newPerson } from '../person.ts'
 import {
-  allSay,
-  announcedByGateways,
-  announcedByWeb,
+  onEach,
+  announcementsOfGateways,
+  announcementsOfWeb,
   putSetting,
   signInAsAdministrator,
 } from '../settings.ts'
 
-const SHOWN = /^Shown by (\d+) of (\d+) instances after \d+ ms\.$/
+const APPLIED = /^Applied on (\d+) of (\d+) instances in \d+ ms\.$/
 
 test.afterEach(async ({ request }) => {
   await signInAsAdministrator(request)
@@ -18,7 +18,7 @@ test.afterEach(async ({ request }) => {
   await putSetting(request, instancesOf('gateway')[0]!, 'payments', 'open')
 })
 
-/** Saves a text through the page of one web instance: resolves when the head of its answer is here. */
+/** Saves a text through the page of one web instance, and resolves when its response begins. */
 async function announce(page: Page, url: string, text: string): Promise<void> {
   await page.goto(`${url}/settings`)
   await page.getByLabel('Text').fill(text)
@@ -27,41 +27,43 @@ async function announce(page: Page, url: string, text: string): Promise<void> {
   await answer
 }
 
-test('what is announced through one web instance, all instances of web and gateway show when it answers', async ({
+test('all instances of web and gateway show an announcement when the web instance that saved it answers', async ({
   page,
 }) => {
   await signInAsAdministrator(page.request)
   for (const { id, url } of [...instancesOf('web'), ...instancesOf('web')]) {
-    // Every instance keeps the old text in memory.
-    await announcedByWeb()
-    const text = `${id} says ${randomUUID().slice(0, 8)}`
+    // Every instance caches the old text in memory.
+    await announcementsOfWeb()
+    const text = `${id} announces ${randomUUID().slice(0, 8)}`
     await announce(page, url, text)
-    const [web, gateways] = await Promise.all([announcedByWeb(), announcedByGateways()])
-    expect(web).toEqual(allSay('web', text))
-    expect(gateways).toEqual(allSay('gateway', text))
+    const [web, gateways] = await Promise.all([announcementsOfWeb(), announcementsOfGateways()])
+    expect(web).toEqual(onEach('web', text))
+    expect(gateways).toEqual(onEach('gateway', text))
 
-    const said = await page.getByText(SHOWN).innerText()
-    const [, shown, all] = SHOWN.exec(said) ?? []
-    expect(shown, said).toBe(all)
-    expect(Number(shown), 'three of web and three of gateway are on the bus').toBeGreaterThan(5)
+    const result = await page.getByText(APPLIED).innerText()
+    const [, applied, total] = APPLIED.exec(result) ?? []
+    expect(applied, result).toBe(total)
+    expect(Number(applied), 'three of web and three of gateway are on the bus').toBeGreaterThan(5)
     await expect(page.getByRole('complementary', { name: 'Announcement' })).toHaveText(text)
     await expect(page.getByLabel('Text')).toHaveValue(text)
   }
 })
 
-test('a setting is changed with JavaScript off, and the page says how far the change got', async ({
+test('a setting can be changed with JavaScript off, and the page shows which instances applied it', async ({
   browser,
 }) => {
   const context = await browser.newContext({ javaScriptEnabled: false })
   await signInAsAdministrator(context.request)
   const page = await context.newPage()
   await announce(page, instancesOf('web')[0]!.url, 'By form alone')
-  await expect(page.getByText(SHOWN)).toBeVisible()
-  expect(await announcedByWeb()).toEqual(allSay('web', 'By form alone'))
+  await expect(page.getByText(APPLIED)).toBeVisible()
+  expect(await announcementsOfWeb()).toEqual(onEach('web', 'By form alone'))
   await context.close()
 })
 
-test('a refused change says why, and keeps what was typed', async ({ page }) => {
+test('the form of a refused change shows the reason and the text that was typed', async ({
+  page,
+}) => {
   await signInAsAdministrator(page.request)
   await page.goto('/settings')
   const text = page.getByLabel('Text')
@@ -73,21 +75,21 @@ test('a refused change says why, and keeps what was typed', async ({ page }) => 
   await expect(page.getByRole('complementary', { name: 'Announcement' })).toHaveCount(0)
 })
 
-test('payments closed through one web instance are closed on every one, and at every gateway', async ({
+test('payments that are closed through one web instance are closed on every web instance and gateway', async ({
   page,
   browser,
 }) => {
   await signInAsAdministrator(page.request)
   const visitor = await browser.newContext()
   const form = await visitor.newPage()
-  await signUp(form, somebody())
-  // Opened before, and sent when it is too late.
+  await signUp(form, newPerson())
+  // Opened before payments are closed, and submitted after.
   await form.goto('/payments')
 
   await page.goto(`${instancesOf('web')[1]!.url}/settings`)
   await page.getByLabel('Closed').check()
   await page.getByRole('button', { name: 'Save' }).last().click()
-  await expect(page.getByText(SHOWN)).toBeVisible()
+  await expect(page.getByText(APPLIED)).toBeVisible()
 
   for (const { url } of instancesOf('gateway')) {
     const response = await visitor.request.post(`${url}/api/payments`, {
@@ -99,7 +101,7 @@ test('payments closed through one web instance are closed on every one, and at e
   await form.getByLabel('Amount').fill('1.00')
   await form.getByLabel('Reference').fill('too late')
   await form.getByRole('button', { name: 'Pay' }).click()
-  await expect(form.getByRole('alert').getByText('No new payments are taken')).toBeVisible()
+  await expect(form.getByRole('alert').getByText('New payments are closed')).toBeVisible()
   for (const { url } of instancesOf('web')) {
     await form.goto(`${url}/payments`)
     await expect(form.getByText('Payments are closed')).toBeVisible()
@@ -108,12 +110,12 @@ test('payments closed through one web instance are closed on every one, and at e
   await visitor.close()
 })
 
-test('settings are for administrators', async ({ page }) => {
+test('only administrators can view and change settings', async ({ page }) => {
   await page.goto('/settings')
   await expect(page).toHaveURL(/\/sign-in\?next=/)
-  await signUp(page, somebody())
+  await signUp(page, newPerson())
   await expect(page.getByRole('link', { name: 'Settings' })).toHaveCount(0)
   await page.goto('/settings')
-  await expect(page.getByRole('main')).toContainText('Settings are for administrators')
+  await expect(page.getByRole('main')).toContainText('Only administrators can view settings')
   await expect(page.getByRole('button', { name: 'Save' })).toHaveCount(0)
 })

@@ -1,26 +1,26 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { type APIRequestContext, expect, test } from '@playwright/test'
 import { EDGE, instancesOf } from '../cluster.ts'
-import { register, signIn, somebody } from '../person.ts'
+import { register, signIn, newPerson } from '../person.ts'
 import { signInAsAdministrator } from '../settings.ts'
 
 const PAGES = ['/', '/replicas', '/payments', '/account', '/no-such-page']
 const headers = { origin: EDGE }
 
-/** What each gateway answers to the cookies of a browser. */
+/** The status that each gateway returns for the cookies of a browser. */
 async function statuses(request: APIRequestContext): Promise<number[]> {
-  const asked = instancesOf('gateway').map(async ({ url }) => {
+  const requests = instancesOf('gateway').map(async ({ url }) => {
     const response = await request.get(`${url}/api/me`)
     return response.status()
   })
-  return Promise.all(asked)
+  return Promise.all(requests)
 }
 
-/** The administrator acts for a new user; returns the user. */
-async function impersonate(request: APIRequestContext, own: APIRequestContext) {
-  const person = somebody()
-  await register(own, person)
-  const { user } = await (await own.get(`${EDGE}/api/me`)).json()
+/** Makes the administrator act for a new user, and returns the user. */
+async function impersonate(request: APIRequestContext, userRequest: APIRequestContext) {
+  const person = newPerson()
+  await register(userRequest, person)
+  const { user } = await (await userRequest.get(`${EDGE}/api/me`)).json()
   await signInAsAdministrator(request)
   const data = { userId: user.id }
   const begun = await request.post(`${EDGE}/api/auth/admin/impersonate-user`, { data, headers })
@@ -35,7 +35,10 @@ for (const look of [
   test.describe(`${look.viewport.width} px, ${look.colorScheme}`, () => {
     test.use(look)
 
-    test('every page says who acts for whom, and how to stop', async ({ page, request }) => {
+    test('every page shows which administrator acts for which user, and how to stop', async ({
+      page,
+      request,
+    }) => {
       const person = await impersonate(page.request, request)
       for (const path of PAGES) {
         await page.goto(path)
@@ -61,31 +64,31 @@ test('a payment by an administrator who acts for a user is refused by every gate
   request,
   playwright,
 }) => {
-  const own = await playwright.request.newContext()
-  await impersonate(request, own)
+  const userRequest = await playwright.request.newContext()
+  await impersonate(request, userRequest)
   for (const { url } of instancesOf('gateway')) {
     const data = { amount: 100, currency: 'EUR', reference: 'not mine' }
     const paid = await request.post(`${url}/api/payments`, { data, headers })
     expect(paid.status()).toBe(403)
     expect(await paid.json()).toMatchObject({ type: 'urn:threefold:problem:impersonating' })
   }
-  const listed = await (await own.get(`${EDGE}/api/payments`)).json()
+  const listed = await (await userRequest.get(`${EDGE}/api/payments`)).json()
   expect(listed.payments).toEqual([])
-  await own.dispose()
+  await userRequest.dispose()
 })
 
-test('signed out, the administrator acts for nobody on any gateway when the answer is there', async ({
+test('an administrator who signs out acts for no user on any gateway when the response arrives', async ({
   request,
   playwright,
 }) => {
-  const own = await playwright.request.newContext()
-  const person = await impersonate(request, own)
+  const userRequest = await playwright.request.newContext()
+  const person = await impersonate(request, userRequest)
   expect(await statuses(request)).toEqual([200, 200, 200])
-  const kept = await request.storageState()
+  const stored = await request.storageState()
   const out = await request.post(`${EDGE}/api/auth/sign-out`, { data: {}, headers })
   expect(out.status()).toBe(200)
-  const thief = await playwright.request.newContext({ storageState: kept })
+  const thief = await playwright.request.newContext({ storageState: stored })
   expect(await statuses(thief)).toEqual([401, 401, 401])
-  expect((await signIn(own, person)).status()).toBe(200)
-  await Promise.all([thief, own].map((context) => context.dispose()))
+  expect((await signIn(userRequest, person)).status()).toBe(200)
+  await Promise.all([thief, userRequest].map((context) => context.dispose()))
 })

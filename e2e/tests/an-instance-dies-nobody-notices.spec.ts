@@ -1,12 +1,12 @@
 import { expect, test } from '@playwright/test'
 import { EDGE, instancesOf, whenBack } from '../cluster.ts'
-import { signUp, somebody } from '../person.ts'
+import { signUp, newPerson } from '../person.ts'
 
 for (const app of ['web', 'gateway', 'auth', 'payments'] as const) {
-  test(`kill -9 of one ${app} instance while a person uses the pages is not noticed, and it comes back`, async ({
+  test(`a person who uses the pages does not notice kill -9 of one ${app} instance, which starts again`, async ({
     page,
   }) => {
-    const person = somebody()
+    const person = newPerson()
     await signUp(page, person)
     const [victim] = instancesOf(app)
     if (!victim) throw new Error(`no instance of ${app} runs`)
@@ -16,7 +16,7 @@ for (const app of ['web', 'gateway', 'auth', 'payments'] as const) {
       if (response.status() >= 500) failed.push(`${response.status()} ${response.url()}`)
     })
     page.on('requestfailed', (request) => {
-      // A navigation aborts what the page before it still loads; that is no failure of the server.
+      // A navigation aborts the pending requests of the previous page, which is not a failure.
       const reason = request.failure()?.errorText ?? ''
       if (!reason.includes('ERR_ABORTED')) failed.push(`${reason} ${request.url()}`)
     })

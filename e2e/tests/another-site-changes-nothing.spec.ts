@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { expect, type Page, test } from '@playwright/test'
 import { EDGE } from '../cluster.ts'
-import { signUp, somebody } from '../person.ts'
+import { signUp, newPerson } from '../person.ts'
 
 let server: Server
 let foreign: string
@@ -22,16 +22,16 @@ test.afterEach(() => {
   server.close()
 })
 
-/** Submits a form to this site, as a page does without a script's restrictions. */
+/** Submits a form to this site, which has none of the restrictions of a script. */
 async function submit(page: Page, path: string, text: string): Promise<number> {
   await page.goto(foreign)
-  const answered = page.waitForResponse((response) => response.url() === `${EDGE}${path}`)
+  const response = page.waitForResponse((response) => response.url() === `${EDGE}${path}`)
   await page.evaluate(
     ([action, body]) => {
       const form = document.createElement('form')
       Object.assign(form, { method: 'post', enctype: 'text/plain', action })
       const field = document.createElement('input')
-      // `{"amount":1,...,"x":"` = `"}` is JSON in the end.
+      // `{"amount":1,...,"x":"` = `"}` arrives as JSON.
       const cut = body.lastIndexOf('=')
       Object.assign(field, { name: body.slice(0, cut), value: body.slice(cut + 1) })
       form.append(field)
@@ -40,13 +40,13 @@ async function submit(page: Page, path: string, text: string): Promise<number> {
     },
     [`${EDGE}${path}`, text] as const,
   )
-  const status = (await answered).status()
+  const status = (await response).status()
   // The next navigation must not interrupt this one.
   await page.waitForURL(`${EDGE}${path}`)
   return status
 }
 
-/** Sends a request by script; whether it was answered at all, the page cannot know. */
+/** Sends a request by script. The page cannot read the response. */
 async function send(page: Page, path: string, method: string, body = ''): Promise<void> {
   await page.goto(foreign)
   await page.evaluate(
@@ -61,10 +61,10 @@ async function send(page: Page, path: string, method: string, body = ''): Promis
 
 const payment = '{"amount":100,"currency":"EUR","reference":"forged=x"}'
 
-test('a page on another port makes no payment, ends no session and signs nobody in', async ({
+test('a page on another port makes no payment, ends no session and signs no user in', async ({
   page,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await signUp(page, person)
   const { request } = page.context()
   expect((await (await request.get(`${EDGE}/api/me`)).json()).user.email).toBe(person.email)
@@ -87,8 +87,8 @@ test('a page on another port makes no payment, ends no session and signs nobody 
   expect(settings.announcement).not.toBe('forged')
 })
 
-test('a page of this site does all of it', async ({ page }) => {
-  await signUp(page, somebody())
+test('a page of this site makes a payment and ends sessions', async ({ page }) => {
+  await signUp(page, newPerson())
   const status = await page.evaluate(async (body) => {
     const headers = { 'content-type': 'application/json' }
     const sent = { method: 'POST', headers, body }

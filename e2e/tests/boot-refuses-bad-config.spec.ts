@@ -4,18 +4,18 @@ import { expect, test } from '@playwright/test'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-// Each test boots an app, which takes a while on a machine that does other work too.
+// Each test boots an app, which takes time on a busy machine.
 test.describe.configure({ timeout: 240_000 })
 
 /** Runs an app with exactly these settings until it ends. */
 function boot(app: string, env: Record<string, string>) {
   const main = join(ROOT, 'apps', app, 'src/main.ts')
   const child = spawn('node', [main], { env: { PATH: process.env['PATH'] ?? '', ...env } })
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  return new Promise<{ code: number | null; said: string }>((resolve) => {
-    child.once('close', (code) => resolve({ code, said }))
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  return new Promise<{ code: number | null; output: string }>((resolve) => {
+    child.once('close', (code) => resolve({ code, output }))
   })
 }
 
@@ -27,10 +27,10 @@ const settings = {
 }
 
 for (const [app, names] of Object.entries(settings)) {
-  test(`${app} without settings names all of them at once and exits 78`, async () => {
-    const { code, said } = await boot(app, {})
+  test(`${app} without settings lists all of them at once and exits 78`, async () => {
+    const { code, output } = await boot(app, {})
     expect(code).toBe(78)
-    for (const name of names) expect(said).toContain(`${name}: is not set`)
+    for (const name of names) expect(output).toContain(`${name}: is not set`)
   })
 }
 
@@ -44,21 +44,21 @@ const good = {
 }
 
 test('a placeholder secret is refused in production, and is not printed', async () => {
-  const { code, said } = await boot('auth', { ...good, AUTH_SECRET: 'change-me-'.repeat(5) })
+  const { code, output } = await boot('auth', { ...good, AUTH_SECRET: 'change-me-'.repeat(5) })
   expect(code).toBe(78)
-  expect(said).toContain('AUTH_SECRET: is a placeholder')
-  expect(said).not.toContain('change-me')
+  expect(output).toContain('AUTH_SECRET: is a placeholder')
+  expect(output).not.toContain('change-me')
 })
 
-test('faults of every kind are listed together, and values are not', async () => {
-  const { code, said } = await boot('auth', {
+test('all invalid settings are listed together, without their values', async () => {
+  const { code, output } = await boot('auth', {
     ...good,
     PORT: 'eighty',
     REDIS_URL: 'http://user:hunter2@host',
     AUTH_SECRET: 'short',
   })
   expect(code).toBe(78)
-  expect(said).toContain('3 fault(s)')
-  for (const name of ['PORT', 'REDIS_URL', 'AUTH_SECRET']) expect(said).toContain(`${name}: `)
-  expect(said).not.toContain('hunter2')
+  expect(output).toContain('3 fault(s)')
+  for (const name of ['PORT', 'REDIS_URL', 'AUTH_SECRET']) expect(output).toContain(`${name}: `)
+  expect(output).not.toContain('hunter2')
 })

@@ -1,15 +1,15 @@
 import { expect, test } from '@playwright/test'
 import { EDGE } from '../cluster.ts'
 import { countConnections, grantedConnections } from '../connections.ts'
-import { register, somebody } from '../person.ts'
+import { register, newPerson } from '../person.ts'
 
 const REQUESTS = 300
 const AT_ONCE = 50
 
-test(`${REQUESTS} requests, ${AT_ONCE} at a time, open no more database connections than granted`, async ({
+test(`${REQUESTS} requests, ${AT_ONCE} at a time, open at most the granted number of database connections`, async ({
   request,
 }) => {
-  await register(request, somebody())
+  await register(request, newPerson())
   const seen: number[] = []
   const failed: number[] = []
   for (let sent = 0; sent < REQUESTS; sent += AT_ONCE) {

@@ -47,7 +47,7 @@ test('a form signs in on every web instance behind a proxy that replaces the Hos
   }
 })
 
-test('a form that a page of another origin submits is refused with 403 and signs nobody in', async () => {
+test('a form that a page of another origin submits is refused with 403 and signs no user in', async () => {
   const [{ url } = { url: '' }] = instancesOf('web')
   const form = await filledForm(url)
   for (const origin of ['https://evil.example', 'http://localhost:1', 'null']) {

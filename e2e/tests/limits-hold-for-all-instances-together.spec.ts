@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { EDGE, instancesOf } from '../cluster.ts'
-import { register, somebody } from '../person.ts'
+import { register, newPerson } from '../person.ts'
 import { signInAsAdministrator } from '../settings.ts'
 
 const QUOTA = 15
@@ -30,10 +30,10 @@ test.afterEach(async ({ playwright }) => {
   await administrator.dispose()
 })
 
-test('whichever instance answers, requests are refused from the quota on, and let in after Retry-After', async ({
+test('all instances together refuse requests above the quota, and accept them after Retry-After', async ({
   request,
 }) => {
-  await register(request, somebody())
+  await register(request, newPerson())
   const responses = await Promise.all(
     Array.from({ length: 40 }, () => request.get(`${EDGE}/api/me`)),
   )
@@ -56,30 +56,30 @@ test('whichever instance answers, requests are refused from the quota on, and le
   expect((await request.get(`${EDGE}/api/me`)).status()).toBe(200)
 })
 
-test('the limits page shows who is limited, blocks somebody on every instance, and lets them go', async ({
+test('the limits page blocks a user on every instance, and unblocks the user', async ({
   page,
   playwright,
 }) => {
-  const theirs = await playwright.request.newContext()
-  await register(theirs, somebody())
-  const { user } = await (await theirs.get(`${EDGE}/api/me`)).json()
+  const userRequest = await playwright.request.newContext()
+  await register(userRequest, newPerson())
+  const { user } = await (await userRequest.get(`${EDGE}/api/me`)).json()
   await signInAsAdministrator(page.request)
   await page.goto('/limits')
-  await page.getByLabel('Whom').fill(user.id)
+  await page.getByLabel('Key').fill(user.id)
   await page.getByRole('button', { name: 'Block', exact: true }).last().click()
-  await expect(page.getByText('Blocked, on every instance.')).toBeVisible()
+  await expect(page.getByText('The key is blocked on every instance.')).toBeVisible()
   for (const { url } of instancesOf('gateway')) {
-    expect((await theirs.get(`${url}/api/me`)).status()).toBe(429)
+    expect((await userRequest.get(`${url}/api/me`)).status()).toBe(429)
   }
-  await page.getByRole('button', { name: `Let go ${user.id}` }).click()
-  await expect(page.getByText('Nobody is blocked.')).toBeVisible()
+  await page.getByRole('button', { name: `Unblock ${user.id}` }).click()
+  await expect(page.getByText('No key is blocked.')).toBeVisible()
   for (const { url } of instancesOf('gateway')) {
-    expect((await theirs.get(`${url}/api/me`)).status()).toBe(200)
+    expect((await userRequest.get(`${url}/api/me`)).status()).toBe(200)
   }
-  await theirs.dispose()
+  await userRequest.dispose()
 })
 
-test('limits with a fault are refused, all faults at once, and the old ones stay in force', async ({
+test('invalid limits are refused with all faults at once, and the old limits stay in force', async ({
   request,
 }) => {
   await signInAsAdministrator(request)

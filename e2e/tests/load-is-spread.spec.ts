@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { EDGE } from '../cluster.ts'
-import { register, somebody } from '../person.ts'
+import { register, newPerson } from '../person.ts'
 import { expectSpread } from '../spread.ts'
 
 const REQUESTS = 300
@@ -11,10 +11,10 @@ for (const { path, apps } of [
   { path: '/api/payments', apps: ['gateway', 'payments'] },
   { path: '/sign-in', apps: ['web'] },
 ]) {
-  test(`of ${REQUESTS} requests for ${path}, each instance of ${apps.join(' and ')} serves 20 to 47 %`, async ({
+  test(`each instance of ${apps.join(' and ')} serves 20 to 47 % of ${REQUESTS} requests for ${path}`, async ({
     request,
   }) => {
-    await register(request, somebody())
+    await register(request, newPerson())
     const served: string[] = []
     // Ten at a time, as a browser or a busy client does.
     for (let sent = 0; sent < REQUESTS; sent += 10) {

@@ -1,7 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { expect, type Page, test } from '@playwright/test'
 import { instancesOf } from '../cluster.ts'
-import { administrator, signUp, somebody } from '../person.ts'
+import { administrator, signUp, newPerson } from '../person.ts'
 import { putSetting, signInAsAdministrator } from '../settings.ts'
 
 /** Both widths and both themes, each once. */
@@ -10,7 +10,7 @@ const LOOKS = [
   { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
 ] as const
 
-/** No violation that axe finds, no sideways scrolling, no error in the console. */
+/** Checks that axe finds no violation, the page does not scroll sideways, and the console has no error. */
 async function expectSound(page: Page, path: string) {
   const errors: string[] = []
   page.on('console', (message) => {
@@ -41,13 +41,13 @@ for (const look of LOOKS) {
   test.describe(`${look.viewport.width} px, ${look.colorScheme}`, () => {
     test.use(look)
 
-    test('every page is accessible and fits', async ({ page }) => {
+    test('every page is accessible and fits the screen', async ({ page }) => {
       for (const path of ['/', '/sign-in', '/sign-up', '/replicas']) await expectSound(page, path)
-      await signUp(page, somebody())
+      await signUp(page, newPerson())
       for (const path of ['/account', '/payments', '/replicas']) await expectSound(page, path)
     })
 
-    test('the pages of administrators, and what they announce, are accessible and fit', async ({
+    test('the pages of administrators and an announcement are accessible and fit the screen', async ({
       page,
     }) => {
       await signInAsAdministrator(page.request)
@@ -63,7 +63,7 @@ for (const look of LOOKS) {
   })
 }
 
-test('a page is whole when it is sent: nobody is redirected by script, what is missing is a 404', async () => {
+test('a page is sent complete: redirects use status 307, and a missing page is 404', async () => {
   for (const { url } of instancesOf('web')) {
     const account = await fetch(`${url}/account`, { redirect: 'manual' })
     expect(account.status).toBe(307)
@@ -78,7 +78,7 @@ test('a page is whole when it is sent: nobody is redirected by script, what is m
   }
 })
 
-test('an administrator sees every live instance; others see who served them', async ({ page }) => {
+test('an administrator sees every live instance on the replicas page', async ({ page }) => {
   await page.goto('/sign-in?next=/replicas')
   await page.getByLabel('E-mail').fill(administrator.email)
   await page.getByLabel('Password').fill(administrator.password)
@@ -94,7 +94,7 @@ test('an administrator sees every live instance; others see who served them', as
 test('a person signs up, pays and signs out with JavaScript off', async ({ browser }) => {
   const context = await browser.newContext({ javaScriptEnabled: false })
   const page = await context.newPage()
-  await signUp(page, somebody())
+  await signUp(page, newPerson())
   await page.goto('/payments')
   await page.getByLabel('Amount').fill('much')
   await page.getByLabel('Reference').fill('by form alone')

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { EDGE, instancesOf, readCluster, storeOf } from '../cluster.ts'
-import { administrator, register, signIn, signUp, somebody } from '../person.ts'
+import { administrator, register, signIn, signUp, newPerson } from '../person.ts'
 
 let hung: number | undefined
 
@@ -14,7 +14,7 @@ function resume() {
   hung = undefined
 }
 
-// The next spec relies on Redis: each instance connects to it again in its own time.
+// The next spec needs Redis, and each instance reconnects at a different time.
 test.afterEach(async ({ request }) => {
   resume()
   for (const { id, url } of readCluster().instances) {
@@ -25,11 +25,11 @@ test.afterEach(async ({ request }) => {
   }
 })
 
-test('while Redis hangs, people sign in, sessions are checked and pages are served', async ({
+test('users sign in, sessions are checked and pages are served while Redis hangs', async ({
   page,
   request,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await register(request, person)
   hang(storeOf('valkey'))
 
@@ -39,9 +39,9 @@ test('while Redis hangs, people sign in, sessions are checked and pages are serv
   const me = await request.get(`${EDGE}/api/me`)
   expect(await me.json()).toMatchObject({ user: { email: person.email } })
   expect(Date.now() - began, 'sign-in and /api/me together, in ms').toBeLessThan(4_000)
-  await signUp(page, somebody())
+  await signUp(page, newPerson())
 
-  // Still ready: Redis is shared, and readiness that asked it would take every instance out at once.
+  // Still ready: a readiness check of the shared Redis would remove every instance at once.
   for (const { url } of instancesOf('gateway')) {
     expect((await request.get(`${url}/readyz`)).status()).toBe(200)
     const health = await request.get(`${url}/health`)
@@ -53,19 +53,19 @@ test('while Redis hangs, people sign in, sessions are checked and pages are serv
   }
 })
 
-test('what needs Redis answers 503 with Retry-After within a second, and heals by itself', async ({
+test('a route that needs Redis answers 503 with Retry-After within a second, and recovers automatically', async ({
   request,
 }) => {
   expect((await signIn(request, administrator)).status()).toBe(200)
   hang(storeOf('valkey'))
-  // What gateways knew is shown for half a second.
+  // Gateways serve their cached list for half a second.
   const cluster = () => request.get(`${EDGE}/api/cluster`)
   await expect
     .poll(
       async () => {
-        const asked = Date.now()
+        const sentAt = Date.now()
         const status = (await cluster()).status()
-        expect(Date.now() - asked, 'ms of any answer meanwhile').toBeLessThan(1_000)
+        expect(Date.now() - sentAt, 'ms until any response').toBeLessThan(1_000)
         return status
       },
       { timeout: 1_500, intervals: [50] },
@@ -80,14 +80,14 @@ test('what needs Redis answers 503 with Retry-After within a second, and heals b
 
   resume()
   await expect(async () => {
-    const healed = await cluster()
-    expect(healed.status()).toBe(200)
-    const { instances } = await healed.json()
+    const recovered = await cluster()
+    expect(recovered.status()).toBe(200)
+    const { instances } = await recovered.json()
     expect(instances).toHaveLength(12)
   }).toPass({ timeout: 20_000 })
 })
 
-test('a Redis that is killed and comes back empty loses no session, and every instance is listed again', async ({
+test('no session is lost when Redis is killed and restarts empty, and every instance is listed again', async ({
   request,
 }) => {
   expect((await signIn(request, administrator)).status()).toBe(200)

@@ -1,30 +1,30 @@
 import { type APIRequestContext, expect, test } from '@playwright/test'
 import { EDGE, instancesOf } from '../cluster.ts'
-import { register, signIn, signUp, somebody } from '../person.ts'
+import { register, signIn, signUp, newPerson } from '../person.ts'
 import { signInAsAdministrator } from '../settings.ts'
 
 const gateways = () => instancesOf('gateway')
 const { port } = new URL(EDGE)
 const secondCookie = port === '' ? 'threefold.sc' : `threefold-${port}.sc`
 
-/** What each gateway says to the cookies of a browser, asked at its own URL. */
-async function answers(browser: APIRequestContext): Promise<number[]> {
-  const asked = gateways().map(async ({ url }) => (await browser.get(`${url}/api/me`)).status())
-  return Promise.all(asked)
+/** The status that each gateway returns at its URL for the cookies of a browser. */
+async function statuses(browser: APIRequestContext): Promise<number[]> {
+  const requests = gateways().map(async ({ url }) => (await browser.get(`${url}/api/me`)).status())
+  return Promise.all(requests)
 }
 
 const OUT = [401, 401, 401]
 const IN = [200, 200, 200]
 
-test('signed out on one instance is signed out on all when the answer is there, second cookie or not', async ({
+test('a sign-out on one instance ends the session on all before it answers, with or without a second cookie', async ({
   playwright,
   request,
 }) => {
-  await register(request, somebody())
-  // Each keeps the session in memory now, and has given out a cookie that says so.
-  for (let i = 0; i < 3; i += 1) expect(await answers(request)).toEqual(IN)
-  const kept = await request.storageState()
-  expect(kept.cookies.map(({ name }) => name)).toContain(secondCookie)
+  await register(request, newPerson())
+  // Each gateway has cached the session in memory and issued a second cookie.
+  for (let i = 0; i < 3; i += 1) expect(await statuses(request)).toEqual(IN)
+  const stored = await request.storageState()
+  expect(stored.cookies.map(({ name }) => name)).toContain(secondCookie)
 
   const signedOut = await request.post(`${EDGE}/api/auth/sign-out`, {
     data: {},
@@ -32,43 +32,43 @@ test('signed out on one instance is signed out on all when the answer is there, 
   })
   expect(signedOut.status()).toBe(200)
   expect(signedOut.headers()['x-session-settlement']).toMatch(/^confirmed; .*lapsed=0; ms=[\d.]+$/)
-  const thief = await playwright.request.newContext({ storageState: kept })
-  expect(await answers(thief)).toEqual(OUT)
+  const thief = await playwright.request.newContext({ storageState: stored })
+  expect(await statuses(thief)).toEqual(OUT)
   await thief.dispose()
 })
 
-test('all other devices of a person are out at once, and the one that asked is not', async ({
+test('all other devices of a user are signed out at once, and the current one is not', async ({
   playwright,
   request,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await register(request, person)
   const others = await Promise.all([0, 1, 2].map(() => playwright.request.newContext()))
   for (const other of others) {
     expect((await signIn(other, person)).status()).toBe(200)
-    expect(await answers(other)).toEqual(IN)
+    expect(await statuses(other)).toEqual(IN)
   }
   const listed = await (await request.get(`${EDGE}/api/sessions`)).json()
   expect(listed.sessions).toHaveLength(4)
 
   const ended = await request.delete(`${EDGE}/api/sessions`, { headers: { origin: EDGE } })
-  const told = await ended.json()
-  expect(told).toMatchObject({ outcome: 'confirmed', revoked: 3, lapsed: 0 })
-  expect(told.acked).toBe(told.instances)
+  const result = await ended.json()
+  expect(result).toMatchObject({ outcome: 'confirmed', revoked: 3, lapsed: 0 })
+  expect(result.acked).toBe(result.instances)
   for (const other of others) {
-    expect(await answers(other)).toEqual(OUT)
+    expect(await statuses(other)).toEqual(OUT)
     await other.dispose()
   }
-  expect(await answers(request)).toEqual(IN)
+  expect(await statuses(request)).toEqual(IN)
 })
 
-test('a banned person is out everywhere when the ban is answered, and stays out when it is lifted', async ({
+test('a banned user is signed out everywhere when the ban is answered, and stays so when it is lifted', async ({
   playwright,
   request,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await register(request, person)
-  expect(await answers(request)).toEqual(IN)
+  expect(await statuses(request)).toEqual(IN)
   const { user } = await (await request.get(`${EDGE}/api/me`)).json()
 
   const administrator = await playwright.request.newContext()
@@ -80,54 +80,54 @@ test('a banned person is out everywhere when the ban is answered, and stays out 
     })
   const banned = await post('ban-user')
   expect(banned.headers()['x-session-settlement']).toMatch(/^confirmed; /)
-  expect(await answers(request)).toEqual(OUT)
+  expect(await statuses(request)).toEqual(OUT)
   expect((await signIn(request, person)).status()).toBe(403)
   expect((await post('unban-user')).status()).toBe(200)
-  expect(await answers(request)).toEqual(OUT)
+  expect(await statuses(request)).toEqual(OUT)
   await administrator.dispose()
 })
 
-test('the account page signs another device out, and says how many instances have forgotten it', async ({
+test('the account page signs another device out, and shows the number of instances that confirmed it', async ({
   page,
   playwright,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await signUp(page, person)
   const other = await playwright.request.newContext({ userAgent: 'kettle/1.0' })
   expect((await signIn(other, person)).status()).toBe(200)
-  expect(await answers(other)).toEqual(IN)
+  expect(await statuses(other)).toEqual(IN)
   await page.reload()
   await page.getByRole('button', { name: /^Sign out kettle/ }).click()
   await expect(page.getByRole('status').first()).toHaveText(
-    /^That device is signed out: gone from 12 of 12 instances in \d+ ms\.$/,
+    /^The device is signed out: confirmed by 12 of 12 instances in \d+ ms\.$/,
   )
-  expect(await answers(other)).toEqual(OUT)
+  expect(await statuses(other)).toEqual(OUT)
   await expect(page.getByText('kettle')).toHaveCount(0)
   await other.dispose()
 })
 
-test('the users page bans somebody, and says when they were locked out', async ({
+test('the users page bans a user, and shows the number of instances that confirmed it', async ({
   page,
   playwright,
 }) => {
-  const person = somebody()
-  const theirs = await playwright.request.newContext()
-  await register(theirs, person)
-  expect(await answers(theirs)).toEqual(IN)
+  const person = newPerson()
+  const userRequest = await playwright.request.newContext()
+  await register(userRequest, person)
+  expect(await statuses(userRequest)).toEqual(IN)
   await signInAsAdministrator(page.request)
   await page.goto('/users')
   await page.getByRole('button', { name: `Ban ${person.name}` }).click()
   await expect(page.getByRole('status').first()).toHaveText(
-    /^Banned and locked out: gone from 12 of 12 instances in \d+ ms\.$/,
+    /^The user is banned and signed out: confirmed by 12 of 12 instances in \d+ ms\.$/,
   )
-  expect(await answers(theirs)).toEqual(OUT)
+  expect(await statuses(userRequest)).toEqual(OUT)
   await page.getByRole('button', { name: `Lift ban of ${person.name}` }).click()
   await expect(page.getByText('The ban is lifted.')).toBeVisible()
-  expect(await answers(theirs)).toEqual(OUT)
-  await theirs.dispose()
+  expect(await statuses(userRequest)).toEqual(OUT)
+  await userRequest.dispose()
 })
 
-test('sign-ins and checks of all instances are counted together, for administrators', async ({
+test('administrators see the sign-ins and session checks of all instances together', async ({
   request,
 }) => {
   await signInAsAdministrator(request)
@@ -142,7 +142,7 @@ test('sign-ins and checks of all instances are counted together, for administrat
   })
 })
 
-test('of 300 checks of one session, three gateways ask the database at most once each', async ({
+test('three gateways query the database at most once each for 300 checks of one session', async ({
   request,
 }) => {
   await signInAsAdministrator(request)
@@ -153,8 +153,8 @@ test('of 300 checks of one session, three gateways ask the database at most once
   }
   for (const { url } of gateways()) {
     const before = await counted(url)
-    const asked = Array.from({ length: 100 }, () => request.get(`${url}/api/me`))
-    for (const answer of await Promise.all(asked)) expect(answer.status()).toBe(200)
+    const requests = Array.from({ length: 100 }, () => request.get(`${url}/api/me`))
+    for (const answer of await Promise.all(requests)) expect(answer.status()).toBe(200)
     const after = await counted(url)
     expect(after.total - before.total).toBeGreaterThanOrEqual(100)
     expect(after.databaseQueries - before.databaseQueries).toBeLessThanOrEqual(1)

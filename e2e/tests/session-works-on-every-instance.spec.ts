@@ -1,14 +1,14 @@
 import { expect, test } from '@playwright/test'
 import { instancesOf } from '../cluster.ts'
-import { signUp, somebody } from '../person.ts'
+import { signUp, newPerson } from '../person.ts'
 
-test('a session made through the edge is accepted by each instance of gateway, auth and web', async ({
+test('each instance of gateway, auth and web accepts a session that was created through the edge', async ({
   page,
 }) => {
-  const person = somebody()
+  const person = newPerson()
   await signUp(page, person)
 
-  // Cookies ignore ports, so the browser's own session goes to every instance.
+  // Cookies ignore ports, so the browser sends its session to every instance.
   const { request } = page.context()
   for (const { id, url } of instancesOf('gateway')) {
     const me = await request.get(`${url}/api/me`)
@@ -27,14 +27,14 @@ test('a session made through the edge is accepted by each instance of gateway, a
   }
 })
 
-test('signing out on one instance signs out on all', async ({ page }) => {
-  await signUp(page, somebody())
+test('signing out on one instance ends the session on all instances', async ({ page }) => {
+  await signUp(page, newPerson())
   const { request } = page.context()
   const cookies = await page.context().cookies()
   await page.getByRole('button', { name: 'Sign out', exact: true }).first().click()
   await expect(page).not.toHaveURL(/\/account/)
 
-  // The cookie that the browser dropped, kept by a thief, is worth nothing anywhere.
+  // A copy of the deleted cookie is valid on no instance.
   const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
   for (const { url } of instancesOf('gateway')) {
     const me = await request.get(`${url}/api/me`, { headers: { cookie } })
@@ -42,8 +42,8 @@ test('signing out on one instance signs out on all', async ({ page }) => {
   }
 })
 
-test('a form rendered by one web instance is served by any other', async ({ page }) => {
-  const person = somebody()
+test('a form that one web instance rendered can be submitted to any other', async ({ page }) => {
+  const person = newPerson()
   await signUp(page, person)
   const posts: string[] = []
   page.on('response', (response) => {

@@ -8,7 +8,7 @@ import {
   startThrough,
   stop,
 } from '../launcher.ts'
-import { somebody } from '../person.ts'
+import { newPerson } from '../person.ts'
 
 const EDGE = `http://localhost:${PORT}`
 
@@ -23,19 +23,19 @@ async function whenPrinted(launcher: Launcher, text: string) {
   await Promise.race([printed, expectNoEarlyEnd(launcher, text)])
 }
 
-/** A launcher that ends without the text has failed: there is no more to wait for. */
+/** Fails if the launcher ends before it prints the text. */
 async function expectNoEarlyEnd(launcher: Launcher, text: string) {
   await launcher.exited
   expect(`${launcher.stdout()}${launcher.stderr()}`, 'the launcher ended').toContain(text)
 }
 
-/** Every process of a killed launcher drains first, one layer after the other. */
+/** Waits until the processes of a killed launcher have drained, one layer after the other. */
 async function whenNothingIsLeft() {
   await expect.poll(leftovers, { timeout: START_WITHIN_MS }).toEqual([])
 }
 
-test('Ctrl-C drains everything, and the next start has the same data', async ({ request }) => {
-  const person = somebody()
+test('Ctrl-C drains the cluster, and the next start has the same data', async ({ request }) => {
+  const person = newPerson()
   const headers = { origin: EDGE }
   const first = start({}, ['--fresh'])
   await whenReady(first)
@@ -47,7 +47,7 @@ test('Ctrl-C drains everything, and the next start has the same data', async ({ 
 
   const second = start()
   await whenReady(second)
-  // Not only the account: the session too, since the secrets are kept.
+  // The session is still valid too, because the secrets are stored.
   expect((await request.get(`${EDGE}/api/me`)).status()).toBe(200)
 
   // The terminal is closed: the launcher receives SIGHUP.
@@ -64,7 +64,7 @@ test('Ctrl-C in the middle of a start leaves no process', async () => {
   expect(await leftovers()).toEqual([])
 })
 
-test('a second start is refused and the first cluster serves on; when its launcher is killed, everything ends without another start, and `stop` finds nothing', async ({
+test('a second start is refused while the first cluster runs; all processes end when its launcher is killed, and `stop` finds no cluster', async ({
   request,
 }) => {
   const first = start()
@@ -81,7 +81,7 @@ test('a second start is refused and the first cluster serves on; when its launch
   expect(stopped.stdout()).toContain('No cluster runs here')
 })
 
-test('SIGTERM to npx, which does not pass it on, stops the cluster that it started; `stop` stops one too', async () => {
+test('SIGTERM to npx, which does not forward it, stops the cluster; `stop` stops a cluster too', async () => {
   const through = startThrough(['npx', '-y', 'pnpm@12', 'exec'])
   await whenReady(through)
   through.signal('SIGTERM')

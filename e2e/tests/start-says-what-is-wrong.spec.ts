@@ -7,7 +7,7 @@ import { leftovers, PORT, start, START_WITHIN_MS } from '../launcher.ts'
 
 test.describe.configure({ timeout: START_WITHIN_MS })
 
-/** Each fault: one line on stderr, an exit code, and nothing left running. */
+/** Checks for one line on stderr, exit code 1, and no process that still runs. */
 async function expectRefusal(env: Record<string, string>, line: RegExp, args: string[] = []) {
   const launcher = start(env, args)
   expect(await launcher.exited).toBe(1)
@@ -16,7 +16,7 @@ async function expectRefusal(env: Record<string, string>, line: RegExp, args: st
   expect(await leftovers()).toEqual([])
 }
 
-test('a busy port: the port and the option that chooses another', async () => {
+test('a start on a busy port prints the port and the option that selects another one', async () => {
   const squatter = createServer().listen(PORT, '127.0.0.1')
   await once(squatter, 'listening')
   const launcher = start()
@@ -26,7 +26,7 @@ test('a busy port: the port and the option that chooses another', async () => {
   expect(await leftovers()).toEqual([])
 })
 
-test('busy ports of the edge and of an instance, both options at once', async () => {
+test('a start on two busy ports prints both ports and both options at once', async () => {
   const squatters = [PORT, 6201].map((port) => createServer().listen(port, '127.0.0.1'))
   await Promise.all(squatters.map((squatter) => once(squatter, 'listening')))
   const launcher = start()
@@ -38,7 +38,7 @@ test('busy ports of the edge and of an instance, both options at once', async ()
   expect(await leftovers()).toEqual([])
 })
 
-test('--fresh with a DATABASE_URL: refused, with the server and without its password', async () => {
+test('--fresh with a DATABASE_URL is refused with the name of the server and without its password', async () => {
   await expectRefusal(
     { DATABASE_URL: 'postgres://me:hunter2@db.example.com:6432/shop' },
     /^fault: --fresh .* database "shop" on db\.example\.com:6432 as user "me": (?!.*hunter2)/,
@@ -46,7 +46,7 @@ test('--fresh with a DATABASE_URL: refused, with the server and without its pass
   )
 })
 
-test('a DATABASE_URL gets no demo accounts without --seed-demo, and the start says which server it uses', async () => {
+test('a DATABASE_URL gets no demo accounts without --seed-demo, and the start prints the server that it uses', async () => {
   const { databaseUrl } = readCluster()
   const admin = new Client(databaseUrl)
   await admin.connect()
@@ -73,11 +73,11 @@ test('a DATABASE_URL gets no demo accounts without --seed-demo, and the start sa
   }
 })
 
-test('an unreachable REDIS_URL', async () => {
+test('a start with an unreachable REDIS_URL is refused', async () => {
   await expectRefusal({ REDIS_URL: 'redis://127.0.0.1:1' }, /REDIS_URL: 127\.0\.0\.1:1 does not/)
 })
 
-test('a DATABASE_URL with a wrong password, which is not printed', async () => {
+test('a start with a wrong password in DATABASE_URL is refused without printing the password', async () => {
   const url = new URL(readCluster().databaseUrl)
   url.password = 'hunter2'
   const launcher = start({ DATABASE_URL: url.href })
@@ -87,21 +87,21 @@ test('a DATABASE_URL with a wrong password, which is not printed', async () => {
   expect(await leftovers()).toEqual([])
 })
 
-test('a DATABASE_URL where nothing listens', async () => {
+test('a start with a DATABASE_URL on which no server listens is refused', async () => {
   await expectRefusal(
     { DATABASE_URL: 'postgres://postgres:x@127.0.0.1:1/none' },
     /DATABASE_URL: PostgreSQL at 127\.0\.0\.1:1 cannot be used/,
   )
 })
 
-test('a placeholder secret, by name', async () => {
+test('a start with a placeholder secret is refused with the name of the setting', async () => {
   const launcher = start({ AUTH_SECRET: 'change-me-'.repeat(5) })
   expect(await launcher.exited).toBe(1)
   expect(launcher.stderr()).toContain('AUTH_SECRET: is a placeholder')
   expect(await leftovers()).toEqual([])
 })
 
-test('an option that does not exist', async () => {
+test('a start with an unknown option is refused with the usage', async () => {
   const launcher = start({}, ['--replica', '3'])
   expect(await launcher.exited).toBe(2)
   expect(launcher.stderr()).toContain("Unknown option '--replica'")

@@ -62,7 +62,7 @@ const broken: ProblemOptions = {
 const closed: ProblemOptions = {
   status: 503,
   code: 'payments-closed',
-  detail: 'No new payments are taken at the moment.',
+  detail: 'New payments are closed at the moment.',
   retryAfter: 60,
 }
 

@@ -11,14 +11,15 @@ function isOrigin(text: string): boolean {
   return url !== null && url.port !== '0' && url.href === `${url.origin}/` && !/[?#]$/.test(text)
 }
 
-/** What web reads beyond what every app does. */
+/** The settings of web, beyond those of every app. */
 export const webSettings = {
   API_URL: z
     .string()
     .transform((list) => list.split(',').map((item) => item.trim()))
     .pipe(z.array(origin()).min(1))
     .meta({
-      description: 'origins of the gateways, comma-separated, or of a balancer before them',
+      description:
+        'origins of the gateways, comma-separated, or of a load balancer in front of them',
       shared: true,
       example: 'http://localhost:4201,http://localhost:4202,http://localhost:4203',
     }),
@@ -30,12 +31,12 @@ export const webSettings = {
 
 const schema = z.object({ ...webSettings, ORIGIN: origin().default('http://localhost:8080') })
 
-/** The settings that pages need. Next bundles pages apart from `main.ts`, so they read for themselves. */
+/** The settings that pages need. Next bundles pages without `main.ts`, so they read the settings. */
 export function settings() {
   return schema.parse(process.env)
 }
 
-/** Next takes the build's own resolved config from here, instead of compiling `next.config.ts` at boot. */
+/** Passes the resolved config of the build to Next, which then compiles no `next.config.ts` at boot. */
 export function serveBuild(config: unknown) {
   Object.assign(process.env, {
     NODE_ENV: 'production',

@@ -18,11 +18,11 @@ function policy(nonce: string) {
   ].join('; ')
 }
 
-/** Gives each page a content security policy with a nonce of its own. It decides no access. */
+/** Sets a content security policy with a new nonce for each page. It makes no access decision. */
 export function proxy(request: NextRequest) {
   const csp = policy(crypto.randomUUID())
   const headers = new Headers(request.headers)
-  // Next reads the nonce from here and puts it on every script it writes.
+  // Next reads the nonce from this header and adds it to every script.
   headers.set('content-security-policy', csp)
   const response = NextResponse.next({ request: { headers } })
   response.headers.set('content-security-policy', csp)

@@ -6,14 +6,14 @@ const schema = z.object({ id: z.string() })
 const headers = { 'x-instance-id': 'gateway-2, auth-1' }
 const servedBy = ['gateway-2', 'auth-1']
 
-test('an answer that keeps the contract is ok, and names who served it', () => {
+test('a response that matches the schema is ok, and names the instances that served it', () => {
   const response = new Response(null, { headers: { ...headers, 'set-cookie': 'a=b' } })
   const answer = toAnswer(response, { id: '1', more: true }, schema)
   const rest = { servedBy, setCookie: ['a=b'], settled: null }
   expect(answer).toEqual({ outcome: 'ok', value: { id: '1' }, ...rest })
 })
 
-test('an answer that breaks the contract is as good as none', () => {
+test('a response that does not match the schema is treated as unavailable', () => {
   expect(toAnswer(new Response(null, { headers }), { id: 1 }, schema)).toMatchObject({
     outcome: 'unavailable',
     servedBy,
@@ -29,11 +29,11 @@ test.each([
   [429, 'unavailable'],
   [500, 'unavailable'],
   [503, 'unavailable'],
-])('%i means %s', (status, outcome) => {
+])('a response with status %i has the outcome %s', (status, outcome) => {
   expect(toAnswer(new Response(null, { status }), undefined, schema).outcome).toBe(outcome)
 })
 
-test('a problem is told by its detail, and a fault by its field', () => {
+test('an invalid request returns the detail of the problem, and the message of each field', () => {
   const errors = [{ field: 'amount', message: 'Must be above zero.' }]
   const body = { title: 'Unprocessable Content', detail: 'The payment is not valid.', errors }
   expect(toAnswer(new Response(null, { status: 422, headers }), body, schema)).toEqual({
@@ -44,7 +44,7 @@ test('a problem is told by its detail, and a fault by its field', () => {
   })
 })
 
-test('Retry-After says when to ask again', () => {
+test('the time until the next attempt comes from Retry-After', () => {
   const response = new Response(null, { status: 503, headers: { 'retry-after': '7' } })
   expect(toAnswer(response, undefined, schema)).toMatchObject({ retryAfterSeconds: 7 })
 })

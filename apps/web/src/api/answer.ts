@@ -8,7 +8,7 @@ interface FieldError {
   message: string
 }
 
-/** Everything that the API can say, so that a page handles each case or does not compile. */
+/** Every kind of response of the API. The compiler makes a page handle each of them. */
 export type Answer<T> =
   | {
       outcome: 'ok'
@@ -24,12 +24,12 @@ export type Answer<T> =
 
 export const noAnswer = {
   outcome: 'unavailable',
-  message: 'No answer in time.',
+  message: 'The service did not respond in time.',
   retryAfterSeconds: 3,
   servedBy: [],
 } satisfies Answer<never>
 
-/** Turns a response into the answer it means. A body that breaks the contract is `unavailable`. */
+/** Parses a response. A body that does not match the schema is `unavailable`. */
 export function toAnswer<T>(
   response: Response,
   body: unknown,
@@ -38,7 +38,8 @@ export function toAnswer<T>(
   const servedBy = (response.headers.get(instanceHeader) ?? '').split(/,\s*/).filter(Boolean)
   if (response.ok) {
     const parsed = schema.safeParse(body)
-    if (!parsed.success) return { ...noAnswer, message: 'The answer made no sense.', servedBy }
+    if (!parsed.success)
+      return { ...noAnswer, message: 'The service sent an invalid response.', servedBy }
     return {
       outcome: 'ok',
       value: parsed.data,
@@ -48,15 +49,19 @@ export function toAnswer<T>(
     }
   }
 
-  const said = problem.safeParse(body).data ?? {}
-  const message = said.detail ?? said.message ?? said.title ?? `Refused (${response.status}).`
+  const details = problem.safeParse(body).data ?? {}
+  const message =
+    details.detail ??
+    details.message ??
+    details.title ??
+    `The request failed with status ${response.status}.`
   if (response.status === 401) return { outcome: 'signed-out', message, servedBy }
   if (response.status === 403) return { outcome: 'forbidden', message, servedBy }
   if (response.status === 408 || response.status === 429 || response.status >= 500) {
     const retryAfterSeconds = retryAfter(response.headers.get('retry-after'))
     return { outcome: 'unavailable', message, retryAfterSeconds, servedBy }
   }
-  return { outcome: 'invalid', message, errors: said.errors ?? [], servedBy }
+  return { outcome: 'invalid', message, errors: details.errors ?? [], servedBy }
 }
 
 function retryAfter(header: string | null) {

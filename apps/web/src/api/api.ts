@@ -27,7 +27,7 @@ async function call<T>(
   path: string,
   { schema, post, put, remove, idempotencyKey }: Call<T>,
 ): Promise<Answer<T>> {
-  // First of all: a build gets no further, and has no settings.
+  // First, because it stops a build here, which has no settings.
   const incoming = await headers()
   const { API_URL, ORIGIN } = settings()
   const outgoing = new Headers({ accept: 'application/json' })
@@ -55,7 +55,7 @@ async function call<T>(
       return toAnswer(response, readJson(await response.text()), schema)
     })
   } catch (error) {
-    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
+    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API sent no response')
     return noAnswer
   }
 }
@@ -69,21 +69,21 @@ function readJson(text: string): unknown {
   }
 }
 
-/** Who is asking: one call per request, however many components ask, and none without a cookie. */
+/** The signed-in user: at most one call for each request, and no call without a session cookie. */
 export const me = cache(async (): Promise<Answer<contract.Me>> => {
   const jar = await cookies()
-  const signedIn = jar.getAll().some(({ name }) => isSessionCookie.test(name))
-  if (!signedIn) return { outcome: 'signed-out', message: 'Nobody is signed in.', servedBy: [] }
+  const hasSession = jar.getAll().some(({ name }) => isSessionCookie.test(name))
+  if (!hasSession) return { outcome: 'signed-out', message: 'You are not signed in.', servedBy: [] }
   return call('/api/me', { schema: contract.me })
 })
 
-/** Asks auth for a sign of life: its answer names the gateway and the auth instance it came through. */
+/** Calls auth. The response names the gateway and the auth instance that served it. */
 export const ping = cache(() => call('/api/auth/ok', { schema: anything }))
 
 export const cluster = () => call('/api/cluster', { schema: contract.cluster })
 export const sessions = () => call('/api/sessions', { schema: contract.sessions })
 export const limits = () => call('/api/limits?minutes=15', { schema: contract.limits })
-export const people = (offset: number) =>
+export const users = (offset: number) =>
   call(
     `/api/auth/admin/list-users?${new URLSearchParams({ limit: '20', offset: String(offset), sortBy: 'createdAt', sortDirection: 'desc' })}`,
     {
@@ -93,7 +93,7 @@ export const people = (offset: number) =>
 export const payments = () => call('/api/payments', { schema: contract.payments })
 export const featureSettings = () => call('/api/settings', { schema: contract.settings })
 
-/** Answers when no instance goes by the old value any more, or says which may. */
+/** Resolves when no instance uses the old value, or with the instances that may still use it. */
 export const changeSetting = (name: contract.Setting['name'], value: string) =>
   call(`/api/settings/${name}`, { schema: contract.settingChange, put: { value } })
 
@@ -102,38 +102,38 @@ export const signIn = (post: contract.AuthRequest<'POST /sign-in/email'>) =>
 export const signUp = (post: contract.AuthRequest<'POST /sign-up/email'>) =>
   call('/api/auth/sign-up/email', { schema: anything, post })
 export const signOut = () => call('/api/auth/sign-out', { schema: anything, post: {} })
-/** Answer when every instance has forgotten them. */
+/** Resolves when no instance accepts the sessions. */
 export const revokeSession = (id: string) =>
   call(`/api/sessions/${encodeURIComponent(id)}`, { schema: contract.revocation, remove: true })
 export const revokeOtherSessions = () =>
   call('/api/sessions', { schema: contract.revocation, remove: true })
 export const administer = (
-  deed: 'ban-user' | 'unban-user' | 'revoke-user-sessions' | 'impersonate-user',
+  action: 'ban-user' | 'unban-user' | 'revoke-user-sessions' | 'impersonate-user',
   userId: string,
-) => call(`/api/auth/admin/${deed}`, { schema: anything, post: { userId } })
+) => call(`/api/auth/admin/${action}`, { schema: anything, post: { userId } })
 export const stopImpersonating = () =>
   call('/api/auth/admin/stop-impersonating', { schema: anything, post: {} })
 
 export const block = (post: contract.BlockRequest) =>
   call('/api/limits/blocks', { schema: anything, post })
-export const letGo = (policy: string, id: string) =>
+export const unblock = (policy: string, id: string) =>
   call(`/api/limits/blocks?${new URLSearchParams({ policy, id })}`, {
     schema: anything,
     remove: true,
   })
 
-/** Every try of one form carries one key, so that the service can tell a retry from a second payment. */
+/** All attempts of one form carry one key, which distinguishes a retry from a second payment. */
 export const pay = (post: contract.PaymentOrder, idempotencyKey: string) =>
   call('/api/payments', { schema: contract.payment, post, idempotencyKey })
 
-/** Hands the cookies of an auth answer on to the browser. Only a server action may. */
+/** Forwards the cookies of an auth response to the browser. Only a server action can do this. */
 export async function passCookies(setCookie: string[]) {
   const jar = await cookies()
   const parsed = new NextResponse(null, {
     headers: setCookie.map((value) => ['set-cookie', value]),
   })
   for (const cookie of parsed.cookies.getAll()) {
-    // Next's parser drops what is empty or 0, and with it that a cookie is to be forgotten.
+    // Next's parser drops an empty value and a maximum age of 0, which delete a cookie.
     jar.set(cookie.value ? cookie : { ...cookie, value: '', maxAge: 0 })
   }
 }

@@ -16,7 +16,8 @@ async function serve(listener: RequestListener): Promise<string> {
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('it does not listen')
+  if (address === null || typeof address === 'string')
+    throw new Error('the server does not listen on TCP')
   return originOf(address)
 }
 
@@ -24,37 +25,37 @@ function originOf({ port }: AddressInfo) {
   return `http://127.0.0.1:${port}`
 }
 
-/** Where a server listened a moment ago. */
-async function refusing(): Promise<string> {
+/** The origin of a server that has stopped. */
+async function stoppedOrigin(): Promise<string> {
   const origin = await serve((_req, res) => res.end())
   await new Promise((resolve) => servers.pop()?.close(resolve))
   return origin
 }
 
-test('each gateway is asked in turn', async () => {
-  const asked = [0, 0, 0]
+test('requests go to each gateway in turn', async () => {
+  const counts = [0, 0, 0]
   const origins = await Promise.all(
-    asked.map((_, i) =>
+    counts.map((_, i) =>
       serve((_req, res) => {
-        asked[i] = (asked[i] ?? 0) + 1
+        counts[i] = (counts[i] ?? 0) + 1
         res.end()
       }),
     ),
   )
   for (let i = 0; i < 9; i += 1) await fetchFrom(origins, '/', {})
-  expect(asked).toEqual([3, 3, 3])
+  expect(counts).toEqual([3, 3, 3])
 })
 
-test('a gateway that refuses connections is passed over, for a POST too', async () => {
+test('a gateway that refuses connections is skipped, also for a POST', async () => {
   const alive = await serve((_req, res) => res.end('here'))
-  const dead = await refusing()
+  const dead = await stoppedOrigin()
   for (let i = 0; i < 4; i += 1) {
     const answer = await fetchFrom([dead, alive], '/', { method: 'POST', body: 'x' })
     expect(await answer.text()).toBe('here')
   }
 })
 
-test('of a POST that breaks off and a GET that does, only the GET is asked again', async () => {
+test('a GET that breaks off is sent to the next gateway, and a POST that breaks off is not', async () => {
   const seen: string[] = []
   const broken: RequestListener = (req) => {
     seen.push(req.method ?? '')

@@ -1,13 +1,13 @@
-/** What a connection that was refused says: nothing was sent. */
+/** The code of a refused connection: the request was not sent. */
 const NOT_SENT = 'ECONNREFUSED'
 
 let turn = 0
 
 /**
- * Asks one of the gateways, another one first each time. Where the connection is refused the next is
- * asked; a GET that broke off is asked again too, and nothing else is, since it may have run.
+ * Sends a request to one of the gateways, starting with another one each time. It tries the next one
+ * if the connection is refused, and for a GET also if it breaks off: any other request may have run.
  *
- * @throws the last failure, when no gateway is left
+ * @throws the last failure if every gateway failed
  */
 export async function fetchFrom(
   origins: readonly string[],

@@ -7,30 +7,30 @@ import { settings } from '../env.ts'
 import { type Answer, noAnswer, toAnswer } from './answer.ts'
 import { fetchFrom } from './gateways.ts'
 
-/** On the bus the tag has the same name: whoever ends it there ends what web keeps. */
+/** The tag on the bus. Invalidating it there invalidates the entries that web has cached. */
 export const settingsTag = 'settings'
 
-/** No page waits for an announcement as long as for what it is about. */
+/** Shorter than the deadline of other calls: a page can do without its announcement. */
 const deadlineMs = 1_000
 
-const assumed: PublicSettings = { announcement: '', payments: 'open' }
+const defaults: PublicSettings = { announcement: '', payments: 'open' }
 
-/** What everybody may know of the settings: one read of the API for all requests of all instances. */
-async function keptSettings(): Promise<PublicSettings | null> {
+/** The public settings, cached for all requests of all instances. */
+async function readCached(): Promise<PublicSettings | null> {
   'use cache: remote'
   cacheTag(settingsTag)
-  const answer = await askForSettings()
+  const answer = await fetchSettings()
   if (answer.outcome === 'ok') {
-    // A change ends it at once; a minute bounds what a change that could not be told leaves behind.
+    // A change invalidates the entry. A minute bounds its age if an invalidation did not arrive.
     cacheLife({ stale: 60, revalidate: 60, expire: 3_600 })
     return answer.value
   }
-  // Kept nowhere: the next request asks again.
+  // Not cached: the next request tries again.
   cacheLife({ stale: 0, revalidate: 0, expire: 0 })
   return null
 }
 
-async function askForSettings(): Promise<Answer<PublicSettings>> {
+async function fetchSettings(): Promise<Answer<PublicSettings>> {
   const path = '/api/settings/public'
   try {
     return await withAwakeDeadline(deadlineMs, async (signal) => {
@@ -42,14 +42,14 @@ async function askForSettings(): Promise<Answer<PublicSettings>> {
       return toAnswer(response, await response.json(), schema)
     })
   } catch (error) {
-    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API did not answer')
+    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API sent no response')
     return noAnswer
   }
 }
 
-/** The settings in force, or what holds where nobody set any while the API is away. */
+/** The settings in force, or the defaults while the API is unavailable. */
 export const publicSettings = cache(async (): Promise<PublicSettings> => {
-  // Not for the build to know.
+  // A build must not read them.
   await connection()
-  return (await keptSettings()) ?? assumed
+  return (await readCached()) ?? defaults
 })

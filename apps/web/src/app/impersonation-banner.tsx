@@ -3,7 +3,7 @@ import * as api from '../api/api.ts'
 import { SubmitButton } from '../ui/submit-button.tsx'
 import { stopImpersonating } from './impersonation-action.ts'
 
-/** On top of every page that an administrator sees as another user; nothing otherwise. */
+/** Shown at the top of every page that an administrator views as another user. */
 export async function ImpersonationBanner() {
   const me = await api.me()
   if (me.outcome !== 'ok' || !me.value.actor) return null
@@ -14,8 +14,8 @@ export async function ImpersonationBanner() {
         <p className="flex min-w-0 flex-1 basis-64 items-start gap-3 text-sm">
           <EyeIcon aria-hidden="true" className="mt-0.5 size-4 shrink-0 text-warn" />
           <span className="min-w-0 wrap-anywhere">
-            You see the pages of <strong>{user.name}</strong> ({user.email}) as administrator{' '}
-            <strong>{actor.name}</strong>. You can read everything and change nothing.
+            You are viewing the pages of <strong>{user.name}</strong> ({user.email}) as
+            administrator <strong>{actor.name}</strong>. You can read everything and change nothing.
           </span>
         </p>
         <form action={stopImpersonating}>

@@ -12,7 +12,7 @@ export const metadata: Metadata = {
   description: 'A TypeScript monorepo that is correct with three of everything.',
 }
 
-/** No page has a part that is the same for everybody and could be shown first. */
+/** Every page depends on its request, so Next can show no part of it in advance. */
 export const instant = false
 
 const paper = { light: '#fbfaf6', dark: '#0f1216' }

@@ -2,14 +2,14 @@ import Link from 'next/link'
 import { Page } from '../layout/page.tsx'
 import { button } from '../ui/button-look.ts'
 
-export const metadata = { title: 'Not found' }
+export const metadata = { title: 'Page not found' }
 
 export default function NotFound() {
   return (
-    <Page title="No such page" lead="All three instances looked. None of them has it.">
+    <Page title="Page not found" lead="No page has this address.">
       <p>
         <Link href="/" prefetch={false} className={button()}>
-          Go home
+          Go to the home page
         </Link>
       </p>
     </Page>

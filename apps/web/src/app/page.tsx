@@ -1,59 +1,59 @@
 import Link from 'next/link'
 import * as api from '../api/api.ts'
-import { readWay } from '../api/view.ts'
+import { readRequestPath } from '../api/view.ts'
 import { Page } from '../layout/page.tsx'
 import { button } from '../ui/button-look.ts'
-import { RequestWay } from '../ui/request-path.tsx'
+import { RequestPathFigure } from '../ui/request-path-figure.tsx'
 
 const promises = [
   {
-    title: 'Signed in once, known everywhere',
-    text: 'A session opened through one instance is valid on all of them, and revoking it ends it on all of them.',
+    title: 'One sign-in for every instance',
+    text: 'A session that one instance creates is valid on all of them. Revoking it ends it on all of them.',
   },
   {
-    title: 'No one is missed',
-    text: 'Kill an instance while you use it: another one answers, and the dead one comes back.',
+    title: 'An instance can fail',
+    text: 'Stop an instance while you use it: another one answers, and the stopped one starts again.',
   },
   {
-    title: 'Nothing to stick to',
-    text: 'The load balancer sends each request where it likes. A form from one instance may be posted to another.',
+    title: 'No sticky sessions',
+    text: 'The load balancer sends each request to any instance. One instance renders a form, and another one accepts it.',
   },
 ]
 
 export default async function Home() {
-  const [me, way] = await Promise.all([api.me(), readWay()])
+  const [me, path] = await Promise.all([api.me(), readRequestPath()])
   return (
     <Page
       title="Correct with three of everything"
-      lead="Threefold is one application, served by three instances of each of its parts: you should never be able to tell which one answered, unless you ask."
+      lead="Threefold runs three instances of each of its services. Every request works on any of them."
     >
       <p className="flex flex-wrap gap-3">
         {me.outcome === 'ok' ? (
           <Link href="/account" prefetch={false} className={button()}>
-            Go on as {me.value.user.name}
+            Continue as {me.value.user.name}
           </Link>
         ) : (
           <Link href="/sign-up" prefetch={false} className={button()}>
-            Make an account
+            Create an account
           </Link>
         )}
         <Link href="/replicas" prefetch={false} className={button({ look: 'outline' })}>
-          Watch the replicas
+          View the replicas
         </Link>
       </p>
       <section
-        aria-labelledby="way"
+        aria-labelledby="path"
         className="grid gap-6 rounded-card border border-line bg-surface p-5 sm:p-10 lg:grid-cols-[1fr_2fr] lg:items-center"
       >
         <div className="grid gap-3">
-          <h2 id="way" className="text-2xl font-semibold tracking-tight">
-            You asked. These answered.
+          <h2 id="path" className="text-2xl font-semibold tracking-tight">
+            The path of this request
           </h2>
           <p className="text-muted">
-            The way this page came to you. Load it again, and it may well be another.
+            These instances served this page. Reload it, and other instances may answer.
           </p>
         </div>
-        <RequestWay way={way} id="home" />
+        <RequestPathFigure path={path} id="home" />
       </section>
       <ul className="grid gap-8 border-t border-line pt-8 md:grid-cols-3">
         {promises.map(({ title, text }) => (

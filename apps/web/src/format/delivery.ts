@@ -1,14 +1,14 @@
 import type { Delivery } from '@repo/api'
 
-/** How far a change got, in words. */
+/** Describes which instances have applied a change. */
 export function describeDelivery(delivery: Delivery): string {
   if (delivery.outcome === 'pending') {
-    return 'It is kept, and every instance is told as soon as Redis is back.'
+    return 'The change is stored. Every instance receives it when Redis is available again.'
   }
   const { acked, lapsed, failed, ms } = delivery
-  const silent = [...lapsed, ...failed]
-  const all = acked.length + silent.length
-  const shown = `Shown by ${acked.length} of ${all} instances after ${Math.max(1, Math.round(ms))} ms.`
-  if (silent.length === 0) return shown
-  return `${shown} Not heard from: ${silent.join(', ')}, which will ask before showing anything kept.`
+  const missing = [...lapsed, ...failed]
+  const total = acked.length + missing.length
+  const applied = `Applied on ${acked.length} of ${total} instances in ${Math.max(1, Math.round(ms))} ms.`
+  if (missing.length === 0) return applied
+  return `${applied} Not confirmed by ${missing.join(', ')}, which read the new value before they use their cache again.`
 }

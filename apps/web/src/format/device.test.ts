@@ -10,6 +10,6 @@ test.each([
   ['node', 'node'],
   ['', 'Unknown device'],
   [null, 'Unknown device'],
-])('%s is %s', (userAgent, device) => {
+])('the user agent "%s" is described as %s', (userAgent, device) => {
   expect(deviceOf(userAgent)).toBe(device)
 })

@@ -1,6 +1,6 @@
 import { userAgentFromString } from 'next/server'
 
-/** A user agent in words: `Chrome on Linux`, or the program's own name where it is no browser. */
+/** Describes a user agent: `Chrome on Linux`, or the name of a program that is not a browser. */
 export function deviceOf(userAgent: string | null | undefined) {
   if (!userAgent) return 'Unknown device'
   const { browser, os } = userAgentFromString(userAgent)

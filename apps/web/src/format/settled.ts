@@ -1,18 +1,18 @@
-/** Who had forgotten a session when the change that ended it was answered. */
+/** The number of instances that had applied the end of a session when the answer was sent. */
 export interface Settled {
   acked: number
   instances: number
   ms: number
 }
 
-/** From `x-session-settlement`; null where Redis is away, and all are told later. */
+/** From `x-session-settlement`; null while Redis is unavailable, when instances learn of it later. */
 export function settledOf(header: string | null): Settled | null {
   const named = [...(header ?? '').matchAll(/(acked|instances|ms)=([\d.]+)/g)]
   const figures = new Map(named.map(([, name, value]) => [name, Number(value)]))
   return readSettled((name) => figures.get(name))
 }
 
-/** Figures as they stand in a redirect's query, and back from it. */
+/** The figures as the query of a redirect. */
 export function settledQuery(settled: Settled | null): string {
   return settled ? `&acked=${settled.acked}&instances=${settled.instances}&ms=${settled.ms}` : ''
 }
@@ -22,18 +22,18 @@ export function settledIn(query: Record<string, string | string[] | undefined>):
 }
 
 export function describeSettled(settled: Settled | null): string {
-  if (!settled) return 'every instance is told as soon as Redis is back'
+  if (!settled) return 'every instance applies it when Redis is available again'
   const { acked, instances, ms } = settled
-  return `gone from ${acked} of ${instances} instances in ${Math.max(1, Math.round(ms))} ms`
+  return `confirmed by ${acked} of ${instances} instances in ${Math.max(1, Math.round(ms))} ms`
 }
 
 interface Notice {
   tone: 'ok' | 'danger'
-  /** A whole sentence; or the beginning of one that says how far the change got. */
+  /** A sentence, or the beginning of one that ends with the number of instances. */
   text: string
 }
 
-/** The words for a `?notice=`: only ours are ever shown, and numbers. */
+/** The text for a `?notice=`: only texts of this app and numbers are shown. */
 export function noticeIn(
   query: Record<string, string | string[] | undefined>,
   notices: Record<string, Notice>,
@@ -43,7 +43,11 @@ export function noticeIn(
   return { ...notice, text: `${notice.text}: ${describeSettled(settledIn(query))}.` }
 }
 
-function readSettled(of: (name: keyof Settled) => number | undefined): Settled | null {
-  const [acked = NaN, instances = NaN, ms = NaN] = [of('acked'), of('instances'), of('ms')]
+function readSettled(figureOf: (name: keyof Settled) => number | undefined): Settled | null {
+  const [acked = NaN, instances = NaN, ms = NaN] = [
+    figureOf('acked'),
+    figureOf('instances'),
+    figureOf('ms'),
+  ]
   return acked >= 0 && instances > 0 && ms >= 0 ? { acked, instances, ms } : null
 }

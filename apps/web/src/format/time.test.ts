@@ -9,10 +9,10 @@ test.each([
   ['2026-11-24T11:58:59Z', '1 minute ago'],
   ['2026-11-24T09:00:00Z', '3 hours ago'],
   ['2026-11-23T12:00:00Z', 'yesterday'],
-])('%s was %s', (date, words) => {
+])('the moment %s is described as %s', (date, words) => {
   expect(ago(new Date(date), now)).toBe(words)
 })
 
-test('a time is written in one zone on every instance', () => {
+test('every instance formats a moment in the same time zone', () => {
   expect(inUtc(now)).toBe('24 Nov 2026, 12:00 UTC')
 })

@@ -11,7 +11,7 @@ const units = [
   ['minute', 60],
 ] as const
 
-/** `3 minutes ago`: the same words in every time zone, so the server may write them. */
+/** `3 minutes ago`: the same text in every time zone, so the server can render it. */
 export function ago(date: Date, now: Date) {
   const seconds = Math.round((now.getTime() - date.getTime()) / 1_000)
   for (const [unit, size] of units) {

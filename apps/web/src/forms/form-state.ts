@@ -1,13 +1,13 @@
 import type { Answer } from '../api/answer.ts'
 
-/** What a form shows after its action refused: the reason, and what the person had typed. */
+/** The state of a form after its action: the reason for a refusal, and the values that were typed. */
 export interface FormState {
   message: string | null
   errors: Record<string, string>
   values: Record<string, string>
-  /** What came of it, where the form stays. */
-  done?: string
-  /** The key of the next try, where the form carries one. */
+  /** The result of a successful action, where the page keeps the form. */
+  result?: string
+  /** The key of the next attempt, where the form carries one. */
   key?: string
 }
 
@@ -23,7 +23,7 @@ export function refused(
   values: Record<string, string>,
 ): FormState {
   if (answer.outcome === 'unavailable') {
-    const message = `${answer.message} Nothing is lost: try again in ${answer.retryAfterSeconds} s.`
+    const message = `${answer.message} Try again in ${answer.retryAfterSeconds} s.`
     return { message, errors: {}, values }
   }
   const errors = answer.outcome === 'invalid' ? answer.errors : []

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { sameSitePath } from './same-site.ts'
 
 test.each(['/account', '/payments?made=1', '/api/auth/oauth2/authorize?client_id=a#b'])(
-  '%s stays on this site',
+  'a sign-in may lead to %s, which is a path of this site',
   (next) => {
     expect(sameSitePath(next, '/')).toBe(next)
   },
@@ -19,6 +19,6 @@ test.each([
   '',
   undefined,
   ['/account', '//evil.test'],
-])('%j never leads away', (next) => {
+])('a sign-in does not lead to %j, which is no path of this site', (next) => {
   expect(sameSitePath(next, '/account')).toBe('/account')
 })

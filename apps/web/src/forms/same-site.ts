@@ -1,6 +1,6 @@
 const base = 'http://same-site.invalid'
 
-/** A path of this site, or the fallback: what a `?next=` may send a person to after signing in. */
+/** A path of this site, or the fallback: the target of `?next=` after a sign-in. */
 export function sameSitePath(next: unknown, fallback: string) {
   if (typeof next !== 'string' || !next.startsWith('/')) return fallback
   // The URL parser, not a pattern, decides: browsers read `//host` and `/\host` as another site.

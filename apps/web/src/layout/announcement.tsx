@@ -1,7 +1,7 @@
 import { MegaphoneIcon } from 'lucide-react'
 import { publicSettings } from '../api/public-settings.ts'
 
-/** What the administrators tell everybody, on top of every page; nothing where they say nothing. */
+/** The announcement of the administrators at the top of every page; nothing while it is empty. */
 export async function Announcement() {
   const { announcement } = await publicSettings()
   if (!announcement) return null

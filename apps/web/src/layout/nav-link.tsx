@@ -14,14 +14,14 @@ function Pending() {
   )
 }
 
-/** A link of the main navigation: underlined where one is, pulsing while one is on the way. */
+/** A link of the main navigation: underlined on its page, pulsing while its page loads. */
 export function NavLink({ href, children }: { href: string; children: ReactNode }) {
-  const here = usePathname() === href
+  const isCurrent = usePathname() === href
   return (
     <Link
       href={href}
       prefetch={false}
-      aria-current={here ? 'page' : undefined}
+      aria-current={isCurrent ? 'page' : undefined}
       className="group relative inline-flex min-h-11 items-center font-medium text-muted hover:text-ink aria-[current=page]:text-ink"
     >
       {children}

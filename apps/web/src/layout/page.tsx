@@ -6,19 +6,19 @@ import { Announcement } from './announcement.tsx'
 interface PageProps {
   title: string
   lead?: ReactNode
-  narrow?: boolean
+  isNarrow?: boolean
   children: ReactNode
 }
 
-/** What every page stands in: its heading, its content, and the instance that served it. */
-export async function Page({ title, lead, narrow = false, children }: PageProps) {
+/** The frame of every page: heading, content, and the instance that served it. */
+export async function Page({ title, lead, isNarrow = false, children }: PageProps) {
   return (
     <>
       <Announcement />
       <main
         id="main"
         tabIndex={-1}
-        className={`mx-auto grid w-full grow content-start gap-8 px-4 py-10 outline-none sm:px-8 sm:py-16 ${narrow ? 'max-w-lg' : 'max-w-6xl'}`}
+        className={`mx-auto grid w-full grow content-start gap-8 px-4 py-10 outline-none sm:px-8 sm:py-16 ${isNarrow ? 'max-w-lg' : 'max-w-6xl'}`}
       >
         <header className="grid max-w-3xl gap-4">
           <h1 className="text-4xl font-semibold tracking-tight sm:text-5xl">{title}</h1>

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { shareBus } from './bus.ts'
 import handler from './cache-handler.ts'
 
-test('the handler that Next imports caches by the bus of the instance, and by none in a build', async () => {
+test('the cache handler that Next imports uses the bus of the instance, and caches nothing in a build', async () => {
   await expect(handler.updateTags(['settings'])).rejects.toThrow('no instance runs here')
   expect(await handler.get('page', [])).toBeUndefined()
 
@@ -11,7 +11,7 @@ test('the handler that Next imports caches by the bus of the instance, and by no
   shareBus(bus)
   await handler.set('page', Promise.resolve(entry()))
   expect(await handler.get('page', [])).toMatchObject({ tags: ['settings'] })
-  // As the gateway does, which knows the tag alone.
+  // As the gateway does, which has only the tag.
   await bus.invalidateTag('settings')
   expect(await handler.get('page', [])).toBeUndefined()
   await bus.close()

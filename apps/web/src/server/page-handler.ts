@@ -1,11 +1,11 @@
 import type { CacheHandler } from 'next/dist/server/lib/incremental-cache/index.d.ts'
 
 /**
- * Where Next keeps pages made before, for one instance alone: nowhere. What a build makes of ours is
- * an empty beginning, and a form's answer that is made from one has lost what the action returned.
+ * Next's store of prerendered pages, which stores nothing. A build prerenders our pages as empty shells,
+ * and the response to a form that starts from a shell loses the result of the action.
  */
-// oxlint-disable-next-line import/no-default-export -- Next asks for one
-export default class KeepsNothing implements CacheHandler {
+// oxlint-disable-next-line import/no-default-export -- Next requires it
+export default class EmptyPageStore implements CacheHandler {
   async get() {
     return null
   }

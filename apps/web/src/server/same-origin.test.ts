@@ -8,12 +8,12 @@ function isAccepted(headers: Record<string, string>, method = 'POST') {
   return createFormCheck(ORIGIN)({ method, headers: { host: 'web-1:3003', cookie, ...headers } })
 }
 
-test('a form of the configured origin is accepted, whatever Host a proxy sends', () => {
+test('a form of the configured origin is accepted with any Host header of a proxy', () => {
   expect(isAccepted({ origin: ORIGIN })).toBe(true)
   expect(isAccepted({ origin: ORIGIN, 'sec-fetch-site': 'same-origin' })).toBe(true)
 })
 
-test('a form of a page that the instance itself served is accepted', () => {
+test('a form of a page that the instance served is accepted', () => {
   expect(isAccepted({ origin: 'http://web-1:3003' })).toBe(true)
 })
 
@@ -30,10 +30,10 @@ test.for([
   expect(isAccepted(headers)).toBe(false)
 })
 
-test('a request without a cookie that names no page is accepted', () => {
+test('a request without a cookie is accepted although it names no page', () => {
   expect(createFormCheck(ORIGIN)({ method: 'POST', headers: {} })).toBe(true)
 })
 
-test('a request that changes nothing is accepted from everywhere', () => {
+test('a request with a safe method is accepted from any site', () => {
   expect(isAccepted({ 'sec-fetch-site': 'cross-site' }, 'GET')).toBe(true)
 })

@@ -1,17 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { createSourceCheck, isSafeMethod } from '@repo/service'
 
-interface Sent {
+interface SentRequest {
   method?: string | undefined
   headers: IncomingHttpHeaders
 }
 
 /**
- * Returns a function that tells whether a request may change something: it comes from a page of
- * this site, or carries no cookie. The page may be on the configured origin or on the address that
+ * Returns a function that checks whether a request may change data: it comes from a page of this
+ * site, or carries no cookie. The page may be on the configured origin or on the address that
  * the request was sent to.
  */
-export function createFormCheck(origin: string): (sent: Sent) => boolean {
+export function createFormCheck(origin: string): (sent: SentRequest) => boolean {
   const sourceOf = createSourceCheck({ origin })
 
   return ({ method, headers }) => {

@@ -12,22 +12,22 @@ const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
 
 interface WebApp {
   instanceId: string
-  /** Where this instance listens: Next asks itself for the page that a server action redirects to. */
+  /** The port of this instance: Next calls itself for the page that a server action redirects to. */
   port: number
   /** The site's origin as the browser shows it. */
   origin: string
 }
 
 /**
- * The built Next application as a plain request listener, so that web boots, drains and answers its
- * operational endpoints as every other app does. `close` resolves when `after()` callbacks have run.
- * @throws Error when there is no build to serve
+ * The built Next application as a request listener, so that web boots and drains like every other app.
+ * `close` resolves when the callbacks of `after()` have run.
+ * @throws Error if there is no build
  */
 export async function createApp({ instanceId, port, origin }: WebApp) {
   serveBuild(await readBuiltConfig())
-  // As the server that Next writes for a build does: from here it looks for our handlers.
+  // Next finds our handlers relative to the working directory, like the server of its build.
   process.chdir(dir)
-  // Next chooses its runtime by NODE_ENV when it is loaded, so it is loaded after that is set.
+  // Next chooses its runtime by NODE_ENV when it loads, so it loads after NODE_ENV is set.
   const { default: next } = await import('next')
   const app = next({ dev: false, dir, port, hostname: 'localhost', quiet: true })
   await app.prepare()
@@ -36,29 +36,29 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
 
   return {
     listener(request: IncomingMessage, response: ServerResponse) {
-      // Pages learn from this who serves them; what a client sent under the name is overwritten.
+      // Pages read their instance from this header. A value that the client sent is overwritten.
       request.headers[instanceHeader] = instanceId
-      // Who names no user agent is served as all others are: `htmlLimitedBots` in next.config.ts.
+      // Without a user agent Next would stream the page: see `htmlLimitedBots` in next.config.ts.
       request.headers['user-agent'] ||= 'unnamed'
-      if (!isOwnForm(request)) return sendProblem(response, fromElsewhere(request, origin))
+      if (!isOwnForm(request)) return sendProblem(response, crossOriginProblem(request, origin))
       if (!isSafeMethod(request.method)) {
-        // Next compares these two again, and refuses a form whose Host a proxy has replaced.
+        // Next compares both again, and would refuse a form after a proxy replaced the Host header.
         request.headers.origin = origin
         request.headers['x-forwarded-host'] = new URL(origin).host
       }
-      // An error of this promise is a 500 of this request, not an unhandled rejection.
+      // The server answers 500 if this promise rejects.
       return handle(request, response)
     },
     close: () => app.close(),
   }
 }
 
-function fromElsewhere({ headers }: IncomingMessage, origin: string): ProblemOptions {
+function crossOriginProblem({ headers }: IncomingMessage, origin: string): ProblemOptions {
   const page = JSON.stringify(headers.origin?.slice(0, 100) ?? 'an unnamed page')
   return {
     status: 403,
     code: 'cross-origin',
-    detail: `The request comes from ${page}, and this site is ${origin}. If both are yours, set ORIGIN to the address that the browser shows.`,
+    detail: `The request comes from ${page}, but this site is ${origin}. If both belong to this site, set ORIGIN to the address in the browser.`,
   }
 }
 

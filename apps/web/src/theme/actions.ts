@@ -3,7 +3,7 @@
 import { cookies } from 'next/headers'
 import { themeCookie, themeMaxAgeSeconds, toTheme } from './themes.ts'
 
-/** Keeps the chosen theme for a year. Setting the cookie makes Next render the page again with it. */
+/** Stores the chosen theme for a year. Next renders the page again because a cookie changed. */
 export async function chooseTheme(form: FormData) {
   const jar = await cookies()
   jar.set(themeCookie, toTheme(form.get('theme')), {

@@ -7,7 +7,7 @@ import { type Theme, themes } from './themes.ts'
 
 const icons = { system: MonitorIcon, light: SunIcon, dark: MoonIcon }
 
-/** Three buttons of one form: the theme changes at once with scripts, and with the next page without. */
+/** Three buttons of one form. Without scripts the theme changes with the next page. */
 export function ThemeToggle({ theme }: { theme: Theme }) {
   const [chosen, setChosen] = useState(theme)
 

@@ -1,6 +1,6 @@
 import { tv } from 'tailwind-variants/lite'
 
-/** How a button looks: its own module, so that links drawn as buttons stay out of the client bundle. */
+/** The styles of a button, in a separate module so that a link with them needs no client code. */
 export const button = tv({
   base: 'inline-flex cursor-pointer items-center justify-center gap-2 rounded-control text-center font-semibold transition-colors duration-150 data-disabled:cursor-progress data-disabled:opacity-70',
   variants: {

@@ -6,13 +6,13 @@ import type { VariantProps } from 'tailwind-variants/lite'
 import { button } from './button-look.ts'
 
 type ButtonProps = Omit<ComponentProps<'button'>, 'ref' | 'disabled'> &
-  VariantProps<typeof button> & { busy?: boolean }
+  VariantProps<typeof button> & { isBusy?: boolean }
 
-/** While busy it stays focusable, so that a keyboard or a screen reader does not lose its place. */
+/** A busy button stays focusable, so that keyboards and screen readers keep their position. */
 export function Button({
   look,
   size,
-  busy = false,
+  isBusy = false,
   className,
   type = 'button',
   ...rest
@@ -21,7 +21,7 @@ export function Button({
     <BaseButton
       {...rest}
       type={type}
-      disabled={busy}
+      disabled={isBusy}
       focusableWhenDisabled
       className={`${button({ look, size })} ${className ?? ''}`}
     />

@@ -7,7 +7,7 @@ interface CardProps {
   children: ReactNode
 }
 
-/** A titled section: a landmark by its heading. */
+/** A section with a heading, which names it as a landmark. */
 export function Card({ id, title, aside, children }: CardProps) {
   return (
     <section

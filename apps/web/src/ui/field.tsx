@@ -3,19 +3,19 @@ import { type ComponentProps, useId } from 'react'
 const control =
   'w-full min-h-11 rounded-control border border-edge bg-surface px-3 text-base text-ink transition-colors hover:border-ink aria-invalid:border-danger'
 
-interface Labelled {
+interface Labels {
   label: string
   hint?: string | undefined
   error?: string | undefined
 }
 
-function useDescription({ hint, error }: Labelled) {
+function useDescription({ hint, error }: Labels) {
   const id = useId()
   const ids = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean)
   return { id, describedBy: ids.length > 0 ? ids.join(' ') : undefined }
 }
 
-function Frame({ id, label, hint, error, children }: Labelled & ComponentProps<'div'>) {
+function Frame({ id, label, hint, error, children }: Labels & ComponentProps<'div'>) {
   return (
     <div className="grid content-start gap-1.5">
       <label htmlFor={id} className="text-sm font-semibold">
@@ -27,7 +27,7 @@ function Frame({ id, label, hint, error, children }: Labelled & ComponentProps<'
   )
 }
 
-function Description({ id, hint, error }: Omit<Labelled, 'label'> & { id: string | undefined }) {
+function Description({ id, hint, error }: Omit<Labels, 'label'> & { id: string | undefined }) {
   return (
     <>
       {error && (
@@ -44,8 +44,8 @@ function Description({ id, hint, error }: Omit<Labelled, 'label'> & { id: string
   )
 }
 
-/** A labelled input whose hint and error are read out with it, scripts or no scripts. */
-export function Field({ label, hint, error, ...rest }: Labelled & ComponentProps<'input'>) {
+/** A labelled input. Screen readers announce its hint and error, with and without scripts. */
+export function Field({ label, hint, error, ...rest }: Labels & ComponentProps<'input'>) {
   const { id, describedBy } = useDescription({ label, hint, error })
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
@@ -61,7 +61,7 @@ export function Field({ label, hint, error, ...rest }: Labelled & ComponentProps
 }
 
 /** A labelled native select: it works on a phone and without scripts. */
-export function SelectField({ label, hint, error, ...rest }: Labelled & ComponentProps<'select'>) {
+export function SelectField({ label, hint, error, ...rest }: Labels & ComponentProps<'select'>) {
   const { id, describedBy } = useDescription({ label, hint, error })
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
@@ -76,18 +76,18 @@ export function SelectField({ label, hint, error, ...rest }: Labelled & Componen
   )
 }
 
-interface ChoiceFieldProps extends Labelled {
+interface ChoiceFieldProps extends Labels {
   name: string
   choices: readonly { value: string; label: string }[]
   defaultValue: string
 }
 
-/** One of a few, all in sight: native radio buttons in a group that its label names. */
-export function ChoiceField({ name, choices, defaultValue, ...labelled }: ChoiceFieldProps) {
-  const { id, describedBy } = useDescription(labelled)
+/** A choice between a few visible options: native radio buttons in a labelled group. */
+export function ChoiceField({ name, choices, defaultValue, ...labels }: ChoiceFieldProps) {
+  const { id, describedBy } = useDescription(labels)
   return (
     <fieldset aria-describedby={describedBy} className="grid content-start gap-1.5">
-      <legend className="mb-1.5 text-sm font-semibold">{labelled.label}</legend>
+      <legend className="mb-1.5 text-sm font-semibold">{labels.label}</legend>
       <div className="grid auto-cols-fr grid-flow-col gap-3">
         {choices.map(({ value, label }) => (
           <label
@@ -105,7 +105,7 @@ export function ChoiceField({ name, choices, defaultValue, ...labelled }: Choice
           </label>
         ))}
       </div>
-      <Description id={id} {...labelled} />
+      <Description id={id} {...labels} />
     </fieldset>
   )
 }

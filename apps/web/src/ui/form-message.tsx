@@ -2,7 +2,7 @@ import type { FormState } from '../forms/form-state.ts'
 
 const box = 'rounded-control border-l-4 bg-sunken px-4 py-3 text-sm font-medium'
 
-/** Where a form says what came of it. It is there from the start, so that its text is announced. */
+/** The result of a form. The empty element exists first, so that screen readers announce its text. */
 export function FormMessage({ state }: { state: FormState }) {
   return (
     <>
@@ -10,7 +10,7 @@ export function FormMessage({ state }: { state: FormState }) {
         {state.message && <p className={`${box} border-danger`}>{state.message}</p>}
       </div>
       <div role="status" className="empty:hidden">
-        {state.done && <p className={`${box} border-ok`}>{state.done}</p>}
+        {state.result && <p className={`${box} border-ok`}>{state.result}</p>}
       </div>
     </>
   )

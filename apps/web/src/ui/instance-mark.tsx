@@ -1,9 +1,9 @@
-/** The number of an instance id: 2 of `web-2`; 0 where the id carries none. */
+/** The number in an instance id: 2 in `web-2`; 0 for an id without a number. */
 export function instanceNumber(id: string | null) {
   return Number(/-(\d+)$/.exec(id ?? '')?.[1] ?? 0)
 }
 
-/** The motif: three bars, of which the one that answered is lit. Decoration beside a written id. */
+/** Three bars; the bar of the instance that answered is lit. A decoration beside the written id. */
 export function InstanceMark({ lit, className = 'h-4' }: { lit: number; className?: string }) {
   const bars = Array.from({ length: Math.max(3, lit) }, (_, index) => index + 1)
   return (

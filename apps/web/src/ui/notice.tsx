@@ -11,7 +11,7 @@ interface NoticeProps {
   children: ReactNode
 }
 
-/** Says what came of an action. Something that went wrong is announced at once. */
+/** The result of an action. Screen readers announce a failure immediately. */
 export function Notice({ tone, children }: NoticeProps) {
   return (
     <div role={tone === 'danger' ? 'alert' : 'status'} className={notice({ tone })}>

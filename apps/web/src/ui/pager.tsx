@@ -4,20 +4,20 @@ import { button } from './button-look.ts'
 interface PagerProps {
   path: string
   offset: number
-  /** How many are shown at a time. */
-  page: number
+  /** The number of entries on one page. */
+  pageSize: number
   total: number
 }
 
-/** To the page before and the next one, where there are any. */
-export function Pager({ path, offset, page, total }: PagerProps) {
-  if (offset === 0 && total <= page) return null
+/** Links to the previous and the next page, where they exist. */
+export function Pager({ path, offset, pageSize, total }: PagerProps) {
+  if (offset === 0 && total <= pageSize) return null
   const look = button({ look: 'outline', size: 'small' })
   return (
     <nav aria-label="Pages" className="flex justify-between gap-4">
       {offset > 0 ? (
         <Link
-          href={`${path}?offset=${Math.max(0, offset - page)}`}
+          href={`${path}?offset=${Math.max(0, offset - pageSize)}`}
           prefetch={false}
           className={look}
         >
@@ -26,8 +26,8 @@ export function Pager({ path, offset, page, total }: PagerProps) {
       ) : (
         <span />
       )}
-      {offset + page < total && (
-        <Link href={`${path}?offset=${offset + page}`} prefetch={false} className={look}>
+      {offset + pageSize < total && (
+        <Link href={`${path}?offset=${offset + pageSize}`} prefetch={false} className={look}>
           Older
         </Link>
       )}

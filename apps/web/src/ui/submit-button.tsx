@@ -6,11 +6,11 @@ import { Button } from './button.tsx'
 
 type SubmitButtonProps = ComponentProps<typeof Button> & { pendingText: string }
 
-/** Submits its form, and says so while the answer is on its way. */
+/** Submits its form, and shows `pendingText` until the answer arrives. */
 export function SubmitButton({ children, pendingText, ...rest }: SubmitButtonProps) {
   const { pending } = useFormStatus()
   return (
-    <Button {...rest} type="submit" busy={pending}>
+    <Button {...rest} type="submit" isBusy={pending}>
       {pending ? pendingText : children}
     </Button>
   )

@@ -6,7 +6,7 @@ interface TableProps {
   children: ReactNode
 }
 
-/** A table that scrolls in a region of its own, which a keyboard can reach, so that no page ever does. */
+/** A table that scrolls in its region, which a keyboard can reach, so that the page never does. */
 export function Table({ caption, columns, children }: TableProps) {
   return (
     <div role="region" aria-label={caption} tabIndex={0} className="-mx-1 overflow-x-auto px-1">

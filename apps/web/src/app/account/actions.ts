@@ -8,12 +8,12 @@ import { type Settled, settledQuery } from '../../format/settled.ts'
 import { textOf } from '../../forms/form-state.ts'
 import type { NoticeCode } from './notices.ts'
 
-function conclude(answer: Answer<Revocation>, done: NoticeCode): never {
+function finish(answer: Answer<Revocation>, notice: NoticeCode): never {
   if (answer.outcome === 'signed-out') redirect('/sign-in?next=/account')
   if (answer.outcome === 'ok') {
-    redirect(`/account?notice=${done}${settledQuery(settledBy(answer.value))}`)
+    redirect(`/account?notice=${notice}${settledQuery(settledBy(answer.value))}`)
   }
-  // Gone already, by another instance or another tab, is what was asked for.
+  // Another instance or another tab may have ended the session first: the result is the same.
   redirect(`/account?notice=${answer.outcome === 'invalid' ? 'gone' : 'failed'}`)
 }
 
@@ -22,11 +22,11 @@ function settledBy({ acked, instances, ms }: Revocation): Settled | null {
 }
 
 export async function revokeSession(form: FormData) {
-  conclude(await api.revokeSession(textOf(form, 'session')), 'revoked')
+  finish(await api.revokeSession(textOf(form, 'session')), 'revoked')
 }
 
 export async function revokeOthers() {
-  conclude(await api.revokeOtherSessions(), 'others-revoked')
+  finish(await api.revokeOtherSessions(), 'others-revoked')
 }
 
 export async function signOut() {

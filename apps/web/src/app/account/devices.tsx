@@ -11,7 +11,7 @@ interface DevicesProps {
   now: Date
 }
 
-/** A person's sessions as the devices they are on, this one first. */
+/** The sessions of a user as devices, the current one first. */
 export function Devices({ sessions, now }: DevicesProps) {
   const byRecency = sessions.toSorted(
     (a, b) =>
@@ -41,10 +41,10 @@ function Device({ session, now }: { session: Session; now: Date }) {
           {current && <Badge tone="accent">This device</Badge>}
         </h3>
         <p className="text-sm text-muted">
-          <span className="font-mono break-all">{session.address || 'address unknown'}</span>
+          <span className="font-mono break-all">{session.address || 'Unknown address'}</span>
         </p>
         <p className="text-sm text-muted">
-          Signed in <Moment date={session.createdAt} now={now} />, last seen{' '}
+          Signed in <Moment date={session.createdAt} now={now} />, last active{' '}
           <Moment date={session.lastSeenAt} now={now} />
         </p>
       </div>

@@ -27,12 +27,12 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
 
   const { user } = me.value
   const notice = noticeIn(query, notices)
-  const administrator = user.role === 'admin'
+  const isAdministrator = user.role === 'admin'
   return (
     <Page title={user.name} lead={user.email}>
       <div className="flex flex-wrap items-center gap-4">
-        <Badge tone={administrator ? 'accent' : 'plain'}>
-          {administrator ? 'Administrator' : 'User'}
+        <Badge tone={isAdministrator ? 'accent' : 'plain'}>
+          {isAdministrator ? 'Administrator' : 'User'}
         </Badge>
         <form action={signOut}>
           <SubmitButton look="outline" size="small" pendingText="Signing out…">
@@ -49,7 +49,7 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
             sessions.value.sessions.length > 1 && (
               <form action={revokeOthers}>
                 <SubmitButton look="danger" size="small" pendingText="Signing out…">
-                  Sign out all others
+                  Sign out all other devices
                 </SubmitButton>
               </form>
             )

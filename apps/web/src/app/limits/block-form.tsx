@@ -5,16 +5,16 @@ import { untouched } from '../../forms/form-state.ts'
 import { Field, SelectField } from '../../ui/field.tsx'
 import { FormMessage } from '../../ui/form-message.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
-import { blockSomebody } from './actions.ts'
+import { blockKey } from './actions.ts'
 
 const hours = [
-  ['1', 'An hour'],
-  ['24', 'A day'],
-  ['168', 'A week'],
+  ['1', '1 hour'],
+  ['24', '1 day'],
+  ['168', '1 week'],
 ] as const
 
 export function BlockForm({ policies }: { policies: { name: string; by: string }[] }) {
-  const [{ message, errors, values }, action] = useActionState(blockSomebody, untouched)
+  const [{ message, errors, values }, action] = useActionState(blockKey, untouched)
   return (
     <form action={action} className="grid gap-5">
       <FormMessage state={{ message, errors, values }} />
@@ -26,22 +26,22 @@ export function BlockForm({ policies }: { policies: { name: string; by: string }
         ))}
       </SelectField>
       <Field
-        label="Whom"
+        label="Key"
         name="id"
         autoComplete="off"
         spellCheck={false}
-        hint="An address, a user’s id: what the limit goes by."
+        hint="The value that the limit counts by, such as an IP address or a user ID."
         defaultValue={values['id']}
         error={errors['id']}
       />
-      <SelectField label="For" name="hours" defaultValue={values['hours'] ?? '1'}>
+      <SelectField label="Duration" name="hours" defaultValue={values['hours'] ?? '1'}>
         {hours.map(([value, label]) => (
           <option key={value} value={value}>
             {label}
           </option>
         ))}
       </SelectField>
-      <SubmitButton look="danger" pendingText="Telling every instance…">
+      <SubmitButton look="danger" pendingText="Blocking…">
         Block
       </SubmitButton>
     </form>

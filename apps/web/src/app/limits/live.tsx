@@ -4,17 +4,17 @@ import { useRouter } from 'next/navigation'
 import { useEffect, useState, useTransition } from 'react'
 import { LiveSwitch } from '../../ui/live-switch.tsx'
 
-/** Has the page's figures read again and again, until it is switched off (WCAG 2.2.2). */
+/** Refreshes the figures of the page until it is switched off (WCAG 2.2.2). */
 export function LiveLimits({ everyMs }: { everyMs: number }) {
   const router = useRouter()
-  const [live, setLive] = useState(false)
-  const [reading, startReading] = useTransition()
+  const [isLive, setLive] = useState(false)
+  const [isReading, startReading] = useTransition()
 
   useEffect(() => {
-    if (!live || reading) return undefined
+    if (!isLive || isReading) return undefined
     const timer = setTimeout(() => startReading(() => router.refresh()), everyMs)
     return () => clearTimeout(timer)
-  }, [live, reading, router, everyMs])
+  }, [isLive, isReading, router, everyMs])
 
-  return <LiveSwitch live={live} onChange={setLive} label="Read every 2 seconds" />
+  return <LiveSwitch isLive={isLive} onChange={setLive} label="Refresh every 2 seconds" />
 }

@@ -10,12 +10,12 @@ import { Blocked, Limited, Policies } from './tables.tsx'
 
 export const metadata = { title: 'Limits' }
 
-const lead = 'Counted for all instances together: what holds on one holds on every one.'
+const lead = 'Each limit counts the requests to all instances together.'
 
 const notices = {
-  blocked: { tone: 'ok', text: 'Blocked, on every instance.' },
-  'let-go': { tone: 'ok', text: 'Let go, on every instance, and counted from nothing.' },
-  failed: { tone: 'danger', text: 'That did not go through. Nothing has changed: try again.' },
+  blocked: { tone: 'ok', text: 'The key is blocked on every instance.' },
+  unblocked: { tone: 'ok', text: 'The key is unblocked on every instance. Its count is zero.' },
+  failed: { tone: 'danger', text: 'The request failed and nothing changed. Try again.' },
 } as const
 
 export default async function LimitsPage({ searchParams }: PageProps<'/limits'>) {
@@ -24,7 +24,7 @@ export default async function LimitsPage({ searchParams }: PageProps<'/limits'>)
   if (answer.outcome === 'forbidden') {
     return (
       <Page title="Limits">
-        <p className="text-muted">Limits are for administrators, and your account is not one.</p>
+        <p className="text-muted">Only administrators can view limits.</p>
       </Page>
     )
   }
@@ -39,27 +39,30 @@ export default async function LimitsPage({ searchParams }: PageProps<'/limits'>)
 
   const { limits, activity } = answer.value
   const notice = Object.entries(notices).find(([code]) => code === query['notice'])?.[1]
-  const policies = limits.policies.map(({ name, by }) => ({ name, by: by.join(' + ') || 'all' }))
+  const policies = limits.policies.map(({ name, by }) => ({
+    name,
+    by: by.join(' + ') || 'all requests',
+  }))
   return (
     <Page title="Limits" lead={lead}>
       {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}
       <Card
         id="policies"
-        title={`The last ${activity.minutes} minutes`}
+        title={`Last ${activity.minutes} minutes`}
         aside={<LiveLimits everyMs={2_000} />}
       >
         <Policies limits={limits} activity={activity} />
       </Card>
       <div className="grid gap-6 lg:grid-cols-[2fr_1fr] lg:items-start">
         <div className="grid min-w-0 gap-6">
-          <Card id="limited" title="Limited most">
+          <Card id="limited" title="Most limited keys">
             <Limited limited={activity.limited} />
           </Card>
-          <Card id="blocked" title="Blocked">
+          <Card id="blocked" title="Blocked keys">
             <Blocked blocked={activity.blocked} />
           </Card>
         </div>
-        <Card id="block" title="Block somebody">
+        <Card id="block" title="Block a key">
           <BlockForm policies={policies} />
         </Card>
       </div>

@@ -2,17 +2,17 @@ import type { Limits } from '@repo/api'
 import { Badge } from '../../ui/badge.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { Cell, Table } from '../../ui/table.tsx'
-import { block, letGo } from './actions.ts'
+import { block, unblock } from './actions.ts'
 
 const number = new Intl.NumberFormat('en-GB')
 
-/** Each limit in force, and what it did. */
+/** Each limit in force, with its decisions. */
 export function Policies({ limits, activity }: Limits) {
-  const counts = new Map(activity.policies.map((each) => [each.policy, each]))
+  const counts = new Map(activity.policies.map((count) => [count.policy, count]))
   return (
     <Table
-      caption="Limits in force, and what they did"
-      columns={['Limit', 'Quota', 'By', 'Allowed', 'Limited', 'Not decided']}
+      caption="Limits in force and their decisions"
+      columns={['Limit', 'Quota', 'Counted by', 'Allowed', 'Limited', 'Undecided']}
     >
       {limits.policies.map(({ name, quota, windowMs, by, algorithm, shadow }) => (
         <tr key={name}>
@@ -22,7 +22,7 @@ export function Policies({ limits, activity }: Limits) {
             </span>
           </Cell>
           <Cell mono>{describeQuota(quota, windowMs, algorithm)}</Cell>
-          <Cell mono>{by.join(' + ') || 'all together'}</Cell>
+          <Cell mono>{by.join(' + ') || 'all requests'}</Cell>
           <Cell mono>{number.format(counts.get(name)?.allowed ?? 0)}</Cell>
           <Cell mono>{number.format(counts.get(name)?.limited ?? 0)}</Cell>
           <Cell mono>{number.format(counts.get(name)?.unavailable ?? 0)}</Cell>
@@ -32,20 +32,20 @@ export function Policies({ limits, activity }: Limits) {
   )
 }
 
-/** Who was refused most. */
+/** The keys with the most refused requests. */
 export function Limited({ limited }: { limited: Limits['activity']['limited'] }) {
-  if (limited.length === 0) return <Nobody>Nobody was limited.</Nobody>
+  if (limited.length === 0) return <Empty>No key was limited.</Empty>
   return (
-    <Table caption="Who was limited most" columns={['Limit', 'Whom', 'Refused', 'Actions']}>
+    <Table caption="Most limited keys" columns={['Limit', 'Key', 'Refused', 'Actions']}>
       {limited.map(({ policy, id, count }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
-          <Cell mono>{id || 'everybody'}</Cell>
+          <Cell mono>{id || 'all requests'}</Cell>
           <Cell mono>{number.format(count)}</Cell>
           <Cell>
-            <Deed action={block} policy={policy} id={id} label={`Block ${id} for an hour`}>
+            <KeyAction action={block} policy={policy} id={id} label={`Block ${id} for 1 hour`}>
               Block
-            </Deed>
+            </KeyAction>
           </Cell>
         </tr>
       ))}
@@ -54,18 +54,18 @@ export function Limited({ limited }: { limited: Limits['activity']['limited'] })
 }
 
 export function Blocked({ blocked }: { blocked: Limits['activity']['blocked'] }) {
-  if (blocked.length === 0) return <Nobody>Nobody is blocked.</Nobody>
+  if (blocked.length === 0) return <Empty>No key is blocked.</Empty>
   return (
-    <Table caption="Who is blocked" columns={['Limit', 'Whom', 'Ends in', 'Actions']}>
+    <Table caption="Blocked keys" columns={['Limit', 'Key', 'Ends in', 'Actions']}>
       {blocked.map(({ policy, id, endsInMs }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
-          <Cell mono>{id || 'everybody'}</Cell>
+          <Cell mono>{id || 'all requests'}</Cell>
           <Cell mono>{describeTime(endsInMs)}</Cell>
           <Cell>
-            <Deed action={letGo} policy={policy} id={id} label={`Let go ${id}`}>
-              Let go
-            </Deed>
+            <KeyAction action={unblock} policy={policy} id={id} label={`Unblock ${id}`}>
+              Unblock
+            </KeyAction>
           </Cell>
         </tr>
       ))}
@@ -73,7 +73,7 @@ export function Blocked({ blocked }: { blocked: Limits['activity']['blocked'] })
   )
 }
 
-interface DeedProps {
+interface KeyActionProps {
   action: (form: FormData) => Promise<void>
   policy: string
   id: string
@@ -81,26 +81,26 @@ interface DeedProps {
   children: string
 }
 
-function Deed({ action, policy, id, label, children }: DeedProps) {
+function KeyAction({ action, policy, id, label, children }: KeyActionProps) {
   return (
     <form action={action} className="flex justify-end">
       <input type="hidden" name="policy" value={policy} />
       <input type="hidden" name="id" value={id} />
-      <SubmitButton look="outline" size="small" pendingText="Telling all…" aria-label={label}>
+      <SubmitButton look="outline" size="small" pendingText="Updating…" aria-label={label}>
         {children}
       </SubmitButton>
     </form>
   )
 }
 
-function Nobody({ children }: { children: string }) {
+function Empty({ children }: { children: string }) {
   return <p className="rounded-control bg-sunken px-4 py-8 text-center text-muted">{children}</p>
 }
 
 function describeQuota(quota: number | 'unlimited', windowMs: number, algorithm: string): string {
   if (quota === 'unlimited') return quota
-  const many = number.format(quota)
-  return algorithm === 'concurrency' ? `${many} at a time` : `${many} / ${describeTime(windowMs)}`
+  const limit = number.format(quota)
+  return algorithm === 'concurrency' ? `${limit} at a time` : `${limit} / ${describeTime(windowMs)}`
 }
 
 function describeTime(ms: number): string {

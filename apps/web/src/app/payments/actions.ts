@@ -21,8 +21,8 @@ export async function pay(_: FormState, form: FormData): Promise<FormState> {
   const answer = await api.pay({ amount: amount.minor, currency, reference }, key)
   if (answer.outcome === 'ok') redirect(`/payments?made=${encodeURIComponent(answer.value.id)}`)
   if (answer.outcome === 'signed-out') redirect('/sign-in?next=/payments')
-  // Nobody knows whether an unanswered try went through: its key makes the next try the same one.
-  // A refused one is over, and its key is taken by what was refused.
+  // A request without an answer may have made the payment, so the next attempt sends the same key.
+  // A refused request used up its key.
   const nextKey = answer.outcome === 'unavailable' ? key : crypto.randomUUID()
   return { ...refused(answer, values), key: nextKey }
 }

@@ -8,7 +8,7 @@ import { FormMessage } from '../../ui/form-message.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { pay } from './actions.ts'
 
-/** The key is minted with the form: however often this form is sent, one payment is made. */
+/** The key is created with the form, so every submission of one form carries the same key. */
 export function PaymentForm({ idempotencyKey }: { idempotencyKey: string }) {
   const [state, action] = useActionState(pay, untouched)
   const currency = state.values['currency'] ?? 'EUR'
@@ -45,7 +45,7 @@ export function PaymentForm({ idempotencyKey }: { idempotencyKey: string }) {
         autoComplete="off"
         required
         maxLength={140}
-        hint="What the payment is for."
+        hint="The purpose of the payment."
         defaultValue={state.values['reference']}
         error={state.errors['reference']}
       />

@@ -4,14 +4,14 @@ import { inUtc } from '../../format/time.ts'
 
 interface PaymentListProps {
   payments: Payment[]
-  madeId: string | undefined
+  newId: string | undefined
 }
 
-export function PaymentList({ payments, madeId }: PaymentListProps) {
+export function PaymentList({ payments, newId }: PaymentListProps) {
   if (payments.length === 0) {
     return (
       <p className="rounded-control bg-sunken px-4 py-8 text-center text-muted">
-        No payments yet. Make one, then send the same form again: there will still be one.
+        You have no payments yet.
       </p>
     )
   }
@@ -21,7 +21,7 @@ export function PaymentList({ payments, madeId }: PaymentListProps) {
       {newestFirst.map(({ id, amount, currency, reference, createdAt }) => (
         <li
           key={id}
-          className={`grid grid-cols-[1fr_auto] items-baseline gap-x-4 gap-y-1 py-4 first:pt-0 last:pb-0 ${id === madeId ? 'border-l-4 border-l-accent pl-4' : ''}`}
+          className={`grid grid-cols-[1fr_auto] items-baseline gap-x-4 gap-y-1 py-4 first:pt-0 last:pb-0 ${id === newId ? 'border-l-4 border-l-accent pl-4' : ''}`}
         >
           <p className="min-w-0 font-medium break-words">{reference}</p>
           <p className="text-right font-mono font-semibold tabular-nums">

@@ -24,24 +24,22 @@ export default async function Payments({ searchParams }: PageProps<'/payments'>)
       ? payments.value.payments.find(({ id }) => id === query['made'])
       : undefined
   return (
-    <Page
-      title="Payments"
-      lead="Send a form twice, by impatience or by a network that forgot to answer: one payment is made."
-    >
-      {made && <Notice tone="ok">The payment is made.</Notice>}
+    <Page title="Payments" lead="Make a payment and view your recent ones.">
+      {made && <Notice tone="ok">The payment was made.</Notice>}
       <div className="grid gap-6 lg:grid-cols-[2fr_3fr] lg:items-start">
         <Card id="new" title="New payment">
           {settings.payments === 'open' ? (
             <PaymentForm key={made?.id} idempotencyKey={crypto.randomUUID()} />
           ) : (
             <Notice tone="warn">
-              Payments are closed: no new ones are taken for now. Those made are safe.
+              Payments are closed. New payments are refused for now, and existing payments are not
+              affected.
             </Notice>
           )}
         </Card>
         {payments.outcome === 'ok' ? (
-          <Card id="made" title="Made so far">
-            <PaymentList payments={payments.value.payments} madeId={made?.id} />
+          <Card id="recent" title="Recent payments">
+            <PaymentList payments={payments.value.payments} newId={made?.id} />
           </Card>
         ) : (
           <Unavailable

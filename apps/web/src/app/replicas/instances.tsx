@@ -6,9 +6,9 @@ import { Cell, Table } from '../../ui/table.tsx'
 
 const order = ['web', 'gateway', 'auth', 'payments']
 const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'UTC' })
-const columns = ['Instance', 'State', 'In flight', 'Version', 'Up since (UTC)', 'Address']
+const columns = ['Instance', 'Status', 'In flight', 'Version', 'Started (UTC)', 'Address']
 
-/** Every live instance, for administrators; for others, why they do not see it. */
+/** Every live instance for administrators, and the reason why others do not see the table. */
 export function Instances({ cluster }: { cluster: View['cluster'] }) {
   if (cluster.outcome !== 'ok') return <p className="text-muted">{reasons[cluster.outcome]}</p>
   const sorted = cluster.instances.toSorted(
@@ -24,7 +24,7 @@ export function Instances({ cluster }: { cluster: View['cluster'] }) {
             <InstanceName id={instance.id} />
           </Cell>
           <Cell>
-            <State instance={instance} />
+            <Status instance={instance} />
           </Cell>
           <Cell mono>{instance.load}</Cell>
           <Cell mono>{instance.version}</Cell>
@@ -39,13 +39,13 @@ export function Instances({ cluster }: { cluster: View['cluster'] }) {
 }
 
 const reasons = {
-  'signed-out': 'The table of all instances is for administrators. Sign in as one to see it.',
-  forbidden: 'The table of all instances is for administrators, and your account is not one.',
-  unavailable: 'The registry of instances is away. This view asks for it again with every serving.',
+  'signed-out': 'Only administrators can view the instances. Sign in as an administrator.',
+  forbidden: 'Only administrators can view the instances.',
+  unavailable: 'The registry of instances is unavailable. The next refresh reads it again.',
 }
 
-function State({ instance }: { instance: Instance }) {
+function Status({ instance }: { instance: Instance }) {
   if (!instance.ready) return <Badge tone="warn">Draining</Badge>
   if (instance.drift.length === 0) return <Badge tone="ok">Ready</Badge>
-  return <Badge tone="danger">Drifting: {instance.drift.join(', ')}</Badge>
+  return <Badge tone="danger">Settings differ: {instance.drift.join(', ')}</Badge>
 }

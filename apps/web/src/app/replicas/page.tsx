@@ -9,13 +9,13 @@ export default async function Replicas() {
   return (
     <Page
       title="Replicas"
-      lead="Nothing ties you to an instance. Have this page served again, and watch who answers."
+      lead="Any instance can serve each of your requests. Load the view again to see which instances answer."
     >
       <LiveReplicas first={first} />
       <noscript>
         <p>
           <a href="/replicas" className="font-semibold underline">
-            Serve this page again
+            Reload this page
           </a>
         </p>
       </noscript>

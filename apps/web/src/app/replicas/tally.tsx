@@ -4,27 +4,27 @@ import { InstanceName } from '../../ui/instance-mark.tsx'
 
 const apps = ['web', 'gateway', 'auth'] as const
 
-function count(ways: RequestPath[], app: (typeof apps)[number]) {
+function count(paths: RequestPath[], app: (typeof apps)[number]) {
   const counts = new Map([1, 2, 3].map((number) => [`${app}-${number}`, 0]))
-  for (const way of ways) {
-    const id = way[app] ?? 'no answer'
+  for (const path of paths) {
+    const id = path[app] ?? 'no answer'
     counts.set(id, (counts.get(id) ?? 0) + 1)
   }
   return [...counts]
 }
 
-/** How often each instance was on the way of the last views. */
-export function Tally({ ways }: { ways: RequestPath[] }) {
+/** The number of recent views that each instance served. */
+export function Tally({ paths }: { paths: RequestPath[] }) {
   return (
     <div className="grid gap-6 sm:grid-cols-3">
       {apps.map((app) => (
         <ul key={app} aria-label={`Views by ${app} instance`} className="grid content-start gap-3">
-          {count(ways, app).map(([id, times]) => (
+          {count(paths, app).map(([id, times]) => (
             <li key={id}>
               <Meter.Root
-                aria-label={`${id}: ${times} of ${ways.length}`}
+                aria-label={`${id}: ${times} of ${paths.length}`}
                 value={times}
-                max={ways.length}
+                max={paths.length}
                 className="grid grid-cols-[1fr_auto] gap-y-1.5"
               >
                 <Meter.Label>

@@ -5,12 +5,12 @@ import { keptViews } from './use-views.ts'
 const apps = ['web', 'gateway', 'auth']
 
 interface WeaveProps {
-  ways: { id: string; way: RequestPath }[]
+  views: { id: string; way: RequestPath }[]
 }
 
-/** The last views side by side: a column each, lit where an instance answered. */
-export function Weave({ ways }: WeaveProps) {
-  const blanks = Array.from({ length: Math.max(0, keptViews - ways.length) }, (_, index) => index)
+/** The recent views side by side: one column for each, lit where an instance answered. */
+export function Weave({ views }: WeaveProps) {
+  const blanks = Array.from({ length: Math.max(0, keptViews - views.length) }, (_, index) => index)
   return (
     <div className="flex gap-3">
       <ul aria-hidden="true" className="grid grid-rows-3 gap-2 font-mono text-xs text-muted">
@@ -22,13 +22,13 @@ export function Weave({ ways }: WeaveProps) {
       </ul>
       <div
         role="img"
-        aria-label={`The last ${ways.length} views and who served each; the counts beside say the same`}
+        aria-label={`The instances that served the last ${views.length} views; the counts below are the same`}
         className="flex min-w-0 grow justify-end gap-1.5 overflow-hidden rounded-control bg-sunken p-3"
       >
         {blanks.map((blank) => (
           <Stack key={blank} lit={[0, 0, 0]} />
         ))}
-        {ways.map(({ id, way }) => (
+        {views.map(({ id, way }) => (
           <Stack key={id} lit={[way.web, way.gateway, way.auth].map(instanceNumber)} />
         ))}
       </div>

@@ -7,7 +7,7 @@ import { settingsTag } from '../../api/public-settings.ts'
 import { describeDelivery } from '../../format/delivery.ts'
 import { type FormState, refused, textOf } from '../../forms/form-state.ts'
 
-/** Changes one setting for everybody. The form stays, and says how far the change got. */
+/** Changes one setting on all instances. The form shows which instances have applied the change. */
 export async function changeSetting(_: FormState, form: FormData): Promise<FormState> {
   const name = textOf(form, 'name') === 'payments' ? 'payments' : 'announcement'
   const value = textOf(form, 'value')
@@ -16,13 +16,13 @@ export async function changeSetting(_: FormState, form: FormData): Promise<FormS
   if (answer.outcome !== 'ok') return refused(answer, { value })
 
   const { setting, delivery } = answer.value
-  // The gateway told the bus already. Again, now that no gateway has the old value: what an instance
-  // asked for in between may be old. Without Redis nothing kept is trusted, and nobody can be told.
+  // The gateway has invalidated the tag. It is invalidated again now that no gateway has the old
+  // value: an instance may have read the old value in between. Without Redis no cache is trusted.
   if (delivery.outcome !== 'pending') updateTag(settingsTag)
   return {
     message: null,
     errors: {},
     values: { value: setting.value },
-    done: describeDelivery(delivery),
+    result: describeDelivery(delivery),
   }
 }

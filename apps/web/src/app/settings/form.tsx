@@ -16,7 +16,7 @@ const choices = [
   { value: 'closed', label: 'Closed' },
 ]
 
-/** One setting: what is in force, which starts its field anew, or what was typed and refused. */
+/** One setting: the value in force, or the value that was typed and refused. */
 export function SettingForm({ name, value, hint }: SettingFormProps) {
   const [state, action] = useActionState(changeSetting, untouched)
   const error = state.errors['value']
@@ -47,7 +47,7 @@ export function SettingForm({ name, value, hint }: SettingFormProps) {
           error={error}
         />
       )}
-      <SubmitButton pendingText="Telling every instance…">Save</SubmitButton>
+      <SubmitButton pendingText="Saving…">Save</SubmitButton>
     </form>
   )
 }

@@ -10,7 +10,7 @@ import { SettingForm } from './form.tsx'
 export const metadata = { title: 'Settings' }
 
 const titles = { announcement: 'Announcement', payments: 'Payments' }
-const lead = 'Set once, through any instance: when the form answers, all of them go by it.'
+const lead = 'A change is in force on every instance when the form confirms it.'
 
 export default async function Settings() {
   const answer = await api.featureSettings()
@@ -18,7 +18,7 @@ export default async function Settings() {
   if (answer.outcome === 'forbidden') {
     return (
       <Page title="Settings">
-        <p className="text-muted">Settings are for administrators, and your account is not one.</p>
+        <p className="text-muted">Only administrators can view settings.</p>
       </Page>
     )
   }
@@ -53,10 +53,10 @@ export default async function Settings() {
 
 function LastChange({ setting, now }: { setting: Setting; now: Date }) {
   const { updatedAt, updatedBy } = setting
-  if (!updatedAt) return <p className="text-sm text-muted">Nobody has changed it yet.</p>
+  if (!updatedAt) return <p className="text-sm text-muted">This setting has its default value.</p>
   return (
     <p className="text-sm text-muted">
-      Changed by {updatedBy ?? 'somebody who is gone'}{' '}
+      Changed by {updatedBy ?? 'a deleted user'}{' '}
       <time dateTime={updatedAt.toISOString()} title={inUtc(updatedAt)}>
         {ago(updatedAt, now)}
       </time>

@@ -3,10 +3,10 @@ import { button } from '../../ui/button-look.ts'
 
 const password = 'three-of-everything'
 const accounts = [
-  { as: 'ada', label: 'Fill in Ada, a user', email: 'ada@threefold.test', password },
+  { as: 'ada', label: 'Use Ada, a user', email: 'ada@threefold.test', password },
   {
     as: 'grace',
-    label: 'Fill in Grace, an administrator',
+    label: 'Use Grace, an administrator',
     email: 'grace@threefold.test',
     password,
   },
@@ -25,10 +25,10 @@ export function DemoAccounts({ next }: { next: string }) {
     >
       <div className="grid gap-1 text-sm">
         <h2 id="demo" className="font-semibold">
-          This is a demo
+          Demo accounts
         </h2>
         <p className="text-muted">
-          The password of both accounts is <code className="font-mono text-ink">{password}</code>.
+          Both accounts have the password <code className="font-mono text-ink">{password}</code>.
         </p>
       </div>
       <ul className="grid gap-2">

@@ -4,8 +4,8 @@ import * as api from '../../api/api.ts'
 import { settings } from '../../env.ts'
 import { sameSitePath } from '../../forms/same-site.ts'
 import { Page } from '../../layout/page.tsx'
+import { AccountForm } from './account-form.tsx'
 import { accountOf, DemoAccounts } from './demo.tsx'
-import { SignInForm } from './form.tsx'
 
 export const metadata = { title: 'Sign in' }
 
@@ -18,9 +18,9 @@ export default async function SignIn({ searchParams }: PageProps<'/sign-in'>) {
   const { DEMO } = settings()
   const demo = DEMO ? accountOf(query['as']) : undefined
   return (
-    <Page title="Sign in" lead="Any instance will do: the other two will know you." narrow>
+    <Page title="Sign in" lead="Sign in once. Every instance accepts your session." isNarrow>
       {DEMO && <DemoAccounts next={next} />}
-      <SignInForm key={demo?.email} next={next} prefill={demo} />
+      <AccountForm key={demo?.email} variant="sign-in" next={next} prefill={demo} />
       <p className="text-muted">
         No account yet?{' '}
         <Link
@@ -28,7 +28,7 @@ export default async function SignIn({ searchParams }: PageProps<'/sign-in'>) {
           prefetch={false}
           className="font-semibold text-ink underline decoration-accent decoration-2 underline-offset-4"
         >
-          Make one
+          Create one
         </Link>
       </p>
     </Page>

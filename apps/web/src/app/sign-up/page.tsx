@@ -3,9 +3,9 @@ import { redirect } from 'next/navigation'
 import * as api from '../../api/api.ts'
 import { sameSitePath } from '../../forms/same-site.ts'
 import { Page } from '../../layout/page.tsx'
-import { SignUpForm } from './form.tsx'
+import { AccountForm } from '../sign-in/account-form.tsx'
 
-export const metadata = { title: 'Make an account' }
+export const metadata = { title: 'Create an account' }
 
 export default async function SignUp({ searchParams }: PageProps<'/sign-up'>) {
   const next = sameSitePath((await searchParams)['next'], '/account')
@@ -14,13 +14,13 @@ export default async function SignUp({ searchParams }: PageProps<'/sign-up'>) {
 
   return (
     <Page
-      title="Make an account"
-      lead="One instance writes it down; all of them can read it."
-      narrow
+      title="Create an account"
+      lead="Your account is available on every instance immediately."
+      isNarrow
     >
-      <SignUpForm next={next} />
+      <AccountForm variant="sign-up" next={next} />
       <p className="text-muted">
-        You have one?{' '}
+        Already have an account?{' '}
         <Link
           href={`/sign-in?next=${encodeURIComponent(next)}`}
           prefetch={false}

@@ -8,17 +8,17 @@ import type { NoticeCode } from './notices.ts'
 
 async function administer(
   form: FormData,
-  deed: Parameters<typeof api.administer>[0],
-  done: NoticeCode,
+  action: Parameters<typeof api.administer>[0],
+  notice: NoticeCode,
 ): Promise<never> {
-  const answer = await api.administer(deed, textOf(form, 'user'))
+  const answer = await api.administer(action, textOf(form, 'user'))
   if (answer.outcome === 'signed-out') redirect('/sign-in?next=/users')
   const offset = Number(textOf(form, 'offset')) || 0
   if (answer.outcome !== 'ok') redirect(`/users?offset=${offset}&notice=failed`)
-  redirect(`/users?offset=${offset}&notice=${done}${settledQuery(answer.settled)}`)
+  redirect(`/users?offset=${offset}&notice=${notice}${settledQuery(answer.settled)}`)
 }
 
-/** From now on the administrator sees the pages of this user, and can only read. */
+/** Shows the administrator the pages of this user, read-only, until the impersonation ends. */
 export async function viewAs(form: FormData): Promise<never> {
   const answer = await api.administer('impersonate-user', textOf(form, 'user'))
   if (answer.outcome === 'signed-out') redirect('/sign-in?next=/users')

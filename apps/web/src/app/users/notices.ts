@@ -1,8 +1,8 @@
 export const notices = {
-  banned: { tone: 'ok', text: 'Banned and locked out' },
-  'signed-out': { tone: 'ok', text: 'Signed out everywhere' },
-  unbanned: { tone: 'ok', text: 'The ban is lifted. Sessions from before it stay ended.' },
-  failed: { tone: 'danger', text: 'That did not go through. Nothing has changed: try again.' },
+  banned: { tone: 'ok', text: 'The user is banned and signed out' },
+  'signed-out': { tone: 'ok', text: 'The user is signed out everywhere' },
+  unbanned: { tone: 'ok', text: 'The ban is lifted. Sessions that it ended stay ended.' },
+  failed: { tone: 'danger', text: 'The request failed and nothing changed. Try again.' },
 } as const
 
 export type NoticeCode = keyof typeof notices

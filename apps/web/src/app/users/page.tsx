@@ -7,24 +7,24 @@ import { Notice } from '../../ui/notice.tsx'
 import { Pager } from '../../ui/pager.tsx'
 import { Unavailable } from '../../ui/unavailable.tsx'
 import { notices } from './notices.ts'
-import { People } from './people.tsx'
+import { UserList } from './user-list.tsx'
 
 export const metadata = { title: 'Users' }
 
-const lead = 'Whoever is banned here is out of every instance before this page is back.'
-const PAGE = 20
+const lead = 'A ban takes effect on every instance before this page confirms it.'
+const PAGE_SIZE = 20
 
 export default async function Users({ searchParams }: PageProps<'/users'>) {
   const query = await searchParams
   const offset = Math.max(0, Math.trunc(Number(query['offset'])) || 0)
-  const [me, answer] = await Promise.all([api.me(), api.people(offset)])
+  const [me, answer] = await Promise.all([api.me(), api.users(offset)])
   if (me.outcome === 'signed-out' || answer.outcome === 'signed-out') {
     redirect('/sign-in?next=/users')
   }
   if (answer.outcome === 'forbidden') {
     return (
       <Page title="Users">
-        <p className="text-muted">Users are for administrators, and your account is not one.</p>
+        <p className="text-muted">Only administrators can view users.</p>
       </Page>
     )
   }
@@ -42,15 +42,15 @@ export default async function Users({ searchParams }: PageProps<'/users'>) {
   return (
     <Page title="Users" lead={lead}>
       {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}
-      <Card id="people" title={total === 1 ? '1 user' : `${total} users`}>
+      <Card id="users" title={total === 1 ? '1 user' : `${total} users`}>
         {users.length === 0 ? (
           <p className="rounded-control bg-sunken px-4 py-8 text-center text-muted">
-            Nobody here: the list ends before.
+            There are no more users.
           </p>
         ) : (
-          <People people={users} ownId={me.value.user.id} offset={offset} />
+          <UserList users={users} ownId={me.value.user.id} offset={offset} />
         )}
-        <Pager path="/users" offset={offset} page={PAGE} total={total} />
+        <Pager path="/users" offset={offset} pageSize={PAGE_SIZE} total={total} />
       </Card>
     </Page>
   )

@@ -1,6 +1,6 @@
 import { readView } from '../../../api/view.ts'
 
-/** One more serving of the replicas page's data, for the page to ask for without being made anew. */
+/** The data of the replicas page, which the page loads again without a new render. */
 export async function GET() {
   return Response.json(await readView(), { headers: { 'cache-control': 'no-store' } })
 }

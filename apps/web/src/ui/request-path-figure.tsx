@@ -14,8 +14,8 @@ function curve(from: Point, to: Point) {
   return `M${from.x} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}`
 }
 
-function layOut(way: RequestPath) {
-  const ids = [way.web, way.gateway, way.auth]
+function layOut(path: RequestPath) {
+  const ids = [path.web, path.gateway, path.auth]
   const rows = Math.max(3, ...ids.map(instanceNumber))
   const height = rows * rowHeight
   const edge = { x: columns[0] ?? 0, y: height / 2 }
@@ -27,20 +27,20 @@ function layOut(way: RequestPath) {
   return { height, edge, stages }
 }
 
-/** The way of a request, edge to auth: every road it could have taken, and the one it took. */
-export function RequestWay({ way, id }: { way: RequestPath; id: string }) {
-  const { height, edge, stages } = layOut(way)
-  const roads = stages.flatMap(({ points }, stage) => {
+/** The path of a request from the edge to auth: every possible path, and the one that it took. */
+export function RequestPathFigure({ path, id }: { path: RequestPath; id: string }) {
+  const { height, edge, stages } = layOut(path)
+  const lines = stages.flatMap(({ points }, stage) => {
     const before = stage === 0 ? [edge] : (stages[stage - 1]?.points ?? [])
     return before.flatMap((from) => points.map((to) => curve(from, to)))
   })
   const taken = [edge, ...stages.map(({ lit }) => lit)]
-  const stops = ['edge', way.web, way.gateway ?? 'no answer', way.auth ?? 'no answer']
+  const stops = ['edge', path.web, path.gateway ?? 'no answer', path.auth ?? 'no answer']
 
   return (
     <figure className="grid w-full max-w-3xl gap-3">
       <svg viewBox={`0 0 560 ${height}`} aria-hidden="true" className="w-full text-ink">
-        <path d={roads.join(' ')} fill="none" stroke="currentColor" strokeWidth="1" opacity="0.2" />
+        <path d={lines.join(' ')} fill="none" stroke="currentColor" strokeWidth="1" opacity="0.2" />
         {taken.map((to, index) => {
           const from = taken[index - 1]
           if (!from || !to) return null
@@ -52,7 +52,7 @@ export function RequestWay({ way, id }: { way: RequestPath; id: string }) {
               fill="none"
               strokeWidth="3.5"
               strokeLinecap="round"
-              className="way-draw stroke-accent"
+              className="path-draw stroke-accent"
               style={{ animationDelay: `${(index - 1) * 110}ms` }}
             />
           )
@@ -75,7 +75,7 @@ export function RequestWay({ way, id }: { way: RequestPath; id: string }) {
         )}
       </svg>
       <figcaption className="sr-only">
-        The way of this request, from the load balancer to the auth service
+        The path of this request, from the load balancer to the auth service
       </figcaption>
       <ol className="grid grid-cols-4 text-center font-mono text-xs sm:text-sm">
         {stops.map((stop, index) => (
