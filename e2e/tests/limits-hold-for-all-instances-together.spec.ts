@@ -65,7 +65,7 @@ test('the limits page blocks a user on every instance, and unblocks the user', a
   const { user } = await (await userRequest.get(`${EDGE}/api/me`)).json()
   await signInAsAdministrator(page.request)
   await page.goto('/limits')
-  await page.getByLabel('Key').fill(user.id)
+  await page.getByLabel('Key', { exact: true }).fill(user.id)
   await page.getByRole('button', { name: 'Block', exact: true }).last().click()
   await expect(page.getByText('The key is blocked on every instance.')).toBeVisible()
   for (const { url } of instancesOf('gateway')) {

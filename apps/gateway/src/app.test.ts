@@ -17,21 +17,23 @@ function instance(id: string, secret: string): Instance {
   }
 }
 
-async function askedBy(
-  person: SignedIn | undefined,
+async function readCluster(
+  caller: SignedIn | undefined,
   databaseUrl: string,
   instances: () => Promise<Instance[]>,
 ) {
   await using gateway = await serveGateway({ databaseUrl, ...nowhere, instances })
-  return await ask(gateway.origin, '/api/cluster', { headers: { cookie: person?.cookie ?? '' } })
+  return await ask(gateway.origin, '/api/cluster', { headers: { cookie: caller?.cookie ?? '' } })
 }
 
-async function never(): Promise<Instance[]> {
-  throw new Error('nobody may look')
+async function refuseRead(): Promise<Instance[]> {
+  throw new Error('the registry must not be read')
 }
 
 describe('GET /api/me', () => {
-  test('says who is signed in, and 401 to everybody else', async ({ databaseUrl }) => {
+  test('the route /api/me returns the signed-in user, and 401 to other callers', async ({
+    databaseUrl,
+  }) => {
     const { cookie, identity } = await signedIn(databaseUrl)
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
     const me = await ask(gateway.origin, '/api/me', { headers: { cookie } })
@@ -51,10 +53,10 @@ describe('GET /api/me', () => {
     })
   })
 
-  test('while PostgreSQL hangs goes on for whom it knows, and is 503 within 2 s and never 401 for others, as is what needs a session', async ({
+  test('a cached session is valid while PostgreSQL hangs; other requests that need a session get 503 within 2 s, never 401', async ({
     ownPostgres,
   }) => {
-    const known = await signedIn(ownPostgres.url)
+    const cached = await signedIn(ownPostgres.url)
     await using upstream = await serveUpstream('auth-1')
     const { cookie } = await signedIn(ownPostgres.url, 'admin')
     await using gateway = await serveGateway({
@@ -62,12 +64,12 @@ describe('GET /api/me', () => {
       auth: [upstream.origin],
       payments: [],
     })
-    const asked = (path: string, as = cookie) =>
+    const read = (path: string, as = cookie) =>
       ask(gateway.origin, path, { headers: { cookie: as } })
-    expect((await asked('/api/me', known.cookie)).status).toBe(200)
+    expect((await read('/api/me', cached.cookie)).status).toBe(200)
     await ownPostgres.pause()
     const paths = ['/api/me', '/api/me', '/api/cluster', '/api/payments', '/api/payments']
-    for (const answer of await Promise.all(paths.map((path) => asked(path)))) {
+    for (const answer of await Promise.all(paths.map((path) => read(path)))) {
       expect(answer).toMatchObject({
         status: 503,
         headers: { 'retry-after': '1' },
@@ -75,39 +77,41 @@ describe('GET /api/me', () => {
       })
       expect(answer.ms).toBeLessThan(2_000)
     }
-    // Auth tells of the outage itself, and need not wait for it twice.
-    const forwarded = await asked('/api/auth/list-sessions')
+    // Auth reports the outage itself, so the request does not wait for it twice.
+    const forwarded = await read('/api/auth/list-sessions')
     expect(forwarded).toMatchObject({
       status: 200,
       headers: { 'x-instance-id': 'gateway-2, auth-1' },
     })
     expect(forwarded.ms).toBeLessThan(500)
-    const { identity } = known
-    expect(await asked('/api/me', known.cookie)).toMatchObject({
+    const { identity } = cached
+    expect(await read('/api/me', cached.cookie)).toMatchObject({
       status: 200,
       body: { user: { id: identity.userId } },
     })
     ownPostgres.resume()
-    expect((await asked('/api/me')).status).toBe(200)
+    expect((await read('/api/me')).status).toBe(200)
   })
 })
 
 describe('GET /api/cluster', () => {
-  test('is for administrators: 401 without a session, 403 for others', async ({ databaseUrl }) => {
-    expect(await askedBy(undefined, databaseUrl, never)).toMatchObject({ status: 401 })
+  test('the route /api/cluster is 401 without a session, and 403 for users who are no administrators', async ({
+    databaseUrl,
+  }) => {
+    expect(await readCluster(undefined, databaseUrl, refuseRead)).toMatchObject({ status: 401 })
     const person = await signedIn(databaseUrl)
-    expect(await askedBy(person, databaseUrl, never)).toMatchObject({
+    expect(await readCluster(person, databaseUrl, refuseRead)).toMatchObject({
       status: 403,
       body: { type: 'urn:threefold:problem:administrators-only' },
     })
   })
 
-  test('lists every instance, with its drift, and no hash of a setting', async ({
+  test('the route /api/cluster lists every instance with its drift, and without the hash of a setting', async ({
     databaseUrl,
   }) => {
     const administrator = await signedIn(databaseUrl, 'admin')
     const listed = [instance('a-1', 'x'), instance('a-2', 'x'), instance('a-3', 'odd')]
-    const { status, body } = await askedBy(administrator, databaseUrl, async () => listed)
+    const { status, body } = await readCluster(administrator, databaseUrl, async () => listed)
     expect(status).toBe(200)
     const same = {
       app: 'auth',

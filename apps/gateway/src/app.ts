@@ -5,8 +5,8 @@ import { digestOf, findDrift, type Instance } from '@repo/service'
 import { createHono } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import type { Hono } from 'hono'
-import { administratorOf, callerOf, type Own } from './caller.ts'
-import type { LimitsInForce } from './limits/published-limits.ts'
+import { administratorOf, callerOf, type RouteEnv } from './caller.ts'
+import type { PublishedLimits } from './limits/published-limits.ts'
 import { createLimitRoutes } from './limits/routes.ts'
 import type { FindProfile } from './people/profiles.ts'
 import { createSessionRoutes } from './sessions/routes.ts'
@@ -20,19 +20,19 @@ export interface AppDeps {
   findProfile: FindProfile
   instances: () => Promise<Instance[]>
   limiter: Pick<RateLimiter, 'report' | 'block' | 'reset'>
-  limits: Pick<LimitsInForce, 'current' | 'set'>
+  limits: Pick<PublishedLimits, 'current' | 'set'>
   log: Log
 }
 
-/** The gateway's own routes; everything else is forwarded. */
-export function createApp(deps: AppDeps): Hono<Own> {
+/** The routes that the gateway serves itself. */
+export function createApp(deps: AppDeps): Hono<RouteEnv> {
   const { sessions, settings, findProfile, instances, limiter, limits, log } = deps
-  const app = createHono<Own>({ log, isUnavailable })
+  const app = createHono<RouteEnv>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
     const { user, session, actor } = callerOf(c)
     const profile = await findProfile(user.id).catch((error: unknown) => {
-      // Who is signed in is known all the same.
+      // The session check has the other fields of the user.
       if (isUnavailable(error)) return undefined
       throw error
     })

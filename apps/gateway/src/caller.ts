@@ -1,27 +1,39 @@
 import type { IncomingMessage } from 'node:http'
-import { type HttpBindings, ProblemError } from '@repo/service/hono'
+import type { ProblemOptions } from '@repo/service'
+import { type HttpBindings, ProblemError, unavailable } from '@repo/service/hono'
 import type { Validation } from '@repo/session'
 import type { Context } from 'hono'
-import { isSignedIn, notSignedIn, type SignedIn } from './signed-in.ts'
 
-/** What the gateway's own routes know of a request beside Hono's: the request of node:http. */
-export interface Own {
+export type SignedIn = Extract<Validation, { outcome: 'valid' }>
+
+/** The environment of the gateway's own routes: the request of node:http in addition to Hono's. */
+export interface RouteEnv {
   Bindings: HttpBindings
 }
 
 const checks = new WeakMap<IncomingMessage, Validation>()
 
-/** A request's session is checked once, before it is limited; its route finds the outcome here. */
-export function rememberCheck(req: IncomingMessage, check: Validation): void {
+/** Stores the session check, which runs once before limits, for the route of the request. */
+export function storeCheck(req: IncomingMessage, check: Validation): void {
   checks.set(req, check)
 }
 
+export function isSignedIn(check: Validation): check is SignedIn {
+  return check.outcome === 'valid'
+}
+
+/** The problem for a caller without a valid session. A 401 during an outage would sign users out. */
+export function notSignedIn({ outcome }: Validation): ProblemOptions {
+  if (outcome === 'unavailable') return unavailable
+  return { status: 401, code: 'signed-out', detail: 'Sign in to continue.' }
+}
+
 /**
- * Who asks a route of the gateway itself. Nothing of what they get is for caches, and a cookie that is
- * due goes with it.
- * @throws ProblemError 401 unless signed in, 503 when nobody can say
+ * The signed-in caller of the gateway's own routes. The response is not cached, and carries the
+ * session cookies that the check renewed.
+ * @throws ProblemError 401 unless signed in, 503 if no store can check the session
  */
-export function callerOf(c: Context<Own>): SignedIn {
+export function callerOf(c: Context<RouteEnv>): SignedIn {
   const check = checks.get(c.env.incoming) ?? { outcome: 'none' }
   if (!isSignedIn(check)) throw new ProblemError(notSignedIn(check))
   c.header('cache-control', 'private, no-store')
@@ -29,10 +41,10 @@ export function callerOf(c: Context<Own>): SignedIn {
   return check
 }
 
-/** @throws ProblemError 403 unless an administrator asks, and as `callerOf` */
-export function administratorOf(c: Context<Own>): SignedIn {
+/** @throws ProblemError 403 unless the caller is an administrator, and as `callerOf` */
+export function administratorOf(c: Context<RouteEnv>): SignedIn {
   const signedIn = callerOf(c)
   if (signedIn.user.role === 'admin') return signedIn
-  const detail = 'This is for administrators.'
+  const detail = 'Only administrators can use this route.'
   throw new ProblemError({ status: 403, code: 'administrators-only', detail })
 }

@@ -15,22 +15,23 @@ export const gatewaySettings = {
   ...databaseSettings,
   ...sessionSettings,
   ...sourceSettings,
-  INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
+  INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),
   ...serviceSettings,
   LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, '../limits.json'))
     .meta({
-      description: 'limits of requests; a change of the file is a change on all instances',
+      description:
+        'file with the limits of requests; a change of the file applies to all instances',
       example: 'apps/gateway/limits.json',
     }),
   TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).default(1).meta({
-    description: 'proxies of ours in front of the gateway, whose X-Forwarded-For is believed',
+    description: 'number of trusted proxies in front of the gateway, which write X-Forwarded-For',
     shared: true,
   }),
   TRUSTED_PROXIES: z.string().transform(toRanges).optional().meta({
     description:
-      'instead of TRUSTED_HOPS: addresses and networks of our proxies and of web, comma-separated',
+      'instead of TRUSTED_HOPS: addresses and networks of the trusted proxies and of web, comma-separated',
     shared: true,
     example: '',
     excludes: 'TRUSTED_HOPS',

@@ -20,13 +20,13 @@ const foreign: Record<string, OutgoingHttpHeaders> = {
   'a sandboxed frame': { origin: 'null', 'sec-fetch-site': 'cross-site' },
   'a document without an origin': { origin: 'null' },
   'a browser that sends Sec-Fetch-Site alone': { 'sec-fetch-site': 'same-site' },
-  'an origin that only begins like ours': { origin: `${ORIGIN}.evil.test` },
+  'an origin that only begins like this site': { origin: `${ORIGIN}.evil.test` },
   'two origins': { origin: `${ORIGIN}, https://evil.test` },
   'a client without either header': {},
   'a client with a referrer only': { referer: `${ORIGIN}/account` },
 }
 
-const own: Record<string, OutgoingHttpHeaders> = {
+const accepted: Record<string, OutgoingHttpHeaders> = {
   'this site': { origin: ORIGIN, 'sec-fetch-site': 'same-origin' },
   'this site, by Origin alone': { origin: ORIGIN },
   'this site, by Sec-Fetch-Site alone': { 'sec-fetch-site': 'same-origin' },
@@ -93,7 +93,7 @@ function spellings({ cookie }: SignedIn) {
 
 describe('a change with a session cookie', () => {
   test.for(Object.entries(foreign))(
-    'from %s is refused on every route, and reaches no upstream',
+    'a change with a session cookie from %s is refused on every route, and reaches no upstream',
     async ([, headers], { databaseUrl }) => {
       await using all = await open(databaseUrl)
       const { cookie } = all.administrator
@@ -108,7 +108,9 @@ describe('a change with a session cookie', () => {
     },
   )
 
-  test('is refused whatever form the cookie has', async ({ databaseUrl }) => {
+  test('a change from another site is refused for every form of the session cookie', async ({
+    databaseUrl,
+  }) => {
     await using all = await open(databaseUrl)
     const origin = 'https://evil.test'
     for (const cookie of spellings(all.administrator)) {
@@ -118,21 +120,26 @@ describe('a change with a session cookie', () => {
     expect(all.upstream.seen).toEqual([])
   })
 
-  test.for(Object.entries(own))('from %s is served', async ([, headers], { databaseUrl }) => {
-    await using all = await open(databaseUrl)
-    const { cookie } = all.administrator
-    for (const [method, path, body, status] of [
-      ['POST', '/api/payments', '{}', 200],
-      ['POST', '/api/auth/sign-out', '{}', 200],
-      ['POST', '/api/nowhere', '{}', 404],
-      ['DELETE', '/api/sessions', '', 200],
-    ] as const) {
-      expect((await all.ask(method, path, { ...headers, cookie }, body)).status).toBe(status)
-    }
-    expect(all.upstream.seen).toHaveLength(2)
-  })
+  test.for(Object.entries(accepted))(
+    'a change with a session cookie from %s is served',
+    async ([, headers], { databaseUrl }) => {
+      await using all = await open(databaseUrl)
+      const { cookie } = all.administrator
+      for (const [method, path, body, status] of [
+        ['POST', '/api/payments', '{}', 200],
+        ['POST', '/api/auth/sign-out', '{}', 200],
+        ['POST', '/api/nowhere', '{}', 404],
+        ['DELETE', '/api/sessions', '', 200],
+      ] as const) {
+        expect((await all.ask(method, path, { ...headers, cookie }, body)).status).toBe(status)
+      }
+      expect(all.upstream.seen).toHaveLength(2)
+    },
+  )
 
-  test('that is refused uses up no limit of its user or address', async ({ databaseUrl }) => {
+  test('a refused change does not count for a limit of its user or address', async ({
+    databaseUrl,
+  }) => {
     const policies = [
       { name: 'ip', quota: 1, windowMs: 60_000, by: 'ip' },
       { name: 'user', quota: 1, windowMs: 60_000, by: 'user' },
@@ -150,7 +157,9 @@ describe('a change with a session cookie', () => {
 })
 
 describe('a request that another site cannot misuse', () => {
-  test('is served: reading, and without a session cookie', async ({ databaseUrl }) => {
+  test('a request of another site is served if it only reads, or has no session cookie', async ({
+    databaseUrl,
+  }) => {
     await using all = await open(databaseUrl)
     const { cookie } = all.administrator
     const origin = 'https://evil.test'
@@ -173,15 +182,18 @@ describe('a request that another site cannot misuse', () => {
     '/api/auth/sign-up/email',
     '/api/auth/oauth2x',
     '/api/auth',
-  ])('is not signing in to an account of its choice: %s', async (path, { databaseUrl }) => {
-    await using all = await open(databaseUrl)
-    for (const [name, headers] of Object.entries(foreign)) {
-      const answer = await all.ask('POST', path, headers, '{}')
-      // A client without either header is not a browser. Without a cookie it acts for no other user.
-      const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
-      if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
-      else expect({ name, ...answer }).toMatchObject({ name, ...refusal })
-    }
-    expect((await all.ask('POST', path, { origin: ORIGIN }, '{}')).status).toBe(200)
-  })
+  ])(
+    'another site cannot sign the user in to an account of its choice at %s',
+    async (path, { databaseUrl }) => {
+      await using all = await open(databaseUrl)
+      for (const [name, headers] of Object.entries(foreign)) {
+        const answer = await all.ask('POST', path, headers, '{}')
+        // A client without either header is not a browser. Without a cookie it acts for no other user.
+        const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
+        if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
+        else expect({ name, ...answer }).toMatchObject({ name, ...refusal })
+      }
+      expect((await all.ask('POST', path, { origin: ORIGIN }, '{}')).status).toBe(200)
+    },
+  )
 })

@@ -23,7 +23,7 @@ import { createApp } from './app.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
 import type { Limits } from './limits/limits.ts'
-import { createLimitsInForce } from './limits/published-limits.ts'
+import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf, parseRange } from './upstreams/client-ip.ts'
@@ -43,16 +43,16 @@ export interface Answer {
 }
 
 /**
- * Sends one request with its path as written, on a connection of its own, with the headers of a page
- * of this site.
+ * Sends one request with an unchanged path on a separate connection, with the headers of a page of
+ * this site.
  */
 export async function ask(
   origin: string,
   path: string,
   { headers, ...options }: Ask = {},
 ): Promise<Answer> {
-  const own = { origin: ORIGIN, 'content-type': 'application/json' }
-  return send(origin, path, { ...options, headers: { ...own, ...headers } })
+  const defaults = { origin: ORIGIN, 'content-type': 'application/json' }
+  return send(origin, path, { ...options, headers: { ...defaults, ...headers } })
 }
 
 interface Ask extends Omit<RequestOptions, 'headers'> {
@@ -109,18 +109,18 @@ async function listen(listener: RequestListener) {
   }
 }
 
-async function answer(req: IncomingMessage, res: ServerResponse, keep: (body: string) => void) {
+async function answer(req: IncomingMessage, res: ServerResponse, store: (body: string) => void) {
   try {
     const body = await text(req)
-    if (req.url !== '/readyz') keep(body)
+    if (req.url !== '/readyz') store(body)
     res.end('{"up":true}')
   } catch {
-    // The gateway broke off.
+    // The gateway aborted the request.
     res.destroy()
   }
 }
 
-/** An instance that keeps what it is asked; it is ready, and everything is fine with it. */
+/** A ready instance that stores the requests it receives. */
 export async function serveUpstream(id: string): Promise<Upstream> {
   const seen: Seen[] = []
   const server = await listen((req, res) => {
@@ -161,7 +161,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
   const limiter = createMemoryRateLimiter({ policies: initial.policies })
-  const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
+  const limits = await createPublishedLimits({ limiter, bus, outbox, database, log, initial })
   const forwarder = { identities, instance: 'gateway-2', log }
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
@@ -170,14 +170,14 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     ['payments', createForwarder({ ...forwarder, upstream: payments })],
   ])
   const gateway = createGateway({
-    own: listenerOf(
+    app: listenerOf(
       createApp({ sessions, settings, findProfile, instances, limiter, limits, log }),
     ),
     routes: services.flatMap(({ name, paths, access }) => {
       const forward = forwarders.get(name)
       return forward ? [{ paths, access, forward }] : []
     }),
-    isForgeable: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
+    isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
     ...{ sessions, settings, limits, log },
   })
@@ -200,7 +200,7 @@ export interface SignedIn {
   identity: { userId: string; email: string; role: string; sessionId: string }
 }
 
-/** A person with a session, in a database that is brought up to date first. */
+/** A user with a session, in a migrated database. */
 export async function signedIn(databaseUrl: string, role = 'user'): Promise<SignedIn> {
   await migrateDatabase({ url: databaseUrl })
   const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
@@ -212,7 +212,7 @@ export async function signedIn(databaseUrl: string, role = 'user'): Promise<Sign
   return { cookie, identity: { userId, email, role, sessionId } }
 }
 
-/** One more session of a user, or one in which an administrator acts for the user. */
+/** Adds a session of a user, or one in which an administrator acts for the user. */
 export async function addSession(
   { db }: DatabaseConnection,
   userId: string,

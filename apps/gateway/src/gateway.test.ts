@@ -10,14 +10,14 @@ import {
   type Upstream,
 } from './gateway.fixture.ts'
 
-interface Setting extends AsyncDisposable {
+interface Setup extends AsyncDisposable {
   gateway: TestGateway
   auth: Upstream
   payments: Upstream
   ada: SignedIn
 }
 
-async function set(databaseUrl: string, trustedHops = 1): Promise<Setting> {
+async function setUp(databaseUrl: string, trustedHops = 1): Promise<Setup> {
   const ada = await signedIn(databaseUrl)
   const [auth, payments] = await Promise.all([serveUpstream('auth-3'), serveUpstream('payments-1')])
   const gateway = await serveGateway({
@@ -39,11 +39,13 @@ async function set(databaseUrl: string, trustedHops = 1): Promise<Setting> {
 }
 
 describe('an identity', () => {
-  test('reaches payments, signed for exactly this method and path', async ({ databaseUrl }) => {
-    await using all = await set(databaseUrl)
+  test('the identity in a request to payments is signed for exactly its method and path', async ({
+    databaseUrl,
+  }) => {
+    await using all = await setUp(databaseUrl)
     const { gateway, payments, ada } = all
     const { cookie } = ada
-    const asked = [
+    const requests = [
       ['GET', '/api/payments'],
       ['POST', '/api/payments'],
       ['GET', '/api/payments/01890a5d-ac96-774b-bcce-b302099a8057?expand=all&q=a%20b'],
@@ -51,7 +53,7 @@ describe('an identity', () => {
       ['GET', '/api/payments?'],
       ['HEAD', '/api/payments'],
     ] as const
-    for (const [method, path] of asked) {
+    for (const [method, path] of requests) {
       expect((await ask(gateway.origin, path, { method, headers: { cookie } })).status).toBe(200)
       const { url, headers } = payments.seen.at(-1)!
       expect(url).toBe(path)
@@ -65,17 +67,17 @@ describe('an identity', () => {
       })
       for (const other of [
         { ...request, method: 'DELETE' },
-        { ...request, path: '/api/payments/of-somebody-else' },
+        { ...request, path: '/api/payments/of-another-user' },
       ]) {
         expect(identities.verify(header, other)).toEqual({ outcome: 'forged' })
       }
     }
   })
 
-  test('from outside never passes, signed in or not, whatever its spelling', async ({
+  test('an identity from outside never passes in any spelling, with or without a session', async ({
     databaseUrl,
   }) => {
-    await using all = await set(databaseUrl)
+    await using all = await setUp(databaseUrl)
     const { gateway, auth, payments, ada } = all
     const forged = identities.sign(
       { ...ada.identity, role: 'admin' },
@@ -86,7 +88,7 @@ describe('an identity', () => {
     expect(auth.seen[0]!.headers).not.toHaveProperty('x-identity')
     expect(auth.seen[0]!.headers['x-client-ip']).toBe('127.0.0.1')
 
-    // What the sender calls hop-by-hop must not take the gateway's own header along.
+    // The sender cannot remove the header of the gateway by calling it hop-by-hop.
     const hop = { ...spoofed, cookie: ada.cookie, connection: 'x-identity, x-client-ip' }
     await ask(gateway.origin, '/api/payments', { headers: hop })
     expect(payments.seen.pop()!.headers).toMatchObject({
@@ -105,10 +107,10 @@ describe('an identity', () => {
     expect(payments.seen[0]!.headers['x-client-ip']).toBe('127.0.0.1')
   })
 
-  test('fits into a header, whatever an earlier release stored of its user', async ({
+  test('the identity of a user with very long stored fields fits into a header', async ({
     databaseUrl,
   }) => {
-    await using all = await set(databaseUrl)
+    await using all = await setUp(databaseUrl)
     const { gateway, payments, ada } = all
     const { userId } = ada.identity
     await gateway.database.pool.query(
@@ -129,8 +131,10 @@ describe('an identity', () => {
     expect(me.body).toMatchObject({ user: { id: userId, image: null } })
   })
 
-  test('is looked for before anything is forwarded to payments', async ({ databaseUrl }) => {
-    await using all = await set(databaseUrl)
+  test('a request without a valid session is not forwarded to payments', async ({
+    databaseUrl,
+  }) => {
+    await using all = await setUp(databaseUrl)
     const { gateway, payments, ada } = all
     for (const cookie of [
       '',
@@ -153,10 +157,8 @@ describe('an identity', () => {
 })
 
 describe('a path', () => {
-  test('that only resembles a route is never forwarded, and never with an identity', async ({
-    databaseUrl,
-  }) => {
-    await using all = await set(databaseUrl)
+  test('a path that only resembles a route is never forwarded', async ({ databaseUrl }) => {
+    await using all = await setUp(databaseUrl)
     const { gateway, auth, payments, ada } = all
     const tricks = {
       '/api/payments%2F..': 404,
@@ -191,17 +193,17 @@ describe('a path', () => {
       })
     }
     expect([...auth.seen, ...payments.seen]).toEqual([])
-    // Escapes that mean no other path are the upstream's to read, signed for what they say.
+    // An escape that means no other path is forwarded, and signed as it is.
     const path = '/api/payments/a%2Fb'
     await ask(gateway.origin, path, { headers: { cookie: ada.cookie } })
     const header = payments.seen[0]!.headers['x-identity']?.toString()
     expect(identities.verify(header, { method: 'GET', path }).outcome).toBe('valid')
   })
 
-  test('decides the upstream: auth and .well-known go to auth, without an identity', async ({
+  test('requests to /api/auth and /.well-known go to auth, without an identity', async ({
     databaseUrl,
   }) => {
-    await using all = await set(databaseUrl)
+    await using all = await setUp(databaseUrl)
     const { gateway, auth, payments, ada } = all
     const paths = ['/api/auth/get-session', '/.well-known/openid-configuration', '/api/auth']
     for (const path of paths) await ask(gateway.origin, path, { headers: { cookie: ada.cookie } })
@@ -213,8 +215,8 @@ describe('a path', () => {
     expect(payments.seen).toEqual([])
   })
 
-  test('that is no route is a 404 problem', async ({ databaseUrl }) => {
-    await using all = await set(databaseUrl)
+  test('a path without a route is a 404 problem', async ({ databaseUrl }) => {
+    await using all = await setUp(databaseUrl)
     const answer = await ask(all.gateway.origin, '/api/nowhere?token=x')
     expect(answer.headers['content-type']).toBe('application/problem+json')
     expect(answer).toMatchObject({ status: 404, body: { type: 'urn:threefold:problem:not-found' } })
@@ -222,8 +224,10 @@ describe('a path', () => {
 })
 
 describe('an answer', () => {
-  test('says who made it and who passed it on', async ({ databaseUrl }) => {
-    await using all = await set(databaseUrl)
+  test('a response names the instance that made it and the gateway that forwarded it', async ({
+    databaseUrl,
+  }) => {
+    await using all = await setUp(databaseUrl)
     const { gateway, ada } = all
     const auth = await ask(gateway.origin, '/api/auth/ok')
     expect(auth.headers['x-instance-id']).toBe('gateway-2, auth-3')
@@ -232,7 +236,7 @@ describe('an answer', () => {
     expect(payments.body).toEqual({ up: true })
   })
 
-  test('is 503 with Retry-After when no instance of the upstream is there', async ({
+  test('the response is 503 with Retry-After when no instance of the upstream is reachable', async ({
     databaseUrl,
   }) => {
     const ada = await signedIn(databaseUrl)
@@ -251,14 +255,17 @@ describe('an answer', () => {
     }
   })
 
-  test('is 413 for a body over 1 MiB, by its length and in chunks', async ({ databaseUrl }) => {
-    await using all = await set(databaseUrl)
+  test('a body over 1 MiB is 413, with a length and in chunks', async ({ databaseUrl }) => {
+    await using all = await setUp(databaseUrl)
     const { gateway, auth, payments, ada } = all
     const headers = { cookie: ada.cookie }
     const body = 'x'.repeat(1_048_577)
     for (const path of ['/api/auth/sign-in/email', '/api/payments']) {
-      for (const more of [{ 'content-length': body.length }, { 'transfer-encoding': 'chunked' }]) {
-        const options = { method: 'POST', headers: { ...headers, ...more }, body }
+      for (const framing of [
+        { 'content-length': body.length },
+        { 'transfer-encoding': 'chunked' },
+      ]) {
+        const options = { method: 'POST', headers: { ...headers, ...framing }, body }
         const answer = await ask(gateway.origin, path, options)
         expect(answer).toMatchObject({
           status: 413,
@@ -267,8 +274,8 @@ describe('an answer', () => {
       }
     }
     expect([...auth.seen, ...payments.seen]).toEqual([])
-    const fits = { method: 'POST', headers, body: body.slice(1) }
-    expect((await ask(gateway.origin, '/api/payments', fits)).status).toBe(200)
+    const largest = { method: 'POST', headers, body: body.slice(1) }
+    expect((await ask(gateway.origin, '/api/payments', largest)).status).toBe(200)
     expect(payments.seen[0]!.body).toHaveLength(1_048_576)
   })
 })
@@ -279,9 +286,9 @@ describe('the client’s address', () => {
     [1, '203.0.113.7'],
     [2, '198.51.100.9'],
   ] as const)(
-    'behind %i trusted proxies is %s, whatever else was claimed',
+    'behind %i trusted proxies the address of the client is %s, with any forged entries',
     async ([hops, address], { databaseUrl }) => {
-      await using all = await set(databaseUrl, hops)
+      await using all = await setUp(databaseUrl, hops)
       const headers = {
         'x-forwarded-for': '6.6.6.6, 198.51.100.9, 203.0.113.7',
         'x-client-ip': '6.6.6.6',

@@ -12,13 +12,12 @@ import {
 } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
-import { rememberCheck } from './caller.ts'
-import { crossOrigin, type IsForgeable } from './forgery.ts'
+import { isSignedIn, notSignedIn, storeCheck } from './caller.ts'
+import { crossOrigin, type IsCrossSite } from './forgery.ts'
 import { dimensionsOf } from './limits/dimensions.ts'
-import type { LimitsInForce } from './limits/published-limits.ts'
-import { under } from './path.ts'
+import type { PublishedLimits } from './limits/published-limits.ts'
+import { isUnder } from './path.ts'
 import type { FeatureSettings } from './settings/feature-settings.ts'
-import { isSignedIn, notSignedIn } from './signed-in.ts'
 import { isUnavailable } from './unavailable.ts'
 import type { IpOf } from './upstreams/client-ip.ts'
 import type { Caller } from './upstreams/forward.ts'
@@ -26,37 +25,37 @@ import type { Caller } from './upstreams/forward.ts'
 /** A service behind the gateway. */
 interface ServiceRoute {
   paths: readonly string[]
-  /** `open`: the service authenticates callers itself. `signed-in`: all others are refused here. */
+  /** `open`: the service authenticates callers. `signed-in`: the gateway refuses all others. */
   access: 'open' | 'signed-in'
   forward: ProxyHandler<Caller>
 }
 
 export interface GatewayOptions {
-  /** The gateway's own routes. */
-  own: Listener
-  /** The first one with a prefix of the path receives a request. */
+  /** Serves the routes of the gateway itself. */
+  app: Listener
+  /** A request goes to the first service with a prefix of its path. */
   routes: readonly ServiceRoute[]
   sessions: Pick<Sessions, 'validate'>
   settings: Pick<FeatureSettings, 'values'>
-  limits: Pick<LimitsInForce, 'limit'>
-  /** Whether a page of another site may have made a request. */
-  isForgeable: IsForgeable
+  limits: Pick<PublishedLimits, 'limit'>
+  /** Whether a page of another site may have sent a request. */
+  isCrossSite: IsCrossSite
   ipOf: IpOf
   log: Log
 }
 
-const UNASKED: Validation = { outcome: 'none' }
+const UNCHECKED: Validation = { outcome: 'none' }
 
 const misspelt: ProblemOptions = {
   status: 400,
   code: 'misspelt-path',
-  detail: 'The path must be written without dot segments, backslashes or unescaped characters.',
+  detail: 'The path must have no dot segments, backslashes or unescaped characters.',
 }
 
 const broken: ProblemOptions = {
   status: 500,
   code: 'internal',
-  detail: 'Something went wrong here.',
+  detail: 'An unexpected error occurred.',
 }
 
 const closed: ProblemOptions = {
@@ -67,25 +66,25 @@ const closed: ProblemOptions = {
 }
 
 /**
- * The way of every request to `/api` and `/.well-known`: who calls, within which limits, and on to
- * whom. Forwarded requests go by the streaming proxy and never through a framework; the gateway's own
- * routes are a Hono app. A path that an upstream would read as another one is refused: it is routed,
- * limited and signed for what it says.
+ * The path of every request to `/api` and `/.well-known`: check the session, apply limits, forward.
+ * Forwarded requests use the streaming proxy without a framework; the gateway's own routes are a Hono
+ * app. A path that an upstream would read as another one is refused, because routing, limits and the
+ * signature of the identity depend on it.
  */
 export function createGateway(options: GatewayOptions): Listener {
-  const { own, routes, sessions, settings, limits, isForgeable, ipOf, log } = options
+  const { app, routes, sessions, settings, limits, isCrossSite, ipOf, log } = options
 
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
     const path = pathOf(req)
     if (!isCanonical(path)) return sendProblem(res, misspelt)
-    // Before limits: another site must not use up the quota of a user or of an address.
-    if (isForgeable(req, path)) return sendProblem(res, crossOrigin)
-    const route = routes.find(({ paths }) => paths.some((prefix) => under(prefix, path)))
+    // Before limits: another site must not use the quota of a user or an address.
+    if (isCrossSite(req, path)) return sendProblem(res, crossOrigin)
+    const route = routes.find(({ paths }) => paths.some((prefix) => isUnder(prefix, path)))
     const isOpen = route?.access === 'open'
-    // An open service reads sessions itself. Here they are read for what an impersonator must not write.
+    // An open service checks sessions itself. The gateway checks them to refuse writes of impersonators.
     const isRefused = isRefusedToActors(req.method ?? 'GET', path)
-    const isAsked = !isOpen || isRefused
-    const check = isAsked ? await sessions.validate(req.headers.cookie) : UNASKED
+    const isChecked = !isOpen || isRefused
+    const check = isChecked ? await sessions.validate(req.headers.cookie) : UNCHECKED
     if (isSignedIn(check)) noteActor(check.actor, check.user.id)
     if (isRefused && isSignedIn(check) && check.actor) return sendProblem(res, refusedToActors)
     if (isOpen && check.outcome === 'unavailable') return sendProblem(res, unavailable)
@@ -100,12 +99,12 @@ export function createGateway(options: GatewayOptions): Listener {
 
     if (isOpen) return route.forward(req, res, { headers, ip })
     if (!route) {
-      rememberCheck(req, check)
+      storeCheck(req, check)
       for (const [name, value] of headers) res.setHeader(name, value)
-      return own(req, res)
+      return app(req, res)
     }
     if (!isSignedIn(check)) return sendProblem(res, notSignedIn(check))
-    const isPayment = req.method === 'POST' && under('/api/payments', path)
+    const isPayment = req.method === 'POST' && isUnder('/api/payments', path)
     if (isPayment && (await settings.values()).payments === 'closed') {
       return sendProblem(res, closed)
     }
@@ -123,9 +122,9 @@ export function createGateway(options: GatewayOptions): Listener {
   }
 
   return function gateway(req, res) {
-    // Awaited by the server, which cuts the connection if the problem cannot be sent either.
+    // The server awaits this promise, and closes the connection if the problem cannot be sent.
     return serve(req, res).catch((error: unknown) => {
-      log.error({ event: 'error', err: error }, 'an error on the way through')
+      log.error({ event: 'error', err: error }, 'a request failed')
       if (res.headersSent) res.destroy()
       else sendProblem(res, isUnavailable(error) ? unavailable : broken)
     })

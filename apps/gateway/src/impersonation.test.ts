@@ -36,7 +36,7 @@ async function sessionsIn({ database: { pool } }: TestGateway) {
 }
 
 describe('an administrator who acts for another user', () => {
-  test('reads as the user; /api/me and the identity of payments name the administrator', async ({
+  test('an administrator who acts for a user reads as the user, and /api/me and payments learn the administrator', async ({
     databaseUrl,
   }) => {
     await using opened = await open(databaseUrl)
@@ -71,10 +71,12 @@ describe('an administrator who acts for another user', () => {
     ['POST', '/api/auth/admin/impersonate-user'],
     ['POST', '/api/auth/sign-out/'],
     ['DELETE', '/api/auth/sign-out'],
-    ['POST', '/api/a-route-that-somebody-adds'],
+    ['POST', '/api/a-route-of-a-new-service'],
   ]
 
-  test('gets 403 for each write, before anything is forwarded', async ({ databaseUrl }) => {
+  test('an administrator who acts for a user gets 403 for each write, and no upstream receives it', async ({
+    databaseUrl,
+  }) => {
     await using opened = await open(databaseUrl)
     const { send, auth, payments, gateway } = opened
     const before = await sessionsIn(gateway)
@@ -90,7 +92,9 @@ describe('an administrator who acts for another user', () => {
     expect(await sessionsIn(gateway)).toBe(before)
   })
 
-  test('may stop, and may sign out', async ({ databaseUrl }) => {
+  test('an administrator who acts for a user may stop, and may sign out', async ({
+    databaseUrl,
+  }) => {
     await using opened = await open(databaseUrl)
     const { send, auth } = opened
     const allowed = ['/api/auth/admin/stop-impersonating', '/api/auth/sign-out']

@@ -5,7 +5,7 @@ const program = new URL('main.ts', import.meta.url)
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 
 describe('three gateways', () => {
-  test('forward a request with its id and trace, list each other, and answer 503 within 1 s while Redis hangs', async ({
+  test('three gateways forward a request with its id and trace, list each other, and answer 503 within 1 s while Redis hangs', async ({
     replicas,
     databaseUrl,
     ownValkey,
@@ -19,21 +19,21 @@ describe('three gateways', () => {
     for (const { id, url } of three) {
       const sent = {
         ...headers,
-        'x-request-id': `asked-of-${id}`,
+        'x-request-id': `sent-to-${id}`,
         traceparent: `00-${TRACE}-00f067aa0ba902b7-01`,
       }
       const answer = await ask(url, '/api/payments', { headers: sent })
       expect(answer.headers).toMatchObject({
         'x-instance-id': `${id}, auth-3`,
-        'x-request-id': `asked-of-${id}`,
+        'x-request-id': `sent-to-${id}`,
       })
       const seen = upstream.seen.at(-1)!
-      expect(seen.headers['x-request-id']).toBe(`asked-of-${id}`)
+      expect(seen.headers['x-request-id']).toBe(`sent-to-${id}`)
       expect(seen.headers['traceparent']).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`))
       expect(seen.headers['traceparent']).not.toBe(sent.traceparent)
-      const own = await ask(url, '/api/me')
-      expect(own.headers['x-instance-id']).toBe(id)
-      expect(own.body['instance']).toBe(`urn:request:${own.headers['x-request-id']?.toString()}`)
+      const me = await ask(url, '/api/me')
+      expect(me.headers['x-instance-id']).toBe(id)
+      expect(me.body['instance']).toBe(`urn:request:${me.headers['x-request-id']?.toString()}`)
     }
 
     const listed = async (url: string) => (await ask(url, '/api/cluster', { headers })).body
@@ -49,7 +49,7 @@ describe('three gateways', () => {
 
     await ownValkey.pause()
     for (const { url } of three) {
-      // For half a second at most it shows what it knew.
+      // It serves its cached list for at most half a second.
       await until(async () => (await ask(url, '/api/cluster', { headers })).status !== 200)
       const cluster = await ask(url, '/api/cluster', { headers })
       expect(cluster).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })

@@ -1,4 +1,4 @@
 /** Whether a path is the prefix or below it. */
-export function under(prefix: string, path: string): boolean {
+export function isUnder(prefix: string, path: string): boolean {
   return path === prefix || path.startsWith(`${prefix}/`)
 }

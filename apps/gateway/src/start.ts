@@ -6,16 +6,16 @@ import { type Context, createIdentities, redisTopology, type Started } from '@re
 import { listenerOf } from '@repo/service/hono'
 import { cookieSiteOf, createSessions } from '@repo/session'
 import { createApp } from './app.ts'
-import { createInstanceTable } from './cluster/instances.ts'
+import { createInstanceList } from './cluster/instances.ts'
 import type { GatewayEnv } from './env.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
-import { createLimitsInForce } from './limits/published-limits.ts'
+import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
-import { createForwarder, upstreamOf } from './upstreams/forward.ts'
+import { connectUpstream, createForwarder } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
@@ -37,7 +37,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
-  const instances = createInstanceTable({ bus, registry, metrics })
+  const instances = createInstanceList({ bus, registry, metrics })
 
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   resources.defer(() => limiterRedis.close())
@@ -50,33 +50,36 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(() => limiter.close())
   metrics.observe(limiterFigures(limiter))
   const initial = file.limits
-  const limits = await createLimitsInForce({ limiter, bus, outbox, database, log, initial })
+  const limits = await createPublishedLimits({ limiter, bus, outbox, database, log, initial })
   await limits.publish(file.text).catch((error: unknown) => {
-    log.warn({ event: 'limits.unpublished', err: error }, 'limits of the file do not hold yet')
+    log.warn(
+      { event: 'limits.unpublished', err: error },
+      'the limits of the file are not in force yet',
+    )
   })
-  const unfollow = followLimits(env.LIMITS_FILE, limits, log)
-  resources.defer(unfollow)
+  const stopFollowing = followLimits(env.LIMITS_FILE, limits, log)
+  resources.defer(stopFollowing)
 
   const identities = createIdentities({ secret: env.INTERNAL_SECRET })
   const forwarder = { identities, instance, log }
   const upstreams = services.map(({ name, setting, paths, access }) => {
-    const upstream = upstreamOf(name, env[setting], log)
+    const upstream = connectUpstream(name, env[setting], log)
     return {
       upstream,
       route: { paths, access, forward: createForwarder({ ...forwarder, upstream }) },
     }
   })
-  const own = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
-  // What is away is asked again with each request.
+  const app = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
+  // Each request tries an unavailable store again.
   await sessions
     .ready()
-    .catch((error: unknown) => log.warn({ err: error }, 'sessions are not warm'))
+    .catch((error: unknown) => log.warn({ err: error }, 'the session cache is not ready'))
 
   return {
     listener: createGateway({
-      own: listenerOf(own),
+      app: listenerOf(app),
       routes: upstreams.map(({ route }) => route),
-      isForgeable: createForgeryCheck({ origin, trustedOrigins }),
+      isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
       ...{ sessions, settings, limits, ipOf, log },
     }),
     checks: {
@@ -86,7 +89,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       sessions: () => sessions.check(),
     },
     async close() {
-      unfollow()
+      stopFollowing()
       await Promise.all(upstreams.map(({ upstream }) => upstream.close()))
       await Promise.all([sessions.close(), limiter.close()])
       await outbox.close()

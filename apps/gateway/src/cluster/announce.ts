@@ -1,20 +1,23 @@
 import { CacheError, type Delivery } from '@repo/cache-broadcast'
 import type { Log } from '@repo/observability'
 
-/** How far a change got: `pending` is stored, and told to all when Redis is back. */
-export type Told = Exclude<Delivery, { outcome: 'sent' }> | { outcome: 'pending' }
+/** Which instances have applied a change: `pending` is stored, and sent when Redis is available. */
+export type ChangeDelivery = Exclude<Delivery, { outcome: 'sent' }> | { outcome: 'pending' }
 
 /**
- * Tells all instances of a change that is committed. The outbox's row of it stays for its next turn:
- * it is for a process that dies before this is done.
+ * Announces a committed change to all instances. The outbox still has its row and sends the change
+ * again, in case this process ends before `send` resolves.
  */
-export async function tell(log: Log, send: () => Promise<Delivery>): Promise<Told> {
+export async function announceChange(
+  log: Log,
+  send: () => Promise<Delivery>,
+): Promise<ChangeDelivery> {
   try {
     const delivery = await send()
     return delivery.outcome === 'sent' ? { outcome: 'pending' } : delivery
   } catch (error) {
     if (!(error instanceof CacheError)) throw error
-    log.warn({ event: 'change.pending', err: error }, 'a change is told to all later')
+    log.warn({ event: 'change.pending', err: error }, 'a change is announced later')
     return { outcome: 'pending' }
   }
 }

@@ -3,14 +3,14 @@ import type { Metrics } from '@repo/observability'
 import { type Instance, instanceSchema, type Registry } from '@repo/service'
 import { z } from 'zod'
 
-const table = z.array(instanceSchema)
+const list = z.array(instanceSchema)
 
 /**
- * The live instances, read from the registry at most twice a second by all gateways together however
- * many people watch them. Instances announce themselves once a second.
+ * Reads the live instances. All gateways together read the registry at most twice a second. Instances
+ * announce themselves once a second.
  * @throws CacheError `unavailable`, `timeout`; RedisError
  */
-export function createInstanceTable({
+export function createInstanceList({
   bus,
   registry,
   metrics,
@@ -24,7 +24,7 @@ export function createInstanceTable({
     name: 'instances',
     ttlMs: 500,
     outage: 'fail',
-    parse: (value) => table.parse(value),
+    parse: (value) => list.parse(value),
     load: () => registry.instances(),
   })
   metrics.observe(cacheFigures(cache))

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Dimensions } from '@repo/ratelimit'
 
 /**
- * Who a request is from, as limits may count it: `ip`, `user` (signed in), `client` (the OAuth client
- * that it says it is), `fingerprint` (weak: what the browser says of itself), `route`.
+ * The dimensions by which limits can count a request: `ip`, `user` (signed in), `client` (the claimed
+ * OAuth client), `fingerprint` (weak: headers of the browser), `route`.
  */
 export function dimensionsOf(
   req: IncomingMessage,
@@ -27,6 +27,6 @@ function clientOf(authorization: string | undefined): string | undefined {
 }
 
 function fingerprintOf({ headers }: IncomingMessage): string {
-  const said = [headers['user-agent'], headers['accept-language'], headers['sec-ch-ua']]
-  return hash('sha256', JSON.stringify(said), 'base64url')
+  const values = [headers['user-agent'], headers['accept-language'], headers['sec-ch-ua']]
+  return hash('sha256', JSON.stringify(values), 'base64url')
 }

@@ -11,7 +11,7 @@ function limitsOf(quota: number): string {
   return JSON.stringify({ policies, routes: [{ path: '/api/payments', policies: ['pay'] }] })
 }
 
-test('limits of a file that the database refused hold once it accepts writes, also on an instance that started meanwhile', async ({
+test('limits that the database refused are in force once it accepts writes, also on an instance that started in between', async ({
   replicas,
   databaseUrl,
   redisUrl,

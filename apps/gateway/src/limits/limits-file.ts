@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { retryInBackground } from '@repo/concurrency'
 import type { Log } from '@repo/observability'
 import { type Limits, parseLimits } from './limits.ts'
-import type { LimitsInForce } from './published-limits.ts'
+import type { PublishedLimits } from './published-limits.ts'
 
 /** The limits of a file. @throws Error that names every fault, on a line each */
 export async function readLimits(path: string): Promise<{ text: string; limits: Limits }> {
@@ -14,20 +14,23 @@ export async function readLimits(path: string): Promise<{ text: string; limits: 
 }
 
 /**
- * Publishes the file at once and whenever it changes: all instances follow within two seconds. One with a fault
- * is said to have it, all at once, and changes nothing. Returns how to stop.
+ * Publishes the file now and after each change; all instances apply it within two seconds. The faults
+ * of an invalid file are logged, and the old limits stay in force. Returns a function that stops it.
  */
-export function followLimits(path: string, limits: LimitsInForce, log: Log): () => void {
+export function followLimits(path: string, limits: PublishedLimits, log: Log): () => void {
   async function publish() {
-    const published = await limits.publish(await readFile(path, 'utf8'))
-    if (published.outcome === 'invalid') {
-      log.error({ event: 'limits.invalid', faults: published.faults }, 'the limits have faults')
-    } else if (published.outcome === 'set') {
-      log.info({ event: 'limits.published', ...published.delivery }, 'limits of the file hold')
+    const result = await limits.publish(await readFile(path, 'utf8'))
+    if (result.outcome === 'invalid') {
+      log.error({ event: 'limits.invalid', faults: result.faults }, 'the limits have faults')
+    } else if (result.outcome === 'set') {
+      log.info(
+        { event: 'limits.published', ...result.delivery },
+        'the limits of the file are in force',
+      )
     }
   }
 
-  /** A file that cannot be read, or a database that refuses it, is tried again until it works. */
+  /** Tries again while the file cannot be read or the database refuses the change. */
   function publishUntilDone() {
     stopRetry?.()
     stopRetry = retryInBackground({ task: 'limits.publish', work: publish, lastMs: 2_000, log })
@@ -35,7 +38,7 @@ export function followLimits(path: string, limits: LimitsInForce, log: Log): () 
 
   let stopRetry: (() => void) | undefined
   publishUntilDone()
-  // By asking: mounted files and editors that replace a file are not noticed otherwise.
+  // Polling also detects changes of mounted files, and of files that an editor replaces.
   watchFile(path, { interval: 1_000, persistent: false }, publishUntilDone)
   return () => {
     stopRetry?.()

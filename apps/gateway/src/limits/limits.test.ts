@@ -23,12 +23,15 @@ const tight = limits({
 })
 
 describe('a file of limits', () => {
-  test.for(['limits.json', 'limits.load-test.json'])('%s has no fault', async (name) => {
-    const text = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
-    expect(parseLimits(text)).toMatchObject({ outcome: 'valid' })
-  })
+  test.for(['limits.json', 'limits.load-test.json'])(
+    'the file %s has valid limits',
+    async (name) => {
+      const text = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
+      expect(parseLimits(text)).toMatchObject({ outcome: 'valid' })
+    },
+  )
 
-  test('is told every fault at once', () => {
+  test('an invalid file of limits returns all its faults at once', () => {
     expect(parseLimits('{"policies":')).toEqual({ outcome: 'invalid', faults: ['is not JSON'] })
     expect(parseLimits([])).toMatchObject({ outcome: 'invalid' })
     const parsed = parseLimits({
@@ -41,14 +44,14 @@ describe('a file of limits', () => {
     })
     const faults = parsed.outcome === 'invalid' ? parsed.faults : []
     expect(faults).toHaveLength(5)
-    for (const of of [
+    for (const part of [
       'more',
       'routes[0].path',
       'routes[0].policies',
       'routes[1].methods',
       '"ip"',
     ]) {
-      expect(faults.some((fault) => fault.includes(of))).toBe(true)
+      expect(faults.some((fault) => fault.includes(part))).toBe(true)
     }
     const unknown = { policies: [], routes: [{ path: '/api', policies: ['ip', 'pay'] }] }
     expect(parseLimits(unknown)).toEqual({
@@ -59,7 +62,7 @@ describe('a file of limits', () => {
 })
 
 describe('a limited request', () => {
-  test('is told what is left, and refused with 429 from the quota on, forwarded or not', async ({
+  test('a limited request gets the remaining quota, and 429 above it, on forwarded and own routes', async ({
     databaseUrl,
   }) => {
     const { cookie } = await signedIn(databaseUrl)
@@ -95,9 +98,7 @@ describe('a limited request', () => {
     expect(upstream.seen).toHaveLength(2)
   })
 
-  test('is counted for whom it is from: other people and clients have quotas of their own', async ({
-    databaseUrl,
-  }) => {
+  test('each user and each client has a separate quota', async ({ databaseUrl }) => {
     const [one, other] = [await signedIn(databaseUrl), await signedIn(databaseUrl)]
     await using upstream = await serveUpstream('any-1')
     const upstreams = { auth: [upstream.origin], payments: [upstream.origin] }
@@ -118,7 +119,7 @@ describe('a limited request', () => {
 })
 
 describe('an administrator', () => {
-  test('sees what limits did, blocks and lets go, and changes limits, but not to ones with a fault', async ({
+  test('an administrator reads the decisions of limits, blocks and unblocks keys, and sets valid limits only', async ({
     databaseUrl,
   }) => {
     const { cookie } = await signedIn(databaseUrl, 'admin')
@@ -131,7 +132,7 @@ describe('an administrator', () => {
     })
     await using gateway = await serveGateway({ databaseUrl, auth: [], payments, limits: loose })
     const { origin } = gateway
-    const asked = (method: string, path: string, body?: unknown) =>
+    const send = (method: string, path: string, body?: unknown) =>
       ask(origin, path, {
         method,
         headers: { cookie, 'content-type': 'application/json' },
@@ -143,33 +144,33 @@ describe('an administrator', () => {
 
     expect(await pay()).toBe(200)
     expect(
-      await asked('POST', '/api/limits/blocks', { policy: 'pay', id, forMs: 60_000 }),
+      await send('POST', '/api/limits/blocks', { policy: 'pay', id, forMs: 60_000 }),
     ).toMatchObject({ status: 200 })
     expect(await pay()).toBe(429)
-    const shown = await asked('GET', '/api/limits')
+    const shown = await send('GET', '/api/limits')
     expect(shown).toMatchObject({
       status: 200,
       body: { limits: { policies: [{ name: 'pay', quota: 100 }], routes: [{}] } },
     })
     const blocked = [{ policy: 'pay', id: expect.any(String), endsInMs: expect.any(Number) }]
     expect(shown.body['activity']).toMatchObject({ minutes: 5, blocked })
-    const gone = `/api/limits/blocks?policy=pay&id=${encodeURIComponent(id)}`
-    expect(await asked('DELETE', gone)).toMatchObject({ status: 200 })
+    const blockPath = `/api/limits/blocks?policy=pay&id=${encodeURIComponent(id)}`
+    expect(await send('DELETE', blockPath)).toMatchObject({ status: 200 })
     expect(await pay()).toBe(200)
 
     const faulty = {
       policies: [{ name: 'pay', quota: 'many', windowMs: 1, by: 'user' }],
       routes: [],
     }
-    const refused = await asked('PUT', '/api/limits', faulty)
+    const refused = await send('PUT', '/api/limits', faulty)
     expect(refused).toMatchObject({ status: 422, body: { errors: [{}, {}] } })
     expect(await pay()).toBe(200)
     const free = { name: 'pay', quota: 'unlimited', windowMs: 60_000, by: 'user' }
-    const freed = await asked('PUT', '/api/limits', { policies: [free], routes: [] })
+    const freed = await send('PUT', '/api/limits', { policies: [free], routes: [] })
     expect(freed.body['limits']).toMatchObject({ policies: [{ quota: 'unlimited' }] })
     const none = { policies: [{ name: 'pay', quota: 0, windowMs: 60_000, by: 'user' }] }
     const routes = [{ path: '/api/payments', policies: ['pay'] }]
-    expect(await asked('PUT', '/api/limits', { ...none, routes })).toMatchObject({
+    expect(await send('PUT', '/api/limits', { ...none, routes })).toMatchObject({
       status: 200,
       body: { delivery: { outcome: 'everywhere', acked: ['memory'] } },
     })
@@ -180,10 +181,10 @@ describe('an administrator', () => {
       ['POST', '/api/limits/blocks', { policy: 'pay', id, forMs: 1 }],
       ['DELETE', '/api/limits/blocks?policy=pay', undefined],
     ] as const) {
-      expect(await asked(method, path, body)).toMatchObject({ status: 422 })
+      expect(await send(method, path, body)).toMatchObject({ status: 422 })
     }
-    const curious = await ask(origin, '/api/limits', { headers: { cookie: person.cookie } })
-    expect(curious.status).toBe(403)
+    const refusedRead = await ask(origin, '/api/limits', { headers: { cookie: person.cookie } })
+    expect(refusedRead.status).toBe(403)
     await gateway.database.pool.query('delete from setting')
   })
 })

@@ -8,7 +8,7 @@ import {
 } from '@repo/ratelimit'
 import { problemInstance } from '@repo/service'
 import { z } from 'zod'
-import { under } from '../path.ts'
+import { isUnder } from '../path.ts'
 
 const route = z.strictObject({
   path: z.string().regex(/^\/(api|\.well-known)(\/[\w.~-]+)*$/, {
@@ -27,7 +27,7 @@ const route = z.strictObject({
 
 const file = z.strictObject({ policies: z.unknown(), routes: z.array(route).max(200) })
 
-/** A path, all below it included, and what its requests are limited by: the first that fits counts. */
+/** A path with everything below it, and the policies of its requests. The first match applies. */
 type LimitedRoute = z.infer<typeof route>
 
 export interface Limits {
@@ -39,7 +39,7 @@ export type ParsedLimits =
   | { outcome: 'valid'; limits: Limits }
   | { outcome: 'invalid'; faults: string[] }
 
-/** Reads limits from a file's text or from JSON: every fault at once, or all of them. */
+/** Parses limits from the text of a file or from JSON. The result has all faults or the limits. */
 export function parseLimits(source: unknown): ParsedLimits {
   const json = typeof source === 'string' ? readJson(source) : source
   if (json === undefined) return { outcome: 'invalid', faults: ['is not JSON'] }
@@ -47,15 +47,15 @@ export function parseLimits(source: unknown): ParsedLimits {
   const faults = (parsed.error?.issues ?? []).map(({ path, message }) =>
     path.length === 0 ? message : `${nameOf(path)}: ${message}`,
   )
-  const given: unknown =
+  const policiesInput: unknown =
     typeof json === 'object' && json !== null ? Reflect.get(json, 'policies') : []
-  const policies = parsePolicies(given)
+  const policies = parsePolicies(policiesInput)
   if (policies.outcome === 'invalid') faults.push(...policies.faults)
   if (parsed.success && policies.outcome === 'valid') {
-    const known = new Set(policies.policies.map(({ name }) => name))
-    for (const [i, { policies: names }] of parsed.data.routes.entries()) {
-      for (const name of names) {
-        if (!known.has(name)) faults.push(`routes[${i}]: there is no policy "${name}"`)
+    const names = new Set(policies.policies.map(({ name }) => name))
+    for (const [i, { policies: policyNames }] of parsed.data.routes.entries()) {
+      for (const name of policyNames) {
+        if (!names.has(name)) faults.push(`routes[${i}]: there is no policy "${name}"`)
       }
     }
     if (faults.length === 0) {
@@ -66,7 +66,7 @@ export function parseLimits(source: unknown): ParsedLimits {
   return { outcome: 'invalid', faults }
 }
 
-/** Limits as a file has them: JSON knows no Infinity. */
+/** Limits in the form of a file, because JSON has no Infinity. */
 export function writeLimits({ policies, routes }: Limits) {
   const written = policies.map((policy) =>
     policy.quota === Number.POSITIVE_INFINITY ? { ...policy, quota: 'unlimited' as const } : policy,
@@ -74,14 +74,14 @@ export function writeLimits({ policies, routes }: Limits) {
   return { policies: written, routes }
 }
 
-/** What decides of each request; replaced as a whole. */
+/** Decides about a request; undefined if no limit applies. */
 export type LimitRequest = (
   method: string,
   path: string,
   dimensions: Dimensions,
 ) => Promise<Guarded> | undefined
 
-/** Puts limits in force: from the next request on. */
+/** Puts limits in force for the next requests. */
 export function enforce(limiter: RateLimiter, { policies, routes }: Limits): LimitRequest {
   limiter.setPolicies(policies)
   const guarded = routes.map((each) => ({
@@ -91,7 +91,7 @@ export function enforce(limiter: RateLimiter, { policies, routes }: Limits): Lim
   return (method, path, dimensions) =>
     guarded
       .find(({ path: prefix, methods }) => {
-        return under(prefix, path) && (!methods || methods.some((each) => each === method))
+        return isUnder(prefix, path) && (!methods || methods.some((each) => each === method))
       })
       ?.guard(dimensions)
 }
@@ -100,7 +100,7 @@ function readJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // said by the caller, as the one fault
+    return undefined // reported by the caller as a fault
   }
 }
 

@@ -4,14 +4,14 @@ import { createLog } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { expect, test, until } from '@repo/testing'
-import { createLimitsInForce } from './published-limits.ts'
+import { createPublishedLimits } from './published-limits.ts'
 
-const of = (quota: number) => ({
+const limitsOf = (quota: number) => ({
   policies: [{ name: 'ip', quota, windowMs: 1_000, by: 'ip' }],
   routes: [{ path: '/api', policies: ['ip'] }],
 })
 
-test('an instance that was told of other limits and could not read them goes by them when it can', async ({
+test('an instance that could not read changed limits applies them once it can', async ({
   databaseUrl,
 }) => {
   await migrateDatabase({ url: databaseUrl })
@@ -19,17 +19,17 @@ test('an instance that was told of other limits and could not read them goes by 
   const log = createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' })
   const bus = createMemoryBus()
   const outbox = createOutbox({ bus, db: database.db })
-  const limits = await createLimitsInForce({
+  const limits = await createPublishedLimits({
     limiter: createMemoryRateLimiter({ policies: [] }),
     ...{ bus, outbox, database, log },
     initial: { policies: [], routes: [] },
   })
   const quotas = () => limits.current().policies.map(({ quota }) => quota)
-  expect(await limits.set(of(5), 'ada')).toMatchObject({ outcome: 'set' })
+  expect(await limits.set(limitsOf(5), 'ada')).toMatchObject({ outcome: 'set' })
   expect(quotas()).toEqual([5])
 
   const { pool } = database
-  await pool.query(`update setting set value = $1 where name = 'limits'`, [{ limits: of(7) }])
+  await pool.query(`update setting set value = $1 where name = 'limits'`, [{ limits: limitsOf(7) }])
   await pool.query('alter table setting rename to hidden')
   const delivery = await bus.emit('limits.changed', null, { wait: 'everywhere' })
   expect(delivery).toMatchObject({ failed: ['memory'] })

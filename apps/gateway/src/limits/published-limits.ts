@@ -6,7 +6,7 @@ import type { Log } from '@repo/observability'
 import type { Outbox } from '@repo/outbox'
 import type { RateLimiter } from '@repo/ratelimit'
 import { eq, sql } from 'drizzle-orm'
-import { type Told, tell } from '../cluster/announce.ts'
+import { announceChange, type ChangeDelivery } from '../cluster/announce.ts'
 import {
   enforce,
   type Limits,
@@ -19,26 +19,30 @@ import {
 const NAME = 'limits'
 const CHANGED = 'limits.changed'
 
-export interface LimitsInForce {
+export interface PublishedLimits {
   readonly limit: LimitRequest
   current(): Limits
-  /** Puts other limits in force on all instances, unless they have a fault: then nothing changes. */
+  /** Puts new limits in force on all instances. Invalid limits change nothing. */
   set(
     source: unknown,
     by: string,
-  ): Promise<{ outcome: 'set'; delivery: Told } | Extract<ParsedLimits, { outcome: 'invalid' }>>
+  ): Promise<
+    { outcome: 'set'; delivery: ChangeDelivery } | Extract<ParsedLimits, { outcome: 'invalid' }>
+  >
   /**
-   * Puts a file's limits in force on all instances, if this very file was not the last to be: so an
-   * instance that starts does not undo what was set since.
+   * Puts the limits of a file in force on all instances, unless this file was the last one published:
+   * an instance that starts does not undo a later change.
    */
-  publish(text: string): Promise<Awaited<ReturnType<LimitsInForce['set']>> | { outcome: 'known' }>
+  publish(
+    text: string,
+  ): Promise<Awaited<ReturnType<PublishedLimits['set']>> | { outcome: 'unchanged' }>
 }
 
 /**
- * The limits that all gateways go by. PostgreSQL holds them with the hash of the file that they came
- * from, the bus says that they changed, and what has a fault is put in force nowhere.
+ * The limits of all gateways. PostgreSQL stores them with the hash of their file, and the bus announces
+ * a change. Invalid limits are in force on no instance.
  */
-export async function createLimitsInForce({
+export async function createPublishedLimits({
   limiter,
   bus,
   outbox,
@@ -51,9 +55,9 @@ export async function createLimitsInForce({
   outbox: Outbox
   database: DatabaseConnection
   log: Log
-  /** In force until the database says otherwise. */
+  /** In force until the database returns others. */
   initial: Limits
-}): Promise<LimitsInForce> {
+}): Promise<PublishedLimits> {
   const { setting } = schema
   let limits = initial
   let limit = enforce(limiter, initial)
@@ -61,14 +65,14 @@ export async function createLimitsInForce({
   let stopRetry: (() => void) | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
-  /** One after the other: what was read earlier is never put in force later. */
+  /** Reads one after the other, so that an earlier read is never put in force later. */
   function readInTurn(): Promise<void> {
     const read = turn.then(readNow)
     turn = read.catch(() => 'reported to the caller')
     return read
   }
 
-  /** An instance that could not read goes by the old limits until it can. */
+  /** An instance that cannot read uses the old limits, and tries again. */
   async function reload(): Promise<void> {
     stopRetry?.()
     try {
@@ -115,14 +119,19 @@ export async function createLimitsInForce({
         })
       await outbox.emit(tx, CHANGED)
     })
-    const delivery = await tell(log, () => bus.emit(CHANGED, null, { wait: 'everywhere' }))
+    const delivery = await announceChange(log, () =>
+      bus.emit(CHANGED, null, { wait: 'everywhere' }),
+    )
     if (delivery.outcome === 'pending') await reload()
     return { outcome: 'set' as const, delivery }
   }
 
   bus.on(CHANGED, reload, { onResync: reload })
   await reload().catch((error: unknown) => {
-    log.warn({ event: 'limits.unread', err: error }, 'limits are those of the file for now')
+    log.warn(
+      { event: 'limits.unread', err: error },
+      'the limits of the file are in force until the database can be read',
+    )
   })
 
   return {
@@ -132,8 +141,8 @@ export async function createLimitsInForce({
     current: () => limits,
     set: (source, by) => store(source, by, file),
     async publish(text) {
-      const own = hash('sha256', text)
-      return own === file ? { outcome: 'known' } : store(text, 'file', own)
+      const digest = hash('sha256', text)
+      return digest === file ? { outcome: 'unchanged' } : store(text, 'file', digest)
     },
   }
 }

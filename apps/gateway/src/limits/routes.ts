@@ -8,21 +8,21 @@ import { RateLimitError, type RateLimiter, type Subject } from '@repo/ratelimit'
 import { ProblemError, readJson } from '@repo/service/hono'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
-import { administratorOf, type Own } from '../caller.ts'
+import { administratorOf, type RouteEnv } from '../caller.ts'
 import { writeLimits } from './limits.ts'
-import type { LimitsInForce } from './published-limits.ts'
+import type { PublishedLimits } from './published-limits.ts'
 
-/** Limits for administrators: what is in force, what they did, and who is blocked. */
+/** Routes of limits for administrators: read them and their decisions, change them, block keys. */
 export function createLimitRoutes({
   limiter,
   limits,
 }: {
   limiter: Pick<RateLimiter, 'report' | 'block' | 'reset'>
-  limits: Pick<LimitsInForce, 'current' | 'set'>
-}): Hono<Own> {
-  const app = new Hono<Own>()
+  limits: Pick<PublishedLimits, 'current' | 'set'>
+}): Hono<RouteEnv> {
+  const app = new Hono<RouteEnv>()
 
-  /** Whoever a person names: a user, an address; or what the report had to hash, which begins with #. */
+  /** A key by its value, such as a user id, or a hash from the report, which begins with `#`. */
   function subjectOf(policy: string, id: string): Subject {
     const by = limits.current().policies.find(({ name }) => name === policy)?.by ?? []
     const [only, ...others] = by
@@ -44,29 +44,29 @@ export function createLimitRoutes({
       return c.json({ limits: writeLimits(limits.current()), delivery: set.delivery })
     }
     const errors = set.faults.map((message) => ({ field: 'limits', message }))
-    const detail = 'The limits have faults, so the old ones stay in force.'
+    const detail = 'The limits are invalid, so the old limits stay in force.'
     throw new ProblemError({ status: 422, code: 'invalid-limits', detail, errors })
   })
 
   app.post('/blocks', async (c) => {
     administratorOf(c)
     const { policy, id, forMs } = await readJson(c, blockRequest)
-    await known(() => limiter.block([policy], subjectOf(policy, id), forMs))
+    await refuseUnknownPolicy(() => limiter.block([policy], subjectOf(policy, id), forMs))
     return c.json({ policy, id, forMs })
   })
 
-  // Forgets what was counted too: whoever is let go starts anew.
+  // The count of the key is deleted too.
   app.delete('/blocks', async (c) => {
     administratorOf(c)
     const { policy, id } = await readSubject(c)
-    await known(() => limiter.reset([policy], subjectOf(policy, id)))
+    await refuseUnknownPolicy(() => limiter.reset([policy], subjectOf(policy, id)))
     return c.json({ policy, id })
   })
 
   return app
 }
 
-/** From the query: bodies of DELETE requests get lost on the way. */
+/** From the query, because proxies drop the body of a DELETE. */
 async function readSubject(c: Context) {
   const parsed = limitSubject.safeParse(c.req.query())
   if (parsed.success) return parsed.data
@@ -74,7 +74,7 @@ async function readSubject(c: Context) {
   throw new ProblemError({ status: 422, code: 'invalid-query', detail })
 }
 
-async function known(call: () => Promise<void>): Promise<void> {
+async function refuseUnknownPolicy(call: () => Promise<void>): Promise<void> {
   try {
     await call()
   } catch (error) {

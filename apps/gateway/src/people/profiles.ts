@@ -25,15 +25,15 @@ function isImage(image: string): boolean {
   return image.length <= MAX_IMAGE && /^(?:https:\/\/|\/(?!\/))[^\s\\]*$/i.test(image)
 }
 
-/** What a person's pages show of them. */
+/** A user as pages show it. */
 type Profile = z.infer<typeof profile>
 
-/** Finds a user; undefined: there is none of that id. */
+/** Finds a user by id; undefined if there is no such user. */
 export type FindProfile = (id: string) => Promise<Profile | undefined>
 
 /**
- * People by their id, kept by every instance. The database itself tells of each change to a user,
- * whoever makes it: a trigger writes it to the outbox in the same transaction.
+ * Users by id, cached by every instance. A trigger of the database writes every change of a user to
+ * the outbox, in the same transaction.
  */
 export function createProfiles({
   bus,

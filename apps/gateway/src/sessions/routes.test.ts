@@ -4,18 +4,18 @@ import { addSession, ask, serveGateway, serveUpstream, signedIn } from '../gatew
 const nowhere = { auth: [], payments: [] }
 
 describe('a person’s sessions', () => {
-  test('are listed without their tokens, and each but another’s can be ended', async ({
+  test('a user lists the sessions without tokens, and can end each of them but none of another user', async ({
     databaseUrl,
   }) => {
     const { cookie, identity } = await signedIn(databaseUrl)
     const stranger = await signedIn(databaseUrl)
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
     const other = await addSession(gateway.database, identity.userId)
-    const asked = (path: string, method = 'GET', as = cookie) =>
+    const read = (path: string, method = 'GET', as = cookie) =>
       ask(gateway.origin, path, { method, headers: { cookie: as } })
-    expect((await asked('/api/me', 'GET', other.cookie)).status).toBe(200)
+    expect((await read('/api/me', 'GET', other.cookie)).status).toBe(200)
 
-    const { body } = await asked('/api/sessions')
+    const { body } = await read('/api/sessions')
     expect(body['sessions']).toHaveLength(2)
     expect(body['sessions']).toContainEqual({
       id: identity.sessionId,
@@ -26,22 +26,22 @@ describe('a person’s sessions', () => {
       expiresAt: expect.any(String),
       current: true,
     })
-    const notOurs = await asked(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
-    expect(notOurs.status).toBe(404)
+    const foreign = await read(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
+    expect(foreign.status).toBe(404)
     for (const id of ['%00', 'a%00b', '%20', '%ED%A0%80', 'x'.repeat(5_000)]) {
-      expect((await asked(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
+      expect((await read(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
     }
-    expect((await asked('/api/me', 'GET', stranger.cookie)).status).toBe(200)
+    expect((await read('/api/me', 'GET', stranger.cookie)).status).toBe(200)
 
-    expect(await asked(`/api/sessions/${other.sessionId}`, 'DELETE')).toMatchObject({
+    expect(await read(`/api/sessions/${other.sessionId}`, 'DELETE')).toMatchObject({
       status: 200,
       body: { outcome: 'confirmed', revoked: 1, instances: 1, acked: 1, lapsed: 0 },
     })
-    expect((await asked('/api/me', 'GET', other.cookie)).status).toBe(401)
-    expect((await asked('/api/me')).status).toBe(200)
+    expect((await read('/api/me', 'GET', other.cookie)).status).toBe(401)
+    expect((await read('/api/me')).status).toBe(200)
   })
 
-  test('all but the one that asks are ended at once', async ({ databaseUrl }) => {
+  test('a user ends all sessions except the current one at once', async ({ databaseUrl }) => {
     const { cookie, identity } = await signedIn(databaseUrl)
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
     const add = () => addSession(gateway.database, identity.userId)
@@ -58,7 +58,7 @@ describe('a person’s sessions', () => {
   })
 })
 
-test('a second cookie that is due goes out with what is forwarded and with what is not', async ({
+test('a second cookie that is due is set on forwarded responses and on those of the gateway', async ({
   databaseUrl,
 }) => {
   const { cookie } = await signedIn(databaseUrl)
@@ -86,15 +86,17 @@ test('a second cookie that is due goes out with what is forwarded and with what 
   }
 })
 
-test('the figures of sign-ins and checks are for administrators', async ({ databaseUrl }) => {
+test('only administrators can read the figures of sign-ins and session checks', async ({
+  databaseUrl,
+}) => {
   const person = await signedIn(databaseUrl)
   const administrator = await signedIn(databaseUrl, 'admin')
   await using gateway = await serveGateway({ databaseUrl, ...nowhere })
-  const asked = (as: string, query = '') =>
+  const read = (as: string, query = '') =>
     ask(gateway.origin, `/api/observability${query}`, { headers: { cookie: as } })
-  expect((await asked('')).status).toBe(401)
-  expect((await asked(person.cookie)).status).toBe(403)
-  const { body } = await asked(administrator.cookie, '?scope=instance')
+  expect((await read('')).status).toBe(401)
+  expect((await read(person.cookie)).status).toBe(403)
+  const { body } = await read(administrator.cookie, '?scope=instance')
   expect(body).toMatchObject({
     scope: 'instance',
     authentication: {

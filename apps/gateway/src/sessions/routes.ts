@@ -2,21 +2,21 @@ import type { ResponseBody, revocation, sessions as sessionList } from '@repo/ap
 import { ProblemError } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import { Hono } from 'hono'
-import { callerOf, type Own } from '../caller.ts'
+import { callerOf, type RouteEnv } from '../caller.ts'
 
 // PostgreSQL refuses other text, such as a NUL, with an error.
 const SESSION_ID = /^[\w-]{1,128}$/
 
-/** Sessions in one answer: the caller's own, and the ones that were seen last. */
+/** The most sessions in one response. */
 const LISTED = 100
 
-/** A person's own sessions: where they are signed in, and signing out of there. */
+/** Routes of the user's own sessions: list them and end them. */
 export function createSessionRoutes({
   sessions,
 }: {
   sessions: Pick<Sessions, 'list' | 'revoke'>
-}): Hono<Own> {
-  const app = new Hono<Own>()
+}): Hono<RouteEnv> {
+  const app = new Hono<RouteEnv>()
 
   app.get('/', async (c) => {
     const { user, session } = callerOf(c)
@@ -29,7 +29,7 @@ export function createSessionRoutes({
     return c.json(body satisfies ResponseBody<typeof sessionList>)
   })
 
-  // All but the one that asks: who wants that one too signs out.
+  // The current session stays: a sign-out ends it.
   app.delete('/', async (c) => {
     const { user, session } = callerOf(c)
     const target = { userId: user.id, except: session.id }
@@ -45,7 +45,7 @@ export function createSessionRoutes({
       const ended = await sessions.revoke(target, { confirm: 'all' })
       if (ended.revoked > 0) return c.json(ended satisfies ResponseBody<typeof revocation>)
     }
-    const detail = 'There is no such session of yours.'
+    const detail = 'You have no such session.'
     throw new ProblemError({ status: 404, code: 'not-found', detail })
   })
 

@@ -9,7 +9,7 @@ async function shownBy({ url }: { url: string }): Promise<unknown> {
 }
 
 describe('three gateways', () => {
-  test(`of ${ROUNDS} changes of a setting on one of them, each is shown by all when its answer is there; without Redis it is stored, and told when Redis is back`, async ({
+  test(`each of ${ROUNDS} changes of a setting is in force on three gateways when it is answered; without Redis it is stored, and applied later`, async ({
     replicas,
     databaseUrl,
     ownValkey,
@@ -43,7 +43,7 @@ describe('three gateways', () => {
       body: { setting: { value: 'while Redis hangs' }, delivery: { outcome: 'pending' } },
     })
     expect(pending.ms).toBeLessThan(1_000)
-    // Cut off, nobody trusts what they keep for longer than a second.
+    // Without Redis no gateway trusts its cache for longer than a second.
     await until(async () =>
       (await Promise.all(three.map(shownBy))).every((text) => text === 'while Redis hangs'),
     )

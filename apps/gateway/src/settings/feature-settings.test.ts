@@ -10,7 +10,7 @@ function put(origin: string, name: string, value: unknown, cookie = '') {
 }
 
 describe('a setting', () => {
-  test('has its default until an administrator sets it, and then says who did when', async ({
+  test('a setting has its default until an administrator changes it, and then names the administrator and the time', async ({
     databaseUrl,
   }) => {
     const { cookie } = await signedIn(databaseUrl, 'admin')
@@ -34,9 +34,7 @@ describe('a setting', () => {
     expect(await listed()).toMatchObject({ settings: [setting, { name: 'payments' }] })
   })
 
-  test('with a text that PostgreSQL refuses is 422 and names the field', async ({
-    databaseUrl,
-  }) => {
+  test('a text that PostgreSQL refuses is 422 and names the field', async ({ databaseUrl }) => {
     const { cookie } = await signedIn(databaseUrl, 'admin')
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
     for (const value of ['a\0b', '\u0007', '\uD800', 'x'.repeat(201), { text: 'x' }, ['x'], null]) {
@@ -48,7 +46,7 @@ describe('a setting', () => {
     }
   })
 
-  test('that a later release stored in another form has its strictest value', async ({
+  test('a setting that a later release stored in another form has its strictest value', async ({
     databaseUrl,
   }) => {
     await signedIn(databaseUrl, 'admin')
@@ -64,7 +62,9 @@ describe('a setting', () => {
     await gateway.database.pool.query('delete from setting')
   })
 
-  test('is changed by administrators only, and only to what it can be', async ({ databaseUrl }) => {
+  test('only administrators can change a setting, and only to a valid value', async ({
+    databaseUrl,
+  }) => {
     const { cookie } = await signedIn(databaseUrl, 'admin')
     const person = await signedIn(databaseUrl)
     await using gateway = await serveGateway({ databaseUrl, ...nowhere })
@@ -95,7 +95,7 @@ describe('a setting', () => {
   })
 })
 
-test('while payments are closed none is taken, and those made can be read', async ({
+test('new payments are refused while payments are closed, and existing ones can be read', async ({
   databaseUrl,
 }) => {
   const administrator = await signedIn(databaseUrl, 'admin')

@@ -5,27 +5,27 @@ import type { Log, Metrics } from '@repo/observability'
 import type { Outbox } from '@repo/outbox'
 import { inArray, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { tell, type Told } from '../cluster/announce.ts'
+import { announceChange, type ChangeDelivery } from '../cluster/announce.ts'
 
-/** Names all that web makes of settings. */
+/** The tag of everything that web renders from settings. */
 const SETTINGS_TAG = 'settings'
 
 /**
- * In force where a later release stored a value that this one cannot read. Something was set then, so
- * the value that grants least is in force, and not the default.
+ * The values in force if a later release stored a value that this one cannot read. An administrator
+ * has set the value, so the strictest value is in force and not the default.
  */
-const WHEN_UNREADABLE: z.infer<typeof all> = { announcement: '', payments: 'closed' }
+const WHEN_UNREADABLE: z.infer<typeof featureValues> = { announcement: '', payments: 'closed' }
 
-const all = z.object(featureSettings)
-const NAMES = all.keyof().options
+const featureValues = z.object(featureSettings)
+const NAMES = featureValues.keyof().options
 const stored = z.record(
   z.string(),
   z.object({ value: z.unknown(), updatedAt: z.string(), updatedBy: z.string() }),
 )
 
-type FeatureValues = z.infer<typeof all>
+type FeatureValues = z.infer<typeof featureValues>
 
-/** One setting as administrators see it; nobody has set one whose `updatedAt` is null. */
+/** One setting as administrators see it; `updatedAt` is null while it has its default. */
 export interface Setting {
   name: SettingName
   value: FeatureValues[SettingName]
@@ -37,20 +37,20 @@ export interface Setting {
 }
 
 export interface FeatureSettings {
-  /** What is in force now. A stored value that this release cannot read counts as the strictest one. */
+  /** The values in force. A stored value that this release cannot read is replaced by the strictest. */
   values(): Promise<FeatureValues>
   list(): Promise<Setting[]>
-  /** Resolves when no instance goes by the old value any more, or says that some still may. */
+  /** Resolves when no instance uses the old value, or with the instances that may still use it. */
   set<Name extends SettingName>(
     name: Name,
     value: FeatureValues[Name],
     by: string,
-  ): Promise<{ setting: Setting; delivery: Told }>
+  ): Promise<{ setting: Setting; delivery: ChangeDelivery }>
 }
 
 /**
- * Settings that change on all instances at once: PostgreSQL holds them, every instance keeps them in
- * memory, and a change is told to all in the transaction that makes it.
+ * Settings that change on all instances at once. PostgreSQL stores them, every instance caches them,
+ * and the transaction of a change also writes its message to the outbox.
  */
 export function createFeatureSettings({
   bus,
@@ -103,7 +103,7 @@ export function createFeatureSettings({
   return {
     async values() {
       const entries = (await list()).map(({ name, value }) => [name, value])
-      return all.parse(Object.fromEntries(entries))
+      return featureValues.parse(Object.fromEntries(entries))
     },
     list,
     async set(name, value, by) {
@@ -116,12 +116,12 @@ export function createFeatureSettings({
         await outbox.invalidate(tx, cache.name, 'all')
         await outbox.invalidateTag(tx, SETTINGS_TAG)
       })
-      const delivery = await tell(log, async () => {
-        // Gateways first: what web makes anew, it makes of what one of them answers.
+      const delivery = await announceChange(log, async () => {
+        // Gateways first, because web renders again with the response of a gateway.
         await cache.invalidate('all', { wait: 'everywhere' })
         return bus.invalidateTag(SETTINGS_TAG, { wait: 'everywhere' })
       })
-      const changed = (await list()).find((each) => each.name === name)
+      const changed = (await list()).find((entry) => entry.name === name)
       if (!changed) throw new TypeError(`there is no setting ${name}`)
       return { setting: changed, delivery }
     },

@@ -2,23 +2,22 @@ import { featureSettings, type publicSettings, type ResponseBody, settingRequest
 import { ProblemError, readJson } from '@repo/service/hono'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { administratorOf, type Own } from '../caller.ts'
+import { administratorOf, type RouteEnv } from '../caller.ts'
 import type { FindProfile } from '../people/profiles.ts'
 import type { FeatureSettings, Setting } from './feature-settings.ts'
 
-/** What the routes need. */
 export interface FeatureRoutes {
   settings: FeatureSettings
   findProfile: FindProfile
 }
 
-/** Settings: what is in force for everybody to read, and for administrators to change. */
-export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): Hono<Own> {
-  const app = new Hono<Own>()
+/** Routes of settings: all callers read the values in force, and administrators change them. */
+export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): Hono<RouteEnv> {
+  const app = new Hono<RouteEnv>()
 
   async function withName(setting: Setting) {
-    const by = setting.updatedBy === null ? undefined : await findProfile(setting.updatedBy)
-    return { ...setting, updatedBy: by?.name ?? null }
+    const editor = setting.updatedBy === null ? undefined : await findProfile(setting.updatedBy)
+    return { ...setting, updatedBy: editor?.name ?? null }
   }
 
   app.get('/public', async (c) => {
@@ -35,8 +34,8 @@ export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): H
     const { user } = administratorOf(c)
     const name = z.enum(['announcement', 'payments']).safeParse(c.req.param('name')).data
     if (!name) {
-      const known = Object.keys(featureSettings).join(', ')
-      const detail = `There is no such setting; there are: ${known}.`
+      const names = Object.keys(featureSettings).join(', ')
+      const detail = `There is no such setting. The settings are ${names}.`
       throw new ProblemError({ status: 404, code: 'not-found', detail })
     }
     const { value } = await readJson(c, settingRequests[name])

@@ -37,7 +37,7 @@ const everySpelling = Object.entries(spellings).flatMap(([address, texts]) =>
   texts.map((text) => [text, address] as const),
 )
 
-/** What no proxy writes for an address. */
+/** Texts that are no address. */
 const nonsense = [
   'unknown',
   '_hidden',
@@ -66,7 +66,7 @@ const nonsense = [
 ]
 
 describe('the client’s address', () => {
-  test('is the socket’s where no proxy of ours stands in front, whatever is claimed', () => {
+  test('without a trusted proxy the address of the client is that of the socket', () => {
     expect(clientIp({ forwardedFor: '6.6.6.6', socketAddress, hops: 0 })).toBe('10.0.0.9')
     expect(clientIp({ forwardedFor: undefined, socketAddress, hops: 1 })).toBe('10.0.0.9')
   })
@@ -81,26 +81,35 @@ describe('the client’s address', () => {
     [1, '::ffff:203.0.113.7', '203.0.113.7'],
     [2, '6.6.6.6:1, [2001:DB8::1]:443 , 10.0.0.2:80', '2001:db8::1'],
     [3, ',203.0.113.7, 10.0.0.2', '203.0.113.7'],
-  ] as const)('behind %i proxies of ours is, of %s, %s', ([hops, forwardedFor, address]) => {
-    expect(clientIp({ forwardedFor, socketAddress, hops })).toBe(address)
-  })
+  ] as const)(
+    'behind %i trusted proxies the address of the client in "%s" is %s',
+    ([hops, forwardedFor, address]) => {
+      expect(clientIp({ forwardedFor, socketAddress, hops })).toBe(address)
+    },
+  )
 
-  test.for(everySpelling)('that a proxy or a socket writes as %s is %s', ([text, address]) => {
-    expect(clientIp({ forwardedFor: `6.6.6.6, ${text}`, socketAddress, hops: 1 })).toBe(address)
-    expect(clientIp({ forwardedFor: undefined, socketAddress: text, hops: 1 })).toBe(address)
-  })
+  test.for(everySpelling)(
+    'an address that is written as %s is counted as %s',
+    ([text, address]) => {
+      expect(clientIp({ forwardedFor: `6.6.6.6, ${text}`, socketAddress, hops: 1 })).toBe(address)
+      expect(clientIp({ forwardedFor: undefined, socketAddress: text, hops: 1 })).toBe(address)
+    },
+  )
 
-  test.for(nonsense)('is the socket’s where what our proxy wrote is no address: %s', (text) => {
-    expect(clientIp({ forwardedFor: text, socketAddress, hops: 1 })).toBe('10.0.0.9')
-  })
+  test.for(nonsense)(
+    'the address of the client is that of the socket if the entry is no address: %s',
+    (text) => {
+      expect(clientIp({ forwardedFor: text, socketAddress, hops: 1 })).toBe('10.0.0.9')
+    },
+  )
 
-  test('is that of the nearest proxy which wrote an address, where a farther one did not', () => {
+  test('the address of the client is that of the nearest proxy that wrote an address', () => {
     const forwardedFor = '6.6.6.6, unknown, 192.0.2.2:80, 192.0.2.3'
     expect(clientIp({ forwardedFor, socketAddress, hops: 3 })).toBe('192.0.2.2')
     expect(clientIp({ forwardedFor, socketAddress, hops: 4 })).toBe('192.0.2.2')
   })
 
-  test('is IPv4 in its own form, and known to be unknown', () => {
+  test('an IPv4 address of the socket has its IPv4 form, and a missing address is "unknown"', () => {
     expect(clientIp({ forwardedFor: undefined, socketAddress: '::ffff:10.0.0.9', hops: 0 })).toBe(
       '10.0.0.9',
     )
@@ -110,7 +119,7 @@ describe('the client’s address', () => {
 
 describe('with the networks of our proxies', () => {
   const ranges = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8'].flatMap((text) => parseRange(text) ?? [])
-  const of = (forwardedFor: string | undefined, from = socketAddress) =>
+  const ipOf = (forwardedFor: string | undefined, from = socketAddress) =>
     clientIp({ forwardedFor, socketAddress: from, hops: 1, ranges })
 
   test.for([
@@ -122,18 +131,21 @@ describe('with the networks of our proxies', () => {
     ['10.1.1.1, 10.1.1.2', '10.1.1.1'],
     ['6.6.6.6, unknown, 10.1.1.1', '10.1.1.1'],
     [undefined, '10.0.0.9'],
-  ])('the address is that of the last sender which is none of them: %s', ([header, address]) => {
-    expect(of(header)).toBe(address)
+  ])(
+    'the address of the client is that of the last sender outside the networks: %s',
+    ([header, address]) => {
+      expect(ipOf(header)).toBe(address)
+    },
+  )
+
+  test('a header from a sender outside the networks is ignored', () => {
+    expect(ipOf('6.6.6.6', '198.51.100.1')).toBe('198.51.100.1')
+    expect(ipOf('6.6.6.6', '192.0.2.8')).toBe('192.0.2.8')
   })
 
-  test('a sender which is none of them is not believed', () => {
-    expect(of('6.6.6.6', '198.51.100.1')).toBe('198.51.100.1')
-    expect(of('6.6.6.6', '192.0.2.8')).toBe('192.0.2.8')
-  })
-
-  test('a chain of proxies without an end is followed for 32 of them', () => {
+  test('a chain of proxies is followed for at most 32 of them', () => {
     const chain = Array.from({ length: 5_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`)
-    expect(of(chain.join(','))).toBe(chain.at(-32))
+    expect(ipOf(chain.join(','))).toBe(chain.at(-32))
   })
 
   test.for([
@@ -143,7 +155,7 @@ describe('with the networks of our proxies', () => {
     ['FD00::/8', ['fd00::', 8]],
     ['2001:db8::1', ['2001:db8::1', 128]],
     ['::ffff:10.0.0.0/104', ['10.0.0.0', 8]],
-  ] as const)('%s is a network', ([text, expected]) => {
+  ] as const)('the text "%s" is parsed as a network', ([text, expected]) => {
     const range = parseRange(text)
     expect([range?.network.toString(), range?.bits]).toEqual(expected)
   })
@@ -165,14 +177,14 @@ describe('with the networks of our proxies', () => {
     'localhost',
     '10.0.0.0/8,',
     ',',
-  ])('%s is a fault of the settings', (text) => {
+  ])('the text "%s" is refused as a network', (text) => {
     const settings = { TRUSTED_PROXIES: gatewaySettings.TRUSTED_PROXIES }
     const parsed = parseEnv(settings, { TRUSTED_PROXIES: text })
     const faults = parsed.outcome === 'invalid' ? parsed.faults : []
     expect(faults).toEqual([expect.stringMatching(/^TRUSTED_PROXIES: must be addresses/)])
   })
 
-  test('TRUSTED_HOPS cannot be set beside them', () => {
+  test('TRUSTED_HOPS and TRUSTED_PROXIES cannot both be set', () => {
     const { TRUSTED_PROXIES, TRUSTED_HOPS } = gatewaySettings
     const source = { TRUSTED_PROXIES: '10.0.0.0/8', TRUSTED_HOPS: '1' }
     expect(parseEnv({ TRUSTED_PROXIES, TRUSTED_HOPS }, source)).toMatchObject({
@@ -189,7 +201,7 @@ describe('a limit by address', () => {
   })
   const limits = parsed.outcome === 'valid' ? { limits: parsed.limits } : {}
 
-  test('counts one client together however its address is spelled, and others apart', async ({
+  test('a limit by address counts all spellings of one address together, and each address separately', async ({
     databaseUrl,
   }) => {
     await signedIn(databaseUrl)
@@ -208,7 +220,7 @@ describe('a limit by address', () => {
         new Set([address]),
       )
     }
-    // Of several lines the last one is the nearest proxy's.
+    // The last of several lines is that of the nearest proxy.
     expect(await statusOf(['6.6.6.6', '203.0.113.7:1'])).toBe(429)
     const people = Array.from({ length: 100 }, (_, i) => [
       `198.51.100.${i}:${50_000 + i}`,
@@ -218,7 +230,7 @@ describe('a limit by address', () => {
     expect(statuses.filter((status) => status !== 200)).toEqual([])
   })
 
-  test('counts by the networks of our proxies', async ({ databaseUrl }) => {
+  test('a limit by address uses the networks of the trusted proxies', async ({ databaseUrl }) => {
     await signedIn(databaseUrl)
     await using auth = await serveUpstream('auth-1')
     await using gateway = await serveGateway({

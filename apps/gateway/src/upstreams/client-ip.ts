@@ -7,11 +7,11 @@ export interface AddressRange {
   bits: number
 }
 
-/** Which senders of `X-Forwarded-For` are believed. */
+/** The proxies whose `X-Forwarded-For` is trusted. */
 export interface TrustedProxies {
-  /** How many proxies of ours a request passes; 0 believes the socket only. Without `ranges`. */
+  /** The number of our proxies in front; 0 trusts the socket only. Ignored with `ranges`. */
   hops: number
-  /** The networks of our proxies, whatever their number. */
+  /** The networks of our proxies, for any number of proxies. */
   ranges?: readonly AddressRange[] | undefined
 }
 
@@ -23,30 +23,30 @@ export interface Sender extends TrustedProxies {
 
 export type IpOf = (req: Pick<IncomingMessage, 'headers' | 'socket'>) => string
 
-/** Proxies in a row that are looked at; what lies behind them was written by a stranger. */
+/** The longest chain of proxies that is followed. */
 const MAX_PROXIES = 32
 
 /**
- * The caller's address in its one spelling: the entry of `X-Forwarded-For` that our outermost
- * trusted proxy wrote. The entries to its left were written by the caller and are not used. Where
- * the entry is not an address, the result is the address of the trusted proxy that wrote it.
+ * The client's address in one spelling: the entry of `X-Forwarded-For` that the outermost trusted
+ * proxy wrote. The client wrote the entries to its left, which are ignored. If the entry is not an
+ * address, the result is the address of the trusted proxy that wrote it.
  */
 export function clientIp({ forwardedFor = '', socketAddress, hops, ranges }: Sender): string {
   const max = ranges ? MAX_PROXIES : hops
-  const ofSocket = () => canonicalIp(socketAddress ?? '') ?? 'unknown'
+  const socketIp = () => canonicalIp(socketAddress ?? '') ?? 'unknown'
   // A request through `hops` proxies does not need the address of the socket.
-  let address = ranges && ofSocket()
+  let address = ranges && socketIp()
   let end = forwardedFor.length
   for (let hop = 0; hop < max && end > 0; hop += 1) {
     if (ranges && !isIn(address ?? '', ranges)) break
     const comma = forwardedFor.lastIndexOf(',', end - 1)
     const entry = canonicalIp(forwardedFor.slice(comma + 1, end).trim())
-    // A proxy that wrote no address vouches for nothing to the left of it.
+    // The entries to the left of an entry that is no address are not trusted.
     if (entry === undefined) break
     address = entry
     end = comma
   }
-  return address ?? ofSocket()
+  return address ?? socketIp()
 }
 
 /** Returns a function that finds the address from which a request comes. */
@@ -58,7 +58,7 @@ export function createIpOf(trusted: TrustedProxies): IpOf {
   }
 }
 
-/** Undefined for what is not an address or a network in CIDR notation. */
+/** Parses an address or a network in CIDR notation; undefined if the text is neither. */
 export function parseRange(text: string): AddressRange | undefined {
   const [address = '', length, ...rest] = text.trim().split('/')
   const parsed = parseIp(address)
@@ -67,10 +67,10 @@ export function parseRange(text: string): AddressRange | undefined {
   const maxBits = parsed.kind() === 'ipv4' ? 32 : 128
   if (length === undefined) return { network: parsed, bits: maxBits }
   if (!/^\d{1,3}$/.test(length)) return undefined
-  // Of IPv4 mapped into IPv6 the first 96 bits are always the same.
+  // The first 96 bits of an IPv4 address mapped into IPv6 are constant.
   const isMapped = maxBits === 32 && address.includes(':')
   const bits = Number(length) - (isMapped ? 96 : 0)
-  // Zero bits would believe every sender, and so every spelling of an address that it likes.
+  // Zero bits would trust every sender.
   return bits >= 1 && bits <= maxBits ? { network: parsed, bits } : undefined
 }
 

@@ -12,17 +12,17 @@ import { type Identities, type Identity, IDENTITY_HEADER, sendProblem } from '@r
 const CLIENT_IP_HEADER = 'x-client-ip'
 const MAX_BODY_BYTES = 1_048_576
 
-/** Who is forwarded: nobody known, or the caller that the session says. */
+/** The caller of a forwarded request. It has an identity if the gateway has checked its session. */
 export interface Caller {
   identity?: Identity
-  /** The address of the caller. */
+  /** The address of the client. */
   ip: string
-  /** Go out with the answer. */
+  /** Headers of the response. */
   headers: readonly (readonly [name: string, value: string])[]
 }
 
-/** The instances of one app behind the gateway, watched so that a draining one gets no requests. */
-export function upstreamOf(name: string, targets: readonly string[], log: Log): Upstream {
+/** The instances of one app. Health checks remove an instance that drains. */
+export function connectUpstream(name: string, targets: readonly string[], log: Log): Upstream {
   return createUpstream({
     name,
     targets,
@@ -34,8 +34,8 @@ export function upstreamOf(name: string, targets: readonly string[], log: Log): 
 }
 
 /**
- * Forwards a request to an instance of the upstream, with who the caller is as headers that the
- * gateway alone writes: what came in under those names is dropped.
+ * Returns a function that forwards a request to an instance of the upstream, with the identity of the
+ * caller in headers that only the gateway writes. It drops incoming headers of these names.
  */
 export function createForwarder({
   upstream,
@@ -62,8 +62,8 @@ export function createForwarder({
     },
     responseHeaders(headers, _req, caller) {
       headers.push(...caller.headers.flat())
-      const served = getHeader(headers, 'x-instance-id')
-      setHeader(headers, 'X-Instance-Id', served ? `${instance}, ${served}` : instance)
+      const instances = getHeader(headers, 'x-instance-id')
+      setHeader(headers, 'X-Instance-Id', instances ? `${instance}, ${instances}` : instance)
     },
     onProblem(req, res, { status, code, detail, cause }) {
       log.warn({ event: 'upstream.problem', upstream: upstream.name, code, err: cause }, detail)

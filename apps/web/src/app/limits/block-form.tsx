@@ -21,7 +21,7 @@ export function BlockForm({ policies }: { policies: { name: string; by: string }
       <SelectField label="Limit" name="policy" defaultValue={values['policy']}>
         {policies.map(({ name, by }) => (
           <option key={name} value={name}>
-            {name} (by {by})
+            {name} (counted by {by})
           </option>
         ))}
       </SelectField>
