@@ -75,7 +75,9 @@ async function interleave(app: TestApp): Promise<number> {
 }
 
 describe('the last administrator', () => {
-  test('cannot demote, ban or remove themselves', async ({ databaseUrl }) => {
+  test('the last administrator cannot demote, ban or remove themselves', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const [only] = await onlyAdministrators(app, 1)
     expect(await does(app, ['/admin/set-role', { role: 'user' }], only!, only!)).toMatchObject(
@@ -90,7 +92,7 @@ describe('the last administrator', () => {
   })
 
   test.for(DEEDS)(
-    `stays when two administrators take the role from each other on two instances at once, ${ROUNDS} times: %s`,
+    `one administrator is left when two act on each other on two instances at once, ${ROUNDS} times: %s`,
     async (deed, { databaseUrl }) => {
       await using one = await openApp(databaseUrl)
       await using two = await openApp(databaseUrl)
@@ -116,7 +118,9 @@ describe('the last administrator', () => {
     },
   )
 
-  test('is found only because of the lock: without it none is left', async ({ databaseUrl }) => {
+  test('the mutant without the lock is caught, because no administrator is left', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     expect(await interleave(app)).toBe(1)
     const { pool } = app.database
@@ -140,7 +144,9 @@ describe('the last administrator', () => {
     }
   })
 
-  test('is refused for any statement, also one that concerns all', async ({ databaseUrl }) => {
+  test('any statement that removes the last administrator is refused, also one for all users', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     await onlyAdministrators(app, 2)
     const { pool } = app.database
@@ -159,7 +165,9 @@ describe('the last administrator', () => {
 })
 
 describe('a role', () => {
-  test('is user or admin in every row, also when plain SQL writes it', async ({ databaseUrl }) => {
+  test('the role in every row is user or admin, also if plain SQL writes it', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     await onlyAdministrators(app, 2)
     for (const role of ['Admin', 'admin,user', ' admin', '', 'root', 'admin ']) {

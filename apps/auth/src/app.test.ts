@@ -45,7 +45,7 @@ function withoutTransactions({ db }: DatabaseConnection): DatabaseConnection['db
 }
 
 describe('signing up and in', () => {
-  test('makes a session that @repo/session finds valid, until the person signs out', async ({
+  test('a sign-up creates a session that @repo/session accepts until the user signs out', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -66,7 +66,7 @@ describe('signing up and in', () => {
     expect((await app.ask('/get-session', { headers: { cookie } })).body).toBeNull()
   })
 
-  test('is refused with a problem that keeps Better Auth’s code and message', async ({
+  test('a refused sign-up or sign-in gets a problem with the code and message of Better Auth', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -95,7 +95,9 @@ describe('signing up and in', () => {
     for (const { body } of [short, refused]) expect(JSON.stringify(body)).not.toContain('.ts')
   })
 
-  test('up by 16 people at once makes 16 accounts, and is no outage', async ({ databaseUrl }) => {
+  test('the sign-ups of 16 users at once create 16 accounts without an outage', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const made = await contend(16, (i) =>
       app.ask('/sign-up/email', { body: person(`one-of-${i}`) }),
@@ -105,7 +107,9 @@ describe('signing up and in', () => {
     )
   })
 
-  test('from a foreign origin is refused, with a cookie and without', async ({ databaseUrl }) => {
+  test('a sign-in from another origin is refused, with and without a cookie', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { cookie } = await signUp(app, 'dora')
     const { email } = person('dora')
@@ -123,9 +127,7 @@ describe('signing up and in', () => {
     }
   })
 
-  test('records the address that the gateway vouches for, and no other', async ({
-    databaseUrl,
-  }) => {
+  test('a session has the address from the gateway, and no other', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const headers = { 'x-client-ip': '203.0.113.7', 'x-forwarded-for': '6.6.6.6' }
     const { cookie } = await app.ask('/sign-up/email', { body: person('eve'), headers })
@@ -133,7 +135,7 @@ describe('signing up and in', () => {
     expect(body).toMatchObject({ session: { ipAddress: '203.0.113.7' } })
   })
 
-  test('records at most 256 characters of the user agent', async ({ databaseUrl }) => {
+  test('a session has at most 256 characters of the user agent', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const headers = { 'user-agent': `kettle/${'1'.repeat(8_000)}` }
     const { cookie } = await app.ask('/sign-up/email', { body: person('finn'), headers })
@@ -142,7 +144,9 @@ describe('signing up and in', () => {
     expect(userAgent).toMatch(/^kettle\/1{249}$/)
   })
 
-  test('up that fails half way leaves no user, and can be repeated', async ({ databaseUrl }) => {
+  test('a sign-up that fails halfway stores no user, and can be repeated', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const before = await count(app.database, 'user')
     await refuseAccounts(app.database)
@@ -166,7 +170,7 @@ describe('signing up and in', () => {
 })
 
 describe('sessions', () => {
-  test('are listed, and a revoked one is worth nothing while the others live', async ({
+  test('sessions are listed, and a revoked one is invalid while the others are valid', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -191,7 +195,7 @@ describe('sessions', () => {
     expect(await validate(app, cookie)).toMatchObject({ outcome: 'valid' })
   })
 
-  test('end with the next sign-in of the same browser', async ({ databaseUrl }) => {
+  test('a session ends with the next sign-in of the same browser', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const { cookie } = await signUp(app, 'kim')
     const body = { email: person('kim').email, password: PASSWORD }
@@ -203,7 +207,9 @@ describe('sessions', () => {
     expect(await validate(app, again.cookie)).toMatchObject({ outcome: 'valid' })
   })
 
-  test('end with the password, and who changed it has a new one', async ({ databaseUrl }) => {
+  test('all sessions end with the password, and the browser that changed it has a new one', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { cookie } = await signUp(app, 'lea')
     const body = { email: person('lea').email, password: PASSWORD }
@@ -221,7 +227,7 @@ describe('sessions', () => {
     expect(await validate(app, changed.cookie)).toMatchObject({ outcome: 'valid' })
   })
 
-  test('made before a change of the secret go on after it, in Better Auth too', async ({
+  test('a session from before a change of the secret is valid after it, in Better Auth too', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -237,7 +243,9 @@ describe('sessions', () => {
     expect(await app.ask('/list-sessions', { headers: unknown })).toMatchObject({ status: 401 })
   })
 
-  test('are as many as allowed, however many sign in at once', async ({ databaseUrl }) => {
+  test('a user has at most the allowed number of sessions after simultaneous sign-ins', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { id } = await signUp(app, 'nil')
     const body = { email: person('nil').email, password: PASSWORD }
@@ -247,9 +255,9 @@ describe('sessions', () => {
     }
     await setSessionLimit(app.database, { max: 3, onExceeded: 'reject' })
     const answers = await contend(8, () => app.ask('/sign-in/email', { body }))
-    const told = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    expect(told.filter(({ status }) => status === 200)).toHaveLength(2)
-    expect(told.find(({ status }) => status !== 200)).toMatchObject({
+    const responses = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(2)
+    expect(responses.find(({ status }) => status !== 200)).toMatchObject({
       status: 403,
       body: { type: 'urn:threefold:problem:too-many-sessions' },
       cookie: '',
@@ -265,7 +273,7 @@ describe('sessions', () => {
     await setSessionLimit(app.database, undefined)
   })
 
-  test('of others cannot be revoked', async ({ databaseUrl }) => {
+  test('a user cannot revoke the session of another user', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const gil = await app.ask('/sign-up/email', { body: person('gil') })
     const { cookie } = await signUp(app, 'hal')
@@ -276,7 +284,7 @@ describe('sessions', () => {
 })
 
 describe('an administrator', () => {
-  test('lists, bans and unbans; a banned person is out at once and cannot sign in', async ({
+  test('an administrator lists, bans and unbans users; a banned user is signed out at once and cannot sign in', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -301,7 +309,7 @@ describe('an administrator', () => {
     expect(await app.ask('/sign-in/email', signIn)).toMatchObject({ status: 200 })
   })
 
-  test('is who the role says: everybody else gets 403, and 401 without a session', async ({
+  test('a user without the role gets 403 on the routes of administrators, and 401 without a session', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -323,7 +331,7 @@ describe('an administrator', () => {
   })
 })
 
-test('a person cannot sign up with a role of their choice', async ({ databaseUrl }) => {
+test('a sign-up cannot choose its role', async ({ databaseUrl }) => {
   await using app = await openApp(databaseUrl)
   await app.ask('/sign-up/email', { body: { ...person('mal'), role: 'admin' } })
   await app.ask('/sign-up/email', { body: { ...person('mal2'), banned: false, id: 'chosen' } })
@@ -333,7 +341,7 @@ test('a person cannot sign up with a role of their choice', async ({ databaseUrl
   expect(rows).toEqual([])
 })
 
-test('a sign-in whose former session nobody can read is 503 at once: the outage is not met twice', async ({
+test('a sign-in is 503 at once if its former session cannot be read, without waiting for the outage twice', async ({
   databaseUrl,
 }) => {
   await using app = await openApp(databaseUrl)

@@ -29,18 +29,18 @@ export interface AppDeps {
   log: Log
 }
 
-/** The answers to a session or a password that the database refuses. */
+/** The problems for a session or a password that the database refuses. */
 const REFUSED: Record<SessionRefusal, ProblemOptions> = {
   banned: { status: 403, code: 'banned', detail: 'This account has been banned.' },
   limit: {
     status: 403,
     code: 'too-many-sessions',
-    detail: 'You are signed in on as many devices as is allowed. Sign out on one of them first.',
+    detail: 'You are signed in on the maximum number of devices. Sign out on one of them first.',
   },
   'credentials-changed': {
     status: 401,
     code: 'signed-out',
-    detail: 'Your credentials changed in the meantime. Sign in to continue.',
+    detail: 'Your credentials have changed. Sign in to continue.',
   },
   'impersonator-ended': {
     status: 403,
@@ -50,12 +50,13 @@ const REFUSED: Record<SessionRefusal, ProblemOptions> = {
   'last-administrator': {
     status: 409,
     code: 'last-administrator',
-    detail: 'The last administrator cannot be demoted, banned or removed. Name another one first.',
+    detail:
+      'The last administrator cannot be demoted, banned or removed. Appoint another one first.',
   },
   other: { status: 403, code: 'refused', detail: 'The database refuses this change.' },
 }
 
-/** As Better Auth answers a wrong password. */
+/** Better Auth's response to a wrong password. */
 const WRONG_PASSWORD = { code: 'INVALID_EMAIL_OR_PASSWORD', message: 'Invalid email or password' }
 
 const BASE = '/api/auth'
@@ -63,7 +64,7 @@ const SIGNING_IN = /^\/api\/auth\/sign-(in|up)\//
 
 export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   const devices = createDeviceCookies(cookies)
-  // Better Auth hashes a new password within its transaction: more would keep connections waiting.
+  // Better Auth hashes a new password in its transaction, which holds a database connection.
   const signUps = pLimit(HASHED_AT_ONCE)
   const sent = createSentSessions({ sessions, cookies })
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
@@ -87,7 +88,7 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
       response.headers.append('set-cookie', devices.issue(c.req.header('cookie'), owner))
     }
     await sent.end(c.req.raw, former, response)
-    // Whatever Better Auth ended, every instance is told before the answer goes out.
+    // Every instance applies the sessions that Better Auth ended before the response is sent.
     const settlement = await sessions.settle(isSigningIn ? {} : { confirm: 'all' })
     response.headers.set(SETTLEMENT_HEADER, describeSettlement(settlement))
     return response
@@ -112,20 +113,20 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   return app
 }
 
-/** A Better Auth error as a problem document; its own `code` and `message` stay, for its clients. */
+/** An error of Better Auth as a problem document with its `code` and `message`, for its clients. */
 async function asProblem(response: Response, path: string): Promise<Response> {
   const headers = new Headers(response.headers)
   const body: unknown = await response.json().catch(() => ({}))
-  const own = typeof body === 'object' && body !== null ? body : {}
-  const detail = 'message' in own ? String(own.message) : 'The request was refused.'
+  const fields = typeof body === 'object' && body !== null ? body : {}
+  const detail = 'message' in fields ? String(fields.message) : 'The request was refused.'
   headers.set('content-type', 'application/problem+json')
   headers.delete('content-length')
   const retryAfter = headers.get('x-retry-after')
   if (retryAfter) headers.set('retry-after', retryAfter)
-  const isPassword = 'code' in own && String(own.code).startsWith('PASSWORD_TOO_')
+  const isPassword = 'code' in fields && String(fields.code).startsWith('PASSWORD_TOO_')
   const field = SIGNING_IN.test(path) ? 'password' : 'newPassword'
   const errors = [{ field, message: detail }]
   const options = { status: response.status, detail, ...(isPassword && { errors }) }
-  const problem = { ...own, ...createProblem(options) }
+  const problem = { ...fields, ...createProblem(options) }
   return new Response(JSON.stringify(problem), { status: response.status, headers })
 }

@@ -18,7 +18,7 @@ export interface Answer {
   status: number
   headers: Headers
   body: Record<string, unknown>
-  /** What a browser would send from now on. */
+  /** The cookies that a browser would send next. */
   cookie: string
   ms: number
 }

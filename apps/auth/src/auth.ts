@@ -8,7 +8,7 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle'
 import { createAuthMiddleware } from 'better-auth/api'
 import { admin } from 'better-auth/plugins/admin'
 import { relyOnCredentials } from './adapter/credentials.ts'
-import { noticeOutages } from './adapter/outages.ts'
+import { recordOutages } from './adapter/outages.ts'
 import { limitGuesses } from './passwords/guesses.ts'
 import { createPasswords } from './passwords/hashing.ts'
 import { createGuessLimit, createRateLimitStorage } from './passwords/limits.ts'
@@ -17,29 +17,29 @@ import { createImpersonation } from './sessions/impersonation.ts'
 export interface AuthOptions {
   db: Database
   log: Log
-  /** The public origin: issuer of cookies, and where forms may come from. */
+  /** The public origin, which issues cookies and from which forms are accepted. */
   origin: string
-  /** Where forms may come from too. */
+  /** Other origins from which forms are accepted. */
   trustedOrigins?: readonly string[] | undefined
   secret: string
-  /** Somebody signed in or up. */
+  /** Called after each sign-in and sign-up. */
   onLogin: () => void
   /** With `authPolicies`. */
   limiter: RateLimiter
 }
 
-/** People behind one address share it, to each path; the gateway has closer limits. */
+/** For each address and path; users behind one address share it. The gateway has stricter limits. */
 const PER_ADDRESS = { window: 60, max: 3_000 }
-/** Guesses of passwords are limited by account: see `limits.ts`. */
+/** Wrong passwords are limited by account: see `passwords/limits.ts`. */
 const SIGN_INS = { window: 60, max: 600 }
 /** In characters; a header may have 16 KB. */
 const MAX_USER_AGENT = 256
-/** A column that no request sets and no response shows; see `credentials.ts`. */
-const OWN = { type: 'string', required: false, input: false, returned: false } as const
+/** A column that no request sets and no response shows: see `adapter/credentials.ts`. */
+const INTERNAL = { type: 'string', required: false, input: false, returned: false } as const
 
 /**
- * Users, passwords and sessions. PostgreSQL is the only truth: no secondary storage and no cookie
- * cache, because both let a revoked session live on; `packages/session` is what makes checks cheap.
+ * Users, passwords and sessions. PostgreSQL is the only truth: there is no secondary storage and no
+ * cookie cache, because both let a revoked session continue. `packages/session` makes checks cheap.
  */
 export function createAuth(options: AuthOptions) {
   const { db, log, origin, trustedOrigins = [], secret, onLogin, limiter } = options
@@ -49,19 +49,19 @@ export function createAuth(options: AuthOptions) {
     baseURL: origin,
     basePath: '/api/auth',
     secret,
-    trustedOrigins: [origin, ...trustedOrigins.map((each) => new URL(each).origin)],
-    // A sign-up that fails half way leaves nothing behind, so it can be repeated.
-    database: noticeOutages(
+    trustedOrigins: [origin, ...trustedOrigins.map((trusted) => new URL(trusted).origin)],
+    // A sign-up that fails halfway stores nothing, so it can be repeated.
+    database: recordOutages(
       relyOnCredentials(drizzleAdapter(db, { provider: 'pg', schema, transaction: true })),
     ),
-    // To the app, which knows what is an outage; else it prints them with the query's parameters.
+    // The app detects outages. Better Auth would print the error with the query's parameters.
     onAPIError: { throw: true },
     emailAndPassword: { enabled: true, password },
-    user: { additionalFields: { credentialVersion: OWN } },
-    account: { additionalFields: { credentialVersions: OWN } },
+    user: { additionalFields: { credentialVersion: INTERNAL } },
+    account: { additionalFields: { credentialVersions: INTERNAL } },
     session: {
       cookieCache: { enabled: false },
-      additionalFields: { credentialVersions: OWN, sourceSessionId: OWN },
+      additionalFields: { credentialVersions: INTERNAL, sourceSessionId: INTERNAL },
     },
     databaseHooks: {
       session: {
@@ -76,7 +76,7 @@ export function createAuth(options: AuthOptions) {
       account: { delete: { before: isDeletedByItself } },
     },
     hooks: {
-      // The database ends every session with the password; who changes it gets a new one this way.
+      // The database ends every session with the password, and Better Auth then creates a new one.
       before: createAuthMiddleware(async (ctx) => {
         const { path, body } = ctx
         if (path === '/sign-out') await impersonation.endSource(ctx)
@@ -84,11 +84,11 @@ export function createAuth(options: AuthOptions) {
         return { context: { body: { ...body, revokeOtherSessions: true } } }
       }),
       after: createAuthMiddleware(async (ctx) => {
-        if (ctx.path === '/sign-out') impersonation.forgetSource(ctx)
+        if (ctx.path === '/sign-out') impersonation.expireSourceCookie(ctx)
       }),
     },
     plugins: [admin()],
-    // By address and path; its own counters live in one process, where a limit of 3 admits 9.
+    // By address and path. The counters of Better Auth are in one process, where a limit of 3 admits 9.
     rateLimit: {
       enabled: true,
       ...PER_ADDRESS,

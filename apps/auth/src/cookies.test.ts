@@ -4,7 +4,7 @@ import { openApp, PASSWORD, person } from './auth.fixture.ts'
 const FORMER = 'better-auth.session_token'
 
 describe('over http on a port', () => {
-  test('a browser stays signed in to two sites on one host, and out of one it is still in the other', async ({
+  test('a browser is signed in to two sites on one host, and a sign-out of one does not affect the other', async ({
     databaseUrl,
   }) => {
     await using one = await openApp(databaseUrl)
@@ -27,7 +27,7 @@ describe('over http on a port', () => {
     expect(await userOf(two)).toMatchObject({ name: 'bob' })
   })
 
-  test('a session cookie of the release before stays good until its sign-out', async ({
+  test('a session cookie of the previous release is valid until its sign-out', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)

@@ -7,11 +7,11 @@ export const authSettings = {
   ...sessionSettings,
   ...sourceSettings,
   MAX_SESSIONS: z.coerce.number().int().min(1).optional().meta({
-    description: 'sessions that a person may have at once; no limit by default',
+    description: 'maximum number of sessions of a user; no limit by default',
     shared: true,
   }),
   MAX_SESSIONS_EXCEEDED: z.enum(['evict-oldest', 'reject']).default('evict-oldest').meta({
-    description: 'what one more sign-in does',
+    description: 'effect of a sign-in above MAX_SESSIONS',
     shared: true,
   }),
 }

@@ -29,7 +29,7 @@ function createGate() {
       return result
     },
     untilHeld: (n: number) => until(() => held === n),
-    /** What comes later is not held. */
+    /** Later calls are not held. */
     notLater: () => void vi.restoreAllMocks(),
     release: () => open.resolve(),
   }

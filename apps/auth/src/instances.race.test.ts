@@ -18,7 +18,7 @@ function settingsFor(databaseUrl: string, redisUrl: string) {
 }
 
 describe('three instances', () => {
-  test(`of ${CONTENDERS} sign-ups for one e-mail at once, ${ROUNDS} times, exactly one makes a user; the others are told 422`, async ({
+  test(`exactly one of ${CONTENDERS} simultaneous sign-ups for one e-mail creates a user, ${ROUNDS} times; the others get 422`, async ({
     replicas,
     databaseUrl,
     redisUrl,
@@ -35,7 +35,7 @@ describe('three instances', () => {
       )
       const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b)
       expect(statuses).toEqual([200, ...Array(CONTENDERS - 1).fill(422)])
-      // Exactly the winner can go on, on an instance that knows nothing of the sign-up.
+      // The session of the winner is valid on an instance that did not serve the sign-up.
       const winner = answers.findIndex(({ status }) => status === 200)
       const next = three[(winner + 1) % 3]!
       const headers = { cookie: answers[winner]!.cookie }
@@ -97,7 +97,7 @@ describe('three instances', () => {
     await database.close()
   })
 
-  test('one more account of the same person at the same provider cannot be written', async ({
+  test('a second account of the same user at the same provider cannot be written', async ({
     databaseUrl,
   }) => {
     const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 5 })
@@ -116,7 +116,7 @@ describe('three instances', () => {
     await database.close()
   })
 
-  test('people sign up and in while Redis is away', async ({
+  test('users sign up and sign in while Redis is unavailable', async ({
     replicas,
     databaseUrl,
     ownValkey,

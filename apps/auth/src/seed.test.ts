@@ -20,7 +20,7 @@ describe('seed.ts', () => {
     ['/abc', 'must begin with postgres://'],
     ['postgres://user:SECRET@host:99999/db', 'is not a URL with a port of at most 65535'],
     ['postgres://user:SECRET@host', 'names no database'],
-  ] as const)('refuses %s with exit 78', async ([url, reason]) => {
+  ] as const)('seed.ts refuses the DATABASE_URL %s with exit code 78', async ([url, reason]) => {
     const { code, stderr } = await seed(url)
     expect({ code, lines: stderr.trim().split('\n').length }).toEqual({ code: 78, lines: 2 })
     expect(stderr).toContain(`DATABASE_URL: ${reason}`)
@@ -31,7 +31,7 @@ describe('seed.ts', () => {
     ['postgres://user:5%SECRET@127.0.0.1:1/db', '127.0.0.1:1'],
     ['postgresql:///db?host=/nowhere', '/nowhere'],
     ['postgres://user:SECRET@/db?host=/nowhere', '/nowhere'],
-  ] as const)('names the server of %s when it is unreachable', async ([url, host]) => {
+  ] as const)('seed.ts prints the server of %s if it is unreachable', async ([url, host]) => {
     const { code, stderr } = await seed(url)
     expect(code).toBe(1)
     expect(stderr).toMatch(`DATABASE_URL: PostgreSQL at ${host} cannot be used`)
@@ -39,7 +39,7 @@ describe('seed.ts', () => {
     expect(stderr).not.toContain('SECRET')
   })
 
-  test('takes a password with a % as it is', async ({ databaseUrl }) => {
+  test('seed.ts accepts a password with a % sign', async ({ databaseUrl }) => {
     const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
     await database.pool.query(`create role percent login superuser password '5%SECRET%'`)
     const url = Object.assign(new URL(databaseUrl), { username: 'percent', password: 'X' }).href

@@ -5,15 +5,15 @@ import { hashPassword } from 'better-auth/crypto'
 import { z } from 'zod'
 
 /**
- * `node src/seed.ts`: brings the schema up to date and, with `DEMO=true`, makes the demo users, as often
- * as you like. One of them is an administrator with a public password, so the default is to make none.
+ * `node src/seed.ts` migrates the schema and, with `DEMO=true`, creates the demo users. It can be
+ * repeated. One of them is an administrator with a public password, so the default creates no users.
  */
 const env = readEnv({ ...databaseSettings, DEMO: z.stringbool().default(false) })
 const log = createLog({ app: 'seed', instance: 'seed', version: '' })
 try {
   const { applied } = await migrateDatabase({ url: env.DATABASE_URL, waitMs: 5_000 })
   log.info({ event: 'migrated', applied }, `applied ${applied} migration(s)`)
-  if (env.DEMO) await makeDemoUsers()
+  if (env.DEMO) await createDemoUsers()
 } catch (error) {
   const host = databaseHost(env.DATABASE_URL)
   const reason = error instanceof Error ? error.message || error.name : String(error)
@@ -21,7 +21,7 @@ try {
   process.exitCode = 1
 }
 
-async function makeDemoUsers() {
+async function createDemoUsers() {
   const settings = { ...env, MIGRATE_ON_BOOT: false, DATABASE_INSTANCES: env.DATABASE_CONNECTIONS }
   const database = await openDatabase({ env: settings, name: 'seed', log })
   const { created } = await seedDemo(database.db, { hashPassword })

@@ -31,17 +31,17 @@ export function payer(): Identity {
   return { userId, email: `${userId}@threefold.test`, role: 'user', sessionId: randomUUID() }
 }
 
-/** The header that the gateway would send with this very request. */
-export function identityFor(who: Identity, method: string, url: string): Record<string, string> {
+/** The header that the gateway sends with this request. */
+export function identityFor(caller: Identity, method: string, url: string): Record<string, string> {
   const { pathname, search } = new URL(url, ORIGIN)
-  return { [IDENTITY_HEADER]: identities.sign(who, { method, path: pathname + search }) }
+  return { [IDENTITY_HEADER]: identities.sign(caller, { method, path: pathname + search }) }
 }
 
 export interface TestApp extends AsyncDisposable {
   database: DatabaseConnection
-  /** A request as the gateway sends it for `who`; of nobody without. */
-  ask(who: Identity | undefined, path: string, ask?: Ask): Promise<Answer>
-  countOf(who: Identity): Promise<number>
+  /** Sends a request with the identity of the caller, as the gateway does, or without one. */
+  ask(caller: Identity | undefined, path: string, ask?: Ask): Promise<Answer>
+  countOf(caller: Identity): Promise<number>
 }
 
 /** The app in this process, over a real database. */
@@ -59,13 +59,13 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
   const app = createApp({ payments, identities, limiter, log })
   return {
     database,
-    async ask(who, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
+    async ask(caller, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
       const began = performance.now()
       const response = await app.request(ORIGIN + path, {
         method,
         headers: {
           'content-type': 'application/json',
-          ...(who && identityFor(who, method, path)),
+          ...(caller && identityFor(caller, method, path)),
           ...headers,
         },
         ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),

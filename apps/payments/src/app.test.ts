@@ -6,7 +6,7 @@ import { type Ask, identityFor, openApp, order, payer, type TestApp } from './ap
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 describe('POST /api/payments', () => {
-  test('makes one payment, and says where it is', async ({ databaseUrl }) => {
+  test('a POST makes one payment, and returns its location', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const ada = payer()
     const made = await app.ask(ada, '/api/payments', { body: order })
@@ -23,7 +23,9 @@ describe('POST /api/payments', () => {
     expect(await app.countOf(ada)).toBe(1)
   })
 
-  test('takes the limits, and a reference without the space around it', async ({ databaseUrl }) => {
+  test('the largest and smallest values are accepted, and a reference is trimmed', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const ada = payer()
     for (const body of [
@@ -39,7 +41,7 @@ describe('POST /api/payments', () => {
     }
   })
 
-  test('takes twenty of a payer at a time, and the next when those are done', async ({
+  test('a payer can make twenty payments at a time, and the next one when they are done', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -47,16 +49,16 @@ describe('POST /api/payments', () => {
     const answers = await contend(31, (i) =>
       app.ask(i < 30 ? ada : bob, '/api/payments', { body: order }),
     )
-    const told = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    expect(told.filter(({ status }) => status === 201)).toHaveLength(21)
-    const refused = told.filter(({ status }) => status === 429)
+    const responses = answers.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    expect(responses.filter(({ status }) => status === 201)).toHaveLength(21)
+    const refused = responses.filter(({ status }) => status === 429)
     expect(refused).toHaveLength(10)
     expect(refused[0]?.body).toMatchObject({ 'violated-policies': ['payments-at-once'] })
     expect(await app.countOf(ada)).toBe(20)
     expect((await app.ask(ada, '/api/payments', { body: order })).status).toBe(201)
   })
 
-  test('accepts an Idempotency-Key', async ({ databaseUrl }) => {
+  test('a POST with an Idempotency-Key is accepted', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const headers = { 'idempotency-key': randomUUID() }
     const made = await app.ask(payer(), '/api/payments', { body: order, headers })
@@ -77,14 +79,14 @@ describe('POST /api/payments', () => {
     ['an empty reference', { ...order, reference: '' }, 'reference'],
     ['a blank reference', { ...order, reference: '  ' }, 'reference'],
     ['a long reference', { ...order, reference: 'x'.repeat(141) }, 'reference'],
-    ['a NUL, which PostgreSQL cannot keep', { ...order, reference: 'a\u0000b' }, 'reference'],
+    ['a NUL, which PostgreSQL cannot store', { ...order, reference: 'a\u0000b' }, 'reference'],
     ['a line break in the reference', { ...order, reference: 'a\nb' }, 'reference'],
-    ['an unknown field', { ...order, payerId: 'somebody else' }, 'payerId'],
-    ['an id of one’s own', { ...order, id: randomUUID() }, 'id'],
+    ['an unknown field', { ...order, payerId: 'another user' }, 'payerId'],
+    ['an id', { ...order, id: randomUUID() }, 'id'],
   ]
 
   test.for(faults)(
-    'refuses %s with a 422 that names the field',
+    'a payment with %s is refused with a 422 that names the field',
     async ([, body, field], { databaseUrl }) => {
       await using app = await openApp(databaseUrl)
       const ada = payer()
@@ -99,7 +101,9 @@ describe('POST /api/payments', () => {
     },
   )
 
-  test('refuses what is no JSON with 400, and an array with 422', async ({ databaseUrl }) => {
+  test('a body that is not JSON is refused with 400, and an array with 422', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const ada = payer()
     expect(await app.ask(ada, '/api/payments', { body: '{"amount":' })).toMatchObject({
@@ -111,7 +115,7 @@ describe('POST /api/payments', () => {
 })
 
 describe('GET /api/payments', () => {
-  test('lists one’s own, the newest first, and nobody else’s', async ({ databaseUrl }) => {
+  test('a list has only the payments of the caller, the newest first', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const [ada, bob] = [payer(), payer()]
     const made: unknown[] = []
@@ -123,7 +127,7 @@ describe('GET /api/payments', () => {
     expect((await app.ask(payer(), '/api/payments')).body).toEqual({ payments: [] })
   })
 
-  test('finds one’s own; somebody else’s, an unknown and a malformed id are the same 404', async ({
+  test('the caller finds the own payment; another user’s, an unknown and a malformed id are the same 404', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -139,7 +143,7 @@ describe('GET /api/payments', () => {
   })
 })
 
-test('an administrator who acts for the payer reads, and gets 403 for a payment', async ({
+test('an administrator who acts for the payer can read, and gets 403 for a payment', async ({
   databaseUrl,
 }) => {
   await using app = await openApp(databaseUrl)
@@ -166,25 +170,28 @@ describe('without an identity that the gateway made for this very request', () =
     ['a plain user id', () => ({ 'x-user-id': 'ada' })],
   ]
 
-  test.for(attempts)('%s gets 401, and writes nothing', async ([, headers], { databaseUrl }) => {
-    await using app = await openApp(databaseUrl)
-    const { rows: before } = await app.database.pool.query('select count(*) from payment')
-    const refused = await app.ask(undefined, path, { body: order, headers: headers(app) ?? {} })
-    expect(refused).toMatchObject({
-      status: 401,
-      body: { type: 'urn:threefold:problem:signed-out', status: 401 },
-    })
-    const { rows: after } = await app.database.pool.query('select count(*) from payment')
-    expect(after).toEqual(before)
-  })
+  test.for(attempts)(
+    'a payment with %s instead of a signed identity gets 401, and writes nothing',
+    async ([, headers], { databaseUrl }) => {
+      await using app = await openApp(databaseUrl)
+      const { rows: before } = await app.database.pool.query('select count(*) from payment')
+      const refused = await app.ask(undefined, path, { body: order, headers: headers(app) ?? {} })
+      expect(refused).toMatchObject({
+        status: 401,
+        body: { type: 'urn:threefold:problem:signed-out', status: 401 },
+      })
+      const { rows: after } = await app.database.pool.query('select count(*) from payment')
+      expect(after).toEqual(before)
+    },
+  )
 
-  test('a list and a payment are 401 too', async ({ databaseUrl }) => {
+  test('reading payments without an identity is 401', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     expect((await app.ask(undefined, path)).status).toBe(401)
     expect((await app.ask(undefined, `${path}/${randomUUID()}`)).status).toBe(401)
   })
 
-  test('the query is part of what was signed, as it is written and as URL writes it', async ({
+  test('the signature of an identity covers the query in every spelling', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)

@@ -40,7 +40,7 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
   /**
-   * @throws ProblemError 401 unless the gateway vouches for the caller; 403 for a write by an
+   * @throws ProblemError 401 unless the gateway signed the identity; 403 for a write by an
    * administrator who acts for the payer; 503 for an identity in the form of another release
    */
   function caller(c: Context): Identity {
@@ -55,10 +55,11 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
       return check.identity
     }
     if (check.outcome === 'unreadable') {
-      log.warn({ event: 'identity.unreadable' }, 'an identity is of another release')
+      log.warn({ event: 'identity.unreadable' }, 'the identity has the form of another release')
       throw new ProblemError(unavailable)
     }
-    if (check.outcome === 'forged') log.warn({ event: 'identity.forged' }, 'refused an identity')
+    if (check.outcome === 'forged')
+      log.warn({ event: 'identity.forged' }, 'an identity with a wrong signature is refused')
     throw new ProblemError({ status: 401, code: 'signed-out', detail: 'Sign in to continue.' })
   }
 

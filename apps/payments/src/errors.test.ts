@@ -21,7 +21,7 @@ async function openFailing(databaseUrl: string, code: string) {
 
 describe('an error of PostgreSQL in a request', () => {
   test.for([...OUTAGES, ...MORE_OUTAGES])(
-    'is 503 with Retry-After when it is an outage: %s',
+    'an error of PostgreSQL that is an outage is 503 with Retry-After: %s',
     async (code, { databaseUrl }) => {
       await using app = await openFailing(databaseUrl, code)
       const answer = await app.ask(payer(), '/api/payments', { body: order })
@@ -35,11 +35,14 @@ describe('an error of PostgreSQL in a request', () => {
     },
   )
 
-  test.for(DEFECTS)('is 500 when it is a defect: %s', async (code, { databaseUrl }) => {
-    await using app = await openFailing(databaseUrl, code)
-    const answer = await app.ask(payer(), '/api/payments', { body: order })
-    expect(answer).toMatchObject({ status: 500 })
-    expect(answer.headers.get('retry-after')).toBeNull()
-    expect(JSON.stringify(answer.body)).not.toContain('raised by the test')
-  })
+  test.for(DEFECTS)(
+    'an error of PostgreSQL that is a defect is 500: %s',
+    async (code, { databaseUrl }) => {
+      await using app = await openFailing(databaseUrl, code)
+      const answer = await app.ask(payer(), '/api/payments', { body: order })
+      expect(answer).toMatchObject({ status: 500 })
+      expect(answer.headers.get('retry-after')).toBeNull()
+      expect(JSON.stringify(answer.body)).not.toContain('raised by the test')
+    },
+  )
 })

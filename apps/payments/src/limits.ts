@@ -1,6 +1,6 @@
 import type { PolicyInput } from '@repo/ratelimit'
 
-/** How many payments one payer may have under way: what an instance that dies held ends by itself. */
+/** Limits the payments in progress of one payer. The slots of an instance that stopped expire. */
 export const AT_ONCE = 'payments-at-once'
 
 export const paymentPolicies: PolicyInput[] = [

@@ -3,7 +3,7 @@ import { identityFor, order, payer, SECRET } from './app.fixture.ts'
 
 const program = new URL('main.ts', import.meta.url)
 
-test('what one instance took another one lists, and both leave in good order', async ({
+test('a payment that one instance made is listed by another, and both instances stop with exit code 0', async ({
   replicas,
   databaseUrl,
   redisUrl,

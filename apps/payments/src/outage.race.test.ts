@@ -5,12 +5,12 @@ import { createPayments } from './payments.ts'
 const CONTENDERS = 12
 
 describe('while PostgreSQL hangs', () => {
-  test(`${CONTENDERS} payments at once all answer 503 with Retry-After within 2 s, and none of them is there when it wakes up`, async ({
+  test(`${CONTENDERS} payments at once answer 503 within 2 s while PostgreSQL hangs, and none is stored when it continues`, async ({
     ownPostgres,
   }) => {
     await using app = await openApp(ownPostgres.url)
     const ada = payer()
-    // As many idle connections as the pool holds: what they are sent now, it reads when it wakes up.
+    // All connections of the pool are idle: PostgreSQL reads their statements when it continues.
     await Promise.all(Array.from({ length: 4 }, () => app.database.ping()))
     await ownPostgres.pause()
     const settled = await contend(CONTENDERS, () => app.ask(ada, '/api/payments', { body: order }))
@@ -24,13 +24,13 @@ describe('while PostgreSQL hangs', () => {
       expect(each.value.ms).toBeLessThan(2_000)
     }
     ownPostgres.resume()
-    // Later than whatever was sent before: this is read after it on every connection.
+    // PostgreSQL reads this after all earlier statements on the same connection.
     const made = await app.ask(ada, '/api/payments', { body: order })
     expect(made.status).toBe(201)
     expect(await app.countOf(ada)).toBe(1)
   })
 
-  test('a bare insert, which a hanging server runs when it wakes up, is caught by it', async ({
+  test('the mutant with a bare insert is caught, because PostgreSQL runs it when it continues', async ({
     ownPostgres,
   }) => {
     await using app = await openApp(ownPostgres.url)
@@ -51,7 +51,9 @@ describe('while PostgreSQL hangs', () => {
 })
 
 describe('while PostgreSQL is dead', () => {
-  test('payments answer 503 at once, and work again after', async ({ ownPostgres }) => {
+  test('payments answer 503 at once while PostgreSQL is stopped, and work again later', async ({
+    ownPostgres,
+  }) => {
     await using app = await openApp(ownPostgres.url)
     const ada = payer()
     await app.ask(ada, '/api/payments', { body: order })

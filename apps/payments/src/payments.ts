@@ -17,12 +17,12 @@ const columns = {
   createdAt: payment.createdAt,
 }
 
-/** Payments in PostgreSQL. Everyone sees and makes only their own. */
+/** Payments in PostgreSQL. A payer sees and makes only their payments. */
 export function createPayments({ db }: { db: Database }) {
   return {
     /**
-     * Commits one payment. In a transaction, although it is one statement: a server that hangs runs
-     * what it was sent when it wakes up, long after the payer was told 503. All it was sent is BEGIN.
+     * Commits one payment. One statement runs in a transaction, because a server that hangs executes
+     * the statements it received when it continues, long after the 503. It has received only BEGIN.
      */
     create(payerId: string, order: PaymentOrder): Promise<Payment> {
       const row = { id: randomUUIDv7(), payerId, ...order }
@@ -42,8 +42,8 @@ export function createPayments({ db }: { db: Database }) {
         .limit(LIST_LIMIT)
     },
     async find(payerId: string, id: string): Promise<Payment | undefined> {
-      const mine = and(eq(payment.payerId, payerId), eq(payment.id, id))
-      const [found] = await db.select(columns).from(payment).where(mine)
+      const isOwn = and(eq(payment.payerId, payerId), eq(payment.id, id))
+      const [found] = await db.select(columns).from(payment).where(isOwn)
       return found
     },
   }

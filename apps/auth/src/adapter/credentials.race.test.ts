@@ -19,9 +19,9 @@ interface Target {
   app: TestApp
   id: string
   email: string
-  /** Of the target's own session. */
+  /** The cookie of the target's session. */
   cookie: string
-  /** Of an administrator. */
+  /** The cookie of an administrator. */
   admin: string
 }
 
@@ -141,23 +141,28 @@ afterEach(() => {
 })
 
 describe('a sign-in that verified the password before', () => {
-  test.for(CHANGES)('%s is refused like a wrong password', async ([, change], { databaseUrl }) => {
-    const target = await open(databaseUrl)
-    await using app = target.app
-    const gate = await holdVerifications(app)
-    const signingIn = signIn(target)
-    await gate.untilHeld(1)
-    gate.notLater()
-    await change(target)
-    const before = await sessionsOf(target)
-    gate.release()
-    const { status, body, cookie, headers } = await signingIn
-    expect({ status, body, cookie }).toEqual({ status: 401, body: WRONG_PASSWORD, cookie: '' })
-    expect(headers.get('content-type')).toBe('application/problem+json')
-    expect(await sessionsOf(target)).toBe(before)
-  })
+  test.for(CHANGES)(
+    'a sign-in that verified the password before %s is refused like a wrong password',
+    async ([, change], { databaseUrl }) => {
+      const target = await open(databaseUrl)
+      await using app = target.app
+      const gate = await holdVerifications(app)
+      const signingIn = signIn(target)
+      await gate.untilHeld(1)
+      gate.notLater()
+      await change(target)
+      const before = await sessionsOf(target)
+      gate.release()
+      const { status, body, cookie, headers } = await signingIn
+      expect({ status, body, cookie }).toEqual({ status: 401, body: WRONG_PASSWORD, cookie: '' })
+      expect(headers.get('content-type')).toBe('application/problem+json')
+      expect(await sessionsOf(target)).toBe(before)
+    },
+  )
 
-  test('without the comparison is admitted: the mutant is caught', async ({ databaseUrl }) => {
+  test('the mutant without the comparison is caught, because it admits the sign-in', async ({
+    databaseUrl,
+  }) => {
     const target = await open(databaseUrl)
     await using app = target.app
     const mend = await withoutComparison(app.database)
@@ -174,7 +179,7 @@ describe('a sign-in that verified the password before', () => {
     }
   })
 
-  test(`a new password leaves no session, ${ROUNDS} times with six at once`, async ({
+  test(`a new password leaves no session of six simultaneous sign-ins, ${ROUNDS} times`, async ({
     databaseUrl,
   }) => {
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -198,7 +203,7 @@ describe('a sign-in that verified the password before', () => {
 })
 
 describe('a new password', () => {
-  test('is not written by a request that verified the old one before a reset', async ({
+  test('a new password is not written by a request that verified the old one before a reset', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -221,7 +226,7 @@ describe('a new password', () => {
     expect(await sessionsOf(target)).toBe(0)
   })
 
-  test('is not written by an administrator who was demoted while it was hashed', async ({
+  test('a new password is not written by an administrator who was demoted while it was hashed', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -241,7 +246,7 @@ describe('a new password', () => {
     expect(await passwordOf(target)).toBe(password)
   })
 
-  test('is not written by a reset whose user changed while it was hashed', async ({
+  test('a new password is not written by a reset whose user changed while it was hashed', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -266,7 +271,7 @@ describe('a new password', () => {
     expect(await passwordOf(target)).toBe(password)
   })
 
-  test('of two changes that verified the same password, one is written', async ({
+  test('only one of two changes that verified the same password is written', async ({
     databaseUrl,
   }) => {
     const target = await open(databaseUrl)
@@ -288,7 +293,9 @@ describe('a new password', () => {
   })
 })
 
-test('no response contains what the database compares', async ({ databaseUrl }) => {
+test('no response contains the credential versions that the database compares', async ({
+  databaseUrl,
+}) => {
   const target = await open(databaseUrl)
   await using app = target.app
   const before = await count(app.database, 'session')

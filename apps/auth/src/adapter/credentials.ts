@@ -31,8 +31,8 @@ const sessionOwner = z.object({ userId: z.string(), impersonatedBy: z.string().n
 
 /**
  * Runs `serve` so that the sessions and passwords which it writes rely on the credentials that it
- * verified: hashing a password takes long, and a password, role or ban may change meanwhile. The
- * database then refuses the write (`sessionRefusal`).
+ * verified. Hashing a password takes long, and the password, the role or a ban can change during it.
+ * The database then refuses the write (`sessionRefusal`).
  *
  * @param isRefusedToActors whether an administrator who acts for another user may not send the request
  * @throws ProblemError 403 if such an administrator sent it
@@ -43,13 +43,13 @@ export async function withCredentials<T>(
 ): Promise<T> {
   const observed: Observed = { versions: new Map(), isRefusedToActors, isRefused: false }
   const [ended] = await Promise.allSettled([requests.run(observed, serve)])
-  // Better Auth makes another answer of an error in its adapter.
+  // Better Auth replaces an error of its adapter by another response.
   if (observed.isRefused) throw new ProblemError(refusedToActors)
   if (ended.status === 'rejected') throw ended.reason
   return ended.value
 }
 
-/** Returns Better Auth's database adapter with notes for `withCredentials`. */
+/** Returns Better Auth's database adapter, which records the rows for `withCredentials`. */
 export function relyOnCredentials(createAdapter: DBAdapterInstance): DBAdapterInstance {
   return (options) => {
     const adapter = createAdapter(options)
@@ -60,7 +60,7 @@ export function relyOnCredentials(createAdapter: DBAdapterInstance): DBAdapterIn
   }
 }
 
-/** In place: Better Auth finds its notes about an adapter by the object's identity. */
+/** Changes the adapter in place, because Better Auth compares its identity. */
 function relyIn<A extends DBTransactionAdapter>(adapter: A): A {
   const { findOne, create, update, updateMany } = adapter
   adapter.findOne = async <T>(query: Parameters<typeof findOne>[0]) => {
@@ -77,14 +77,14 @@ function relyIn<A extends DBTransactionAdapter>(adapter: A): A {
     return row
   }
   adapter.update = async <T>(query: Parameters<typeof update>[0]) => {
-    const given = { model: query.model, data: query.update }
-    const row = await update<T>({ ...query, update: { ...query.update, ...relied(given) } })
-    if (query.model === 'account') observeOwnChange(row)
+    const written = { model: query.model, data: query.update }
+    const row = await update<T>({ ...query, update: { ...query.update, ...relied(written) } })
+    if (query.model === 'account') observePasswordChange(row)
     return row
   }
   adapter.updateMany = async (query) => {
-    const given = { model: query.model, data: query.update }
-    return updateMany({ ...query, update: { ...query.update, ...relied(given) } })
+    const written = { model: query.model, data: query.update }
+    return updateMany({ ...query, update: { ...query.update, ...relied(written) } })
   }
   return adapter
 }
@@ -109,8 +109,8 @@ function observeSession(row: unknown): void {
   throw new ProblemError(refusedToActors)
 }
 
-/** The request changed a password itself: the database returns the version that this made. */
-function observeOwnChange(row: unknown): void {
+/** Stores the new version that the database returns when the request itself changes a password. */
+function observePasswordChange(row: unknown): void {
   const { data } = account.safeParse(row)
   const versions = versionsById.parse(JSON.parse(data?.credentialVersions ?? '{}'))
   for (const [id, version] of Object.entries(versions)) {
@@ -118,7 +118,7 @@ function observeOwnChange(row: unknown): void {
   }
 }
 
-/** The columns by which the database compares what a write relies on. */
+/** The columns with the versions that a write relies on, which the database compares. */
 function relied({ model, data }: { model: string; data: object }): Record<string, string> {
   const observed = requests.getStore()
   if (!observed) return {}

@@ -12,7 +12,7 @@ import {
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 2)
 
-/** Every kind of request that needs the database, by someone who is signed in. */
+/** Every kind of request that needs the database, sent by a signed-in user. */
 const requests = {
   'sign-up': (app: TestApp) => app.ask('/sign-up/email', { body: person('new') }),
   'sign-in': (app: TestApp) =>
@@ -34,7 +34,7 @@ const requests = {
 async function signedIn(url: string) {
   const app = await openApp(url)
   const { cookie } = await app.ask('/sign-up/email', { body: person('ada') })
-  // As many connections as there will be requests: idle ones hang otherwise than new ones.
+  // One idle connection for each request: an idle connection hangs in another way than a new one.
   await Promise.all(Array.from({ length: 4 }, () => app.database.ping()))
   return { app, cookie }
 }
@@ -66,7 +66,7 @@ async function expectHealed(app: TestApp, cookie: string) {
 }
 
 describe('while PostgreSQL hangs', () => {
-  test('everything that needs it answers 503 with Retry-After within 2 s, twice over; nothing is half written, and all works again', async ({
+  test('every request that needs PostgreSQL answers 503 within 2 s while it hangs, writes nothing partially, and works again later', async ({
     ownPostgres,
   }) => {
     const { app, cookie } = await signedIn(ownPostgres.url)
@@ -87,7 +87,7 @@ describe('while PostgreSQL hangs', () => {
 })
 
 describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
-  test(`${ROUNDS} times, it is answered within 2 s, and the user is there if and only if it said so`, async ({
+  test(`a sign-up during which PostgreSQL hangs answers within 2 s, and stores the user if and only if it answers 200, ${ROUNDS} times`, async ({
     ownPostgres,
   }) => {
     const { app } = await signedIn(ownPostgres.url)
@@ -110,7 +110,7 @@ describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const name = `half-${round}`
       const answer = app.ask('/sign-up/email', { body: person(name) })
-      // It has asked for the e-mail, and hashes the password.
+      // The request has read the e-mail address, and hashes the password.
       await until(inTransaction, { everyMs: 1 })
       await ownPostgres.pause()
       const hungAt = performance.now()
@@ -133,7 +133,7 @@ describe('when PostgreSQL begins to hang in the middle of a sign-up', () => {
 })
 
 describe('while PostgreSQL is dead', () => {
-  test('everything that needs it answers 503 with Retry-After at once, and works again after', async ({
+  test('every request that needs PostgreSQL answers 503 at once while it is stopped, and works again later', async ({
     ownPostgres,
   }) => {
     const { app, cookie } = await signedIn(ownPostgres.url)
@@ -142,7 +142,7 @@ describe('while PostgreSQL is dead', () => {
       expectUnavailable(name, await request(app, cookie))
     }
 
-    // What Better Auth itself makes of it: a person who is told that they are signed out.
+    // Better Auth alone answers that the user is signed out.
     const request = new Request(`${ORIGIN}/api/auth/list-sessions`, { headers: { cookie } })
     expect((await app.auth.handler(request)).status).toBe(401)
     const signOut = new Request(`${ORIGIN}/api/auth/sign-out`, {

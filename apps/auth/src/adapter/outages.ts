@@ -22,32 +22,32 @@ interface Served {
 const requests = new AsyncLocalStorage<Served>()
 
 /**
- * Runs `serve`, and throws what the database's absence threw in it even where Better Auth made an
- * answer of that: it says 401 for a session that it could not read, 422 for a user that it could
- * not write, and 200 for a sign-out that did not happen.
+ * Runs `serve`, and throws the error of an unavailable database even if Better Auth returned a
+ * response: it answers 401 for a session that it could not read, 422 for a user that it could not
+ * write, and 200 for a sign-out that did not happen.
  *
- * @throws what `isDatabaseUnavailable` recognises
+ * @throws an error for which `isDatabaseUnavailable` is true
  */
 export function orOutage<T>(serve: () => Promise<T>): Promise<T> {
   const request: Served = {}
   return requests.run(request, () => settle(request, serve))
 }
 
-/** Better Auth's database adapter, telling `orOutage` when the database is away. */
-export function noticeOutages(createAdapter: DBAdapterInstance): DBAdapterInstance {
+/** Returns Better Auth's database adapter, which records outages for `orOutage`. */
+export function recordOutages(createAdapter: DBAdapterInstance): DBAdapterInstance {
   return (options) => {
     const adapter = createAdapter(options)
     const transaction: DBAdapter['transaction'] = adapter.transaction
-    noticeIn(adapter)
-    // Better Auth's own error would have the transaction ask for a ROLLBACK that nobody answers.
+    recordIn(adapter)
+    // The error of Better Auth would make the transaction send a ROLLBACK to an unavailable server.
     adapter.transaction = (work) =>
-      run(() => transaction((inside) => settle(requests.getStore(), () => work(noticeIn(inside)))))
+      run(() => transaction((inside) => settle(requests.getStore(), () => work(recordIn(inside)))))
     return adapter
   }
 }
 
-/** In place: Better Auth finds what it keeps about an adapter by the object's identity. */
-function noticeIn<A extends DBTransactionAdapter>(adapter: A): A {
+/** Changes the adapter in place, because Better Auth compares its identity. */
+function recordIn<A extends DBTransactionAdapter>(adapter: A): A {
   for (const name of QUERIES) {
     const query: unknown = adapter[name]
     if (typeof query !== 'function') continue
@@ -58,7 +58,7 @@ function noticeIn<A extends DBTransactionAdapter>(adapter: A): A {
   return adapter
 }
 
-/** Once the database is away for a request, nothing else of the request waits for it. */
+/** Fails at once if the database was unavailable earlier in the request. */
 async function run<T>(query: () => Promise<T>): Promise<T> {
   const request = requests.getStore()
   if (request?.outage) throw request.outage
@@ -70,7 +70,7 @@ async function run<T>(query: () => Promise<T>): Promise<T> {
   }
 }
 
-/** However it ended: an outage on the way is what happened. */
+/** Throws the outage of the request, also if the work succeeded. */
 async function settle<T>(request: Served | undefined, work: () => Promise<T>): Promise<T> {
   const [ended] = await Promise.allSettled([work()])
   if (request?.outage) throw request.outage

@@ -18,7 +18,7 @@ async function validate({ sessions }: TestApp, cookie: string) {
 
 describe('a body', () => {
   test.for(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'a/jsonx'])(
-    'that is declared as %s is refused at every endpoint, and changes nothing',
+    'a body that is declared as %s is refused at every endpoint, and changes nothing',
     async (type, { databaseUrl }) => {
       await using app = await openApp(databaseUrl)
       const { cookie, email } = await signUp(app)
@@ -47,7 +47,7 @@ describe('a body', () => {
   )
 
   test.for([{}, { 'content-type': 'application/json' }])(
-    'is not needed to sign out, with the headers %j',
+    'a sign-out needs no body, with the headers %j',
     async (type, { databaseUrl }) => {
       await using app = await openApp(databaseUrl)
       const { cookie } = await signUp(app)

@@ -6,8 +6,7 @@ import type { Endpoint } from './endpoints.ts'
 const NOTHING = z.strictObject({})
 
 /**
- * Returns the request with the input that the schema accepted, and nothing else: Better Auth parses
- * no byte that the schema has not seen.
+ * Returns the request with only the input that the schema accepted: Better Auth parses no other byte.
  * @throws ProblemError 400 for a body that is not JSON, 422 naming each field at fault
  */
 export async function checkInput(

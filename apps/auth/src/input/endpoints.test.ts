@@ -21,7 +21,7 @@ async function administrator(app: TestApp, name: string) {
 }
 
 describe('an endpoint of Better Auth', () => {
-  test('is mounted if and only if it is in the table, with every method', async ({
+  test('an endpoint of Better Auth is available with a method if and only if the contract lists it', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -47,7 +47,9 @@ describe('an endpoint of Better Auth', () => {
     }
   })
 
-  test('answers only under the exact path and method of the table', async ({ databaseUrl }) => {
+  test('an endpoint answers only under the exact path and method of the contract', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { email } = person('root')
     const body = { email, password: PASSWORD }
@@ -137,7 +139,9 @@ const REFUSED: [path: string, body: unknown, field: string][] = [
 ]
 
 describe('an input that the schema of its endpoint refuses', () => {
-  test(`is 422 and names the field: ${REFUSED.length} inputs`, async ({ databaseUrl }) => {
+  test(`each of ${REFUSED.length} invalid inputs is 422 and names the field`, async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { headers } = await administrator(app, 'sam')
     for (const [path, body, field] of REFUSED) {
@@ -155,7 +159,7 @@ describe('an input that the schema of its endpoint refuses', () => {
     expect((await app.database.pool.query(text, [anyone.email])).rows).toEqual([])
   })
 
-  test('in a query is 422 and names the parameter', async ({ databaseUrl }) => {
+  test('an invalid query is 422 and names the parameter', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const { headers } = await administrator(app, 'una')
     const queries: [query: string, field: string][] = [
@@ -193,7 +197,7 @@ describe('an input that the schema of its endpoint refuses', () => {
     })
   })
 
-  test('is 400 if it is not JSON, and 413 if it is too long', async ({ databaseUrl }) => {
+  test('a body is 400 if it is not JSON, and 413 if it is too long', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const send = (body: string) =>
       app.app.request(`${ORIGIN}/api/auth/sign-in/email`, {
@@ -210,7 +214,9 @@ describe('an input that the schema of its endpoint refuses', () => {
 })
 
 describe('an input that the schema accepts', () => {
-  test('is accepted by Better Auth and PostgreSQL too', async ({ databaseUrl }) => {
+  test('an input that the schema accepts is accepted by Better Auth and PostgreSQL', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const { headers } = await administrator(app, 'tess')
     const queries = [
@@ -243,7 +249,7 @@ describe('an input that the schema accepts', () => {
     }
   })
 
-  test('is stored in its canonical form', async ({ databaseUrl }) => {
+  test('an accepted input is stored in its canonical form', async ({ databaseUrl }) => {
     await using app = await openApp(databaseUrl)
     const name = '  Zoë 👩‍🔬 Ng  '
     const body = { ...anyone, name, email: ' Zoe@Threefold.TEST ', image: '/faces/zoe.png' }

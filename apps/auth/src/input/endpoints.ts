@@ -6,8 +6,8 @@ export interface Endpoint {
   /** The schema of the body of a POST, or of the query of a GET. */
   input: z.ZodType
   /**
-   * Whose password the endpoint checks: that of the e-mail address in the input, or of the signed-in
-   * user. `new` sets the first password of the address.
+   * The owner of the password that the endpoint checks: the e-mail address in the input, or the
+   * signed-in user. `new` sets the first password of the address.
    */
   password?: 'of-email' | 'of-session' | 'new'
   /** Whether a success shows that the device belongs to the account's owner. */

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CookieOptions, CookieSite } from '@repo/session'
 import { parse } from 'hono/utils/cookie'
 
-/** Accounts of one browser; the one that signed in longest ago is dropped. */
+/** The maximum number of accounts of one browser; the oldest is dropped. */
 const MAX_ACCOUNTS = 4
 const MAX_AGE_S = 31_536_000
 
@@ -13,7 +13,7 @@ const ENTRY = /^[\w.-]{1,128}$/
 export interface DeviceOwner {
   /** The e-mail address. */
   account: string
-  /** The stored hash. With another password the cookie is worth nothing. */
+  /** The stored hash. With another password the cookie is invalid. */
   passwordHash: string
 }
 
@@ -53,10 +53,10 @@ export function createDeviceCookies(options: CookieOptions) {
     issue(header: string | undefined, owner: DeviceOwner): string {
       const [key = ''] = keys
       const id = find(header, owner) ?? randomBytes(12).toString('base64url')
-      const tags = new Set(keys.map((each) => tagOf(each, owner.account)))
-      const others = entriesOf(header).filter((entry) => !tags.has(entry.split('.', 1)[0] ?? ''))
-      const own = `${tagOf(key, owner.account)}.${id}.${macOf(key, id, owner)}`
-      return `${name}=${[own, ...others].slice(0, MAX_ACCOUNTS).join('~')}${attributes}`
+      const tags = new Set(keys.map((accepted) => tagOf(accepted, owner.account)))
+      const others = entriesOf(header).filter((other) => !tags.has(other.split('.', 1)[0] ?? ''))
+      const entry = `${tagOf(key, owner.account)}.${id}.${macOf(key, id, owner)}`
+      return `${name}=${[entry, ...others].slice(0, MAX_ACCOUNTS).join('~')}${attributes}`
     },
   }
 }
@@ -68,7 +68,7 @@ function deviceCookieName({ secure, port }: CookieSite): string {
   return port === undefined ? 'threefold.device' : `threefold-${port}.device`
 }
 
-/** A key of its own: no other cookie proves a device. */
+/** A separate key, so that no other cookie proves a device. */
 function toKey(secret: string): string {
   return createHmac('sha256', secret).update('threefold device cookie').digest('base64url')
 }

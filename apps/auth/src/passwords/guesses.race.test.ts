@@ -13,7 +13,7 @@ const QUOTA = 10
 const INSTANCES = 3
 /** Each instance exceeds the quota by less than the passwords that it checks at a time. */
 const MOST = QUOTA + INSTANCES * HASHED_AT_ONCE - 1
-/** An instance that Redis does not answer in time checks its share of the quota beside that. */
+/** An instance for which Redis is too slow also checks its share of the quota. */
 const MOST_WITHOUT_REDIS = MOST + INSTANCES * Math.floor(QUOTA / INSTANCES)
 const GUESSES = Number(process.env.RACE_GUESSES ?? 300)
 const IN_FLIGHT = 60
@@ -57,7 +57,7 @@ async function checkedOf(
 }
 
 describe(`wrong passwords at once on ${INSTANCES} instances`, () => {
-  test(`of ${GUESSES} for one account from one network, at most ${MOST} are checked, and its owner signs in meanwhile`, async ({
+  test(`three instances check at most ${MOST} of ${GUESSES} wrong passwords for one account from one network, and its owner can sign in`, async ({
     replicas,
     databaseUrl,
     redisUrl,
@@ -105,7 +105,7 @@ describe(`wrong passwords at once on ${INSTANCES} instances`, () => {
     expect((await tryAs(2, PASSWORD, '203.0.113.9')).status).toBe(429)
   }, 90_000)
 
-  test('are bounded only because each instance reads the limit within its turn: without turns more are checked', async ({
+  test('the mutant without turns is caught, because it checks more wrong passwords than the quota allows', async ({
     redisUrl,
   }) => {
     expect(await checkedOf(program, redisUrl, 'real')).toBeLessThanOrEqual(MOST)

@@ -35,7 +35,7 @@ function deviceOf(cookie: string): string {
 }
 
 describe('ten wrong passwords for an account from one network', () => {
-  test('block that account for that network, whatever the spelling of either, and no other', async ({
+  test('ten wrong passwords block the pair of account and network in every spelling, and no other pair', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -56,7 +56,9 @@ describe('ten wrong passwords for an account from one network', () => {
     expect((await tryAs(app, 'pia', PASSWORD, '203.0.113.1')).status).toBe(200)
   })
 
-  test('block the /64 of an IPv6 address, and not its neighbour', async ({ databaseUrl }) => {
+  test('ten wrong passwords block the /64 network of an IPv6 address, and not its neighbour', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     await signUp(app, 'quin')
     await failTen(app, 'quin', '2001:db8:0:7::1')
@@ -66,7 +68,7 @@ describe('ten wrong passwords for an account from one network', () => {
     expect((await tryAs(app, 'quin', PASSWORD, '2001:db8:0:8::1')).status).toBe(200)
   })
 
-  test('have the same answers for an e-mail address that no account has', async ({
+  test('wrong passwords for an e-mail address without an account get the same responses', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -84,7 +86,7 @@ describe('ten wrong passwords for an account from one network', () => {
     expect(bodies[0]?.at(-1)).toMatchObject({ status: 429 })
   })
 
-  test('are not checked for a request without a session, where the session names the account', async ({
+  test('a request without a session is refused where the session names the account', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -101,7 +103,9 @@ describe('ten wrong passwords for an account from one network', () => {
     }
   })
 
-  test('may come by any endpoint that checks the password', async ({ databaseUrl }) => {
+  test('wrong passwords count at every endpoint that checks a password', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const session = (await signUp(app, 'sal')).split('; ').find((each) => !deviceOf(each)) ?? ''
     const headers = { cookie: session, 'x-client-ip': '192.0.2.1' }
@@ -128,8 +132,10 @@ describe('ten wrong passwords for an account from one network', () => {
   })
 })
 
-describe('what is no wrong password counts nothing', () => {
-  test('20 right ones at once are all let in, and one after them', async ({ databaseUrl }) => {
+describe('only wrong passwords count', () => {
+  test('correct passwords do not count: 20 at once are all accepted, and one after them', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     await signUp(app, 'tom')
     const made = contend(20, () => tryAs(app, 'tom', PASSWORD, '192.0.2.1'))
@@ -137,7 +143,9 @@ describe('what is no wrong password counts nothing', () => {
     expect((await tryAs(app, 'tom', PASSWORD, '192.0.2.1')).status).toBe(200)
   })
 
-  test('right ones between wrong ones do not forgive them', async ({ databaseUrl }) => {
+  test('a correct password between wrong ones does not reset the count', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     await signUp(app, 'uma')
     for (let i = 0; i < 10; i += 1) {
@@ -147,9 +155,7 @@ describe('what is no wrong password counts nothing', () => {
     expect((await tryAs(app, 'uma', PASSWORD, '192.0.2.1')).status).toBe(429)
   })
 
-  test('12 tries of either kind while PostgreSQL hangs leave the whole quota', async ({
-    ownPostgres,
-  }) => {
+  test('12 attempts while PostgreSQL hangs do not use the quota', async ({ ownPostgres }) => {
     await using app = await openApp(ownPostgres.url)
     await signUp(app, 'vic')
     await ownPostgres.pause()
@@ -162,7 +168,7 @@ describe('what is no wrong password counts nothing', () => {
 })
 
 describe('a hundred wrong passwords for an account from many networks', () => {
-  test('slow the account and do not block it; a device that signed in before is not slowed', async ({
+  test('a hundred wrong passwords from many networks slow the account, except for a device that signed in before', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -174,7 +180,7 @@ describe('a hundred wrong passwords for an account from many networks', () => {
     expect((await tryAs(app, 'wes', WRONG, '192.0.2.1')).status).toBe(401)
     const first = await tryAs(app, 'wes', WRONG, '203.0.113.1')
     expect(first.status).toBe(401)
-    // One password is checked in two seconds, from whichever network it comes.
+    // One password is checked in two seconds, from any network.
     await app.limiter.penalize(['password-slowed'], { account }, 1)
     const slowed = await tryAs(app, 'wes', PASSWORD, HOME)
     expect(slowed).toMatchObject({ status: 429, body: { code: 'TOO_MANY_TRIES' } })
@@ -190,7 +196,9 @@ describe('a hundred wrong passwords for an account from many networks', () => {
 })
 
 describe('a device cookie', () => {
-  test('is HttpOnly, lasts a year and outlives the session', async ({ databaseUrl }) => {
+  test('the device cookie is HttpOnly, lasts a year and outlives the session', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const cookie = await signUp(app, 'xia')
     const headers = { cookie }
@@ -206,7 +214,7 @@ describe('a device cookie', () => {
     expect(out.cookie).not.toContain('.device=')
   })
 
-  test('has a quota of its own, which a stranger on the same network does not use up', async ({
+  test('a device has a separate quota, which another device on the same network does not use', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -221,7 +229,7 @@ describe('a device cookie', () => {
     expect((await tryAs(app, 'yan', PASSWORD, '203.0.113.1')).status).toBe(200)
   })
 
-  test('is worth nothing for another account, altered, or after a new password', async ({
+  test('a device cookie is invalid for another account, after a change, and with a new password', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -254,7 +262,9 @@ describe('a device cookie', () => {
     expect(status).toBe(200)
   })
 
-  test('serves the last four accounts of one browser', async ({ databaseUrl }) => {
+  test('a device cookie is valid for the last four accounts of one browser', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     let device = ''
     for (const name of ['one', 'two', 'three', 'four', 'five']) {

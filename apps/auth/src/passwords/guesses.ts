@@ -10,7 +10,7 @@ export interface PasswordUse {
   network: string
   /** The id of the device, if it signed in to the account with the password of this hash. */
   deviceOf: (passwordHash: string) => string | undefined
-  /** For an account that does not exist Better Auth hashes the password: that is a wrong answer. */
+  /** Better Auth hashes the password for a missing account, which counts as a wrong password. */
   isSignIn: boolean
   /** Set while the request is served: the stored hash of a right password, and that of a new one. */
   verifiedHash?: string
@@ -19,7 +19,7 @@ export interface PasswordUse {
 
 interface Passwords {
   hash: (password: string) => Promise<string>
-  verify: (given: { hash: string; password: string }) => Promise<boolean>
+  verify: (attempt: { hash: string; password: string }) => Promise<boolean>
 }
 
 const uses = new AsyncLocalStorage<PasswordUse>()
@@ -31,8 +31,8 @@ export function withPasswordUse<T>(use: PasswordUse, serve: () => Promise<T>): P
 
 /**
  * Limits the wrong passwords that are checked. An instance checks `HASHED_AT_ONCE` passwords at a
- * time, reads the limit before each and counts its answer after it. Instances together therefore
- * exceed a quota by less than `HASHED_AT_ONCE` for each of them, however many guesses come at once.
+ * time, reads the limit before each check and counts a wrong one after it. Instances together therefore
+ * exceed a quota by less than `HASHED_AT_ONCE` for each of them, for any number of guesses.
  */
 export function limitGuesses({ hash, verify }: Passwords, guesses: GuessLimit): Passwords {
   const turns = pLimit(HASHED_AT_ONCE)
@@ -53,14 +53,14 @@ export function limitGuesses({ hash, verify }: Passwords, guesses: GuessLimit): 
         return hashed
       })
     },
-    async verify(given) {
+    async verify(attempt) {
       const use = uses.getStore()
-      if (!use) throw new Error('a password is checked by an endpoint that names no account')
-      const guesser = { ...use, device: use.deviceOf(given.hash) }
+      if (!use) throw new Error('an endpoint that names no account checks a password')
+      const guesser = { ...use, device: use.deviceOf(attempt.hash) }
       return turns(async () => {
         await guesses.admit(guesser)
-        const isRight = await verify(given)
-        if (isRight) use.verifiedHash = given.hash
+        const isRight = await verify(attempt)
+        if (isRight) use.verifiedHash = attempt.hash
         else await guesses.count(guesser)
         return isRight
       })

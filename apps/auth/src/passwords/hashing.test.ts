@@ -1,7 +1,7 @@
 import { expect, test } from '@repo/testing'
 import { createPasswords } from './hashing.ts'
 
-test('a burst of sign-ins leaves threads to whoever else needs one', async () => {
+test('a burst of sign-ins leaves threads for other work', async () => {
   const passwords = createPasswords()
   const hash = await passwords.hash('three-of-everything')
   let checked = 0

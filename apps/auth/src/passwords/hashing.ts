@@ -1,13 +1,12 @@
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import pLimit from 'p-limit'
 
-/** Of the four threads on which Node also resolves names and derives PostgreSQL's login proof. */
+/** Node has four threads, and also needs them for DNS and for the login proof of PostgreSQL. */
 export const HASHED_AT_ONCE = 2
 
 /**
- * Better Auth's hashing (scrypt), at most two passwords at a time. More would take all of Node's
- * threads: a burst of sign-ins then keeps new database connections waiting past their deadline, and
- * is answered 503.
+ * Better Auth's hashing (scrypt), at most two passwords at a time. More would use all threads of Node:
+ * during a burst of sign-ins new database connections would then miss their deadline.
  */
 export function createPasswords() {
   const limit = pLimit(HASHED_AT_ONCE)

@@ -14,7 +14,7 @@ const QUARTER_HOUR_MS = 900_000
 const NETWORK = 'password-network'
 /** Wrong passwords for one account from all networks: above the quota the account is slowed. */
 const ACCOUNT = 'password-account'
-/** Passwords that a slowed account checks. */
+/** The password checks of a slowed account. */
 const SLOWED = 'password-slowed'
 /** Wrong passwords from a device that signed in to the account before; nothing else counts there. */
 const DEVICE = 'password-device'
@@ -36,8 +36,8 @@ export const authPolicies: PolicyInput[] = [
 ]
 
 /**
- * Where Better Auth counts the requests of an address to a path, for all instances together. While
- * Redis is unavailable each instance admits its share. Above the share the answer is 503, not 429:
+ * Counts the requests of an address to a path for Better Auth, for all instances together. While Redis
+ * is unavailable, each instance admits its share. Above the share the response is 503, not 429, because
  * the sender exceeded no limit.
  */
 export function createRateLimitStorage(limiter: RateLimiter): BetterAuthRateLimitStorage {
@@ -53,7 +53,7 @@ export function createRateLimitStorage(limiter: RateLimiter): BetterAuthRateLimi
   }
 }
 
-/** Where a password comes from. */
+/** The source of a password. */
 export interface Guesser {
   /** The e-mail address, whether or not an account has it. */
   account: string
@@ -63,16 +63,15 @@ export interface Guesser {
 }
 
 /**
- * Limits wrong passwords. Only an answer counts: right passwords, outages and requests that were
- * aborted do not. The limit is read before a password is checked and the answer is counted after it,
+ * Limits wrong passwords. Correct passwords, outages and aborted requests do not count. The limit is read before a password is checked and the answer is counted after it,
  * so each check in flight can exceed the quota by one.
  */
 export function createGuessLimit(limiter: RateLimiter) {
   return {
-    /** @throws APIError 429 unless a password may be checked now, 503 where Redis cannot tell */
+    /** @throws APIError 429 unless a password may be checked now, 503 if Redis is unavailable */
     async admit({ account, network, device }: Guesser): Promise<void> {
       if (device !== undefined) return refuseUnless(await limiter.peek([DEVICE], { device }))
-      // Two calls of one turn are one round trip, and each refusal names its own policy.
+      // Two calls of one turn are one round trip, and each refusal names its policy.
       const [pair, whole] = await Promise.all([
         limiter.peek([NETWORK], { account, network }),
         limiter.peek([ACCOUNT], { account }),
@@ -100,9 +99,9 @@ export type GuessLimit = ReturnType<typeof createGuessLimit>
 
 function refuseUnless(decision: Decision): void {
   if (decision.outcome === 'allowed') return
-  // Without Redis an instance has a share of the quota only. The owner did nothing wrong.
+  // Without Redis an instance has only a share of the quota, so the owner may have exceeded no limit.
   if (decision.outcome === 'unavailable') {
-    const message = 'A part that this needs is not answering. Try again in a moment.'
+    const message = 'A service that this request needs is unavailable. Try again in a moment.'
     throw new APIError('SERVICE_UNAVAILABLE', { code: 'UNAVAILABLE', message }, OUTAGE)
   }
   const message =

@@ -2,8 +2,8 @@ import { isIPv4 } from 'node:net'
 import { canonicalIp, groupIp } from '@repo/ratelimit'
 
 /**
- * The network of an address, however it is spelled: /24 for IPv4, mapped into IPv6 or not, and /64
- * for IPv6. All that is not an address is one network.
+ * The network of an address in any spelling: /24 for IPv4, also mapped into IPv6, and /64 for IPv6.
+ * All texts that are no address are one network.
  */
 export function networkOf(address: string | undefined): string {
   const canonical = address === undefined ? undefined : canonicalIp(address)

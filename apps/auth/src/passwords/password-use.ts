@@ -11,8 +11,8 @@ const withEmail = z.object({ email: z.string() })
 
 /**
  * Names the account whose password a request checks or sets; undefined if it does neither.
- * @throws ProblemError 401 unless signed in, where the password is that of the session's user, and
- * 503 if no store can say who is signed in
+ * @throws ProblemError 401 without a session where the password is that of the session's user, and 503
+ * if no store can check the session
  */
 export async function passwordUseOf(
   { password }: Endpoint,

@@ -49,7 +49,7 @@ async function open(databaseUrl: string) {
 type Opened = Awaited<ReturnType<typeof open>>
 
 describe('an impersonation', () => {
-  test('names its administrator, and stops in the session of the administrator', async ({
+  test('an impersonation names its administrator, and stopping returns to the session of the administrator', async ({
     databaseUrl,
   }) => {
     const { app, admin, user, post, impersonated } = await open(databaseUrl)
@@ -70,7 +70,7 @@ describe('an impersonation', () => {
     expect(check).not.toHaveProperty('actor')
   })
 
-  test('ends with the session of the administrator when either signs out', async ({
+  test('an impersonation ends with the session of the administrator when either signs out', async ({
     databaseUrl,
   }) => {
     const { app, admin, post, impersonated } = await open(databaseUrl)
@@ -82,7 +82,7 @@ describe('an impersonation', () => {
     expect(await app.sessions.validate(admin.cookie)).toEqual({ outcome: 'revoked' })
   })
 
-  test('ends with that session also when the browser sends a second session cookie', async ({
+  test('an impersonation ends with the session of the administrator also if the browser sends a second session cookie', async ({
     databaseUrl,
   }) => {
     const { app, admin, post, impersonated } = await open(databaseUrl)
@@ -130,19 +130,24 @@ describe('an impersonation', () => {
     ],
   ]
 
-  test.for(ENDS)('is over once the administrator %s', async ([, make], { databaseUrl }) => {
-    const opened = await open(databaseUrl)
-    await using app = opened.app
-    expect(await app.sessions.validate(opened.impersonated)).toMatchObject({ outcome: 'valid' })
-    expect((await make(opened)).status).toBe(200)
-    expect(await app.sessions.validate(opened.impersonated)).toEqual({ outcome: 'revoked' })
-    const headers = { cookie: opened.impersonated }
-    expect((await app.ask('/get-session', { headers })).body).toBeNull()
-    const stop = await opened.post('/admin/stop-impersonating', {}, opened.impersonated)
-    expect(stop.status).toBe(401)
-  })
+  test.for(ENDS)(
+    'an impersonation has ended once the administrator %s',
+    async ([, make], { databaseUrl }) => {
+      const opened = await open(databaseUrl)
+      await using app = opened.app
+      expect(await app.sessions.validate(opened.impersonated)).toMatchObject({ outcome: 'valid' })
+      expect((await make(opened)).status).toBe(200)
+      expect(await app.sessions.validate(opened.impersonated)).toEqual({ outcome: 'revoked' })
+      const headers = { cookie: opened.impersonated }
+      expect((await app.ask('/get-session', { headers })).body).toBeNull()
+      const stop = await opened.post('/admin/stop-impersonating', {}, opened.impersonated)
+      expect(stop.status).toBe(401)
+    },
+  )
 
-  test('writes nothing, also where no gateway refuses it', async ({ databaseUrl }) => {
+  test('an impersonation writes nothing, also without a gateway that refuses it', async ({
+    databaseUrl,
+  }) => {
     const { app, user, post, impersonated } = await open(databaseUrl)
     await using _ = app
     const refused = { status: 403, body: { type: 'urn:threefold:problem:impersonating' } }
@@ -176,7 +181,7 @@ describe('an impersonation', () => {
   ]
 
   test.for(RACES)(
-    'does not begin when the administrator %s after the check',
+    'an impersonation does not begin if the administrator %s after the check',
     async ([, statement, status], { databaseUrl }) => {
       const { app, admin, user, begin } = await open(databaseUrl)
       await using _ = app
@@ -205,7 +210,7 @@ describe('an impersonation', () => {
   )
 })
 
-test('an impersonation begun on one instance is over on another when it is ended on a third, and each log line names both', async ({
+test('an impersonation of one instance has ended on another when a third ends it, and each log line names both users', async ({
   replicas,
   databaseUrl,
   redisUrl,

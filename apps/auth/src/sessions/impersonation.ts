@@ -11,7 +11,7 @@ export function createImpersonation(db: Database) {
   const { session } = schema
 
   return {
-    /** Ends the administrator's session; the database ends with it all that depend on it. */
+    /** Ends the administrator's session; the database also ends all sessions that depend on it. */
     async endSource({ context, getSignedCookie }: GenericEndpointContext): Promise<void> {
       const { authCookies, secret } = context
       const token = await getSignedCookie(authCookies.sessionToken.name, secret)
@@ -22,7 +22,7 @@ export function createImpersonation(db: Database) {
         .where(eq(session.token, token))
       await db.delete(session).where(inArray(session.id, source))
     },
-    forgetSource(ctx: GenericEndpointContext): void {
+    expireSourceCookie(ctx: GenericEndpointContext): void {
       const cookie = ctx.context.createAuthCookie(SOURCE_COOKIE)
       if (ctx.getCookie(cookie.name) !== null) expireCookie(ctx, cookie)
     },

@@ -31,16 +31,16 @@ async function again(app: TestApp, { user }: Signed): Promise<string> {
 }
 
 function valueOf(cookie: string): string {
-  const own = cookie.split('; ').find((each) => each.includes('session_token='))
-  return own?.slice(own.indexOf('=') + 1) ?? ''
+  const pair = cookie.split('; ').find((each) => each.includes('session_token='))
+  return pair?.slice(pair.indexOf('=') + 1) ?? ''
 }
 
-/** What the gateway says of a session, by its cookie as the browser stores it. */
+/** The result of the session check of the gateway for a cookie value. */
 async function outcomeOf({ sessions }: TestApp, value: string, name = OWN): Promise<string> {
   return (await sessions.validate(`${name}=${value}`)).outcome
 }
 
-/** Set-Cookie lines of session cookies: what they set, and which names they remove. */
+/** The Set-Cookie lines of session cookies: the values that they set, and the names that they remove. */
 function sessionCookies(headers: Headers) {
   const lines = headers.getSetCookie().filter((line) => line.includes('session_token='))
   const [removed, set] = [[], []].map((): string[] => [])
@@ -105,7 +105,7 @@ function encodeByte(character: string): string {
 }
 
 describe('the session cookie', () => {
-  test('of every odd header is the same one to the gateway and to Better Auth, or none', async ({
+  test('the gateway and Better Auth choose the same session cookie, or none, in every unusual header', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -125,7 +125,7 @@ describe('the session cookie', () => {
 })
 
 describe('a sign-out', () => {
-  test('ends the session of every odd header, or it was not a session cookie of this site', async ({
+  test('a sign-out ends the session of every unusual header with a session cookie of this site', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -158,7 +158,7 @@ describe('a sign-out', () => {
     ])
   })
 
-  test('ends all sessions that were sent, and removes their cookies under every name', async ({
+  test('a sign-out ends all sessions whose cookies were sent, and removes these cookies under every name', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)
@@ -180,7 +180,9 @@ describe('a sign-out', () => {
     )
   })
 
-  test('leaves a cookie of another site on the host alone', async ({ databaseUrl }) => {
+  test('a sign-out does not remove a cookie of another site on the host', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const ada = await signUp(app)
     const theirs = signedBy('z9Yx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-', `${FORMER}=${ada.value}`)
@@ -191,7 +193,9 @@ describe('a sign-out', () => {
 })
 
 describe('a sign-in', () => {
-  test('leaves one session and one cookie of those that were sent', async ({ databaseUrl }) => {
+  test('a sign-in ends all sessions whose cookies were sent, and leaves one cookie', async ({
+    databaseUrl,
+  }) => {
     await using app = await openApp(databaseUrl)
     const [ada, bob] = [await signUp(app), await signUp(app)]
     const values = [ada.value, await again(app, ada), bob.value]
@@ -209,7 +213,7 @@ describe('a sign-in', () => {
     expect(await outcomeOf(app, valueOf(lines.at(-1)?.split(';', 1)[0] ?? ''))).toBe('valid')
   })
 
-  test('over https removes the copies of its cookie on parent domains and paths, and sets its own last', async ({
+  test('a sign-in over https removes the copies of its cookie on parent domains and paths, and then sets the new one', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl, undefined, HTTPS)
@@ -234,7 +238,7 @@ describe('a sign-in', () => {
     expect(await outcomeOf(app, valueOf(last), SECURE)).toBe('valid')
   })
 
-  test('with a cookie that this site has not signed costs no query for it', async ({
+  test('a sign-in with a cookie that this site has not signed makes no query for it', async ({
     databaseUrl,
   }) => {
     await using app = await openApp(databaseUrl)

@@ -9,16 +9,16 @@ import {
   sentTokens,
 } from '@repo/session'
 
-/** The endpoints after which no session that the request carried is left. */
+/** The endpoints that end every session of the request. */
 const REPLACING = /^\/api\/auth\/sign-(?:in\/|up\/|out$)/
 
 const TOO_MANY =
   'The request has too many session cookies. Remove the cookies of this site in the browser.'
 
 /**
- * Decides about the session cookies of a request, for Better Auth as for the gateway: one cookie or
- * none counts. A sign-in and a sign-out end every session whose cookie was sent, however many there
- * are and however they are spelled, and remove these cookies.
+ * Handles the session cookies of a request like the gateway: at most one cookie counts. A sign-in and a
+ * sign-out end every session whose cookie was sent, in any number and spelling, and remove these
+ * cookies.
  */
 export function createSentSessions({
   sessions,
@@ -29,7 +29,7 @@ export function createSentSessions({
 }) {
   async function check(header: string | undefined): Promise<string | undefined> {
     const found = await sessions.validate(header)
-    // Both need the store that did not answer: it is not waited for twice.
+    // The request needs the unavailable store again, and does not wait for it twice.
     if (found.outcome === 'unavailable') throw new ProblemError(unavailable)
     return found.outcome === 'valid' ? found.session.id : undefined
   }
@@ -49,7 +49,7 @@ export function createSentSessions({
   return {
     /**
      * Returns the ids of the sessions that the request replaces.
-     * @throws ProblemError 503 when no store can tell, 400 for too many session cookies
+     * @throws ProblemError 503 if no store can check a session, 400 for too many session cookies
      */
     async find(request: Request): Promise<string[]> {
       if (!REPLACING.test(new URL(request.url).pathname)) return []
@@ -70,16 +70,16 @@ export function createSentSessions({
       // A sign-out while impersonating also signs the administrator out.
       const withSource = pathname.endsWith('/sign-out')
       for (const sessionId of new Set(ids)) await sessions.revoke({ sessionId, withSource })
-      const own = response.headers.getSetCookie()
+      const issued = response.headers.getSetCookie()
       const removed = removedCookies(request.headers.get('cookie') ?? '', cookies, hostname)
       response.headers.delete('set-cookie')
-      // The last line of a name decides, and that is the one of Better Auth.
-      for (const line of [...removed, ...own]) response.headers.append('set-cookie', line)
+      // Browsers use the last line of a name, which is that of Better Auth.
+      for (const line of [...removed, ...issued]) response.headers.append('set-cookie', line)
     },
   }
 }
 
-/** The request as Better Auth gets it: with the session cookie that counts, or with none. */
+/** The request for Better Auth: with the session cookie that counts, or without one. */
 export function withChosenCookies(request: Request, cookies: CookieOptions): Request {
   const given = request.headers.get('cookie')
   if (given === null) return request

@@ -1,6 +1,6 @@
 import type { Settlement } from '@repo/session'
 
-/** Tells how far the news of what a request ended had got when it was answered. */
+/** The response header with the number of instances that have applied the end of sessions. */
 export const SETTLEMENT_HEADER = 'x-session-settlement'
 
 /** `confirmed; instances=3; acked=3; lapsed=0; ms=4.2`, `sent; ms=2.1` or `pending; ms=251`. */

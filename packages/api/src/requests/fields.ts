@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** RFC 5321 4.5.3.1: a path has at most 256 octets, of which two are angle brackets. */
+/** RFC 5321 4.5.3.1: a path has at most 256 octets, including two angle brackets. */
 const MAX_EMAIL = 254
 /** RFC 5321 4.5.3.1.1 */
 const MAX_LOCAL_PART = 64
