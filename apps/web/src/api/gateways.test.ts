@@ -46,6 +46,22 @@ test('requests go to each gateway in turn', async () => {
   expect(counts).toEqual([3, 3, 3])
 })
 
+test('the same call of a page that makes as many calls as there are gateways goes to each of them', async () => {
+  const counts = [0, 0, 0]
+  const origins = await Promise.all(
+    counts.map((_, i) =>
+      serve((req, res) => {
+        if (req.url === '/first') counts[i] = (counts[i] ?? 0) + 1
+        res.end()
+      }),
+    ),
+  )
+  for (let page = 0; page < 9; page += 1) {
+    for (const path of ['/first', '/second', '/third']) await fetchFrom(origins, path, {})
+  }
+  expect(counts).toEqual([3, 3, 3])
+})
+
 test('a gateway that refuses connections is skipped, also for a POST', async () => {
   const alive = await serve((_req, res) => res.end('here'))
   const dead = await stoppedOrigin()

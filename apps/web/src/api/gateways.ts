@@ -1,7 +1,7 @@
 /** The code of a refused connection: the request was not sent. */
 const NOT_SENT = 'ECONNREFUSED'
 
-let turn = 0
+let requests = 0
 
 /**
  * Sends a request to one of the gateways, starting with another one each time. It tries the next one
@@ -14,10 +14,10 @@ export async function fetchFrom(
   path: string,
   init: RequestInit,
 ): Promise<Response> {
-  turn += 1
+  const first = firstOf(origins.length)
   let failure: unknown
   for (let tried = 0; tried < origins.length; tried += 1) {
-    const origin = origins[(turn + tried) % origins.length]
+    const origin = origins[(first + tried) % origins.length]
     try {
       return await fetch(new URL(path, origin), init)
     } catch (error) {
@@ -27,6 +27,17 @@ export async function fetchFrom(
     }
   }
   throw failure
+}
+
+/**
+ * The first gateway to try. Each round begins with another one: a page with as many calls as there
+ * are gateways would otherwise send the same call to the same gateway every time.
+ */
+function firstOf(count: number): number {
+  const round = Math.floor(requests / count)
+  const first = (requests + round) % count
+  requests += 1
+  return first
 }
 
 function codeOf(error: unknown): unknown {

@@ -1,5 +1,6 @@
 import type { Session } from '@repo/api'
 import { MonitorSmartphoneIcon } from 'lucide-react'
+import { formatAddress } from '../../format/address.ts'
 import { deviceOf } from '../../format/device.ts'
 import { ago, inUtc } from '../../format/time.ts'
 import { Badge } from '../../ui/badge.tsx'
@@ -41,7 +42,9 @@ function Device({ session, now }: { session: Session; now: Date }) {
           {current && <Badge tone="accent">This device</Badge>}
         </h3>
         <p className="text-sm text-muted">
-          <span className="font-mono break-all">{session.address || 'Unknown address'}</span>
+          <span className="font-mono break-all">
+            {session.address ? formatAddress(session.address) : 'Unknown address'}
+          </span>
         </p>
         <p className="text-sm text-muted">
           Signed in <Moment date={session.createdAt} now={now} />, last active{' '}
