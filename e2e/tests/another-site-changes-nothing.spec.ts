@@ -25,7 +25,7 @@ test.afterEach(() => {
 /** Submits a form to this site, which has none of the restrictions of a script. */
 async function submit(page: Page, path: string, text: string): Promise<number> {
   await page.goto(foreign)
-  const response = page.waitForResponse((response) => response.url() === `${EDGE}${path}`)
+  const answered = page.waitForResponse((response) => response.url() === `${EDGE}${path}`)
   await page.evaluate(
     ([action, body]) => {
       const form = document.createElement('form')
@@ -40,7 +40,7 @@ async function submit(page: Page, path: string, text: string): Promise<number> {
     },
     [`${EDGE}${path}`, text] as const,
   )
-  const status = (await response).status()
+  const status = (await answered).status()
   // The next navigation must not interrupt this one.
   await page.waitForURL(`${EDGE}${path}`)
   return status

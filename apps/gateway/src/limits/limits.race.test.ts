@@ -51,8 +51,8 @@ test(`three gateways together accept ${QUOTA} of 90 requests, and the next one a
 
   await writeFile(file, limitsOf('unlimited'))
   await until(async () => {
-    const answers = await Promise.all([pay(0), pay(1), pay(2)])
-    return answers.every(({ headers }) => headers['ratelimit-policy'] === undefined)
+    const current = await Promise.all([pay(0), pay(1), pay(2)])
+    return current.every(({ headers }) => headers['ratelimit-policy'] === undefined)
   })
   expect((await payAll(60)).every(({ status }) => status === 200)).toBe(true)
 
