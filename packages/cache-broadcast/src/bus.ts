@@ -13,7 +13,6 @@ import {
   readOptions,
 } from './bus-input.ts'
 import { emit, forward, leave } from './bus-scripts.ts'
-import { createRedisLevel } from './cache/redis-level.ts'
 import { createClock } from './clock.ts'
 import { createEntries } from './entries.ts'
 import { CacheError } from './errors.ts'
@@ -188,13 +187,13 @@ export function createBus(options: BusOptions): Bus {
       forward: (body) =>
         publish({ script: forward, message: { kind: 'floor' }, body, wait: undefined }),
       attach: (sink: Sink) => tagged.attach(sink),
-      store: (cache, { hasTags = false } = {}) =>
-        createRedisLevel({
-          ...{ cache, keys, claimMs, call, publish },
-          applied: () => tail.last(),
-          ensureListed: () => (hasTags ? tagged.ensure() : undefined),
-          onRegress: () => tail.rejoin(),
-        }),
+      publish,
+      redis: {
+        keys,
+        call,
+        ensureListed: () => tagged.ensure(),
+        rejoin: () => tail.rejoin(),
+      },
     },
   }
 }

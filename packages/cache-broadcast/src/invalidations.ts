@@ -3,10 +3,9 @@ import type { Bus } from './bus-api.ts'
 import { checkWait, checkWhole, readOptions } from './bus-input.ts'
 import { clear, drop } from './invalidate-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
-import type { Delivery } from './link.ts'
+import type { Delivery, Publish } from './link.ts'
 import type { Message } from './message.ts'
 import { checkName, tagName, toKeys, toTags } from './names.ts'
-import type { Publish } from './publish.ts'
 import { dropTags, softenTags } from './tag-scripts.ts'
 
 /** Keys, or tags, of one entry of the log, and their length. */

@@ -1,6 +1,9 @@
-import type { ConnectionLog } from '@repo/redis'
+import type { ConnectionLog, Script } from '@repo/redis'
+import type { Redis } from 'ioredis'
 import type { Clock } from './clock.ts'
+import type { BusKeys } from './keys.ts'
 import type { Lease } from './lease.ts'
+import type { Message } from './message.ts'
 
 /** The outcome of a message. */
 export type Delivery =
@@ -38,45 +41,30 @@ export interface Sink {
   clear(n: number): void
 }
 
-/** The reply of the second level to a read. */
-export type Reading =
-  /** A valid value, which may be no longer fresh. */
-  | { outcome: 'hit'; value: string; nowMs: number }
-  /** No valid value, and this caller must load it. All entries up to `version` are older. */
-  | { outcome: 'claimed'; token: string; version: string; nowMs: number }
-  /** Another caller is loading it. */
-  | { outcome: 'busy' }
-  /** This caller must load the value, and must not store it. */
-  | { outcome: 'held' }
-
-/** Keys of one call of `readMany`, at most: more would occupy Redis for too long. */
-export const READS = 64
-
-/** The second level of a cache. */
-export interface Store {
-  read(key: string): Promise<Reading>
-  /** `read` of at most `READS` keys in one round trip, in their order. */
-  readMany(keys: string[]): Promise<Reading[]>
-  /** Claims the load of a value that is no longer fresh; the reply is never `hit`. */
-  claim(key: string): Promise<Reading>
-  /** Stores a value only if its claim is still valid; returns whether it did. */
-  commit(key: string, fill: { token: string; lifeMs: number; value: string }): Promise<boolean>
-  extend(claims: { key: string; token: string }[]): Promise<void>
-  release(key: string, token: string): Promise<void>
-  put(key: string, value: PutValue, options: DeliveryOptions): Promise<Delivery>
-  /** Reads a value that is valid by its tags and by `tags`. It claims nothing. */
-  peek(key: string, tags: string[]): Promise<{ value: string | undefined; nowMs: number }>
-  /** Stores a value without a claim, unless it is invalid or Redis has a newer one. */
-  offer(key: string, fill: { lifeMs: number; value: string }): Promise<boolean>
-  expire(keys: string[], bridgeMs: number, options: DeliveryOptions): Promise<Delivery>
+/** A message, and the script that appends it to the log and changes Redis in the same step. */
+export interface Publication {
+  script: Script
+  message: Message
+  /** The message as JSON, if the caller has it already. */
+  body?: string
+  /** Further keys of the script. */
+  keys?: string[]
+  /** Further arguments of the script. */
+  args?: (string | number)[]
+  wait: DeliveryOptions['wait']
 }
 
-/** A value without version and freshness, which the store adds. */
-export interface PutValue {
-  kind: 'V' | 'T' | 'N'
-  rest: string
-  freshMs: number
-  lifeMs: number
+export type Publish = (publication: Publication) => Promise<Delivery>
+
+/** The part of Redis that caches on a bus use. */
+export interface LinkRedis {
+  readonly keys: BusKeys
+  /** Runs commands on the connection of the bus, with the errors of this package. */
+  call<T>(command: (client: Redis) => Promise<T>): Promise<T>
+  /** Lists the caches that declare tags; undefined: they are listed. */
+  ensureListed(): Promise<void> | undefined
+  /** Joins the bus again: Redis replied as if it had lost entries of the log. */
+  rejoin(): void
 }
 
 /** The interface between a bus and the caches on it. */
@@ -90,7 +78,10 @@ export interface Link {
   readonly claimMs: number
   /** The largest event, in bytes. */
   readonly maxMessageBytes: number
-  store(cache: string, options?: { hasTags?: boolean }): Store
+  /** Publishes a message. A driver without Redis runs no script. */
+  readonly publish: Publish
+  /** Undefined: the driver has no Redis, and caches have only the memory level. */
+  readonly redis: LinkRedis | undefined
   /**
    * Sends a message that this release cannot apply, as JSON. An instance that cannot apply it drops all
    * values, and all older values in Redis become invalid.

@@ -16,7 +16,7 @@ import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLease } from './lease.ts'
-import type { Delivery, DeliveryOptions, Reading, Store } from './link.ts'
+import type { Delivery, DeliveryOptions } from './link.ts'
 import type { Message } from './message.ts'
 import { checkName, toKeys, toTags } from './names.ts'
 import { createSinks } from './sinks.ts'
@@ -65,29 +65,6 @@ export function createMemoryBus({
     sinks.apply(message, last)
     return last
   }
-
-  // Each load may be stored in memory, unless an entry with a number above `version` fences it.
-  const claimed = (): Reading => ({
-    outcome: 'claimed',
-    token: '',
-    version: String(last),
-    nowMs: 0,
-  })
-
-  const store = (cache: string): Store => ({
-    read: async () => claimed(),
-    readMany: async (keys) => keys.map(claimed),
-    claim: async () => claimed(),
-    commit: async () => true,
-    peek: async () => ({ value: undefined, nowMs: 0 }),
-    offer: async () => true,
-    extend: async () => undefined,
-    release: async () => undefined,
-    put: async (key, _value, options) =>
-      toDelivery(publish({ kind: 'keys', cache, keys: [key] }), options),
-    expire: async (keys, _ms, options) =>
-      toDelivery(publish({ kind: 'soft', cache, keys }), options),
-  })
 
   return {
     name,
@@ -152,7 +129,8 @@ export function createMemoryBus({
         handlers.resync()
         return { outcome: 'sent', n: last }
       },
-      store,
+      publish: async ({ message, wait }) => toDelivery(publish(message), { wait }),
+      redis: undefined,
       attach: (sink) => sinks.attach(sink),
     },
   }

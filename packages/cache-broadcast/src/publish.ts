@@ -1,4 +1,3 @@
-import type { Script } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { MAX_NEWS_BYTES } from './append-script.ts'
 import type { createBarriers } from './barrier.ts'
@@ -7,27 +6,14 @@ import { checkWait, measureMessage } from './bus-input.ts'
 import { CacheError } from './errors.ts'
 import type { BusKeys } from './keys.ts'
 import type { LegacyNews } from './legacy-news.ts'
-import type { Delivery } from './link.ts'
+import type { Publish } from './link.ts'
 import { MAX_ENTRY_BYTES } from './log-reads.ts'
 import { fromRegistration, instanceOf, toOrigin } from './member.ts'
-import { encodeEnvelope, type Message } from './message.ts'
+import { encodeEnvelope } from './message.ts'
 import { createPace } from './pace.ts'
 import { list, runBatch } from './run-script.ts'
 import { publishDeferred } from './tally-scripts.ts'
 import type { Tally } from './tally.ts'
-
-interface Publication {
-  script: Script
-  message: Message
-  /** The message as JSON, where it is made already. */
-  body?: string
-  /** Keys and arguments of the script's own. */
-  keys?: string[]
-  args?: (string | number)[]
-  wait: 'everywhere' | undefined
-}
-
-export type Publish = (publication: Publication) => Promise<Delivery>
 
 export interface PublishOptions {
   keys: BusKeys

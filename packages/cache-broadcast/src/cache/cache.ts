@@ -12,6 +12,7 @@ import { createMemoryLevel, createMemoryWriter, type Entry } from './memory-leve
 import { createNotices } from './notices.ts'
 import { type CacheOptions, readCacheOptions } from './options.ts'
 import { createReads } from './reads.ts'
+import { openStore } from './store.ts'
 import { createTickets, type Read } from './tickets.ts'
 import { type Cache, createStats } from './types.ts'
 
@@ -34,7 +35,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const stats = createStats()
   const memory = createMemoryLevel<T>(settings)
   const tickets = createTickets()
-  const store = link.store(name, { hasTags: settings.tags !== undefined })
+  const store = openStore(name, { link, hasTags: settings.tags !== undefined })
   const notices = createNotices(name, link.log)
   const codec = createCodec(settings, (error) => {
     stats.unreadable += 1

@@ -1,10 +1,10 @@
 import { createBatch, createRenewedLeases } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
 import { chunksOf } from '../chunks.ts'
-import type { Store } from '../link.ts'
 import type { Pace } from '../pace.ts'
 import { runBatch } from '../run-script.ts'
 import { extend } from './scripts.ts'
+import type { Store } from './types.ts'
 
 /** Keys of one script: more would occupy Redis for too long. */
 const BATCH = 64

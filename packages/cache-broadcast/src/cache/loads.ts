@@ -1,14 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createDeadlines } from '@repo/concurrency'
 import { CacheError, toCacheError } from '../errors.ts'
-import type { Reading, Store } from '../link.ts'
 import { type createCodec, type Decoded, encodeValue, type Represented } from './codec.ts'
 import type { createLoadClaims } from './load-claims.ts'
 import type { MemoryWriter } from './memory-level.ts'
 import type { Notices } from './notices.ts'
 import type { CacheOptions, Settings } from './options.ts'
 import type { Ticket } from './tickets.ts'
-import type { Stats } from './types.ts'
+import type { Reading, Stats, Store } from './types.ts'
 
 export interface LoadsOptions<T> {
   settings: Settings<T>

@@ -4,14 +4,14 @@ import type { Redis } from 'ioredis'
 import { chunksOf } from '../chunks.ts'
 import { CacheError } from '../errors.ts'
 import { type BusKeys, valueKey } from '../keys.ts'
-import { type Delivery, type DeliveryOptions, type Reading, READS, type Store } from '../link.ts'
+import type { Delivery, DeliveryOptions, Publish } from '../link.ts'
 import { tagName } from '../names.ts'
 import { createPace } from '../pace.ts'
-import type { Publish } from '../publish.ts'
 import { list, runBatch } from '../run-script.ts'
 import { createRedisClaims } from './load-claims.ts'
 import { createFills, createPuts } from './redis-writes.ts'
 import { ANSWER_BYTES, claim, commit, expire, offer, peek, read } from './scripts.ts'
+import { type Reading, READS, type Store } from './types.ts'
 
 /** Keys of one script: more would occupy Redis for too long. */
 const BATCH = 64

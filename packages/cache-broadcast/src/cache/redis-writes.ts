@@ -1,7 +1,7 @@
 import { createBatchQueue } from '@repo/concurrency'
-import type { Delivery, DeliveryOptions, PutValue } from '../link.ts'
-import type { Publish } from '../publish.ts'
+import type { Delivery, DeliveryOptions, Publish } from '../link.ts'
 import { put } from './scripts.ts'
+import type { PutValue } from './types.ts'
 
 /** Values of one script: more would occupy Redis for too long. */
 const MAX_VALUES = 64

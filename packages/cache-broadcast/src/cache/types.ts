@@ -89,3 +89,44 @@ export interface Cache<T> {
   /** Empties the memory level and ends all reads; the values in Redis stay. */
   close(): void
 }
+
+/** The reply of the second level to a read. */
+export type Reading =
+  /** A valid value, which may be no longer fresh. */
+  | { outcome: 'hit'; value: string; nowMs: number }
+  /** No valid value, and this caller must load it. All entries up to `version` are older. */
+  | { outcome: 'claimed'; token: string; version: string; nowMs: number }
+  /** Another caller is loading it. */
+  | { outcome: 'busy' }
+  /** This caller must load the value, and must not store it. */
+  | { outcome: 'held' }
+
+/** Keys of one call of `readMany`, at most: more would occupy Redis for too long. */
+export const READS = 64
+
+/** The second level of a cache. */
+export interface Store {
+  read(key: string): Promise<Reading>
+  /** `read` of at most `READS` keys in one round trip, in their order. */
+  readMany(keys: string[]): Promise<Reading[]>
+  /** Claims the load of a value that is no longer fresh; the reply is never `hit`. */
+  claim(key: string): Promise<Reading>
+  /** Stores a value only if its claim is still valid; returns whether it did. */
+  commit(key: string, fill: { token: string; lifeMs: number; value: string }): Promise<boolean>
+  extend(claims: { key: string; token: string }[]): Promise<void>
+  release(key: string, token: string): Promise<void>
+  put(key: string, value: PutValue, options: DeliveryOptions): Promise<Delivery>
+  /** Reads a value that is valid by its tags and by `tags`. It claims nothing. */
+  peek(key: string, tags: string[]): Promise<{ value: string | undefined; nowMs: number }>
+  /** Stores a value without a claim, unless it is invalid or Redis has a newer one. */
+  offer(key: string, fill: { lifeMs: number; value: string }): Promise<boolean>
+  expire(keys: string[], bridgeMs: number, options: DeliveryOptions): Promise<Delivery>
+}
+
+/** A value without version and freshness, which the store adds. */
+export interface PutValue {
+  kind: 'V' | 'T' | 'N'
+  rest: string
+  freshMs: number
+  lifeMs: number
+}

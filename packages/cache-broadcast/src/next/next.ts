@@ -4,6 +4,7 @@ import { createInvalidationSink } from '../cache/invalidation-sink.ts'
 import { createMemoryLevel } from '../cache/memory-level.ts'
 import { createNotices, type Notices } from '../cache/notices.ts'
 import { MAX_ENTRIES } from '../cache/options.ts'
+import { openStore } from '../cache/store.ts'
 import { createTickets } from '../cache/tickets.ts'
 import { CacheError, toCacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
@@ -95,7 +96,7 @@ export function createNextHandler({
       memory,
       tickets,
       positions,
-      store: link.store(name, { hasTags: true }),
+      store: openStore(name, { link, hasTags: true }),
     }
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Bus } from '@repo/cache-broadcast'
+import { type Bus, openStore } from '@repo/cache-broadcast'
 import { SessionError } from '../errors.ts'
 import { CACHE } from '../lookup/cached-lookup.ts'
 import type { Trust } from './trust.ts'
@@ -18,7 +18,7 @@ const TURNS = 8
 export async function checkUse(bus: Bus | undefined, trust: Trust | undefined): Promise<void> {
   if (!bus || !trust) return
   // A read claims a key that has no value: both rights are needed.
-  await bus.link.store(CACHE).read(KEY)
+  await openStore(CACHE, { link: bus.link, hasTags: false }).read(KEY)
   for (let turn = 0; turn < TURNS; turn += 1) {
     if (trust.holds()) return
     await trust.regain()
