@@ -3,20 +3,26 @@ import type { Bus } from './bus-api.ts'
 import { checkWait, checkWhole, readOptions } from './bus-input.ts'
 import { clear, drop } from './invalidate-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
-import type { Delivery, Publish } from './link.ts'
+import type { Delivery, DeliveryOptions, Publication, Publish } from './link.ts'
 import type { Message } from './message.ts'
 import { checkName, tagName, toKeys, toTags } from './names.ts'
 import { dropTags, softenTags } from './tag-scripts.ts'
 
-/** Keys, or tags, of one entry of the log, and their length. */
+/** Keys, or tags, of one entry of the log. */
 const CHUNK = 100
+/** The length of these keys or tags together, in units of UTF-16. */
 const CHUNK_LENGTH = 8_192
-/** As long as any value may live: until then a tag's invalidation must be remembered. */
+/** The longest life of a value: Redis stores the number of a tag's invalidation for this time. */
 export const MAX_LIFE_MS = 86_400_000
-/** Above every number: what is kept or under way in this process at the time is void. */
+/** Above every number: it drops all values in memory and fences all reads in flight. */
 const NOW = Number.MAX_SAFE_INTEGER
 
-/** Ways to make every instance forget. This instance forgets first, also when Redis is away. */
+type Wait = DeliveryOptions['wait']
+
+/**
+ * The calls of a bus that invalidate values on every instance. They first drop the values in the memory
+ * of this instance, also when Redis is unavailable.
+ */
 export function createInvalidations({
   keys,
   publish,
@@ -29,19 +35,19 @@ export function createInvalidations({
   /** The caches of this process whose values have tags, with commas between. */
   tagged: () => string
 }): Pick<Bus, 'invalidate' | 'invalidateTag' | 'expireTag' | 'clear'> {
-  const single = createSingles((cache, all) =>
-    sendChunks(all, undefined, (some) => sendKeys(cache, some, 0, undefined)),
+  const invalidateOne = createSingles((cache, all) =>
+    sendChunks(all, undefined, (part) => sendKeys(cache, part, 0, undefined)),
   )
 
-  function sendKeys(cache: string, some: string[], holdMs: number, wait: 'everywhere' | undefined) {
+  function sendKeys(cache: string, cacheKeys: string[], holdMs: number, wait: Wait) {
     const prefix = keys.valuePrefix(cache)
-    const message = { kind: 'keys', cache, keys: some } as const
-    const names = some.map((key) => valueKey(prefix, key))
+    const message = { kind: 'keys', cache, keys: cacheKeys } as const
+    const names = cacheKeys.map((key) => valueKey(prefix, key))
     return send({ script: drop, message, keys: names, args: [holdMs], wait })
   }
 
-  /** Applied here before and after: who asked never reads its own past. */
-  async function send(publication: Parameters<Publish>[0]): Promise<Delivery> {
+  /** Applies the message here before and after: a later read of the caller returns no older value. */
+  async function send(publication: Publication): Promise<Delivery> {
     apply(publication.message, NOW)
     const delivery = await publish(publication)
     apply(publication.message, delivery.n)
@@ -53,34 +59,34 @@ export function createInvalidations({
   }
 
   return {
-    async invalidate(cache, only, options) {
+    async invalidate(cache, cacheKeys, options) {
       const { wait, holdMs = 0 } = readOptions('invalidate', options)
       checkName('cache', cache)
       checkWait(wait)
       checkWhole('holdMs', holdMs, 0, MAX_LIFE_MS)
-      const all = toKeys(only)
+      const all = toKeys(cacheKeys)
       if (all.length === 0) return { outcome: 'sent', n: 0 }
-      if (typeof only === 'string' && !wait && holdMs === 0) {
+      if (typeof cacheKeys === 'string' && !wait && holdMs === 0) {
         apply({ kind: 'keys', cache, keys: all }, NOW)
-        return single(cache, only)
+        return invalidateOne(cache, cacheKeys)
       }
-      return sendChunks(all, wait, (some, waits) => sendKeys(cache, some, holdMs, waits))
+      return sendChunks(all, wait, (part, partWait) => sendKeys(cache, part, holdMs, partWait))
     },
-    async invalidateTag(only, options) {
+    async invalidateTag(tags, options) {
       const { wait } = readOptions('invalidateTag', options)
-      return sendChunks(toTags(only), wait, (tags, waits) => {
-        const message = { kind: 'tags', tags } as const
+      return sendChunks(toTags(tags), wait, (part, partWait) => {
+        const message = { kind: 'tags', tags: part } as const
         const args = [MAX_LIFE_MS, tagged()]
-        return send({ script: dropTags, message, keys: tagNames(tags), args, wait: waits })
+        return send({ script: dropTags, message, keys: tagNames(part), args, wait: partWait })
       })
     },
-    async expireTag(only, options) {
+    async expireTag(tags, options) {
       const { wait, expireMs } = readOptions('expireTag', options)
       if (expireMs !== undefined) checkWhole('expireMs', expireMs, 0, MAX_LIFE_MS)
-      return sendChunks(toTags(only), wait, (tags, waits) => {
-        const message = { kind: 'soft-tags', tags, expireMs } as const
+      return sendChunks(toTags(tags), wait, (part, partWait) => {
+        const message = { kind: 'soft-tags', tags: part, expireMs } as const
         const args = [MAX_LIFE_MS, tagged(), expireMs ?? '']
-        return send({ script: softenTags, message, keys: tagNames(tags), args, wait: waits })
+        return send({ script: softenTags, message, keys: tagNames(part), args, wait: partWait })
       })
     },
     async clear(cache, options) {
@@ -96,15 +102,15 @@ export function createInvalidations({
   }
 }
 
-/** Single keys that are invalidated in one tick are one entry of the log. */
+/** Sends the single keys that are invalidated in one tick as one entry of the log. */
 function createSingles(send: (cache: string, keys: string[]) => Promise<Delivery>) {
   const batches = new Map<string, (key: string) => Promise<Delivery>>()
   return (cache: string, key: string): Promise<Delivery> => {
     let batch = batches.get(cache)
     if (!batch) {
-      batch = createBatch<string, Delivery>(CHUNK, async (some) => {
-        const delivery = await send(cache, some)
-        return some.map(() => delivery)
+      batch = createBatch<string, Delivery>(CHUNK, async (keys) => {
+        const delivery = await send(cache, keys)
+        return keys.map(() => delivery)
       })
       batches.set(cache, batch)
     }
@@ -112,22 +118,20 @@ function createSingles(send: (cache: string, keys: string[]) => Promise<Delivery
   }
 }
 
-type Wait = 'everywhere' | undefined
-
-/** Entries are applied in order: an instance that applied the last one has applied all. */
+/** Entries are applied in order: an instance that has applied the last entry has applied all. */
 async function sendChunks(
-  all: string[],
+  texts: string[],
   wait: Wait,
-  sendSome: (some: string[], wait: Wait) => Promise<Delivery>,
+  sendChunk: (texts: string[], wait: Wait) => Promise<Delivery>,
 ): Promise<Delivery> {
   checkWait(wait)
-  const chunks = chunk(all)
+  const chunks = chunk(texts)
   const last = chunks.pop() ?? []
-  await Promise.all(chunks.map((some) => sendSome(some, undefined)))
-  return sendSome(last, wait)
+  await Promise.all(chunks.map((part) => sendChunk(part, undefined)))
+  return sendChunk(last, wait)
 }
 
-/** Lists of texts that fit into one entry. */
+/** Splits texts into lists that fit into one entry each. */
 export function chunk(texts: string[]): string[][] {
   let current: string[] = []
   const chunks = [current]

@@ -38,7 +38,7 @@ export function createInvalidationSink<T>(options: InvalidationSinkOptions<T>): 
     }
   }
 
-  /** Another release declares tags for this cache: a value that has none here may have any there. */
+  /** Another release declares tags for this cache: a value without tags here may have any there. */
   function dropUntagged(n: number) {
     if (!hasTags) memory.clear(n)
   }

@@ -66,7 +66,7 @@ export function createRedisClaims({
 }) {
   /** Claims that this process holds. */
   let held = 0
-  /** Reads in flight, each of which may take a claim. */
+  /** Reads in flight: each may take a claim. */
   let requested = 0
 
   /** How long a claim is valid unless it is prolonged, in ms. */

@@ -5,7 +5,7 @@ import { copyMutant, type Edit } from '@repo/testing'
 const MUTANTS: Record<string, Edit[]> = {
   'no fence': [['cache/memory-level.ts', 'if (ticket.fence > version) return', '']],
   'no tombstone': [
-    ['invalidate-scripts.ts', "gone[#gone + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", ''],
+    ['invalidate-scripts.ts', "dropped[#dropped + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", ''],
   ],
   'no lease': [
     ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
