@@ -8,12 +8,17 @@ import { createCodec } from './codec.ts'
 import { createInvalidationSink } from './invalidation-sink.ts'
 import { createLoadClaims } from './load-claims.ts'
 import { createLoads } from './loads.ts'
-import { createMemoryLevel, createMemoryWriter, type Entry } from './memory-level.ts'
+import {
+  createMemoryLevel,
+  createMemoryWriter,
+  createTickets,
+  type Entry,
+  type Read,
+} from './memory-level.ts'
 import { createNotices } from './notices.ts'
 import { type CacheOptions, readCacheOptions } from './options.ts'
 import { createReads } from './reads.ts'
 import { openStore } from './store.ts'
-import { createTickets, type Read } from './tickets.ts'
 import { type Cache, createStats } from './types.ts'
 
 /** Keys of one `getMany` that are read and loaded at the same time. */

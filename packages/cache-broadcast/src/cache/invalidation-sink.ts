@@ -1,9 +1,8 @@
 import type { SingleFlight } from '@repo/concurrency'
 import type { Clock } from '../clock.ts'
 import type { Sink } from '../link.ts'
-import type { Entry, MemoryLevel } from './memory-level.ts'
+import type { Entry, MemoryLevel, Read, Tickets } from './memory-level.ts'
 import type { Settings } from './options.ts'
-import type { Read, Tickets } from './tickets.ts'
 
 export interface InvalidationSinkOptions<T> {
   cache: string

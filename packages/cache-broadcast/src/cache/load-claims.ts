@@ -1,6 +1,5 @@
 import { createBatch, createRenewedLeases } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
-import { chunksOf } from '../chunks.ts'
 import type { Pace } from '../pace.ts'
 import { runBatch } from '../run-script.ts'
 import { extend } from './scripts.ts'
@@ -107,4 +106,11 @@ export function createRedisClaims({
       await releaseOne({ key, token })
     },
   }
+}
+
+/** The list in pieces of at most `size`. */
+export function chunksOf<T>(all: T[], size: number): T[][] {
+  const chunks: T[][] = []
+  for (let at = 0; at < all.length; at += size) chunks.push(all.slice(at, at + size))
+  return chunks
 }

@@ -3,10 +3,9 @@ import { createDeadlines } from '@repo/concurrency'
 import { CacheError, toCacheError } from '../errors.ts'
 import { type createCodec, type Decoded, encodeValue, type Represented } from './codec.ts'
 import type { createLoadClaims } from './load-claims.ts'
-import type { MemoryWriter } from './memory-level.ts'
+import type { MemoryWriter, Ticket } from './memory-level.ts'
 import type { Notices } from './notices.ts'
 import type { CacheOptions, Settings } from './options.ts'
-import type { Ticket } from './tickets.ts'
 import type { Reading, Stats, Store } from './types.ts'
 
 export interface LoadsOptions<T> {

@@ -2,10 +2,9 @@ import { createBatchQueue, runInBackground, type SingleFlight } from '@repo/conc
 import { type CacheError, toCacheError } from '../errors.ts'
 import type { Link } from '../link.ts'
 import type { Answer, createLoads, Loaded } from './loads.ts'
-import type { MemoryLevel, MemoryWriter } from './memory-level.ts'
+import type { MemoryLevel, MemoryWriter, Read, Ticket, Tickets } from './memory-level.ts'
 import type { Notices } from './notices.ts'
 import type { Settings } from './options.ts'
-import type { Read, Ticket, Tickets } from './tickets.ts'
 import { type Reading, READS, type Stats, type Store } from './types.ts'
 
 export interface ReadsOptions<T> {

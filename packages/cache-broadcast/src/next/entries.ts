@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { decodeValue, encodeRest, encodeValue } from '../cache/codec.ts'
-import type { Entry, MemoryLevel } from '../cache/memory-level.ts'
-import type { Tickets } from '../cache/tickets.ts'
+import type { Entry, MemoryLevel, Tickets } from '../cache/memory-level.ts'
 import type { Store } from '../cache/types.ts'
 import type { Clock } from '../clock.ts'
 import { CacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import type { Lease } from '../lease.ts'
+import type { Sink } from '../link.ts'
 import { checkTagsOfValue } from '../names.ts'
-import type { createPositions } from './positions.ts'
 
 /** An entry of Next (next/cache, `CacheEntry`); times in s, but `timestamp` in ms. */
 export interface NextEntry {
@@ -220,4 +219,47 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** The number of changes that are recorded one by one. */
+const MAX_CHANGES = 1_000
+
+/**
+ * Finds the number of the last entry of the log that this process had applied at a past time of its
+ * clock. This is the version of a render that began then. Only changes that may invalidate an entry
+ * are recorded.
+ */
+export function createPositions(applied: () => number) {
+  const changes: { atMs: number; before: number }[] = []
+  const sinceMs = wallClockMs()
+  let last = applied()
+
+  function record() {
+    changes.push({ atMs: wallClockMs(), before: last })
+    if (changes.length > MAX_CHANGES) changes.shift()
+    last = applied()
+  }
+
+  return {
+    at(ms: number): number {
+      if (ms < sinceMs) return 0
+      return changes.find(({ atMs }) => atMs >= ms)?.before ?? applied()
+    },
+    /** The same sink, whose changes are recorded. */
+    recording(sink: Sink): Sink {
+      return {
+        ...sink,
+        drop: (keys, n) => (record(), sink.drop(keys, n)),
+        soften: (keys, n) => (record(), sink.soften(keys, n)),
+        dropTags: (tags, n, isTagged) => (record(), sink.dropTags(tags, n, isTagged)),
+        softenTags: (tags, n, isTagged, ms) => (record(), sink.softenTags(tags, n, isTagged, ms)),
+        clear: (n) => (record(), sink.clear(n)),
+      }
+    },
+  }
+}
+
+/** The time as Next stamps its entries. */
+function wallClockMs(): number {
+  return performance.timeOrigin + performance.now()
 }

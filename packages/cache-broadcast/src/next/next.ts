@@ -1,23 +1,22 @@
 import type { Bus } from '../bus-api.ts'
 import { checkFunction, checkWhole, readOptions } from '../bus-input.ts'
 import { createInvalidationSink } from '../cache/invalidation-sink.ts'
-import { createMemoryLevel } from '../cache/memory-level.ts'
+import { createMemoryLevel, createTickets } from '../cache/memory-level.ts'
 import { createNotices, type Notices } from '../cache/notices.ts'
 import { MAX_ENTRIES } from '../cache/options.ts'
 import { openStore } from '../cache/store.ts'
-import { createTickets } from '../cache/tickets.ts'
 import { CacheError, toCacheError } from '../errors.ts'
 import { MAX_LIFE_MS } from '../invalidations.ts'
 import { checkName, toTags } from '../names.ts'
 import {
   createNextEntries,
+  createPositions,
   type FoundEntry,
   isDueForRenewal,
   type NextEntry,
   type StoredEntry,
   streamOf,
 } from './entries.ts'
-import { createPositions } from './positions.ts'
 
 /** A handler of the `cacheHandlers` of Next 16 (next/cache, `CacheHandler`). */
 export interface NextCacheHandler {
