@@ -4,7 +4,7 @@ import { CacheError, toCacheError } from './errors.ts'
 
 export { sendScript as runBatch } from '@repo/redis'
 
-/** Runs commands on the connection of the caller, with the errors of this package. */
+/** Runs commands within the deadline of the connection (I9), with the errors of this package. */
 export function createCall(redis: RedisConnection, isClosed: () => boolean) {
   return function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
     if (isClosed()) return Promise.reject(new CacheError('closed', 'the bus was closed'))

@@ -52,6 +52,7 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     ...{ settings, store, codec, writer, claims, stats, notices },
     refresh: (key) => reads.refresh(key),
   })
+  // I7: concurrent callers of a key share one read, and its error.
   const flights = createSingleFlight<T | undefined, void, Read<T | undefined>>({
     create: (key) => ({ ...createFlight<T | undefined>(key), fence: 0, next: undefined }),
     start(read) {

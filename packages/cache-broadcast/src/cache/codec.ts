@@ -116,7 +116,7 @@ export function createCodec<T>(
  * the JSON. Scripts compare versions as text.
  * - `V` a value of a cache that declares no tags
  * - `T` a value of a cache that declares tags; it may have no tag
- * - `N` the source has no value
+ * - `N` the source has no value (I8)
  */
 export interface StoredValue {
   kind: 'V' | 'T' | 'N'
