@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { estimate, type Target, target } from '@repo/testing/bench'
+import { createMemoryBus } from '../src/bus/memory-bus.ts'
 import { createCache } from '../src/index.ts'
-import { createMemoryBus } from '../src/memory.ts'
 
 const ENTRIES = 1_000_000
 

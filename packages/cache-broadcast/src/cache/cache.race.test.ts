@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
+import { busKeys } from '../bus/keys.ts'
 import { type CacheOptions, createCache } from '../index.ts'
-import { busKeys } from '../keys.ts'
 import { type Instance, test } from '../open.fixture.ts'
 
 interface Value {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import { describe, expect, findRawErrors, findRawErrorsOfOptions, test } from '@repo/testing'
+import { createMemoryBus } from '../bus/memory-bus.ts'
 import { type Bus, type Cache, CacheError, createBus, createCache } from '../index.ts'
-import { createMemoryBus } from '../memory.ts'
 import { streamOf } from '../next/entries.ts'
 import { createNextHandler, type NextCacheHandler } from '../next/next.ts'
 

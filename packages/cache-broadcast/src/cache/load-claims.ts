@@ -1,7 +1,7 @@
 import { createBatch, createRenewedLeases } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
-import type { Pace } from '../pace.ts'
-import { runBatch } from '../run-script.ts'
+import type { Pace } from '../bus/log/pace.ts'
+import { runBatch } from '../bus/run-script.ts'
 import { extend } from './scripts.ts'
 import type { Store } from './types.ts'
 

@@ -1,7 +1,7 @@
-import type { Bus } from '../bus-api.ts'
-import { checkFunction, checkMethods, checkWhole } from '../bus-input.ts'
+import { MAX_LIFE_MS } from '../bus/invalidations.ts'
+import type { Bus } from '../bus/types.ts'
 import { CacheError } from '../errors.ts'
-import { MAX_LIFE_MS } from '../invalidations.ts'
+import { checkFunction, checkMethods, checkWhole } from '../input.ts'
 import { checkName } from '../names.ts'
 
 /** A Map cannot hold more entries. */

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { blockEventLoop, contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
+import { createMemoryBus } from '../bus/memory-bus.ts'
 import { createCache } from '../index.ts'
-import { createMemoryBus } from '../memory.ts'
 import { type Instance, test } from '../open.fixture.ts'
 
 function cacheOf({ bus }: Pick<Instance, 'bus'>, options: object = {}) {

@@ -1,6 +1,6 @@
 import { contend, expect, until } from '@repo/testing'
+import { busKeys } from '../bus/keys.ts'
 import { type Cache, createCache } from '../index.ts'
-import { busKeys } from '../keys.ts'
 import { type Instance, test } from '../open.fixture.ts'
 
 const LOADED = 'loaded'

@@ -1,5 +1,5 @@
 import { script } from '@repo/redis'
-import { NOW, publishing } from '../append-script.ts'
+import { NOW, publishing } from '../bus/log/append-script.ts'
 
 /**
  * Defines `valid(value)`, which returns a stored value, the value without freshness, or false.

@@ -1,4 +1,4 @@
-import type { Link } from '../link.ts'
+import type { Link } from '../bus/link.ts'
 import { createRedisLevel } from './redis-level.ts'
 import { expire, put } from './scripts.ts'
 import type { Reading, Store } from './types.ts'

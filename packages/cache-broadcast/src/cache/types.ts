@@ -1,5 +1,5 @@
-import type { InvalidateOptions } from '../bus-api.ts'
-import type { Delivery, DeliveryOptions } from '../link.ts'
+import type { Delivery, DeliveryOptions } from '../bus/link.ts'
+import type { InvalidateOptions } from '../bus/types.ts'
 
 /** Counts since the cache was created. */
 export interface Stats {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Valkey } from '@repo/embedded'
 import type { Replica, TcpProxy } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { busKeys } from '../keys.ts'
+import { busKeys } from '../bus/keys.ts'
 
 const { log: LOG } = busKeys('checker')
 

@@ -5,19 +5,23 @@ import { copyMutant, type Edit } from '@repo/testing'
 const MUTANTS: Record<string, Edit[]> = {
   'no fence': [['cache/memory-level.ts', 'if (ticket.fence > version) return', '']],
   'no tombstone': [
-    ['invalidate-scripts.ts', "dropped[#dropped + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", ''],
+    ['bus/invalidate-scripts.ts', "dropped[#dropped + 1] = string.sub(KEYS[i], 1, -2) .. 'l'", ''],
   ],
   'no lease': [
-    ['lease.ts', 'Math.max(this.untilMs, Math.min(untilMs, limitMs))', 'Number.POSITIVE_INFINITY'],
-    ['lease.ts', 'this.untilMs = 0', ''],
+    [
+      'bus/lease.ts',
+      'Math.max(this.untilMs, Math.min(untilMs, limitMs))',
+      'Number.POSITIVE_INFINITY',
+    ],
+    ['bus/lease.ts', 'this.untilMs = 0', ''],
   ],
   'no look at the log': [
-    ['tail.ts', 'while (head.n > cursor.last()) await catchUp(redis, head)', ''],
+    ['bus/log/tail.ts', 'while (head.n > cursor.last()) await catchUp(redis, head)', ''],
   ],
   'positions noted before they are applied': [
-    ['acks.ts', 'notedThrough = options.last()', 'notedThrough = options.last() + 10'],
+    ['bus/barrier/acks.ts', 'notedThrough = options.last()', 'notedThrough = options.last() + 10'],
   ],
-  'no gap check': [['bus.ts', 'onGap: missed,', 'onGap: () => undefined,']],
+  'no gap check': [['bus/bus.ts', 'onGap: missed,', 'onGap: () => undefined,']],
 }
 
 /** Copies the program without one of its mechanisms. */

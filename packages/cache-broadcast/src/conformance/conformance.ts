@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Bus } from '../bus-api.ts'
+import type { Bus } from '../bus/types.ts'
 import { createCache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/options.ts'
 import { describeConditions, type Refuse } from './conditions.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Bus } from '../bus-api.ts'
+import type { Bus } from '../bus/types.ts'
 import type { CacheOptions } from '../cache/options.ts'
 import type { Cache } from '../cache/types.ts'
 

@@ -1,12 +1,12 @@
-import type { Bus } from '../bus-api.ts'
-import { checkFunction, checkWhole, readOptions } from '../bus-input.ts'
+import { MAX_LIFE_MS } from '../bus/invalidations.ts'
+import type { Bus } from '../bus/types.ts'
 import { createInvalidationSink } from '../cache/invalidation-sink.ts'
 import { createMemoryLevel, createTickets } from '../cache/memory-level.ts'
 import { createNotices, type Notices } from '../cache/notices.ts'
 import { MAX_ENTRIES } from '../cache/options.ts'
 import { openStore } from '../cache/store.ts'
 import { CacheError, toCacheError } from '../errors.ts'
-import { MAX_LIFE_MS } from '../invalidations.ts'
+import { checkFunction, checkWhole, readOptions } from '../input.ts'
 import { checkName, toTags } from '../names.ts'
 import {
   createNextEntries,

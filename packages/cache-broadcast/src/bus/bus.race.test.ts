@@ -1,8 +1,8 @@
 import { contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
+import { test } from '../open.fixture.ts'
 import { appendEntry } from './append.fixture.ts'
 import { busKeys } from './keys.ts'
-import { test } from './open.fixture.ts'
 
 const { log: LOG, meta: META, news: NEWS } = busKeys('test')
 

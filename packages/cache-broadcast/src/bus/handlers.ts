@@ -1,6 +1,6 @@
-import { checkSubscription, readOptions } from './bus-input.ts'
-import { CacheError } from './errors.ts'
-import { within } from './watch.ts'
+import { CacheError } from '../errors.ts'
+import { checkSubscription, readOptions } from '../input.ts'
+import { within } from './log/watch.ts'
 
 /** Receives the data of an event. A barrier also waits for the returned promise. */
 export type EventHandler = (data: unknown) => void | Promise<void>

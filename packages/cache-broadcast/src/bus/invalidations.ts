@@ -1,12 +1,12 @@
 import { createBatch } from '@repo/concurrency'
-import type { Bus } from './bus-api.ts'
-import { checkWait, checkWhole, readOptions } from './bus-input.ts'
+import { checkWait, checkWhole, readOptions } from '../input.ts'
+import { checkName, tagName, toKeys, toTags } from '../names.ts'
 import { clear, drop } from './invalidate-scripts.ts'
 import { type BusKeys, valueKey } from './keys.ts'
 import type { Delivery, DeliveryOptions, Publication, Publish } from './link.ts'
 import type { Message } from './message.ts'
-import { checkName, tagName, toKeys, toTags } from './names.ts'
 import { dropTags, softenTags } from './tag-scripts.ts'
+import type { Bus } from './types.ts'
 
 /** Keys, or tags, of one entry of the log. */
 const CHUNK = 100

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import { describe, expect, findRawErrors, findRawErrorsOfOptions, test } from '@repo/testing'
-import { type Bus, CacheError, createBus, createCache } from './index.ts'
-import { createMemoryBus } from './memory.ts'
+import { type Bus, CacheError, createBus, createCache } from '../index.ts'
+import { createMemoryBus } from './memory-bus.ts'
 
 const isCoded = (error: unknown) => error instanceof CacheError
 

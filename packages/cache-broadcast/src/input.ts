@@ -1,5 +1,5 @@
+import type { DeliveryOptions } from './bus/link.ts'
 import { CacheError } from './errors.ts'
-import type { DeliveryOptions } from './link.ts'
 import { checkName } from './names.ts'
 
 const HOUR_MS = 3_600_000

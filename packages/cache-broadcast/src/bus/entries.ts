@@ -1,8 +1,8 @@
-import type { Acks } from './acks.ts'
-import type { createBarriers } from './barrier.ts'
-import type { BusErrors } from './bus-errors.ts'
+import type { Acks } from './barrier/acks.ts'
+import type { createBarriers } from './barrier/barriers.ts'
+import type { BusErrors } from './error-log.ts'
 import type { createHandlers } from './handlers.ts'
-import type { LogEntry } from './log-reads.ts'
+import type { LogEntry } from './log/log-reads.ts'
 import { decodeMessage, describeUnknown, type Envelope, type Message } from './message.ts'
 import type { createSinks } from './sinks.ts'
 

@@ -1,5 +1,5 @@
 import { script } from '@repo/redis'
-import { GROUP_MS, NOW, PUBLISH_DEFERRED, TALLY_KEYS } from './append-script.ts'
+import { GROUP_MS, NOW, PUBLISH_DEFERRED, TALLY_KEYS } from '../log/append-script.ts'
 
 /**
  * Defines `text`, which `decodeTally` reads: the number `lowest` through which all members of the tally

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Bus } from './bus-api.ts'
-import { CacheError } from './errors.ts'
+import { CacheError } from '../errors.ts'
+import type { Bus } from './types.ts'
 
 /** The time in which a bus joins again, in ms. */
 const JOINING_MS = 400

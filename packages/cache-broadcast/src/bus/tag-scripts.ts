@@ -1,5 +1,5 @@
 import { script } from '@repo/redis'
-import { NOW, publishing } from './append-script.ts'
+import { NOW, publishing } from './log/append-script.ts'
 
 /** For how long a cache is listed as one whose values have tags, unless it is listed again, in ms. */
 const LISTED_MS = 2 * 86_400_000

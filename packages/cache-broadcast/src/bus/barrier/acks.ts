@@ -1,5 +1,5 @@
+import type { BusKeys } from '../keys.ts'
 import { encodeAnswer } from './answer.ts'
-import type { BusKeys } from './keys.ts'
 import { isTallied, senderOf } from './member.ts'
 
 export interface Position {

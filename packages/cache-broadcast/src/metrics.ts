@@ -1,4 +1,4 @@
-import type { Bus } from './bus-api.ts'
+import type { Bus } from './bus/types.ts'
 import type { Cache } from './cache/types.ts'
 
 /** The state of a bus, for Prometheus. Alert when the lease is 0 for longer than a few seconds. */

@@ -1,9 +1,9 @@
-import type { Bus } from './bus-api.ts'
-import { checkEvent, encodeData, measureMessage } from './bus-input.ts'
-import { CacheError, type CacheErrorCode } from './errors.ts'
+import { CacheError, type CacheErrorCode } from '../errors.ts'
+import { checkEvent, encodeData, measureMessage } from '../input.ts'
+import { checkName, toKeys, toTags } from '../names.ts'
 import { chunk } from './invalidations.ts'
 import { isMessage, type Message } from './message.ts'
-import { checkName, toKeys, toTags } from './names.ts'
+import type { Bus } from './types.ts'
 
 /** A message that is stored as JSON first, and published later, perhaps by another instance. */
 export type StoredMessage = Extract<Message, { kind: 'keys' | 'tags' | 'clear' | 'event' }>

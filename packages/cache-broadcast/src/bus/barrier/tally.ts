@@ -1,4 +1,4 @@
-import { parseArray } from './message.ts'
+import { parseArray } from '../message.ts'
 
 /** How far members have applied the log; see `tally-scripts.ts`. */
 export interface Tally {

@@ -1,4 +1,4 @@
-import { parseArray } from './message.ts'
+import { parseArray } from '../message.ts'
 
 /** The answer of a member to the sender of one entry. */
 export interface Answer {

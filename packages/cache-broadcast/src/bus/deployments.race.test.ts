@@ -1,7 +1,7 @@
 /* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { connectRedis, type RedisConnection, type Topology } from '@repo/redis'
 import { describe, expect, test as base, until } from '@repo/testing'
-import { type Bus, type Cache, createBus, createCache } from './index.ts'
+import { type Bus, type Cache, createBus, createCache } from '../index.ts'
 import { busKeys } from './keys.ts'
 
 interface Instance {

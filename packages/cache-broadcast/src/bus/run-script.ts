@@ -1,6 +1,6 @@
 import type { RedisConnection } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { CacheError, toCacheError } from './errors.ts'
+import { CacheError, toCacheError } from '../errors.ts'
 
 export { sendScript as runBatch } from '@repo/redis'
 

@@ -1,6 +1,6 @@
 import { blockEventLoop, contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
-import { test } from './open.fixture.ts'
+import { test } from '../../open.fixture.ts'
 
 const everywhere = { outcome: 'everywhere', lapsed: [], failed: [] }
 

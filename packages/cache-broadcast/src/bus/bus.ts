@@ -1,9 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createAcks } from './acks.ts'
-import { decodeAnswer } from './answer.ts'
-import { createBarriers } from './barrier.ts'
-import type { Bus, BusOptions } from './bus-api.ts'
-import { createBusErrors } from './bus-errors.ts'
+import { CacheError } from '../errors.ts'
 import {
   checkBusOptions,
   DEFAULT_MESSAGE_BYTES,
@@ -11,26 +7,30 @@ import {
   checkWhole,
   encodeData,
   readOptions,
-} from './bus-input.ts'
-import { emit, forward, leave } from './bus-scripts.ts'
+} from '../input.ts'
+import { createAcks } from './barrier/acks.ts'
+import { decodeAnswer } from './barrier/answer.ts'
+import { createBarriers } from './barrier/barriers.ts'
+import { toMember, toRegistration } from './barrier/member.ts'
 import { createClock } from './clock.ts'
 import { createEntries } from './entries.ts'
-import { CacheError } from './errors.ts'
+import { createBusErrors } from './error-log.ts'
 import { createHandlers } from './handlers.ts'
 import { createInvalidations } from './invalidations.ts'
 import { busKeys } from './keys.ts'
 import { createLease } from './lease.ts'
-import { createLegacyNews } from './legacy-news.ts'
 import type { Sink } from './link.ts'
-import { toMember, toRegistration } from './member.ts'
+import { createLegacyNews } from './log/legacy-news.ts'
+import { emit, forward, leave } from './log/member-scripts.ts'
+import { createPublish } from './log/publish.ts'
+import { connectTail } from './log/tail-connection.ts'
+import { createTail } from './log/tail.ts'
+import { within } from './log/watch.ts'
 import { encodeEnvelope, encodeEvent } from './message.ts'
-import { createPublish } from './publish.ts'
 import { createCall, runBatch } from './run-script.ts'
 import { createSinks } from './sinks.ts'
-import { createTagged } from './tagged.ts'
-import { connectTail } from './tail-connection.ts'
-import { createTail } from './tail.ts'
-import { within } from './watch.ts'
+import { createTagged } from './tagged-caches.ts'
+import type { Bus, BusOptions } from './types.ts'
 
 /**
  * One way to tell every instance something: a numbered log in Redis that each instance follows on a

@@ -1,9 +1,10 @@
+import path from 'node:path'
 import { contend, copyMutant, type Edit, expect, type TcpProxy, until } from '@repo/testing'
 import { Redis } from 'ioredis'
-import type { Bus } from './bus-api.ts'
-import type { createBus } from './index.ts'
-import { busKeys } from './keys.ts'
-import { type Instance, test } from './open.fixture.ts'
+import type { createBus } from '../../index.ts'
+import { type Instance, test } from '../../open.fixture.ts'
+import { busKeys } from '../keys.ts'
+import type { Bus } from '../types.ts'
 
 const { log, meta, members, news, answers } = busKeys('test')
 const TALLY = `${meta.slice(0, -'meta'.length)}tally`
@@ -302,49 +303,55 @@ type Play = (scene: Scene) => Promise<unknown>
 const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
   [
     'positions are noted before entries are applied',
-    [['acks.ts', 'notedThrough = options.last()', 'notedThrough = options.last() + 10']],
+    [
+      [
+        'bus/barrier/acks.ts',
+        'notedThrough = options.last()',
+        'notedThrough = options.last() + 10',
+      ],
+    ],
     (scene) => cutOff(scene, async () => undefined),
     { acked: expect.arrayContaining(['c']) },
   ],
   [
     'positions of any list count',
-    [['barrier.ts', 'tally?.born !== born', '!tally']],
+    [['bus/barrier/barriers.ts', 'tally?.born !== born', '!tally']],
     (scene) => cutOff(scene, () => scene.admin.flushall()),
     { acked: expect.arrayContaining(['c']) },
   ],
   [
     'a tally that was lost is not noticed',
     [
-      ['bus-scripts.ts', 'if not position and (wasListed or', 'if false and ('],
-      ['tally-scripts.ts', "'XX', ", ''],
+      ['bus/log/member-scripts.ts', 'if not position and (wasListed or', 'if false and ('],
+      ['bus/barrier/tally-scripts.ts', "'XX', ", ''],
     ],
     (scene) => cutOff(scene, () => scene.admin.del(TALLY)),
     { acked: expect.arrayContaining(['c']) },
   ],
   [
     'failures are reported once',
-    [['acks.ts', 'failing.set(n, origin)', '']],
+    [['bus/barrier/acks.ts', 'failing.set(n, origin)', '']],
     failUnreachable,
     { acked: expect.arrayContaining(['c']) },
   ],
   [
     'reports that may be lost are not missed',
-    [['bus.ts', 'barriers.interrupted()', '']],
+    [['bus/bus.ts', 'barriers.interrupted()', '']],
     failUnheard,
     { acked: expect.arrayContaining(['a']) },
   ],
   [
     'entries that were missed count as applied',
     [
-      ['acks.ts', 'missedAfter = Math.min(after, missedAfter ?? after)', ''],
-      ['bus-scripts.ts', 'if position and not isSure and', 'if false and'],
+      ['bus/barrier/acks.ts', 'missedAfter = Math.min(after, missedAfter ?? after)', ''],
+      ['bus/log/member-scripts.ts', 'if position and not isSure and', 'if false and'],
     ],
     missForEver,
     { acked: expect.arrayContaining(['c']) },
   ],
   [
     'an entry that is published late is taken for another one',
-    [['tail.ts', 'if (early.has(entry)) return', '']],
+    [['bus/log/tail.ts', 'if (early.has(entry)) return', '']],
     async (scene) => {
       const { lapses } = await publishLate(scene)
       return { isLapsed: lapses.some((count) => count > 1) }
@@ -354,7 +361,11 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
 ]
 
 scenes.for(MUTANTS)('the mutant "%s" is caught', async ([mutant, edits, play, harm], { scene }) => {
-  const { source, remove } = await copyMutant(import.meta.dirname, mutant, edits)
+  const { source, remove } = await copyMutant(
+    path.join(import.meta.dirname, '../..'),
+    mutant,
+    edits,
+  )
   try {
     const library: { createBus: typeof createBus } = await import(source)
     expect(await play(await scene(library.createBus))).toMatchObject(harm)

@@ -1,4 +1,5 @@
 import { script } from '@repo/redis'
+import { COMPLETE } from '../barrier/tally-scripts.ts'
 import {
   NOW,
   ORPHAN,
@@ -10,7 +11,6 @@ import {
   tell,
   write,
 } from './append-script.ts'
-import { COMPLETE } from './tally-scripts.ts'
 
 const FLOOR = `'["",0,{"kind":"floor"}]'`
 

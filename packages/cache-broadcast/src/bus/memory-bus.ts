@@ -1,5 +1,5 @@
 import type { ConnectionLog } from '@repo/redis'
-import type { Bus } from './bus-api.ts'
+import { CacheError } from '../errors.ts'
 import {
   DEFAULT_MESSAGE_BYTES,
   checkEvent,
@@ -10,16 +10,16 @@ import {
   encodeData,
   measureMessage,
   readOptions,
-} from './bus-input.ts'
+} from '../input.ts'
+import { checkName, toKeys, toTags } from '../names.ts'
 import { createClock } from './clock.ts'
-import { CacheError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
 import { createLease } from './lease.ts'
 import type { Delivery, DeliveryOptions } from './link.ts'
 import type { Message } from './message.ts'
-import { checkName, toKeys, toTags } from './names.ts'
 import { createSinks } from './sinks.ts'
+import type { Bus } from './types.ts'
 
 /**
  * A bus within one process, for tests and for an app that has one instance. A message is applied before

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { script, sendCommand } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { list, runBatch } from './run-script.ts'
+import { list, runBatch } from '../run-script.ts'
 
 export interface LogEntry {
   n: number

@@ -1,4 +1,4 @@
-import { publishing } from './append-script.ts'
+import { publishing } from './log/append-script.ts'
 
 /**
  * Drops keys: Redis has no value of them afterwards, and no load in flight can store one (I2).

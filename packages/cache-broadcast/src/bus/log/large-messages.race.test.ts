@@ -1,6 +1,6 @@
 import { contend, expect, until } from '@repo/testing'
-import { appendEntry } from './append.fixture.ts'
-import { test } from './open.fixture.ts'
+import { test } from '../../open.fixture.ts'
+import { appendEntry } from '../append.fixture.ts'
 
 const tooLarge = expect.objectContaining({ code: 'too-large' })
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
-import type { BusErrors } from './bus-errors.ts'
-import { tell } from './log-reads.ts'
-import { list, runBatch } from './run-script.ts'
+import type { BusErrors } from '../error-log.ts'
+import { tell } from '../log/log-reads.ts'
+import { list, runBatch } from '../run-script.ts'
 import { applied, readTally } from './tally-scripts.ts'
 import { decodeTallyOf, type Tally } from './tally.ts'
 

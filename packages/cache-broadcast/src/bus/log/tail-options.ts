@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
-import type { Acks } from './acks.ts'
-import type { BusErrors } from './bus-errors.ts'
-import type { BusKeys } from './keys.ts'
-import type { Lease } from './lease.ts'
+import type { Acks } from '../barrier/acks.ts'
+import type { BusErrors } from '../error-log.ts'
+import type { BusKeys } from '../keys.ts'
+import type { Lease } from '../lease.ts'
 import type { LegacyNews } from './legacy-news.ts'
 import type { LogEntry } from './log-reads.ts'
 
