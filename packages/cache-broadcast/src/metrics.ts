@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus } from './bus/types.ts'
 import type { Cache } from './cache/types.ts'
+import { CacheError } from './errors.ts'
 
 /** The state of a bus, for Prometheus. Alert when the lease is 0 for longer than a few seconds. */
 export function busFigures(bus: Bus) {
@@ -65,4 +67,22 @@ function createFigures(noun: string, labels: Record<string, string>) {
       read,
     }),
   }
+}
+
+/** The time in which a bus joins again, in ms. */
+const JOINING_MS = 400
+
+/**
+ * Checks that this instance receives the messages of other instances. Otherwise it serves nothing from
+ * memory, and barriers of other instances wait for it.
+ * @throws CacheError `unavailable`
+ */
+export async function checkBus(bus: Pick<Bus, 'health'>): Promise<void> {
+  if (bus.health().leaseMsLeft > 0) return
+  await pause(JOINING_MS)
+  if (bus.health().leaseMsLeft > 0) return
+  const { refusal } = bus.health()
+  const reason = refusal === undefined ? '' : `: Redis replies "${refusal}"`
+  const message = `this instance does not receive the messages of the others${reason}`
+  throw new CacheError('unavailable', message)
 }

@@ -1,36 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import { CacheError } from '../errors.ts'
+import { type RedisConnection, sendScript } from '@repo/redis'
+import type { Redis } from 'ioredis'
+import { CacheError, toCacheError } from '../errors.ts'
 import {
   checkBusOptions,
-  DEFAULT_MESSAGE_BYTES,
   checkEvent,
   checkWhole,
+  DEFAULT_MESSAGE_BYTES,
   encodeData,
   readOptions,
 } from '../input.ts'
 import { createAcks } from './barrier/acks.ts'
-import { decodeAnswer } from './barrier/answer.ts'
 import { createBarriers } from './barrier/barriers.ts'
-import { toMember, toRegistration } from './barrier/member.ts'
-import { createClock } from './clock.ts'
-import { createEntries } from './entries.ts'
+import { decodeAnswer, toMember, toRegistration } from './barrier/member.ts'
+import { createEntries, createSinks } from './entries.ts'
 import { createBusErrors } from './error-log.ts'
 import { createHandlers } from './handlers.ts'
-import { createInvalidations } from './invalidations.ts'
+import { createInvalidations, createTagged } from './invalidations.ts'
 import { busKeys } from './keys.ts'
-import { createLease } from './lease.ts'
-import type { Sink } from './link.ts'
-import { createLegacyNews } from './log/legacy-news.ts'
+import { createClock, createLease, within } from './lease.ts'
 import { emit, forward, leave } from './log/member-scripts.ts'
-import { createPublish } from './log/publish.ts'
-import { connectTail } from './log/tail-connection.ts'
-import { createTail } from './log/tail.ts'
-import { within } from './log/watch.ts'
+import { createLegacyNews, createPublish } from './log/publish.ts'
+import { connectTail, createTail } from './log/tail.ts'
 import { encodeEnvelope, encodeEvent } from './message.ts'
-import { createCall, runBatch } from './run-script.ts'
-import { createSinks } from './sinks.ts'
-import { createTagged } from './tagged-caches.ts'
-import type { Bus, BusOptions } from './types.ts'
+import type { Bus, BusOptions, Sink } from './types.ts'
 
 /**
  * One way to tell every instance something: a numbered log in Redis that each instance follows on a
@@ -174,7 +167,7 @@ export function createBus(options: BusOptions): Bus {
       const args = [payload, legacy.flags(false), toRegistration(member, maxStaleMs)]
       await tail.close()
       // If this fails, others wait for this instance until its registration is over.
-      await call((client) => runBatch(client, leave, names, args)).catch(onError('leave'))
+      await call((client) => sendScript(client, leave, names, args)).catch(onError('leave'))
       health.closed = true
     },
     link: {
@@ -196,4 +189,16 @@ export function createBus(options: BusOptions): Bus {
       },
     },
   }
+}
+
+/** Runs commands within the deadline of the connection (I9), with the errors of this package. */
+function createCall(redis: RedisConnection, isClosed: () => boolean) {
+  return function call<T>(command: (client: Redis) => Promise<T>): Promise<T> {
+    if (isClosed()) return Promise.reject(new CacheError('closed', 'the bus was closed'))
+    return redis.call(command).catch(rethrow)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw toCacheError(error)
 }

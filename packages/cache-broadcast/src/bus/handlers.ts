@@ -1,6 +1,6 @@
 import { CacheError } from '../errors.ts'
 import { checkSubscription, readOptions } from '../input.ts'
-import { within } from './log/watch.ts'
+import { within } from './lease.ts'
 
 /** Receives the data of an event. A barrier also waits for the returned promise. */
 export type EventHandler = (data: unknown) => void | Promise<void>

@@ -1,25 +1,25 @@
 import type { ConnectionLog } from '@repo/redis'
 import { CacheError } from '../errors.ts'
 import {
-  DEFAULT_MESSAGE_BYTES,
   checkEvent,
   checkFunction,
   checkMethods,
+  checkName,
   checkWait,
   checkWhole,
+  DEFAULT_MESSAGE_BYTES,
   encodeData,
   measureMessage,
   readOptions,
+  toKeys,
+  toTags,
 } from '../input.ts'
-import { checkName, toKeys, toTags } from '../names.ts'
-import { createClock } from './clock.ts'
+import { createSinks } from './entries.ts'
 import { createHandlers } from './handlers.ts'
 import { MAX_LIFE_MS } from './invalidations.ts'
-import { createLease } from './lease.ts'
-import type { Delivery, DeliveryOptions } from './link.ts'
+import { createClock, createLease } from './lease.ts'
 import type { Message } from './message.ts'
-import { createSinks } from './sinks.ts'
-import type { Bus } from './types.ts'
+import type { Bus, Delivery, DeliveryOptions } from './types.ts'
 
 /**
  * A bus within one process, for tests and for an app that has one instance. A message is applied before

@@ -1,6 +1,5 @@
 import { CacheError, type CacheErrorCode } from '../errors.ts'
-import { checkEvent, encodeData, measureMessage } from '../input.ts'
-import { checkName, toKeys, toTags } from '../names.ts'
+import { checkEvent, checkName, encodeData, measureMessage, toKeys, toTags } from '../input.ts'
 import { chunk } from './invalidations.ts'
 import { isMessage, type Message } from './message.ts'
 import type { Bus } from './types.ts'

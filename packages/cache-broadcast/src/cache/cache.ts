@@ -2,8 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { createFlight, createSingleFlight } from '@repo/concurrency'
 import { MAX_LIFE_MS } from '../bus/invalidations.ts'
 import { CacheError } from '../errors.ts'
-import { checkWait, readOptions } from '../input.ts'
-import { checkKey, toKeys } from '../names.ts'
+import { checkKey, checkWait, readOptions, toKeys } from '../input.ts'
 import { createCodec } from './codec.ts'
 import { createInvalidationSink } from './invalidation-sink.ts'
 import { createLoadClaims } from './load-claims.ts'
@@ -18,7 +17,7 @@ import {
 import { createNotices } from './notices.ts'
 import { type CacheOptions, readCacheOptions } from './options.ts'
 import { createReads } from './reads.ts'
-import { openStore } from './store.ts'
+import { openStore } from './redis-level.ts'
 import { type Cache, createStats } from './types.ts'
 
 /** Keys of one `getMany` that are read and loaded at the same time. */

@@ -1,5 +1,5 @@
 import { CacheError } from '../errors.ts'
-import { checkTagsOfValue, tagName } from '../names.ts'
+import { checkTagsOfValue, tagName } from '../input.ts'
 import type { Settings } from './options.ts'
 
 /** A value as every instance serves it: parsed from its JSON. */

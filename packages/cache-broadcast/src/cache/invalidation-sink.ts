@@ -1,6 +1,6 @@
 import type { SingleFlight } from '@repo/concurrency'
-import type { Clock } from '../bus/clock.ts'
-import type { Sink } from '../bus/link.ts'
+import type { Clock } from '../bus/lease.ts'
+import type { Sink } from '../bus/types.ts'
 import type { Entry, MemoryLevel, Read, Tickets } from './memory-level.ts'
 import type { Settings } from './options.ts'
 

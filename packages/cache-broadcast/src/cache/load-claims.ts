@@ -1,7 +1,6 @@
-import { createBatch, createRenewedLeases } from '@repo/concurrency'
+import { createBatch, createRenewedLeases, type Pace } from '@repo/concurrency'
+import { sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import type { Pace } from '../bus/log/pace.ts'
-import { runBatch } from '../bus/run-script.ts'
 import { extend } from './scripts.ts'
 import type { Store } from './types.ts'
 
@@ -78,7 +77,7 @@ export function createRedisClaims({
   async function prolong(claims: Claim[], ms: number): Promise<void> {
     const names = [meta, ...claims.map(({ key }) => nameOf(key))]
     const args = [ms, ...claims.map(({ token }) => token)]
-    await call((client) => runBatch(client, extend, names, args))
+    await call((client) => sendScript(client, extend, names, args))
   }
 
   const releaseOne = createBatch<Claim, true>(BATCH, async (claims) => {

@@ -1,8 +1,7 @@
 import { MAX_LIFE_MS } from '../bus/invalidations.ts'
 import type { Bus } from '../bus/types.ts'
 import { CacheError } from '../errors.ts'
-import { checkFunction, checkMethods, checkWhole } from '../input.ts'
-import { checkName } from '../names.ts'
+import { checkFunction, checkMethods, checkName, checkWhole } from '../input.ts'
 
 /** A Map cannot hold more entries. */
 export const MAX_ENTRIES = 2 ** 24

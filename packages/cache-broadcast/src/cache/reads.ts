@@ -1,5 +1,5 @@
 import { createBatchQueue, runInBackground, type SingleFlight } from '@repo/concurrency'
-import type { Link } from '../bus/link.ts'
+import type { Link } from '../bus/types.ts'
 import { type CacheError, toCacheError } from '../errors.ts'
 import type { Answer, createLoads, Loaded } from './loads.ts'
 import type { MemoryLevel, MemoryWriter, Read, Ticket, Tickets } from './memory-level.ts'

@@ -1,16 +1,59 @@
 import { randomUUID } from 'node:crypto'
-import { createBatch } from '@repo/concurrency'
+import { createBatch, createPace } from '@repo/concurrency'
+import { sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { type BusKeys, valueKey } from '../bus/keys.ts'
-import type { Delivery, DeliveryOptions, Publish } from '../bus/link.ts'
-import { createPace } from '../bus/log/pace.ts'
-import { list, runBatch } from '../bus/run-script.ts'
+import type { Delivery, DeliveryOptions, Link, Publish } from '../bus/types.ts'
 import { CacheError } from '../errors.ts'
-import { tagName } from '../names.ts'
+import { requireList, tagName } from '../input.ts'
 import { chunksOf, createRedisClaims } from './load-claims.ts'
 import { createFills, createPuts } from './redis-writes.ts'
-import { ANSWER_BYTES, claim, commit, expire, offer, peek, read } from './scripts.ts'
+import { ANSWER_BYTES, claim, commit, expire, offer, peek, put, read } from './scripts.ts'
 import { type Reading, READS, type Store } from './types.ts'
+
+/** Opens the second level of a cache: Redis, or nothing if the bus has no Redis. */
+export function openStore(
+  cache: string,
+  { link, hasTags }: { link: Link; hasTags: boolean },
+): Store {
+  const { redis } = link
+  if (!redis) return createAbsentStore(cache, link)
+  return createRedisLevel({
+    cache,
+    keys: redis.keys,
+    claimMs: link.claimMs,
+    call: (command) => redis.call(command),
+    publish: link.publish,
+    applied: () => link.applied(),
+    ensureListed: () => (hasTags ? redis.ensureListed() : undefined),
+    onRegress: () => redis.rejoin(),
+  })
+}
+
+/** Each caller may load each value. A change is published, and nothing is stored. */
+function createAbsentStore(cache: string, link: Link): Store {
+  // A loaded value is stored in memory, unless an entry with a number above `version` fenced it.
+  const claimed = (): Reading => ({
+    outcome: 'claimed',
+    token: '',
+    version: String(link.applied()),
+    nowMs: 0,
+  })
+  return {
+    read: async () => claimed(),
+    readMany: async (keys) => keys.map(claimed),
+    claim: async () => claimed(),
+    commit: async () => true,
+    peek: async () => ({ value: undefined, nowMs: 0 }),
+    offer: async () => true,
+    extend: async () => undefined,
+    release: async () => undefined,
+    put: (key, _value, { wait }) =>
+      link.publish({ script: put, message: { kind: 'keys', cache, keys: [key] }, wait }),
+    expire: (keys, _bridgeMs, { wait }) =>
+      link.publish({ script: expire, message: { kind: 'soft', cache, keys }, wait }),
+  }
+}
 
 /** Keys of one script: more would occupy Redis for too long. */
 const BATCH = 64
@@ -96,7 +139,7 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
         run() {
           appliedBefore = options.applied()
           args[3] = claims.validMs()
-          return call((client) => runBatch(client, read, names, args))
+          return call((client) => sendScript(client, read, names, args))
         },
       })
       reply = listing ? (await Promise.all([reading, listing]))[0] : await reading
@@ -128,7 +171,7 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
     const args = [clearField, keys.tagPrefix, ...each]
     noteSizes(fills.map(({ value }) => value))
     claims.noteCommitted(fills.length)
-    const stored = list(await call((client) => runBatch(client, commit, names, args)))
+    const stored = requireList(await call((client) => sendScript(client, commit, names, args)))
     return stored.map((isStored) => isStored === 1)
   })
 
@@ -140,10 +183,10 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
       bytes: wanted.length,
       run() {
         appliedBefore = options.applied()
-        return call((client) => runBatch(client, claim, names, [token, claims.validMs()]))
+        return call((client) => sendScript(client, claim, names, [token, claims.validMs()]))
       },
     })
-    const [n, now, ...answers] = list(reply)
+    const [n, now, ...answers] = requireList(reply)
     const granted = { token, version: checkNumber(n, appliedBefore), nowMs: Number(now) }
     claims.noteTaken(countOf(answers.map(String), CLAIMED))
     return answers.map((answer) => toReading(answer, granted))
@@ -172,15 +215,15 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
     extend: claims.extend,
     release: (key, token) => claims.release(key, token),
     put(key, value, delivery) {
-      const put = () => puts(key, value, delivery)
-      return options.ensureListed()?.then(put) ?? put()
+      const send = () => puts(key, value, delivery)
+      return options.ensureListed()?.then(send) ?? send()
     },
     async peek(key, tags) {
       const appliedBefore = options.applied()
       const args = [clearField, keys.tagPrefix, tags.map(tagName).join(',')]
       const names = [keys.meta, nameOf(key)]
-      const run = () => call((client) => runBatch(client, peek, names, args))
-      const [n, now, value] = list(await singlePace({ bytes: 0, run }))
+      const run = () => call((client) => sendScript(client, peek, names, args))
+      const [n, now, value] = requireList(await singlePace({ bytes: 0, run }))
       checkNumber(n, appliedBefore)
       return { value: typeof value === 'string' ? value : undefined, nowMs: Number(now) }
     },
@@ -188,7 +231,7 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
       await options.ensureListed()
       const args = [clearField, keys.tagPrefix, lifeMs, value]
       const names = [keys.meta, nameOf(key)]
-      const run = () => call((client) => runBatch(client, offer, names, args))
+      const run = () => call((client) => sendScript(client, offer, names, args))
       return 1 === (await singlePace({ bytes: value.length, run }))
     },
     async expire(expired, bridgeMs, { wait }) {
@@ -205,7 +248,7 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
 
 /** The reply of `read` as a list: its head, then the answer for each key. */
 function toAnswers(reply: unknown, keys: number): string[] {
-  const answers = typeof reply === 'string' ? reply.split('\n') : list(reply).map(String)
+  const answers = typeof reply === 'string' ? reply.split('\n') : requireList(reply).map(String)
   if (answers.length === keys + 1) return answers
   throw new TypeError(`the script \`read\` returned ${answers.length - 1} answers for ${keys} keys`)
 }

@@ -1,5 +1,5 @@
 import { createBatchQueue } from '@repo/concurrency'
-import type { Delivery, DeliveryOptions, Publish } from '../bus/link.ts'
+import type { Delivery, DeliveryOptions, Publish } from '../bus/types.ts'
 import { put } from './scripts.ts'
 import type { PutValue } from './types.ts'
 

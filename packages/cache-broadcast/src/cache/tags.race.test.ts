@@ -114,7 +114,7 @@ const MUTANTS: [mutant: string, edit: Edit][] = [
   ],
   [
     'no cache is listed',
-    ['bus/tag-scripts.ts', "if added == '' then return names end", 'do return {} end'],
+    ['bus/invalidate-scripts.ts', "if added == '' then return names end", 'do return {} end'],
   ],
 ]
 

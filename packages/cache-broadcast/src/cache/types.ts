@@ -1,5 +1,4 @@
-import type { Delivery, DeliveryOptions } from '../bus/link.ts'
-import type { InvalidateOptions } from '../bus/types.ts'
+import type { Delivery, DeliveryOptions, InvalidateOptions } from '../bus/types.ts'
 
 /** Counts since the cache was created. */
 export interface Stats {

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '../bus/clock.ts'
 import { MAX_LIFE_MS } from '../bus/invalidations.ts'
-import type { Lease } from '../bus/lease.ts'
-import type { Sink } from '../bus/link.ts'
+import type { Clock, Lease } from '../bus/lease.ts'
+import type { Sink } from '../bus/types.ts'
 import { decodeValue, encodeRest, encodeValue } from '../cache/codec.ts'
 import type { Entry, MemoryLevel, Tickets } from '../cache/memory-level.ts'
 import type { Store } from '../cache/types.ts'
 import { CacheError } from '../errors.ts'
-import { checkTagsOfValue } from '../names.ts'
+import { checkTagsOfValue } from '../input.ts'
 
 /** An entry of Next (next/cache, `CacheEntry`); times in s, but `timestamp` in ms. */
 export interface NextEntry {

@@ -1,3 +1,5 @@
+import { parseArray } from '../message.ts'
+
 /** A lease that is assumed for a member whose registration cannot be read, in ms. */
 const UNKNOWN_LEASE_MS = 10_000
 const LONGEST_LEASE_MS = 3_600_000
@@ -48,4 +50,23 @@ export function senderOf(origin: string): string {
 /** Whether the sender of a message reads the tally. */
 export function isTallied(origin: string): boolean {
   return origin.startsWith('.t', origin.lastIndexOf('.'))
+}
+
+/** The answer of a member to the sender of one entry. */
+export interface Answer {
+  /** The origin of the entry. */
+  origin: string
+  member: string
+  /** False: one of its handlers failed. */
+  applied: boolean
+}
+
+export function encodeAnswer({ origin, member, applied }: Answer): string {
+  return JSON.stringify([origin, member, applied])
+}
+
+/** Text of another release becomes an answer to no entry. */
+export function decodeAnswer(text: string): Answer {
+  const [origin, member, applied] = parseArray(text)
+  return { origin: String(origin), member: String(member), applied: applied === true }
 }

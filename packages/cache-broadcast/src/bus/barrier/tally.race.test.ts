@@ -323,7 +323,7 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
     'a tally that was lost is not noticed',
     [
       ['bus/log/member-scripts.ts', 'if not position and (wasListed or', 'if false and ('],
-      ['bus/barrier/tally-scripts.ts', "'XX', ", ''],
+      ['bus/barrier/tally.ts', "'XX', ", ''],
     ],
     (scene) => cutOff(scene, () => scene.admin.del(TALLY)),
     { acked: expect.arrayContaining(['c']) },

@@ -1,3 +1,5 @@
+import { script } from '@repo/redis'
+import { GROUP_MS, NOW, PUBLISH_DEFERRED, TALLY_KEYS } from '../log/append-script.ts'
 import { parseArray } from '../message.ts'
 
 /** How far members have applied the log; see `tally-scripts.ts`. */
@@ -42,3 +44,96 @@ function decodeBehind(fields: unknown): Map<string, number> {
   }
   return behind
 }
+
+/**
+ * Defines `text`, which `decodeTally` reads: the number `lowest` through which all members of the tally
+ * have applied the log, when the list of members was `born`, and the members that answer for later
+ * entries one by one.
+ */
+const DESCRIBE = /* lua */ `
+  local text = lowest .. ' ' .. born
+  local others = redis.call('HGETALL', behind)
+  if #others > 0 then text = text .. ' ' .. cjson.encode(others) end
+`
+
+/** Informs the senders whose entries every member of the tally has applied. */
+export const COMPLETE = /* lua */ `
+  local awaited = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
+  local lowest = awaited and redis.call('ZRANGE', tally, 0, 0, 'WITHSCORES')[2]
+  if lowest and tonumber(lowest) >= tonumber(awaited) then
+    local last = redis.call('HMGET', KEYS[1], 'born', 'deferred', 'group', 'publishedAt')
+    local born, first = last[1] or '', last[2]
+    ${DESCRIBE}
+    local informed = {}
+    for _, waiter in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', lowest)) do
+      local channel = string.match(waiter, '^%d+ (.*)$')
+      if not informed[channel] then redis.call('SPUBLISH', channel, text) end
+      informed[channel] = true
+    end
+    redis.call('ZREMRANGEBYSCORE', waiting, '-inf', lowest)
+    if first then
+      ${NOW}
+      local isSlow = tonumber(last[3] or 0) < 2 or nowMs - (last[4] or 0) >= ${GROUP_MS}
+      if isSlow then ${PUBLISH_DEFERRED} end
+    end
+  end
+`
+
+/**
+ * Notes how far a member has applied the log.
+ * KEYS: 1 meta · 2 log · 3 members · 4 news
+ * ARGV: 1 registration · 2 number of the last entry applied · 3 '' or the number after which the member
+ * answers one by one · 4 '1' if it did so before · 5 '1' to return the tally
+ * Returns 0, or with ARGV[5] what DESCRIBE says.
+ */
+export const applied = script({
+  keys: 4,
+  lua: /* lua */ `
+    ${TALLY_KEYS}
+    redis.call('ZADD', tally, 'XX', ARGV[2], ARGV[1])
+    if (ARGV[3] ~= '' or ARGV[4] == '1') and redis.call('ZSCORE', tally, ARGV[1]) then
+      if ARGV[3] ~= '' then redis.call('HSET', behind, ARGV[1], ARGV[3])
+      else redis.call('HDEL', behind, ARGV[1]) end
+    end
+    do ${COMPLETE} end
+    if ARGV[5] ~= '1' then return 0 end
+    local lowest = redis.call('ZRANGE', tally, 0, 0, 'WITHSCORES')[2]
+    if not lowest then return 0 end
+    local born = redis.call('HGET', KEYS[1], 'born') or ''
+    ${DESCRIBE}
+    return text
+  `,
+})
+
+/**
+ * Publishes entries whose publication was deferred.
+ * KEYS: 1 meta · 2 log · 3 members · 4 news
+ * Returns 1 if there were any, else 0.
+ */
+export const publishDeferred = script({
+  keys: 4,
+  lua: /* lua */ `
+    local first = redis.call('HGET', KEYS[1], 'deferred')
+    if not first then return 0 end
+    ${NOW}
+    ${PUBLISH_DEFERRED}
+    return 1
+  `,
+})
+
+/**
+ * Reads which members have applied an entry, for a barrier that others hold up.
+ * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 number of the entry
+ * Returns { when the list of members was started, registrations that are that far, the hash `behind` }.
+ */
+export const readTally = script({
+  keys: 4,
+  lua: /* lua */ `
+    ${TALLY_KEYS}
+    return {
+      redis.call('HGET', KEYS[1], 'born') or '',
+      redis.call('ZRANGEBYSCORE', tally, ARGV[1], '+inf'),
+      redis.call('HGETALL', behind)
+    }
+  `,
+})

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { script, sendCommand } from '@repo/redis'
+import { script, sendCommand, sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { list, runBatch } from '../run-script.ts'
+import { requireList } from '../../input.ts'
 
 export interface LogEntry {
   n: number
@@ -57,7 +57,7 @@ const readPiece = script({
 /** Reads the first entries of the log after a number. */
 export async function readLog(client: Redis, log: string, after: number): Promise<LogEntry[]> {
   const args = [after, READ_ENTRIES, READ_BYTES, MAX_ENTRY_BYTES, BEGINNING]
-  const fields = list(await runBatch(client, readPiece, [log], args)).map(String)
+  const fields = requireList(await sendScript(client, readPiece, [log], args)).map(String)
   const entries: LogEntry[] = []
   for (let i = 0; i < fields.length; i += 3) {
     const [n = '', text = '', sha = ''] = fields.slice(i, i + 3)
@@ -77,7 +77,7 @@ export interface LogHead {
 
 export async function readHead(client: Redis, meta: string): Promise<LogHead> {
   const fields = [meta, 'n', 'born', 'deferred']
-  const [n, born, deferred] = list(await sendCommand(client, 'hmget', fields))
+  const [n, born, deferred] = requireList(await sendCommand(client, 'hmget', fields))
   const published = deferred === null ? Number(n) : Number(deferred) - 1
   return { n: Number(n), published, born: String(born) }
 }
@@ -86,7 +86,7 @@ export async function readHead(client: Redis, meta: string): Promise<LogHead> {
  * Publishes an answer; returns whether it was sent. If it is lost, the sender waits until the lease of
  * this member has ended.
  */
-export async function tell(
+export async function publishAnswer(
   client: Redis | undefined,
   channel: string,
   text: string,
@@ -108,4 +108,95 @@ export function readNews(news: string): LogEntry {
 /** The digest that identifies a payload, here and in scripts. */
 export function sha1(text: string): string {
   return createHash('sha1').update(text).digest('hex')
+}
+
+export interface CursorOptions {
+  onEntry: (entry: LogEntry) => void
+  /** Entries up to `n` may have been missed. */
+  onGap: (n: number) => void
+}
+
+/** The position of this process in the log: the number and the text of the last applied entry. */
+export function createCursor({ onEntry, onGap }: CursorOptions) {
+  let last = 0
+  let lastText: string | undefined
+  let lastSha = ''
+  /** An entry was applied in part: the next join must drop all values. */
+  let isInDoubt = false
+  let highest = 0
+  const waiting = new Set<{ n: number; resolve: () => void }>()
+
+  function wake(): void {
+    for (const waiter of waiting) {
+      if (waiter.n > last) continue
+      waiting.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  function shaOfLast(): string {
+    return lastText === undefined ? lastSha : sha1(lastText)
+  }
+
+  return {
+    last: () => last,
+    behind: () => Math.max(0, highest - last),
+    /** Notes that an entry with this number exists. */
+    note(n: number): void {
+      if (n > highest) highest = n
+    },
+    /** The entry after which to continue; an empty number: this process must join without one. */
+    anchor: () => ({ n: last === 0 || isInDoubt ? '' : String(last), sha: shaOfLast() }),
+    /** Whether an entry that has the number of the last applied entry is the same entry. */
+    isLast: (entry: LogEntry) => (entry.sha ?? sha1(entry.text)) === shaOfLast(),
+    apply(entry: LogEntry): void {
+      isInDoubt = true
+      if (entry.n !== last + 1) onGap(entry.n)
+      last = entry.n
+      lastText = entry.sha === undefined ? entry.text : undefined
+      lastSha = entry.sha ?? ''
+      highest = Math.max(highest, entry.n)
+      onEntry(entry)
+      isInDoubt = false
+      if (waiting.size > 0) wake()
+    },
+    /** Continues after entry `n`, and skips the entries before it. */
+    moveTo(n: number, sha: string): void {
+      const isMissing = last !== 0
+      last = n
+      lastText = undefined
+      lastSha = sha
+      if (isMissing) onGap(n)
+      isInDoubt = false
+      wake()
+    },
+    /** Resolves when entry `n` is applied, or after `timeoutMs`. */
+    async reached(n: number, timeoutMs: number): Promise<void> {
+      if (n <= last) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const waiter = { n, resolve }
+      waiting.add(waiter)
+      const timer = setTimeout(resolve, timeoutMs)
+      await promise
+      clearTimeout(timer)
+      waiting.delete(waiter)
+    },
+  }
+}
+
+/**
+ * Entries that this process has read from the log before they were published. When one is published
+ * later, it is known: the server was not set back.
+ */
+export function createEarlyReads() {
+  const texts = new Map<number, string>()
+
+  return {
+    add: ({ n, text }: LogEntry) => void texts.set(n, text),
+    has: ({ n, text }: LogEntry) => texts.get(n) === text,
+    /** The entries through this number were published. */
+    published(through: number): void {
+      for (const n of texts.keys()) if (n <= through) texts.delete(n)
+    },
+  }
 }

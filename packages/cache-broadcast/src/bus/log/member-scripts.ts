@@ -1,5 +1,5 @@
 import { script } from '@repo/redis'
-import { COMPLETE } from '../barrier/tally-scripts.ts'
+import { COMPLETE } from '../barrier/tally.ts'
 import {
   NOW,
   ORPHAN,

@@ -1,19 +1,17 @@
+import { createPace } from '@repo/concurrency'
+import { sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { CacheError } from '../../errors.ts'
-import { checkWait, measureMessage } from '../../input.ts'
+import { checkWait, measureMessage, requireList } from '../../input.ts'
 import type { createBarriers } from '../barrier/barriers.ts'
 import { fromRegistration, instanceOf, toOrigin } from '../barrier/member.ts'
-import { publishDeferred } from '../barrier/tally-scripts.ts'
-import type { Tally } from '../barrier/tally.ts'
+import { publishDeferred, type Tally } from '../barrier/tally.ts'
 import type { BusErrors } from '../error-log.ts'
 import type { BusKeys } from '../keys.ts'
-import type { Publish } from '../link.ts'
 import { encodeEnvelope } from '../message.ts'
-import { list, runBatch } from '../run-script.ts'
+import type { Publish } from '../types.ts'
 import { MAX_NEWS_BYTES } from './append-script.ts'
-import type { LegacyNews } from './legacy-news.ts'
 import { MAX_ENTRY_BYTES } from './log-reads.ts'
-import { createPace } from './pace.ts'
 
 export interface PublishOptions {
   keys: BusKeys
@@ -56,7 +54,7 @@ export function createPublish({
   async function flush(): Promise<void> {
     flushing = undefined
     try {
-      await options.call((client) => runBatch(client, publishDeferred, names, []))
+      await options.call((client) => sendScript(client, publishDeferred, names, []))
     } catch (error) {
       // Every instance reads the log four times a second, and a bus that is closed has published all.
       if (!(error instanceof CacheError && error.code === 'closed')) errors.note('publish', error)
@@ -78,12 +76,12 @@ export function createPublish({
       const all = [payload, flags, ...args]
       const reply = await pace({
         bytes,
-        run: () => options.call((client) => runBatch(client, script, [...names, ...own], all)),
+        run: () => options.call((client) => sendScript(client, script, [...names, ...own], all)),
         hold: bytes > MAX_NEWS_BYTES ? (answer) => options.reached(numberOf(answer)) : undefined,
       })
       errors.succeeded('publish')
       if (!barrier) return { outcome: 'sent', n: Number(reply) }
-      const [number, born = '', ageMs, deferMs, ...registrations] = list(reply).map(String)
+      const [number, born = '', ageMs, deferMs, ...registrations] = requireList(reply).map(String)
       if (Number(deferMs) > 0) flushIn(Number(deferMs))
       const n = Number(number)
       const members = registrations.map(fromRegistration)
@@ -115,4 +113,35 @@ export function createPublish({
 /** The number of the entry that a script of `publishing` has appended. */
 function numberOf(reply: unknown): number {
   return Number(Array.isArray(reply) ? reply[0] : reply)
+}
+
+export type LegacyNews = ReturnType<typeof createLegacyNews>
+
+/**
+ * Serves the channel of the release before while a member of that release is registered. The name of
+ * the channel has no database number. It costs a second message per entry.
+ * @param channel undefined: the channel is never served
+ */
+export function createLegacyNews(channel: string | undefined, onError: (error: unknown) => void) {
+  let isServed = false
+  /** The connection that follows the channel. */
+  let follower: Redis | undefined
+
+  return {
+    channel,
+    /** @param members the number of listed members of the release before */
+    note(redis: Redis, members: unknown): void {
+      if (channel === undefined) return
+      isServed = Number(members) > 0
+      if (isServed === (follower === redis)) return
+      follower = isServed ? redis : undefined
+      const changed = isServed ? redis.ssubscribe(channel) : redis.sunsubscribe(channel)
+      changed.catch(onError)
+    },
+    /** Flags for a script that appends: 1 the sender waits for all members, 2 this channel too, 3 both. */
+    flags(waits: boolean): string {
+      if (isServed) return waits ? '3' : '2'
+      return waits ? '1' : '0'
+    },
+  }
 }

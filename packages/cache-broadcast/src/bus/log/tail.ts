@@ -1,14 +1,46 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { createDeadlines } from '@repo/concurrency'
+import { limitConnecting, requireDatabase, sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { createReports } from '../barrier/reports.ts'
-import { list, runBatch } from '../run-script.ts'
-import { createCursor } from './cursor.ts'
-import { createEarlyReads } from './early-reads.ts'
-import { type LogEntry, type LogHead, readHead, readLog, readNews } from './log-reads.ts'
+import { requireList } from '../../input.ts'
+import { type Acks, createReports } from '../barrier/acks.ts'
+import type { BusErrors } from '../error-log.ts'
+import type { BusKeys } from '../keys.ts'
+import type { Lease } from '../lease.ts'
+import {
+  createCursor,
+  createEarlyReads,
+  type LogEntry,
+  type LogHead,
+  readHead,
+  readLog,
+  readNews,
+} from './log-reads.ts'
 import { join, renew } from './member-scripts.ts'
-import { createRest } from './rest.ts'
-import type { TailOptions } from './tail-options.ts'
-import { createWatch } from './watch.ts'
+import type { LegacyNews } from './publish.ts'
+
+export interface TailOptions {
+  /** A new connection that nobody else uses, not connected yet. */
+  connect: () => Redis
+  keys: BusKeys
+  legacy: LegacyNews
+  /** As it is listed among the members. */
+  registration: string
+  /** The channel on which members say that they applied what this one sent. */
+  answers: string
+  maxStaleMs: number
+  registrationMs: number
+  lease: Lease
+  now: () => number
+  onEntry: (entry: LogEntry) => void
+  /** @param isJoined false for a connection that may have missed answers before */
+  onAnswer: (text: string, isJoined: boolean) => void
+  /** Entries up to `n` may have been missed. */
+  onGap: (n: number) => void
+  acks: Pick<Acks, 'takePosition' | 'takeJoinPosition'>
+  onJoin: () => void
+  errors: BusErrors
+}
 
 /**
  * Follows the log from where this process joined, on a connection of its own, for ever. An entry is
@@ -104,8 +136,8 @@ export function createTail(options: TailOptions) {
     const { behind } = options.acks.takeJoinPosition()
     const position = [anchor.n, anchor.sha, legacy.flags(false), behind]
     const args = [options.registration, registrationMs, ...position]
-    const [state, n, sha, listBorn, older] = list(
-      await watched(redis, runBatch(redis, join, names, args)),
+    const [state, n, sha, listBorn, older] = requireList(
+      await watched(redis, sendScript(redis, join, names, args)),
     )
     if (anchor.n === '' || state !== 'ok') cursor.moveTo(Number(n), String(sha))
     born = String(listBorn)
@@ -154,7 +186,7 @@ export function createTail(options: TailOptions) {
     try {
       const { n: applied, behind } = options.acks.takePosition()
       const args = [options.registration, registrationMs, applied, behind]
-      const [n, older] = list(await runBatch(redis, renew, names, args))
+      const [n, older] = requireList(await sendScript(redis, renew, names, args))
       registered(sentAtMs, n)
       errors.succeeded('registration')
       legacy.note(redis, older)
@@ -190,5 +222,63 @@ export function createTail(options: TailOptions) {
       rest.end()
       await done
     },
+  }
+}
+
+/**
+ * A connection for `createTail`, which detects its failures. It uses RESP3, so a subscriber may send
+ * commands too.
+ */
+export function connectTail(client: Redis, member: string): Redis {
+  const tail = client.duplicate({
+    connectionName: `${member}-tail`,
+    protocol: 3,
+    lazyConnect: true,
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+    enableAutoPipelining: false,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  })
+  limitConnecting(tail)
+  return requireDatabase(tail)
+}
+
+/** A pause between two turns of a loop. It can be ended early, also before it begins. */
+function createRest() {
+  let isEnded = false
+  let wake: (() => void) | undefined
+
+  return {
+    async take(ms: number): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, ms)
+      wake = resolve
+      if (!isEnded) await promise
+      isEnded = false
+      clearTimeout(timer)
+    },
+    end(): void {
+      isEnded = true
+      wake?.()
+    },
+  }
+}
+
+/**
+ * Waits for replies, and calls `onSilence` if none arrives for `ms` in which this process runs. After a
+ * pause of the process, a reply in the socket is read first.
+ */
+function createWatch(ms: number) {
+  const deadlines = createDeadlines({ ms })
+
+  return async function watch<T>(reply: Promise<T>, onSilence: () => void): Promise<T> {
+    const deadline = deadlines.start(onSilence)
+    try {
+      return await reply
+    } finally {
+      deadlines.end(deadline)
+    }
   }
 }

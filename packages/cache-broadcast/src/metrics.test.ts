@@ -1,7 +1,7 @@
 import { connectRedis } from '@repo/redis'
 import { expect, until } from '@repo/testing'
-import { checkBus } from '../index.ts'
-import { test } from '../open.fixture.ts'
+import { checkBus } from './index.ts'
+import { test } from './open.fixture.ts'
 
 test('the check of a bus fails while its user may not subscribe, and passes again after that', async ({
   ownValkey: { url },

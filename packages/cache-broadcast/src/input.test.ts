@@ -1,5 +1,5 @@
 import { expect, test } from '@repo/testing'
-import { checkKey, checkName, checkTagsOfValue, toKeys, toTags } from './names.ts'
+import { checkKey, checkName, checkTagsOfValue, toKeys, toTags } from './input.ts'
 
 const throwing = Object.defineProperty({}, 'length', {
   get() {

@@ -1,4 +1,4 @@
-import { expect, test } from '@repo/testing'
+import { expect, test } from 'vitest'
 import { createPace } from './pace.ts'
 
 function createServer() {

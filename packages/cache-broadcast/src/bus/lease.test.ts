@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from '@repo/testing'
-import { createClock } from './clock.ts'
+import { createClock } from './lease.ts'
 
 test('the clock is read once for 64 calls of a turn, and again in the next turn', async () => {
   let reads = 0

@@ -1,8 +1,11 @@
-/** Work of one caller in flight, at most: more would occupy Redis for others. */
+/** Work in flight, at most, unless the caller sets another limit. */
 const MAX_CALLS = 64
 const MAX_BYTES = 2 ** 20
+/** Started entries of the queue are removed when it has more of them than this. */
+const MAX_STARTED = 1_000
 
-interface PacedWork<T> {
+/** A piece of work of a pace. */
+export interface PacedWork<T> {
   bytes: number
   run: () => Promise<T>
   /** After the reply, the work counts as in flight until this promise is settled. */
@@ -12,9 +15,9 @@ interface PacedWork<T> {
 export type Pace = <T>(work: PacedWork<T>) => Promise<T>
 
 /**
- * Starts work in the order of its calls, and limits the work in flight, so that other callers of the
- * connection are served in between. Work that waits has sent nothing, so a deadline in `run` counts
- * from when it is sent.
+ * Starts work in the order of its calls, and limits the calls and bytes in flight, so that other users
+ * of a connection are served in between. Work that waits has sent nothing, so a deadline in `run`
+ * counts from when it is sent. Work that is larger than `maxBytes` runs alone.
  */
 export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}): Pace {
   const waiting: { bytes: number; start: () => void }[] = []
@@ -47,7 +50,7 @@ export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}):
       next += 1
       first.start()
     }
-    if (next === waiting.length || next > 1_000) {
+    if (next === waiting.length || next > MAX_STARTED) {
       waiting.splice(0, next)
       next = 0
     }
