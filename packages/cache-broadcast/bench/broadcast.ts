@@ -59,8 +59,8 @@ export async function measureBroadcast(redisUrl: string, rounds: number): Promis
   await close()
   return [
     target('emit / PUBLISH, applied by 3 processes, p50', estimate(ratios), '<=', 1.1),
-    target('barrier, 3 processes, p50 ms', estimate(barriers.map((it) => it.p50)), '<=', 1.2),
-    target('barrier, 3 processes, p99 ms', estimate(barriers.map((it) => it.p99)), '<=', 5),
+    target('barrier, 3 processes, p50 ms', estimate(barriers.map((run) => run.p50)), '<=', 1.2),
+    target('barrier, 3 processes, p99 ms', estimate(barriers.map((run) => run.p99)), '<=', 5),
   ]
 }
 

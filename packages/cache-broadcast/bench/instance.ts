@@ -1,6 +1,6 @@
 /**
- * The instance processes of the bench: our cache and bus, their peers and the floors. WORKLOAD says
- * what they do; `hits.ts` and `store.ts` have the contenders of each workload.
+ * The instance processes of the bench: our cache and bus, their peers and the floors. WORKLOAD
+ * selects their work; `hits.ts` and `store.ts` have the contenders of each workload.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { connectRedis } from '@repo/redis'

@@ -10,7 +10,7 @@ export interface Instance {
 
 interface JoinOptions extends Partial<BusOptions> {
   deadlineMs?: number
-  /** Of a mutant. */
+  /** The `createBus` of a mutant. */
   create?: typeof createBus
 }
 

@@ -13,7 +13,7 @@ function event(data: number): string {
   return JSON.stringify(['z~1.1', 0, { kind: 'event', event: 'count', data }])
 }
 
-test('of 300 events from three instances at once, all three apply all in one order', async ({
+test('300 concurrent events from three instances are applied by all three in one order', async ({
   ownValkey,
   join,
 }) => {
@@ -26,13 +26,13 @@ test('of 300 events from three instances at once, all three apply all in one ord
     return heard
   })
   await contend(300, (i) => three[i % 3]!.bus.emit('count', i))
-  await until(() => seen.every((it) => it.length === 300))
+  await until(() => seen.every((events) => events.length === 300))
   expect(new Set(seen[0])).toHaveLength(300)
   expect(seen[1]).toEqual(seen[0])
   expect(seen[2]).toEqual(seen[0])
 })
 
-test('a barrier resolves when every handler has done its work, and names who did', async ({
+test('a barrier resolves when each handler has settled, and lists the instances that succeeded', async ({
   ownValkey,
   join,
 }) => {
@@ -61,7 +61,7 @@ test('a barrier resolves when every handler has done its work, and names who did
   expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])
 })
 
-test('who hears also answers, though the connection of the request path is not back yet', async ({
+test('an instance that receives a message answers it, although its connection for commands is still lost', async ({
   ownValkey,
   join,
 }) => {
@@ -73,7 +73,7 @@ test('who hears also answers, though the connection of the request path is not b
   expect(delivery.outcome === 'everywhere' && delivery.acked.toSorted()).toEqual(['a', 'b'])
 })
 
-test('who is cut off is waited for until its lease is over, and trusts nothing by then', async ({
+test('a barrier waits for an instance that is cut off until its lease has ended, and it then serves nothing from memory', async ({
   ownValkey,
   join,
   tcpProxy,
@@ -95,7 +95,10 @@ test('who is cut off is waited for until its lease is over, and trusts nothing b
   expect(b.bus.health().resyncs).toBe(0)
 })
 
-test('who leaves in good order is not waited for', async ({ ownValkey, join }) => {
+test('a barrier does not wait for an instance that has left the bus', async ({
+  ownValkey,
+  join,
+}) => {
   const [a, b] = await Promise.all(['a', 'b'].map((id) => join(ownValkey.url, id)))
   await until(async () => {
     const delivery = await a!.bus.emit('ping', 1, { wait: 'everywhere' })
@@ -106,7 +109,7 @@ test('who leaves in good order is not waited for', async ({ ownValkey, join }) =
   expect(delivery).toMatchObject({ acked: ['a'], lapsed: [] })
 })
 
-test('I4: after a break, exactly the missed entries are applied', async ({
+test('I4: after a lost connection an instance applies exactly the entries that it missed', async ({
   ownValkey,
   join,
   tcpProxy,
@@ -129,7 +132,7 @@ test.for([
   ['Redis was emptied', (redis: Redis) => redis.flushall()],
   ['the log was deleted', (redis: Redis) => redis.del(LOG)],
 ] as const)(
-  'I4: when %s meanwhile, it says resync',
+  'I4: an instance calls onResync after a lost connection in which %s',
   async ([, lose], { ownValkey, join, tcpProxy }) => {
     const proxy = await tcpProxy({ target: ownValkey.url })
     const a = await join(ownValkey.url, 'a')
@@ -154,7 +157,7 @@ test.for([
   },
 )
 
-test('an entry that a cache cannot apply ends no process: the instance forgets everything and continues', async ({
+test('an entry that a cache cannot apply ends no process: the instance drops all values and continues', async ({
   ownValkey,
   join,
 }) => {
@@ -176,7 +179,7 @@ test('an entry that a cache cannot apply ends no process: the instance forgets e
   expect(seen).toEqual(['drop first', 'clear', 'drop second'])
 })
 
-test('I9: while Redis hangs every call ends within its deadline, and all heals by itself', async ({
+test('I9: while Redis hangs each call ends within its deadline, and the bus recovers afterwards', async ({
   ownValkey,
   join,
 }) => {
@@ -187,7 +190,7 @@ test('I9: while Redis hangs every call ends within its deadline, and all heals b
     i % 2 ? bus.emit('x', i, { wait: 'everywhere' }) : bus.invalidate('thing', 'a'),
   )
   expect(performance.now() - startedAtMs).toBeLessThan(1_000)
-  const codes = outcomes.map((it) => it.status === 'rejected' && it.reason.code)
+  const codes = outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)
   expect(codes.every((code) => code === 'timeout' || code === 'unavailable')).toBe(true)
   await until(() => bus.health().leaseMsLeft === 0)
   ownValkey.resume()
@@ -195,7 +198,7 @@ test('I9: while Redis hangs every call ends within its deadline, and all heals b
   await until(() => bus.health().leaseMsLeft > 0)
 })
 
-test('each entry of an unknown kind is counted, drops everything once, and is logged once', async ({
+test('each entry of an unknown kind is counted, drops all values once, and is logged once', async ({
   ownValkey,
   join,
 }) => {
@@ -212,14 +215,14 @@ test('each entry of an unknown kind is counted, drops everything once, and is lo
   await append('["z~1.2",0,{"kind":"of-the-future","keys":[1]}]')
   await append('no JSON')
   expect(bus.health()).toMatchObject({ resyncs: 3, unknown: 3 })
-  // An event invalidates nothing, whatever else is wrong with it.
+  // An event invalidates nothing, even if it is malformed.
   await append('["z~1.3",0,{"kind":"event","data":1}]')
   expect(bus.health()).toMatchObject({ resyncs: 3, unknown: 4 })
   const logged = lines.map((fields) => Reflect.get(Object(fields), 'kind'))
   expect(logged).toEqual(['of-the-future', 'no message', 'event'])
 })
 
-test('I4: what is told counts only as the next entry; what nobody told of is read from the log', async ({
+test('I4: a published entry is applied only if it is the next one, and a missing entry is read from the log', async ({
   ownValkey,
   join,
 }) => {
@@ -244,7 +247,7 @@ test('I4: what is told counts only as the next entry; what nobody told of is rea
   expect(bus.health()).toMatchObject({ resyncs: 0, behind: 0, lastN: n + 1 })
 })
 
-test('I1: an entry that is lost before anyone read it, with the log, is noticed by the next read', async ({
+test('I1: the next read detects that Redis has lost an entry with the log before an instance read it', async ({
   ownValkey,
   join,
 }) => {

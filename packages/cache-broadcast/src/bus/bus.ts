@@ -26,9 +26,9 @@ import { encodeEnvelope, encodeEvent } from './message.ts'
 import type { Bus, BusOptions, Sink } from './types.ts'
 
 /**
- * One way to tell every instance something: a numbered log in Redis that each instance follows on a
- * connection of its own. What is sent is applied by all in the same order; who cannot prove to
- * have it all forgets what it keeps and says `resync`.
+ * A bus to every instance: a numbered log in Redis that each instance follows on a separate connection.
+ * All instances apply the messages in the same order. An instance that cannot prove that it has all
+ * messages drops its values and calls `onResync`.
  *
  * @throws CacheError `bad-option`
  */
@@ -45,18 +45,18 @@ export function createBus(options: BusOptions): Bus {
   const errors = createBusErrors({ bus: options.name, log, now: () => clock.exact() })
   const onError = (work: string) => (error: unknown) => errors.note(work, error)
   const handlers = createHandlers({ timeoutMs: maxStaleMs / 2, onError: onError('handler') })
-  const health = { resyncs: 0, closed: false }
+  const state = { resyncs: 0, isClosed: false }
 
-  const call = createCall(redis, () => health.closed)
+  const call = createCall(redis, () => state.isClosed)
 
   function resync(n: number) {
-    health.resyncs += 1
+    state.resyncs += 1
     sinks.clear(n)
-    // The list may be lost with the entries.
+    // Redis may have lost the list with the entries.
     tagged.list()
     handlers.resync()
     const fields = { event: 'bus.resync', bus: options.name, n }
-    log?.info(fields, 'entries were missed: all that was cached is dropped')
+    log?.info(fields, 'entries of the log were missed: all values are dropped')
   }
 
   const acks = createAcks({
@@ -146,7 +146,7 @@ export function createBus(options: BusOptions): Bus {
       leaseMsLeft: Math.max(0, lease.untilMs - clock.exact()),
       behind: tail.behind(),
       lastN: tail.last(),
-      resyncs: health.resyncs,
+      resyncs: state.resyncs,
       unknown: errors.counts.unknown,
       refused: errors.counts.refused,
       refusal: errors.refusal(),
@@ -154,21 +154,21 @@ export function createBus(options: BusOptions): Bus {
     async ready(timeoutMs = 2_000) {
       checkWhole('timeoutMs', timeoutMs, 1)
       await within(timeoutMs, tail.first, () => {
-        const reason = errors.refusal() ?? 'Redis does not answer'
+        const reason = errors.refusal() ?? 'Redis is unreachable'
         const message = `the bus was not joined within ${timeoutMs} ms: ${reason}`
         return new CacheError('unavailable', message)
       })
     },
     async close() {
-      if (health.closed) return
+      if (state.isClosed) return
       const body = JSON.stringify({ kind: 'left', member })
       const payload = encodeEnvelope(`${member}.0`, false, body)
       const names = [keys.meta, keys.log, keys.members, keys.news]
       const args = [payload, legacy.flags(false), toRegistration(member, maxStaleMs)]
       await tail.close()
-      // If this fails, others wait for this instance until its registration is over.
+      // If this fails, barriers wait for this instance until its registration has ended.
       await call((client) => sendScript(client, leave, names, args)).catch(onError('leave'))
-      health.closed = true
+      state.isClosed = true
     },
     link: {
       clock,

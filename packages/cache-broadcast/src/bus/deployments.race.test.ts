@@ -27,9 +27,9 @@ const test = base.extend('open', async ({}, { onCleanup }) => {
     const cache = createCache({ bus, name: 'value', load, parse: String })
     const events: unknown[] = []
     bus.on('event', (data) => void events.push(data))
-    const it = { redis, bus, cache, events }
-    opened.push(it)
-    return it
+    const joined = { redis, bus, cache, events }
+    opened.push(joined)
+    return joined
   }
 })
 
@@ -53,34 +53,37 @@ describe('two deployments on one server', () => {
     ['under a prefix and the default one', [{ url: '/0' }, { url: '/0', prefix: 'two' }]],
   ]
 
-  test.for(pairs)('%s do not meet', async ([, topologies], { redisUrl, open }) => {
-    const deployments = await Promise.all(
-      topologies.map(async ({ url, ...topology }, i) => {
-        const where = { ...topology, url: redisUrl + url }
-        // The same ids in both: as from one compose file.
-        const source = () => `deployment ${i}`
-        return [await open(where, 'gateway-1', source), await open(where, 'gateway-2', source)]
-      }),
-    )
-    const rounds = 40
-    const before = deployments.flat().map(({ bus }) => bus.health().resyncs)
-    for (let round = 0; round < rounds; round += 1) {
-      await Promise.all(
-        deployments.map(async ([first, second], i) => {
-          const delivery = await first!.bus.emit('event', `${i} ${round}`, { wait: 'everywhere' })
-          expect(delivery).toMatchObject({ outcome: 'everywhere', lapsed: [], failed: [] })
-          expect(await second!.cache.get('key')).toBe(`deployment ${i} key`)
-          await first!.cache.invalidate('key', { wait: 'everywhere' })
+  test.for(pairs)(
+    'two deployments %s do not affect each other',
+    async ([, topologies], { redisUrl, open }) => {
+      const deployments = await Promise.all(
+        topologies.map(async ({ url, ...topology }, i) => {
+          const where = { ...topology, url: redisUrl + url }
+          // The same ids in both: as from one compose file.
+          const source = () => `deployment ${i}`
+          return [await open(where, 'gateway-1', source), await open(where, 'gateway-2', source)]
         }),
       )
-    }
-    for (const [i, instances] of deployments.entries()) {
-      const expected = Array.from({ length: rounds }, (_, round) => `${i} ${round}`)
-      for (const { events } of instances) expect(events).toEqual(expected)
-    }
-    expect(deployments.flat().map(({ bus }) => bus.health().resyncs)).toEqual(before)
-    expect(deployments.flat().every(({ bus }) => bus.health().leaseMsLeft > 0)).toBe(true)
-  })
+      const rounds = 40
+      const before = deployments.flat().map(({ bus }) => bus.health().resyncs)
+      for (let round = 0; round < rounds; round += 1) {
+        await Promise.all(
+          deployments.map(async ([first, second], i) => {
+            const delivery = await first!.bus.emit('event', `${i} ${round}`, { wait: 'everywhere' })
+            expect(delivery).toMatchObject({ outcome: 'everywhere', lapsed: [], failed: [] })
+            expect(await second!.cache.get('key')).toBe(`deployment ${i} key`)
+            await first!.cache.invalidate('key', { wait: 'everywhere' })
+          }),
+        )
+      }
+      for (const [i, instances] of deployments.entries()) {
+        const expected = Array.from({ length: rounds }, (_, round) => `${i} ${round}`)
+        for (const { events } of instances) expect(events).toEqual(expected)
+      }
+      expect(deployments.flat().map(({ bus }) => bus.health().resyncs)).toEqual(before)
+      expect(deployments.flat().every(({ bus }) => bus.health().leaseMsLeft > 0)).toBe(true)
+    },
+  )
 })
 
 /** An instance of the release before: it names no database on its channel. */
@@ -111,7 +114,7 @@ async function openBefore(url: string) {
       await client.xadd(log, `${n}-0`, 'd', payload)
       await client.spublish(log, `${n} ${payload}`)
     },
-    /** Confirms an entry that it heard. */
+    /** Confirms an entry that it received. */
     async confirm(text: string) {
       const [origin]: string[] = JSON.parse(text.slice(text.indexOf(' ') + 1))
       const sender = origin!.slice(0, origin!.lastIndexOf('.'))
@@ -127,7 +130,7 @@ async function openBefore(url: string) {
 
 describe('beside an instance of the release before', () => {
   test.for(['/0', '/1'])(
-    'in database %s each applies what the other publishes, at once and with a barrier',
+    'in database %s an instance and one of the release before apply the messages of each other, at once and with a barrier',
     async (database, { redisUrl, open }) => {
       const url = redisUrl + database
       const { bus, cache } = await open({ url }, 'after')
@@ -143,13 +146,13 @@ describe('beside an instance of the release before', () => {
         await until(() => before.acks.length === 1)
 
         const { resyncs } = bus.health()
-        const told = bus.emit('event', 1, { wait: 'everywhere' })
+        const delivery = bus.emit('event', 1, { wait: 'everywhere' })
         const mine = () => before.heard.find((text) => text.includes('"event":"event"'))
         await until(() => mine() !== undefined)
         await before.confirm(mine()!)
-        expect(await told).toMatchObject({ acked: expect.arrayContaining(['before', 'after']) })
+        expect(await delivery).toMatchObject({ acked: expect.arrayContaining(['before', 'after']) })
         expect(bus.health().resyncs).toBe(resyncs)
-        // When the last one of that release is gone, its channel costs nothing any more.
+        // When the last member of that release has left, its channel costs nothing.
         await before.leave()
         await until(async () => (await before.followers()) === 1)
       } finally {
@@ -158,7 +161,7 @@ describe('beside an instance of the release before', () => {
     },
   )
 
-  test('without the names of that release it hears nothing on its channel', async ({
+  test('without the names of the release before, an instance receives nothing on its channel', async ({
     redisUrl,
     open,
   }) => {
@@ -174,7 +177,7 @@ describe('beside an instance of the release before', () => {
   })
 })
 
-test('two processes with one id are two members: a barrier waits for both', async ({
+test('two processes with one id are two members, and a barrier waits for both', async ({
   redisUrl,
   open,
 }) => {

@@ -11,7 +11,7 @@ export interface EntriesOptions {
   handlers: Pick<ReturnType<typeof createHandlers>, 'run' | 'resync'>
   barriers: Pick<ReturnType<typeof createBarriers>, 'left'>
   errors: BusErrors
-  /** Entries up to `n` may have been missed: drops all that is cached. */
+  /** Drops all values: entries up to `n` may have been missed. */
   resync: (n: number) => void
   acks: Pick<Acks, 'applied' | 'started' | 'ended' | 'failed'>
 }
@@ -30,8 +30,8 @@ export function createEntries(options: EntriesOptions) {
   }
 
   /**
-   * An entry of another release that this one cannot apply. It may invalidate anything, unless it is
-   * an event, which invalidates nothing.
+   * Skips an entry that this release cannot apply. It may invalidate any value, unless it is an event,
+   * which invalidates nothing.
    */
   function skip({ n, text, sha }: LogEntry): void {
     const { kind, origin, ack } = describeUnknown(text)

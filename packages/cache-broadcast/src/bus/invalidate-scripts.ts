@@ -20,13 +20,13 @@ export const drop = publishing(/* lua */ `
 /** Makes all values of a cache invalid. As `publishing`; ARGV: 3 the clear field of the cache. */
 export const clear = publishing(`redis.call('HSET', KEYS[1], ARGV[3], n)`)
 
-/** For how long a cache is listed as one whose values have tags, unless it is listed again, in ms. */
+/** How long a cache that declares tags is listed, unless it is listed again, in ms. */
 const LISTED_MS = 2 * 86_400_000
 
 /**
- * Defines `listTagged(added)`, which returns the names of all caches for which a member declares tags,
- * after it has added those given. They are in the field `tagged` of the meta hash, as `name:until`.
- * `nowMs` is defined by the script.
+ * Defines `listTagged(added)`, which adds names of caches to the list, and returns the names of all
+ * caches for which a member declares tags. The list is the field `tagged` of the meta hash, as
+ * `name:until`. The script defines `nowMs`.
  */
 const TAGGED = /* lua */ `
   local function listTagged(added)
@@ -51,8 +51,9 @@ const TAGGED = /* lua */ `
 `
 
 /**
- * Lists caches as ones whose values have tags.
- * KEYS: 1 meta   ARGV: 1 names of caches, with commas between
+ * Lists caches that declare tags.
+ * KEYS: 1 meta
+ * ARGV: 1 names of caches, with commas between
  * Returns 1.
  */
 export const declareTagged = script({
@@ -66,8 +67,8 @@ export const declareTagged = script({
 })
 
 /**
- * Adds the names of the caches whose values have tags to an entry, for the members that declare no
- * tags. ARGV: 4 names of such caches of this member, with commas between
+ * Adds the names of the caches with tags to an entry, for the members that declare no tags.
+ * ARGV: 4 names of such caches of this member, with commas between
  */
 const NAME_TAGGED = /* lua */ `
     ${NOW}
@@ -77,7 +78,7 @@ const NAME_TAGGED = /* lua */ `
       payload = string.sub(payload, 1, -2) .. ',"' .. table.concat(caches, ',') .. '"]'
     end
 `
-/** Values of these caches that were stored without tags may have had one of them. */
+/** A value of these caches that was stored without tags may have one of them. */
 const DROP_UNTAGGED = /* lua */ `
     for _, cache in ipairs(caches) do
       redis.call('HSET', KEYS[1], 'clear:' .. cache .. ':untagged', n)
@@ -85,8 +86,8 @@ const DROP_UNTAGGED = /* lua */ `
 `
 
 /**
- * Makes every value with one of the tags invalid. As `publishing`; KEYS 5... tags;
- * ARGV: 3 life in ms · 4 as NAME_TAGGED
+ * Makes all values with one of the tags invalid. As `publishing`; KEYS 5... tags;
+ * ARGV: 3 life in ms · 4 as in NAME_TAGGED
  */
 export const dropTags = publishing(
   /* lua */ `
@@ -97,8 +98,8 @@ export const dropTags = publishing(
 )
 
 /**
- * Ends the freshness of every value with one of the tags. As `publishing`; KEYS 5... tags;
- * ARGV: 3 life in ms · 4 as NAME_TAGGED · 5 ms for which older values may bridge a refresh, or ''
+ * Ends the freshness of all values with one of the tags. As `publishing`; KEYS 5... tags;
+ * ARGV: 3 life in ms · 4 as in NAME_TAGGED · 5 ms in which older values may be served, or ''
  */
 export const softenTags = publishing(
   /* lua */ `

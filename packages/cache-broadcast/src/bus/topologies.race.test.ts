@@ -45,7 +45,7 @@ describe.skipIf(command === '')('on a Redis Cluster of three primaries', () => {
     return createBus({ redis, name: randomUUID(), instance: 'one', maxStaleMs: 300 })
   })
 
-  test('the slot moves to another node: the bus goes on there, and nobody serves what was invalidated', async () => {
+  test('after its slot has moved to another node, the bus continues there, and no instance serves an invalidated value', async () => {
     const source = new Map([['key', 'old']])
     const three = await openThree(topology, source)
     await cluster.moveSlot(cluster.others[0]!)
@@ -59,7 +59,7 @@ describe.skipIf(command === '')('on a Redis Cluster of three primaries', () => {
 })
 
 describe.skipIf(command === '')('behind sentinels', () => {
-  test('the primary dies: the bus goes on by the new one, and what was invalidated is served by nobody', async () => {
+  test('after the primary has failed, the bus continues on the new one, and no instance serves an invalidated value', async () => {
     const primary = await start([])
     const replica = await start([`replicaof 127.0.0.1 ${primary.port}`])
     const sentinel = await start(
@@ -100,7 +100,7 @@ interface Instance {
   cache: Cache<string>
 }
 
-/** Three instances on the bus, each of which has read the value. */
+/** Three instances on the bus that have read the value. */
 async function openThree(topology: Topology, source: Map<string, string>): Promise<Instance[]> {
   const three = await Promise.all(
     ['a', 'b', 'c'].map(async (instance) => {
@@ -121,12 +121,12 @@ function readAll(three: Instance[]) {
   return Promise.all(three.map(({ cache }) => cache.get('key')))
 }
 
-/** However often it takes until the barrier says that all have heard. */
+/** Repeats the invalidation until its barrier resolves. */
 function invalidated(cache: Cache<string>) {
   return until(
     async () => {
-      const told = await cache.invalidate('key', { wait: 'everywhere' }).catch(() => undefined)
-      return told?.outcome === 'everywhere'
+      const delivery = await cache.invalidate('key', { wait: 'everywhere' }).catch(() => undefined)
+      return delivery?.outcome === 'everywhere'
     },
     { timeoutMs: 20_000 },
   )

@@ -5,78 +5,80 @@ import type { BusKeys } from './keys.ts'
 import type { Clock, Lease } from './lease.ts'
 import type { Message } from './message.ts'
 
-/** What a bus on Redis needs; see the README for the defaults. */
+/** Options of a bus on Redis; the README lists the defaults. */
 export interface BusOptions {
   redis: RedisConnection
-  /** All buses of this name on this Redis are one. */
+  /** All buses of this name on one Redis are one bus. */
   name: string
-  /** This instance's id, unique in the cluster: how it is named in a `Delivery`. */
+  /** The id of this instance, unique in the cluster. A `Delivery` contains it. */
   instance: string
-  /** How long an instance that is cut off trusts what it keeps, in ms; the same on all instances. */
+  /** How long an instance that is cut off serves values from memory, in ms; equal on all instances. */
   maxStaleMs?: number
-  /** How long a load may be thought to run when its instance says nothing, in ms. */
+  /** How long the claim of a load is valid unless its instance prolongs it, in ms. */
   claimMs?: number
-  /** A larger message is refused, 1 MiB at most: large data goes by reference. */
+  /** The largest event, at most 1 MiB: an event refers to larger data. */
   maxMessageBytes?: number
   log?: ConnectionLog
 }
 
-/** How well this instance hears the bus. */
+/** The state of a bus on this instance. */
 export interface BusHealth {
-  /** How long what is kept may still be trusted if nothing more is heard; 0 when it is not. */
+  /** The rest of the lease of values in memory, in ms; 0: memory serves nothing. */
   leaseMsLeft: number
-  /** Entries of the log that are known to be there and not applied yet. */
+  /** Entries of the log that this instance has not applied yet. */
   behind: number
-  /** The number of the last entry applied. */
+  /** The number of the last applied entry. */
   lastN: number
-  /** How often entries were missed, and all that was kept was dropped. */
+  /** The number of times that entries were missed, and all values were dropped. */
   resyncs: number
   /** The number of entries that this release could not apply. */
   unknown: number
-  /** The number of error answers of Redis to the work of the bus. */
+  /** The number of error replies of Redis to the work of the bus. */
   refused: number
-  /** What Redis answers, as long as it refuses some of that work. */
+  /** The error reply of Redis, while it refuses some of that work. */
   refusal: string | undefined
 }
 
-/** How far an invalidation goes. */
+/** Options of an invalidation. */
 export interface InvalidateOptions extends DeliveryOptions {
-  /** For so long loads are stored nowhere: as long as read replicas of the source may lag. */
+  /** How long loaded values are not stored, in ms: as long as read replicas of the source may lag. */
   holdMs?: number | undefined
 }
 
 /**
- * Reaches every instance. Each call ends within Redis's deadline, and with `wait` within that and
- * `maxStaleMs`.
- * @throws CacheError `unavailable`, `timeout` (repeating is safe), `rejected`, `closed`; before anything
- * is sent `bad-key`, `bad-option`, `unserialisable`, or `too-large` for more than `maxMessageBytes`
+ * Sends messages to every instance. Each call ends within the deadline of Redis, and with `wait` within
+ * that plus `maxStaleMs` (I9).
+ * @throws CacheError `unavailable`, `timeout` (repeating the call is safe), `rejected`, `closed`. Before
+ * anything is sent: `bad-key`, `bad-option`, `unserialisable`, or `too-large` for an event over
+ * `maxMessageBytes`
  */
 export interface Bus {
   readonly name: string
-  /** Runs the handlers of the event on every instance, this one included. `data` travels as JSON. */
+  /** Runs the handlers of the event on every instance, also on this one. `data` is sent as JSON. */
   emit(event: string, data?: unknown, options?: DeliveryOptions): Promise<Delivery>
   /**
-   * Calls the handler for each event, in the order of the log; returns how to stop. Events that
-   * are sent again by an outbox come twice. `onResync` is called when events may have been missed.
+   * Calls the handler for each event, in the order of the log. An event that an outbox sends again is
+   * received twice. `onResync` is called when events may have been missed.
+   * @returns a function that removes the handler
    */
   on(event: string, handler: EventHandler, subscription?: Subscription): () => void
-  /** Invalidates keys of a cache that this process need not have. */
+  /** Invalidates keys of a cache. This process may have no cache of this name. */
   invalidate(cache: string, keys: string | string[], options?: InvalidateOptions): Promise<Delivery>
-  /** Invalidates what has one of the tags, in every cache of the bus. */
+  /** Invalidates all values with one of the tags, in every cache of the bus. */
   invalidateTag(tags: string | string[], options?: DeliveryOptions): Promise<Delivery>
-  /** Ends the freshness of what has one of the tags; it may bridge the refresh, at most `expireMs`. */
+  /** Ends the freshness of all values with one of the tags. They end after at most `expireMs`. */
   expireTag(
     tags: string | string[],
     options?: DeliveryOptions & { expireMs?: number | undefined },
   ): Promise<Delivery>
-  /** Invalidates all of a cache. */
+  /** Invalidates all values of a cache. */
   clear(cache: string, options?: DeliveryOptions): Promise<Delivery>
   health(): BusHealth
-  /** Waits until joined. @throws CacheError `unavailable` */
+  /** Resolves when this instance has joined the bus. @throws CacheError `unavailable` */
   ready(timeoutMs?: number): Promise<void>
-  /** Leaves in good order: nobody waits for this instance any more. */
+  /** Leaves the bus: no barrier waits for this instance any longer. */
   close(): Promise<void>
-  /** What `createCache` stands on. */
+  /** The interface to the caches on this bus. */
   readonly link: Link
 }
 

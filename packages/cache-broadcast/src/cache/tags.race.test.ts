@@ -23,7 +23,7 @@ function toValue(stored: unknown): Value {
 const ROUNDS = 40
 const KEYS = ['a', 'b', 'c']
 
-/** Two releases of one cache: what each declares as the tags of a value. */
+/** The functions `tags` of two releases of one cache. */
 type Releases = [CacheOptions<Value>['tags'], CacheOptions<Value>['tags']]
 
 /**

@@ -57,7 +57,7 @@ test.for(ENTRIES)(
     await store(web, stored, header)
     expect(await textOf(handler)).toBe(isServed ? 'hello' : undefined)
     expect(errors).toEqual([])
-    // Its tag ends it, whatever release wrote it.
+    // Its tag ends it, also if another release wrote it.
     await handler.updateTags(['t1'])
     expect(await textOf(handler)).toBeUndefined()
   },

@@ -10,7 +10,7 @@ import { applied, decodeTallyOf, readTally, type Tally } from './tally.ts'
 export interface Position {
   /** The number of the last entry that this member has applied. */
   n: number
-  /** The number after which this member answers for each entry by itself, or ''. */
+  /** The number after which this member answers for each entry separately, or ''. */
   behind: string
   wasBehind: boolean
 }
@@ -18,15 +18,15 @@ export interface Position {
 export interface AcksOptions {
   member: string
   keys: Pick<BusKeys, 'answers'>
-  /** For how long this member answers for entries after a gap one by one: longer than barriers wait. */
+  /** How long this member answers separately for entries after a gap, in ms: longer than barriers wait. */
   registrationMs: number
   /** The number of the last entry that this member has applied. */
   last: () => number
-  /** Answers for one entry, to its sender; returns whether that was sent. */
+  /** Answers for one entry to its sender; returns whether the answer was sent. */
   answer: (channel: string, text: string) => Promise<boolean>
-  /** As `answer`, to this process itself. */
+  /** Answers for an entry of this process. */
   answerSelf: (origin: string, isApplied: boolean) => void
-  /** Notes the position; see `applied`. */
+  /** Notes the position in the tally. */
   tally: (position: Position) => void
 }
 
@@ -34,14 +34,14 @@ export type Acks = ReturnType<typeof createAcks>
 
 /**
  * Reports to senders that this member has applied their entries. For a sender of this release, one note
- * of the position in the log covers all entries of a turn. An entry whose handlers still run is answered
- * by itself when they end, and so is each later entry meanwhile: handlers that hang hold up no barrier
- * of others. A failed handler is always answered by itself, before the position passes its entry.
+ * of the position in the log covers all entries of a turn. While the handlers of an entry run, this
+ * entry and all later ones are answered separately, so handlers that hang hold up no other barrier. A
+ * failed handler is always answered separately, before the position passes its entry.
  */
 export function createAcks(options: AcksOptions) {
   /** The entries whose handlers run. */
   const running = new Set<number>()
-  /** The entries that failed, until their sender's answer is sent. */
+  /** The entries that failed, until the answer to their sender is sent. */
   const failing = new Map<number, string>()
   /** The number after which entries were missed. */
   let missedAfter: number | undefined
@@ -82,7 +82,7 @@ export function createAcks(options: AcksOptions) {
     return after === Number.POSITIVE_INFINITY ? '' : String(after)
   }
 
-  /** The position to note: what it does not cover is answered by itself, now or later. */
+  /** The position to note. Entries that it does not cover are answered separately, now or later. */
   function takePosition(behind = findBehind(running)): Position {
     if (behind !== '') {
       for (const { n, origin } of done) if (n > Number(behind)) void answer(origin, true)
@@ -96,14 +96,14 @@ export function createAcks(options: AcksOptions) {
 
   return {
     takePosition,
-    /** The position on a new connection: answers that were sent on the former one may be lost. */
+    /** The position on a new connection: answers on the former connection may be lost. */
     takeJoinPosition: () => takePosition(findBehind([...running, ...failing.keys()])),
-    /** The position after it has joined. */
+    /** The position after the new connection has joined. */
     rejoined(): Position {
       for (const [n, origin] of failing) void fail(n, origin)
       return takePosition()
     },
-    /** Entries after the position that was noted last were missed, and are not applied any more. */
+    /** Entries after the last noted position were missed, and will not be applied. */
     missed(): void {
       const after = notedThrough
       missedAfter = Math.min(after, missedAfter ?? after)
@@ -144,18 +144,18 @@ export interface ReportsOptions {
   names: string[]
   registration: string
   errors: BusErrors
-  /** The one that received the entries: it is there whenever there is something to report. */
+  /** The connection that received the entries: it exists whenever there is an entry to report. */
   connection: () => Redis | undefined
-  /** The same, once it has joined: a position means nothing on a server that was not asked for ours. */
+  /** The same connection, after it has joined: earlier, the position may not fit the server. */
   joined: () => Redis | undefined
 }
 
-/** Reports what this member has applied. What is not sent is covered by a later position. */
+/** Sends the reports of this member. A later position covers a report that is not sent. */
 export function createReports(options: ReportsOptions) {
   const { names, registration, errors } = options
 
   return {
-    /** Answers for one entry; returns whether that was sent. */
+    /** Answers for one entry; returns whether the answer was sent. */
     async answer(channel: string, text: string): Promise<boolean> {
       try {
         const isSent = await publishAnswer(options.connection(), channel, text)
@@ -166,7 +166,7 @@ export function createReports(options: ReportsOptions) {
         return false
       }
     },
-    /** Notes the position of this member, see `applied`; returns the tally where it is requested. */
+    /** Notes the position of this member; returns the tally if it is requested. */
     async tally(args: (string | number)[]): Promise<string | undefined> {
       const client = options.joined()
       if (client?.status !== 'ready') return undefined
@@ -179,7 +179,7 @@ export function createReports(options: ReportsOptions) {
         return undefined
       }
     },
-    /** Reads who has applied entry `n`; answers that were published before have arrived by then. */
+    /** Reads which members have applied entry `n`. Answers that were published earlier arrive first. */
     async lookUp(n: number): Promise<Tally | undefined> {
       const client = options.joined()
       if (client?.status !== 'ready') return undefined

@@ -1,10 +1,10 @@
 import type { Registration } from './member.ts'
 import { decodeTally, hasApplied, type Tally } from './tally.ts'
 
-/** The rest of a barrier's time, in ms, in which it reads the tally if others hold it up. */
+/** A barrier that other members hold up reads the tally at this time before its end, in ms. */
 const LOOK_UP_MS = 50
 
-/** What is certain of an entry that every member has to apply. */
+/** The answers for an entry that every member must apply. */
 interface Pending {
   /** 0 until the entry is sent. */
   n: number
@@ -13,7 +13,7 @@ interface Pending {
   isUncertain: boolean
   acked: Set<string>
   failed: Set<string>
-  gone: Set<string>
+  departed: Set<string>
   /** Called at each change. */
   changed: () => void
 }
@@ -27,47 +27,47 @@ export interface Acknowledged {
 /** An entry that was sent. */
 export interface Sent {
   n: number
-  /** When the list of members was started. */
+  /** The time at which the list of members was started. */
   born: string
-  /** Those on the list. */
+  /** The members on the list. */
   members: Registration[]
-  /** Whether every member that may trust what it caches is on the list. */
+  /** Whether every member with a valid lease is on the list. */
   isComplete: boolean
   timeoutMs: number
 }
 
-/** Tracks which member applied which of the entries that this process waits for. */
+/** Tracks which members have applied the entries that this process waits for. */
 export function createBarriers() {
   const pendings = new Map<string, Pending>()
 
   return {
-    /** Before the entry is sent: acknowledgements may overtake the reply. */
+    /** Must be called before the entry is sent: answers may overtake the reply. */
     open(origin: string, isEvent: boolean) {
-      const { acked, failed, gone } = {
+      const { acked, failed, departed } = {
         acked: new Set<string>(),
         failed: new Set<string>(),
-        gone: new Set<string>(),
+        departed: new Set<string>(),
       }
       const pending: Pending = {
-        ...{ n: 0, tally: undefined, isUncertain: false, acked, failed, gone },
+        ...{ n: 0, tally: undefined, isUncertain: false, acked, failed, departed },
         changed: () => undefined,
       }
       pendings.set(origin, pending)
 
       return {
         /**
-         * Resolves when all members have answered or left, or `timeoutMs` are over.
-         * @param lookUp reads who has applied an entry: the tally says so once all have
+         * Resolves when all members have answered or left, or after `timeoutMs`.
+         * @param lookUp reads which members have applied an entry, before all have
          */
         async settled(
           { n, born, members, isComplete, timeoutMs }: Sent,
           lookUp: (n: number) => Promise<Tally | undefined>,
         ): Promise<Acknowledged> {
           const { promise, resolve } = Promise.withResolvers<void>()
-          let left = members
+          let awaited = members
 
           function isDone({ member, text, tallies }: Registration): boolean {
-            if (acked.has(member) || failed.has(member) || gone.has(member)) return true
+            if (acked.has(member) || failed.has(member) || departed.has(member)) return true
             const { tally } = pending
             if (!tallies || tally?.born !== born || (isEvent && pending.isUncertain)) return false
             if (!hasApplied(tally, text, n)) return false
@@ -76,15 +76,15 @@ export function createBarriers() {
           }
 
           async function look() {
-            if (!left.some(({ tallies }) => tallies)) return
+            if (!awaited.some(({ tallies }) => tallies)) return
             pending.tally = (await lookUp(n)) ?? pending.tally
             pending.changed()
           }
 
           pending.n = n
           pending.changed = () => {
-            left = left.filter((it) => !isDone(it))
-            if (isComplete && left.length === 0) resolve()
+            awaited = awaited.filter((registration) => !isDone(registration))
+            if (isComplete && awaited.length === 0) resolve()
           }
           pending.changed()
           // After a pause of this process, answers that have arrived are read first.
@@ -93,27 +93,31 @@ export function createBarriers() {
           await promise
           clearTimeout(timer)
           clearTimeout(looking)
-          return { acked: [...acked], failed: [...failed], lapsed: left.map((it) => it.member) }
+          return {
+            acked: [...acked],
+            failed: [...failed],
+            lapsed: awaited.map(({ member }) => member),
+          }
         },
         close: () => void pendings.delete(origin),
       }
     },
-    /** A member applied the entry, or one of its handlers failed on it. */
-    answered(origin: string, member: string, applied: boolean) {
+    /** A member has applied the entry, or one of its handlers has failed. */
+    answered(origin: string, member: string, isApplied: boolean) {
       const pending = pendings.get(origin)
       if (!pending) return
-      if (applied) pending.acked.add(member)
+      if (isApplied) pending.acked.add(member)
       else pending.failed.add(member)
       pending.changed()
     },
-    /** A member left in good order: it keeps nothing any more. */
+    /** A member has left the bus: it serves nothing from memory. */
     left(member: string) {
       for (const pending of pendings.values()) {
-        pending.gone.add(member)
+        pending.departed.add(member)
         pending.changed()
       }
     },
-    /** How far all members of the tally have applied the log; see DESCRIBE. */
+    /** Receives the tally, as DESCRIBE encodes it. */
     tallied(text: string) {
       const tally = decodeTally(text)
       if (!tally) return

@@ -1,19 +1,19 @@
 import { parseArray } from '../message.ts'
 
-/** A lease that is assumed for a member whose registration cannot be read, in ms. */
+/** The assumed lease of a member whose registration cannot be read, in ms. */
 const UNKNOWN_LEASE_MS = 10_000
 const LONGEST_LEASE_MS = 3_600_000
 
 export interface Registration {
-  /** As it is in Redis. */
+  /** The text in Redis. */
   text: string
   member: string
   maxStaleMs: number
-  /** Whether it notes its position in the tally; one of the release before answers for each entry. */
+  /** Whether it notes its position in the tally. A member of the release before answers for each entry. */
   tallies: boolean
 }
 
-/** As a member is listed in Redis: `+` is the mark of one that notes its position in the tally. */
+/** The registration of a member in Redis. The mark `+` means that it notes its position in the tally. */
 export function toRegistration(member: string, maxStaleMs: number): string {
   return `+${maxStaleMs}:${member}`
 }
@@ -26,18 +26,18 @@ export function fromRegistration(text: string): Registration {
 }
 
 /**
- * A member is one process of an instance. The mark `2-` tells it from a member of the release before,
- * which follows another channel.
+ * A member is one process of an instance. A member of the release before has no mark `2-`, and follows
+ * another channel.
  */
-export function toMember(instance: string, life: string): string {
-  return `${instance}~2-${life}`
+export function toMember(instance: string, processId: string): string {
+  return `${instance}~2-${processId}`
 }
 
 export function instanceOf(member: string): string {
   return member.slice(0, member.lastIndexOf('~'))
 }
 
-/** Names a message: the member that sends it, and the mark `t` of a sender that reads the tally. */
+/** The unique name of a message: its sender, and the mark `t` of a sender that reads the tally. */
 export function toOrigin(member: string, count: number): string {
   return `${member}.t${count}`
 }

@@ -127,14 +127,14 @@ async function publishLate(scene: Scene) {
   return { seen, lapses: all.map(({ bus }) => bus.link.lease.lapses) }
 }
 
-const LOSSES: [what: string, lose: (admin: Redis) => Promise<unknown>][] = [
+const LOSSES: [title: string, lose: (admin: Redis) => Promise<unknown>][] = [
   ['nothing is lost', async () => undefined],
   ['Redis is emptied', (admin) => admin.flushall()],
   ['the tally is deleted', (admin) => admin.del(TALLY)],
 ]
 
 scenes.for(LOSSES)(
-  'I1: a member that is unreachable is not taken for one that applied an entry when %s',
+  'I1: a barrier does not count an unreachable member as one that applied its entry when %s',
   async ([, lose], { scene }) => {
     const all = await scene()
     const delivery = await cutOff(all, () => lose(all.admin))
@@ -208,7 +208,7 @@ scenes(
 )
 
 scenes(
-  'of 3,000 barriers from three instances, in groups, each is applied by all in one order',
+  '3,000 barriers from three instances, which are published in groups, are applied by all in one order',
   async ({ scene }) => {
     const { a, b, c, admin } = await scene()
     const all = [a, b, c]
@@ -269,7 +269,7 @@ scenes(
     }
     expect(numbers).toEqual(numbers.map((_, i) => numbers[0]! + i))
 
-    // What a later release may publish is no answer, and ends no lease.
+    // A message of a later release on this channel is no answer, and ends no lease.
     for (const registration of await admin.zrange(members, '0', '-1')) {
       if (!registration.startsWith('+')) continue
       const channel = answers(registration.slice(registration.indexOf(':') + 1))
@@ -350,7 +350,7 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
     { acked: expect.arrayContaining(['c']) },
   ],
   [
-    'an entry that is published late is taken for another one',
+    'an entry that is published late is read as another entry',
     [['bus/log/tail.ts', 'if (early.has(entry)) return', '']],
     async (scene) => {
       const { lapses } = await publishLate(scene)

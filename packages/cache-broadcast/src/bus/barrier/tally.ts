@@ -2,15 +2,15 @@ import { script } from '@repo/redis'
 import { GROUP_MS, NOW, PUBLISH_DEFERRED, TALLY_KEYS } from '../log/append-script.ts'
 import { parseArray } from '../message.ts'
 
-/** How far members have applied the log; see `tally-scripts.ts`. */
+/** The numbers through which members have applied the log, as DESCRIBE encodes them. */
 export interface Tally {
-  /** When the list of members was started: positions of another list prove nothing. */
+  /** The time at which the list of members was started: positions of another list prove nothing. */
   born: string
-  /** All members of the tally have applied the log through this number, but for `behind`. */
+  /** All members of the tally have applied the log through this number, except those in `behind`. */
   low: number
   /** Registrations that have applied more. */
   ahead?: Set<string>
-  /** Registration -> number after which the member answers for each entry by itself. */
+  /** Registration -> number after which the member answers for each entry separately. */
   behind: Map<string, number>
 }
 
@@ -20,7 +20,7 @@ export function hasApplied({ low, ahead, behind }: Tally, registration: string, 
   return (behind.get(registration) ?? n) >= n
 }
 
-/** Reads what DESCRIBE writes; undefined for what this release does not know, which proves nothing. */
+/** Decodes the text of DESCRIBE; undefined for text of another release, which proves nothing. */
 export function decodeTally(text: string): Tally | undefined {
   const [, low, born, json] = /^(\d+) (\d+)(?: (\[.*\]))?$/.exec(text) ?? []
   if (low === undefined || born === undefined) return undefined
@@ -29,7 +29,7 @@ export function decodeTally(text: string): Tally | undefined {
   return { low: Number(low), born, behind: decodeBehind(fields) }
 }
 
-/** Reads the answer of `readTally` for entry `n`: the registrations that have applied it are listed. */
+/** Decodes the reply of `readTally`, which lists the registrations that have applied the entry. */
 export function decodeTallyOf(fields: unknown[]): Tally {
   const [born, ahead, behind] = fields
   const applied = Array.isArray(ahead) ? ahead.map(String) : []
@@ -46,9 +46,9 @@ function decodeBehind(fields: unknown): Map<string, number> {
 }
 
 /**
- * Defines `text`, which `decodeTally` reads: the number `lowest` through which all members of the tally
- * have applied the log, when the list of members was `born`, and the members that answer for later
- * entries one by one.
+ * Defines `text`, which `decodeTally` decodes: the number `lowest` through which all members of the tally
+ * have applied the log, the time `born` at which the list of members was started, and the members that
+ * answer for later entries separately.
  */
 const DESCRIBE = /* lua */ `
   local text = lowest .. ' ' .. born
@@ -80,11 +80,11 @@ export const COMPLETE = /* lua */ `
 `
 
 /**
- * Notes how far a member has applied the log.
- * KEYS: 1 meta · 2 log · 3 members · 4 news
- * ARGV: 1 registration · 2 number of the last entry applied · 3 '' or the number after which the member
- * answers one by one · 4 '1' if it did so before · 5 '1' to return the tally
- * Returns 0, or with ARGV[5] what DESCRIBE says.
+ * Notes the position of a member in the log.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * ARGV: 1 registration · 2 number of the last applied entry · 3 '' or the number after which the member
+ * answers separately · 4 '1' if it did so before · 5 '1' to return the tally
+ * Returns 0, or with ARGV[5] the text of DESCRIBE.
  */
 export const applied = script({
   keys: 4,
@@ -107,8 +107,8 @@ export const applied = script({
 
 /**
  * Publishes entries whose publication was deferred.
- * KEYS: 1 meta · 2 log · 3 members · 4 news
- * Returns 1 if there were any, else 0.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * Returns 1 if there were any, otherwise 0.
  */
 export const publishDeferred = script({
   keys: 4,
@@ -122,9 +122,11 @@ export const publishDeferred = script({
 })
 
 /**
- * Reads which members have applied an entry, for a barrier that others hold up.
- * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 number of the entry
- * Returns { when the list of members was started, registrations that are that far, the hash `behind` }.
+ * Reads which members have applied an entry, for a barrier that other members hold up.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * ARGV: 1 number of the entry
+ * Returns { the time at which the list of members was started, registrations that have applied the
+ * entry, the hash `behind` }.
  */
 export const readTally = script({
   keys: 4,

@@ -1,22 +1,21 @@
 import { script, type Script } from '@repo/redis'
 
-/** The log keeps about this many entries: who is further behind starts over. */
+/** The approximate length of the log: a member that misses more entries has a gap. */
 const LOG_LENGTH = 20_000
 
-/** Defines `nowMs`, by the server's clock. */
+/** Defines `nowMs`, by the clock of the server. */
 export const NOW = /* lua */ `
   local time = redis.call('TIME')
   local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
 `
 
 /**
- * Defines `restart(least)`, which gives the log a last number, above `least` if that is given. It is
- * the time in microseconds: a log that was lost goes on above all that it ever said, so that no
- * reader mistakes new entries for ones it knows. Values from before are made invalid, for what
- * invalidated them may be lost with it. From there on numbers are contiguous, which is how a reader
- * notices a gap. They are handed on as text: their 16 digits (until the year 2286) compare as text
- * as they do as numbers. The list of members counts as a new one: positions in the former log prove
- * nothing.
+ * Defines `restart(least)`, which sets the last number of the log, above `least` if that is given. The
+ * number is the time in microseconds. A log that was lost continues above all its earlier numbers, so
+ * that no reader takes a new entry for an earlier one. Older values become invalid, because Redis may
+ * have lost their invalidations with the log. The numbers after it are contiguous, which is how a reader
+ * detects a gap. Numbers are text: their 16 digits (until the year 2286) compare as text as they do as
+ * numbers. The list of members counts as a new list: positions in the former log prove nothing.
  */
 export const RESTART = /* lua */ `
   local function restart(least)
@@ -37,21 +36,21 @@ export function write(payload: string): string {
   return `redis.call('XADD', KEYS[2], 'MAXLEN', '~', ${LOG_LENGTH}, n .. '-0', 'd', ${payload})`
 }
 
-/** A larger entry is read from the log, by each reader at its pace: Redis ends slow subscriptions. */
+/** Each reader reads a larger entry from the log at its pace: Redis ends slow subscriptions. */
 export const MAX_NEWS_BYTES = 4_096
 
-/** Under load, entries of barriers are published together, this long after those before, in ms. */
+/** Under load, entries of barriers are published together at this interval, in ms. */
 export const GROUP_MS = 10
-/** At most this many: they are published in one step, in which Redis serves no other command. */
+/** Entries that are published together, at most: Redis serves no other command in this step. */
 const GROUP_ENTRIES = 64
-/** An entry of at most this size is published with others; a large one is read from the log. */
+/** The largest entry that is published with others; a larger one is read from the log. */
 const GROUPED_BYTES = MAX_NEWS_BYTES / 2
-/** A member that is no longer registered is listed as one that is behind for this time, in ms. */
+/** How long the position of a member that is no longer registered stays in `behind`, in ms. */
 const ORPHAN_MS = 60_000
 
 /**
- * Publishes entry `n` to those who follow the log; see `readNews`. Instead of a large entry it publishes
- * an empty one with the next number, which makes a reader of any release read the log.
+ * Publishes entry `n` to the members; `readNews` decodes it. Instead of a large entry it publishes an
+ * empty one with the next number, so that a reader of any release reads the log.
  */
 function announce(payload: string, after = ''): string {
   return `
@@ -62,16 +61,16 @@ function announce(payload: string, after = ''): string {
   `
 }
 
-/** As `announce`; where `flags` say so, also on the channel of the release before. */
-export function tell(payload: string, flags: string): string {
+/** As `announce`, and on the channel of the release before if `flags` contain it. */
+export function announceToAll(payload: string, flags: string): string {
   return announce(payload, `if ${flags} > '1' then redis.call('SPUBLISH', KEYS[2], news) end`)
 }
 
 /**
- * The keys of the tally, beside the meta hash. Each registered member of this release is in the tally,
- * and no other: both change in one step.
+ * The keys of the tally, beside the meta hash. The tally contains each registered member of this
+ * release, and no other member: both change in one step.
  * - `tally` zset: registration -> number of the last entry that the member has applied
- * - `behind` hash: registration -> number after which the member answers for each entry by itself
+ * - `behind` hash: registration -> number after which the member answers for each entry separately
  * - `waiting` zset: number of an entry and the channel of its sender -> that number
  */
 export const TALLY_KEYS = /* lua */ `
@@ -80,8 +79,8 @@ export const TALLY_KEYS = /* lua */ `
 `
 
 /**
- * Takes `member` off the tally, where it would hold up every barrier. It is not taken for one that has
- * applied what it has not: `behind` still has its `position`. `nowMs` is defined by the script.
+ * Removes `member` from the tally, where it would hold up every barrier. Its `position` stays in
+ * `behind`, so that no barrier counts later entries as applied. The script defines `nowMs`.
  */
 export const ORPHAN = /* lua */ `
   redis.call('ZREM', tally, member)
@@ -90,7 +89,7 @@ export const ORPHAN = /* lua */ `
   redis.call('HSET', behind, member, string.format('%s:%.0f', after, nowMs + ${ORPHAN_MS}))
 `
 
-/** Ends the registrations that are over. */
+/** Removes the registrations that have ended. */
 export const PRUNE = /* lua */ `
   local expired = redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', nowMs)
   if #expired > 0 then
@@ -102,7 +101,7 @@ export const PRUNE = /* lua */ `
   end
 `
 
-/** Publishes all entries from number `first`; `nowMs` is defined by the script. */
+/** Publishes all entries from number `first`. The script defines `nowMs`. */
 export const PUBLISH_DEFERRED = /* lua */ `
   local entries = redis.call('XRANGE', KEYS[2], first .. '-0', '+')
   for _, entry in ipairs(entries) do
@@ -114,18 +113,18 @@ export const PUBLISH_DEFERRED = /* lua */ `
 `
 
 /**
- * A script that appends ARGV[1] to the log, does `effect` with the number `n` in the same step, and
- * publishes it. The entry of a barrier is published with others if some are in flight: each message
- * costs Redis a system call for each member.
- * KEYS: 1 meta · 2 log · 3 members · 4 news · 5... for the effect
- * ARGV: 1 payload · 2 flags: '1' the sender waits for everybody, '2' old names too, '3' both, '0'
- * neither; with '1' or '3' the sender's channel follows · 3... for the effect
- * Returns n; with '1' or '3' also when the list of members was started, its age in ms, the ms after
- * which the sender runs `publishDeferred`, or 0, then every member whose registration is not over.
+ * Creates a script that appends ARGV[1] to the log, runs `effect` with the number `n` in the same step,
+ * and publishes the entry. Entries of barriers in flight are published together, because each message
+ * costs Redis a system call per member.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel · 5... for the effect
+ * ARGV: 1 payload · 2 flags: '1' the sender waits for all members, '2' old names too, '3' both, '0'
+ * neither; with '1' or '3' the channel of the sender follows · 3... for the effect
+ * Returns n; with '1' or '3' also the time at which the list of members was started, its age in ms, the
+ * ms after which the sender runs `publishDeferred`, or 0, then each registered member.
  *
  * `prepare` runs first, and defines `payload`, which replaces ARGV[1]; `finish` runs at the end.
  *
- * What is seldom needed is defined only then: a function costs more than a command.
+ * A function that is seldom used is defined only when it is used: it costs more than a command.
  */
 export function publishing(effect: string, { prepare = '', finish = '' } = {}): Script {
   const payload = prepare === '' ? 'ARGV[1]' : 'payload'
@@ -147,7 +146,7 @@ export function publishing(effect: string, { prepare = '', finish = '' } = {}): 
         ${NOW}
         ${PUBLISH_DEFERRED}
       else
-        ${tell(payload, 'flags')}
+        ${announceToAll(payload, 'flags')}
       end
       ${finish}
       return n
@@ -161,16 +160,16 @@ export function publishing(effect: string, { prepare = '', finish = '' } = {}): 
     local isBusy = tonumber(last[1] or 0) > 1 or redis.call('ZCARD', waiting) > 0
     if not isBusy or leftMs > ${GROUP_MS} or #${payload} > ${GROUPED_BYTES} then leftMs = 0
     elseif first and n - first >= ${GROUP_ENTRIES} then leftMs = 0
-    -- A reader of the release before takes an entry that is published late for another one.
+    -- A reader of the release before reads an entry that is published late as another entry.
     elseif redis.call('ZCARD', tally) ~= #members then leftMs = 0 end
     redis.call('ZADD', waiting, n, n .. ' ' .. string.sub(ARGV[2], 2))
     if leftMs > 0 then
-      -- The sender of the first one publishes them all.
+      -- The sender of the first entry publishes all of them.
       if first then leftMs = 0 else redis.call('HSET', KEYS[1], 'deferred', n) end
     elseif first then
       ${PUBLISH_DEFERRED}
     else
-      ${tell(payload, 'flags')}
+      ${announceToAll(payload, 'flags')}
       redis.call('HSET', KEYS[1], 'group', 1, 'publishedAt', nowMs)
     end
     local born = last[3] or tostring(nowMs)

@@ -185,8 +185,8 @@ export function createCursor({ onEntry, onGap }: CursorOptions) {
 }
 
 /**
- * Entries that this process has read from the log before they were published. When one is published
- * later, it is known: the server was not set back.
+ * The entries that this process has read from the log before they were published. When such an entry is
+ * published later, it is no sign that the server was set back.
  */
 export function createEarlyReads() {
   const texts = new Map<number, string>()

@@ -12,7 +12,7 @@ async function killTail(admin: Redis): Promise<void> {
   }
 }
 
-test('of 40 barriers and 40 changes around CLIENT KILL of the connections that follow the log, none is rejected', async ({
+test('40 barriers and 40 changes around a CLIENT KILL of the connection that follows the log are not rejected', async ({
   ownValkey,
   join,
 }) => {
@@ -66,7 +66,7 @@ test.for([260, 500])(
   },
 )
 
-test('of 2,000 barriers at once none times out, and another caller is served meanwhile', async ({
+test('2,000 concurrent barriers do not time out, and another caller is served at the same time', async ({
   ownValkey,
   join,
 }) => {

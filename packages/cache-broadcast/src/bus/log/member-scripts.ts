@@ -8,17 +8,17 @@ import {
   publishing,
   RESTART,
   TALLY_KEYS,
-  tell,
+  announceToAll,
   write,
 } from './append-script.ts'
 
 const FLOOR = `'["",0,{"kind":"floor"}]'`
 
 /**
- * Registers a member, and defines `position`, its number in the tally, and `older`, the number of members
- * of the release before, which have no mark. A member that is registered and not in the tally proves
- * that the tally was lost: nothing in it counts until all members have joined again. In `join` and
- * `renew`; ARGV: 1 registration · 2 ms.
+ * Registers a member. Defines `position`, its number in the tally, and `older`, the number of members of
+ * the release before, which have no mark. A registered member that is not in the tally proves that the
+ * tally was lost: no position counts until all members have joined again. In `join` and `renew`;
+ * ARGV: 1 registration · 2 ms.
  */
 const REGISTER = /* lua */ `
   ${NOW}
@@ -36,7 +36,7 @@ const REGISTER = /* lua */ `
   if not position and (wasListed or others > 0 and redis.call('ZCARD', tally) == 0) then
     redis.call('HSET', KEYS[1], 'born', nowMs)
   end
-  -- The release before ends registrations without a look at the tally.
+  -- The release before removes registrations, and leaves the tally unchanged.
   while true do
     local lowest = redis.call('ZRANGE', tally, 0, 0, 'WITHSCORES')
     local member, position = lowest[1], lowest[2]
@@ -45,22 +45,22 @@ const REGISTER = /* lua */ `
   end
 `
 
-/** Notes the number `after` after which a member answers one by one, or that it does not. */
+/** Notes the number `after` after which a member answers separately, or that it has no such number. */
 const NOTE_BEHIND = /* lua */ `
   if after ~= '' then redis.call('HSET', behind, ARGV[1], after)
   else redis.call('HDEL', behind, ARGV[1]) end
 `
 
 /**
- * Registers a member that starts to read the log after the entry it knows, and says whether it can.
- * When Redis came back with less than the member knows (an old snapshot, a failover), values may be
- * there again whose invalidation was lost: all that is older than now is made invalid.
- * KEYS: 1 meta · 2 log · 3 members · 4 news
- * ARGV: 1 member · 2 registration in ms · 3 number of the last entry it knows, or '' · 4 SHA-1 of it ·
- * 5 flags, as `publishing` · 6 '' or the number after which it answers one by one. After a gap it is one
- * that answers for the entries that it missed.
- * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', when the list of
- * members was started, number of members of the release before }.
+ * Registers a member, and checks whether it can continue after the last entry that it has applied. If
+ * Redis has lost entries (an old snapshot, a failover), it may have values whose invalidation is lost:
+ * all older values become invalid.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * ARGV: 1 member · 2 registration in ms · 3 number of the last entry that it has applied, or '' · 4 SHA-1
+ * of this entry · 5 flags, as in `publishing` · 6 '' or the number after which it answers separately.
+ * After a gap it also answers separately for the entries that it missed.
+ * Returns { 'ok' | 'gap' | 'regressed', last number, SHA-1 of the last entry or '', the time at which the
+ * list of members was started, number of members of the release before }.
  */
 export const join = script({
   keys: 4,
@@ -83,7 +83,7 @@ export const join = script({
     if state == 'regressed' then
       n = restart(ARGV[3])
       ${write(FLOOR)}
-      ${tell(FLOOR, 'ARGV[5]')}
+      ${announceToAll(FLOOR, 'ARGV[5]')}
     end
     local isSure = state == 'ok' and ARGV[3] ~= ''
     local after = ARGV[6]
@@ -100,11 +100,11 @@ export const join = script({
 })
 
 /**
- * Prolongs a member's registration, and notes how far it has applied the log: an earlier note may be
+ * Prolongs the registration of a member, and notes its position again, because an earlier note may be
  * lost.
- * KEYS: 1 meta · 2 log · 3 members · 4 news
- * ARGV: 1 registration · 2 registration in ms · 3 number of the last entry applied · 4 '' or the number
- * after which it answers one by one
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * ARGV: 1 registration · 2 registration in ms · 3 number of the last applied entry · 4 '' or the number
+ * after which it answers separately
  * Returns { last number, number of members of the release before }.
  */
 export const renew = script({
@@ -125,8 +125,9 @@ export const renew = script({
 })
 
 /**
- * Takes a member off the list and says so, so that nobody waits for it.
- * KEYS: 1 meta · 2 log · 3 members · 4 news   ARGV: 1 payload · 2 flags · 3 member
+ * Removes a member from the list, and publishes that, so that no barrier waits for it.
+ * KEYS: 1 meta · 2 log · 3 members · 4 channel
+ * ARGV: 1 payload · 2 flags · 3 member
  * Returns n.
  */
 export const leave = publishing(
@@ -140,10 +141,10 @@ export const leave = publishing(
 )
 
 /**
- * Appends a message that no instance of this release can apply: values from before are made invalid,
- * for it may invalidate any of them. KEYS, ARGV and answer as `publishing` says.
+ * Appends a message that no instance of this release can apply. All older values become invalid, because
+ * it may invalidate any of them. KEYS, ARGV and reply as in `publishing`.
  */
 export const forward = publishing(`redis.call('HSET', KEYS[1], 'floor', n)`)
 
-/** Appends an event; KEYS, ARGV and answer as `publishing` says. */
+/** Appends an event. KEYS, ARGV and reply as in `publishing`. */
 export const emit = publishing('')

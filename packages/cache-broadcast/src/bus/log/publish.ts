@@ -22,17 +22,17 @@ export interface PublishOptions {
   barriers: ReturnType<typeof createBarriers>
   errors: BusErrors
   call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
-  /** Resolves when this instance has applied entry `n`: large messages are sent as fast as it reads. */
+  /** Resolves when this instance has applied entry `n`, so that large messages are sent at its pace. */
   reached: (n: number) => Promise<void>
-  /** Reads who has applied an entry, after all answers that were sent before. */
+  /** Reads which members have applied an entry, after all answers that were sent before. */
   lookUp: (n: number) => Promise<Tally | undefined>
   now: () => number
 }
 
-/** How much longer than the longest lease a barrier waits: clocks do not run alike to the ms. */
+/** The time for which a barrier waits after the longest lease: clocks differ by some ms. */
 const MARGIN_MS = 25
 
-/** Appends to the log and, where asked, waits until no instance can serve anything older (I1). */
+/** Appends messages to the log. A barrier waits until no instance can serve an older value (I1). */
 export function createPublish({
   keys,
   member,
@@ -56,27 +56,30 @@ export function createPublish({
     try {
       await options.call((client) => sendScript(client, publishDeferred, names, []))
     } catch (error) {
-      // Every instance reads the log four times a second, and a bus that is closed has published all.
+      // Every instance reads the log four times a second, and a closed bus has published all entries.
       if (!(error instanceof CacheError && error.code === 'closed')) errors.note('publish', error)
     }
   }
 
-  return async ({ script, message, body, keys: own = [], args = [], wait }) => {
+  return async ({ script, message, body, keys: scriptKeys = [], args = [], wait }) => {
     checkWait(wait)
     sent += 1
     const origin = toOrigin(member, sent)
     const startedAtMs = options.now()
     const payload = encodeEnvelope(origin, wait !== undefined, body ?? JSON.stringify(message))
     const isEvent = message.kind === 'event'
-    // Only an event can be large: the messages of a cache are split before.
+    // Only an event can be large: the messages of a cache are split earlier.
     const bytes = measureMessage(payload, isEvent ? options.maxMessageBytes : MAX_ENTRY_BYTES)
     const barrier = wait && options.barriers.open(origin, isEvent)
     try {
       const flags = legacy.flags(barrier !== undefined) + (barrier ? keys.answers(member) : '')
-      const all = [payload, flags, ...args]
+      const scriptArgs = [payload, flags, ...args]
       const reply = await pace({
         bytes,
-        run: () => options.call((client) => sendScript(client, script, [...names, ...own], all)),
+        run: () =>
+          options.call((client) =>
+            sendScript(client, script, [...names, ...scriptKeys], scriptArgs),
+          ),
         hold: bytes > MAX_NEWS_BYTES ? (answer) => options.reached(numberOf(answer)) : undefined,
       })
       errors.succeeded('publish')
@@ -85,11 +88,14 @@ export function createPublish({
       if (Number(deferMs) > 0) flushIn(Number(deferMs))
       const n = Number(number)
       const members = registrations.map(fromRegistration)
-      // Leases are durations, each counted by its own instance from before it asked Redis; one
-      // that did not get this entry asked before it was appended, hence before this reply.
-      const longestMs = Math.max(options.maxStaleMs, ...members.map((it) => it.maxStaleMs))
-      // A list that Redis lost: who was on it is on the new one before its lease is prolonged, or
-      // its lease is over.
+      // A lease is a duration that its instance counts from before its read of the log. An instance
+      // without this entry sent its last read before the entry was appended, so before this reply.
+      const longestMs = Math.max(
+        options.maxStaleMs,
+        ...members.map((registration) => registration.maxStaleMs),
+      )
+      // Redis may have lost an earlier list. A member of that list joins the new one before it prolongs
+      // its lease, or its lease has ended.
       const isComplete = Number(ageMs) >= longestMs
       const sentEntry = { n, born, members, isComplete, timeoutMs: longestMs + MARGIN_MS }
       const { acked, failed, lapsed } = await barrier.settled(sentEntry, options.lookUp)

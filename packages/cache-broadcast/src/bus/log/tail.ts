@@ -20,20 +20,20 @@ import { join, renew } from './member-scripts.ts'
 import type { LegacyNews } from './publish.ts'
 
 export interface TailOptions {
-  /** A new connection that nobody else uses, not connected yet. */
+  /** Creates a separate connection, which is not connected yet. */
   connect: () => Redis
   keys: BusKeys
   legacy: LegacyNews
-  /** As it is listed among the members. */
+  /** The registration in the list of members. */
   registration: string
-  /** The channel on which members say that they applied what this one sent. */
+  /** The channel on which members publish that they have applied the entries of this one. */
   answers: string
   maxStaleMs: number
   registrationMs: number
   lease: Lease
   now: () => number
   onEntry: (entry: LogEntry) => void
-  /** @param isJoined false for a connection that may have missed answers before */
+  /** @param isJoined false for a connection that may have missed answers */
   onAnswer: (text: string, isJoined: boolean) => void
   /** Entries up to `n` may have been missed. */
   onGap: (n: number) => void
@@ -43,10 +43,9 @@ export interface TailOptions {
 }
 
 /**
- * Follows the log from where this process joined, on a connection of its own, for ever. An entry is
- * told to it as it is added, and applied if it is the next one. That is only the quick way: what is
- * trusted is the last number of the log, asked for again and again, and whatever is missing up to
- * it is read from the log. What cannot be proved to be the next entry is a gap (I4).
+ * Follows the log on a separate connection. A published entry is applied if it is the next one. This is
+ * the fast path, and proves nothing. Each turn reads the last number of the log, and then the entries
+ * that are missing. An entry that is not provably the next one is a gap (I4).
  */
 export function createTail(options: TailOptions) {
   const { keys, legacy, lease, errors, now, maxStaleMs, registrationMs } = options
@@ -57,33 +56,33 @@ export function createTail(options: TailOptions) {
   const cursor = createCursor(options)
   const early = createEarlyReads()
   const watch = createWatch(beatMs + maxStaleMs / 2)
-  /** Which list of members this one is on. */
+  /** The time at which the list of members of this registration was started. */
   let born = ''
   let renewedAtMs = 0
-  const life = { closed: false }
+  const state = { isClosed: false }
   let client: Redis | undefined
-  /** The connection whose news continue what is known: only once it has joined. */
+  /** The connection, after it has joined: its messages continue the applied entries. */
   let joined: Redis | undefined
 
   async function follow(): Promise<void> {
-    for (let failures = 0; !life.closed; failures += 1) {
+    for (let failures = 0; !state.isClosed; failures += 1) {
       let redis: Redis | undefined
       try {
         redis = open()
         await watched(redis, redis.connect())
         await watched(redis, redis.ssubscribe(keys.news, options.answers))
         await joinAt(redis)
-        while (!life.closed) {
+        while (!state.isClosed) {
           await turn(redis)
           failures = 0
         }
       } catch (error) {
         lease.end()
-        if (!life.closed) errors.note('tail', error)
+        if (!state.isClosed) errors.note('tail', error)
       }
       redis?.disconnect()
       // The first attempt follows at once: most connections are lost while the server is available.
-      if (!life.closed && failures > 0) await pause(Math.min(10 * 2 ** failures, 500))
+      if (!state.isClosed && failures > 0) await pause(Math.min(10 * 2 ** failures, 500))
     }
   }
 
@@ -92,13 +91,13 @@ export function createTail(options: TailOptions) {
     client = redis
     joined = undefined
     redis.on('close', () => {
-      // What was read before the break stays valid for the lease; a reset ends it at once.
+      // A lease could continue after a lost connection; ending it makes reads go to Redis at once.
       lease.end()
       rest.end()
     })
-    redis.on('error', () => undefined) // said by the rejected call
-    // The channel of the release before is shared by all databases: what is published there is only a
-    // reason to read the log.
+    redis.on('error', () => undefined) // the rejected call reports it
+    // All databases share the channel of the release before: a message on it is only a reason to read
+    // the log.
     redis.on('smessage', (channel: string, text: string) => {
       try {
         if (channel === options.answers) options.onAnswer(text, redis === joined)
@@ -106,7 +105,7 @@ export function createTail(options: TailOptions) {
         else if (channel === keys.news) receive(readNews(text))
         else if (readNews(text).n > cursor.last()) rest.end()
       } catch (error) {
-        // Thrown in the callback of a socket, it would end the process.
+        // An error in the callback of a socket would end the process.
         errors.note('entry', error)
         rejoin()
       }
@@ -114,13 +113,13 @@ export function createTail(options: TailOptions) {
     return redis
   }
 
-  /** The server sends news and answers in the order in which it did what they are about. */
+  /** The server sends messages and replies in the order of its commands. */
   function receive(entry: LogEntry) {
     const { n } = entry
     const last = cursor.last()
     if (n === last + 1) return cursor.apply(entry)
     if (early.has(entry)) return
-    // Numbered again, and another entry: the server was set back.
+    // Another entry has a number that was applied: the server was set back.
     if ((n > 0 && n < last) || (n === last && !cursor.isLast(entry))) rejoin()
     else rest.end()
   }
@@ -149,31 +148,31 @@ export function createTail(options: TailOptions) {
 
   /** Proves that all entries are applied, for the length of a lease. */
   async function turn(redis: Redis): Promise<void> {
-    // From before the question was sent: the server may answer from then on, and this process may
-    // be stopped for any time before it sees the answer.
+    // The lease counts from before the request is sent. The server may reply from then on, and this
+    // process may be stopped for any time before it reads the reply.
     const sentAtMs = now()
     const before = cursor.last()
-    const asked = readHead(redis, keys.meta)
+    const reply = readHead(redis, keys.meta)
     if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
-    const head = await watched(redis, asked)
-    // That nothing came proves nothing: the log may have been lost, cut or set back, and the list
-    // of members with it, without a word on this connection. Join again, which settles it.
+    const head = await watched(redis, reply)
+    // Redis may have lost the log and the list of members without a message on this connection.
+    // Joining again finds out.
     if (head.n < before || head.born !== born) throw new Error('the log was lost')
     cursor.note(head.n)
     early.published(head.published)
     while (head.n > cursor.last()) await catchUp(redis, head)
-    if (life.closed || redis.status !== 'ready') return
+    if (state.isClosed || redis.status !== 'ready') return
     lease.prolong(sentAtMs + maxStaleMs, now())
     isFirst()
     errors.succeeded('tail')
-    // This process was stopped for longer than a lease: the next proof does not wait.
+    // If this process was stopped for longer than a lease, the next turn follows at once.
     if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
   }
 
   async function catchUp(redis: Redis, { published }: LogHead): Promise<void> {
     const entries = await watched(redis, readLog(redis, keys.log, cursor.last()))
     if (entries.length === 0) throw new Error('the log was cut')
-    // Meanwhile some may have been published.
+    // Some of them may have been published and applied since.
     for (const entry of entries) {
       if (entry.n <= cursor.last()) continue
       if (entry.n > published) early.add(entry)
@@ -191,14 +190,14 @@ export function createTail(options: TailOptions) {
       errors.succeeded('registration')
       legacy.note(redis, older)
     } catch (error) {
-      errors.note('registration', error) // the connection is gone, or the next turn tries again
+      errors.note('registration', error) // the connection is lost, or the next turn tries again
     }
   }
 
   function registered(sentAtMs: number, n: unknown) {
     renewedAtMs = sentAtMs
     cursor.note(Number(n))
-    // Never trust what is kept here without being on the list that a barrier goes by.
+    // Memory serves nothing unless this member is on the list that a barrier reads.
     lease.limit(sentAtMs + registrationMs - 50)
   }
 
@@ -208,16 +207,16 @@ export function createTail(options: TailOptions) {
 
   const done = follow()
   return {
-    /** Resolves when everything up to now is known for the first time. */
+    /** Resolves when all entries are applied for the first time. */
     first,
     last: cursor.last,
     behind: cursor.behind,
     reached: (n: number) => cursor.reached(n, maxStaleMs),
     ...createReports({ names, ...options, connection: () => client, joined: () => joined }),
-    /** Redis answered as if it had forgotten entries: find out by joining again. */
+    /** Joins again, because Redis replied as if it had lost entries. */
     rejoin,
     async close() {
-      life.closed = true
+      state.isClosed = true
       rejoin()
       rest.end()
       await done
