@@ -19,36 +19,36 @@ import { checkStorable, send } from './rows.ts'
 
 const { cacheOutbox } = schema
 
-/** Whether a row waits for so long that no release that could send it runs. By PostgreSQL's clock. */
+/** Whether no release that can send the row seems to run. By the clock of PostgreSQL. */
 const isLeft = sql<boolean>`${cacheOutbox.createdAt} < now() - interval '10 s'`
 
 /** A transaction of `@repo/database`, or the database itself. */
 export type OutboxTransaction = Pick<Database, 'insert'>
 
-/** What must reach every instance, whatever happens after the transaction commits. */
+/** Messages that reach every instance if their transaction commits, even if a process then ends. */
 export interface Outbox {
   /**
    * @throws CacheError `bad-key`, `bad-option`, and for an event `unserialisable` or `too-large`, before
-   * anything is written; a failing insert's own error
+   * anything is written; the error of an insert that fails
    */
   invalidate(tx: OutboxTransaction, cache: string, keys: string | string[]): Promise<void>
   invalidateTag(tx: OutboxTransaction, tags: string | string[]): Promise<void>
   clear(tx: OutboxTransaction, cache: string): Promise<void>
-  /** Handlers may get it more than once. */
+  /** Handlers may receive an event more than once. */
   emit(tx: OutboxTransaction, event: string, data?: unknown): Promise<void>
   /**
-   * Sends what is waiting, at most 100 rows: call it after the commit, so that nobody waits for
-   * the next turn. `failed` rows stay; an event that can never be sent is set aside as `refused`, in
-   * the table under the name of the bus and `:refused`. A row of another kind that no release has sent
-   * for 10 s is forwarded: it invalidates all that is cached.
+   * Sends at most 100 waiting rows. The caller runs it after the commit, so that the messages are sent
+   * before the next turn. `failed` rows stay. An event that can never be sent is set aside as `refused`,
+   * under the name of the bus with the suffix `:refused`. A row of another kind that no release has sent
+   * for 10 s is forwarded: it invalidates all cached values.
    */
   relay(): Promise<Relayed>
   /**
-   * Sends all that waits now, and waits for what another instance is sending: `drained` when Redis
-   * has acknowledged every row that was committed before the call.
+   * Sends all waiting rows, and waits for the rows that another instance is sending. The outcome is
+   * `drained` when Redis has acknowledged each row that was committed before the call.
    */
   drain(options?: { timeoutMs?: number }): Promise<{ outcome: 'drained' | 'pending' }>
-  /** Stops the turns, and waits for the one under way. */
+  /** Stops the turns, and waits for the turn in progress. */
   close(): Promise<void>
 }
 
@@ -58,19 +58,21 @@ export interface Relayed {
   refused: number
 }
 
-/** What an outbox needs. */
+/** Options of an outbox. */
 export interface OutboxOptions {
   bus: Bus
   db: Database
-  /** How often every instance looks for rows that were left, in ms. */
+  /** The interval at which each instance looks for waiting rows, in ms. */
   everyMs?: number
   log?: ConnectionLog
 }
 
 /**
- * Invalidations that cannot be lost: a row is written in the transaction of the change it is about,
- * and deleted in the transaction that saw Redis acknowledge it. Whoever relays it may die at any
- * point: the row is there still, and sending again changes nothing but that an event comes twice.
+ * Creates an outbox, which loses no message. A row is written in the transaction of its change, and
+ * deleted in the transaction that received the acknowledgement of Redis. An instance that relays a row may end at
+ * any point: the row then stays, and is sent again. Only an event has an effect when it is sent twice.
+ *
+ * @throws CacheError `bad-option`
  */
 export function createOutbox(options: OutboxOptions): Outbox {
   const { everyMs = 1_000 } = options
@@ -79,8 +81,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   checkWhole('everyMs', everyMs, 1)
   if (options.log !== undefined) checkMethods('log', options.log, ['info', 'warn'])
   const { bus, db, log } = options
-  /** Rows of later releases are theirs to send, unless no instance of them does. */
-  const ours = and(
+  /** Rows of a later release are left to its instances, unless none of them sends the row. */
+  const canSend = and(
     eq(cacheOutbox.bus, bus.name),
     or(inArray(sql`message->>'kind'`, STORED_KINDS), isLeft),
   )
@@ -96,10 +98,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const rows = await tx
         .select({ id: cacheOutbox.id, message: cacheOutbox.message, isLeft })
         .from(cacheOutbox)
-        .where(ours)
+        .where(canSend)
         .orderBy(asc(cacheOutbox.id))
         .limit(100)
-        // Rows that another instance is relaying are its business, unless it dies.
+        // The rows that another instance is relaying are left to it, unless it ends.
         .for('update', { skipLocked: true })
       const sent = await Promise.allSettled(rows.map((row) => send(bus, row, log)))
       const done: number[] = []
@@ -132,10 +134,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return row?.id ?? undefined
   }
 
-  async function drain(given?: {
+  async function drain(drainOptions?: {
     timeoutMs?: number
   }): Promise<{ outcome: 'drained' | 'pending' }> {
-    const { timeoutMs = 1_000 } = readOptions('drain', given)
+    const { timeoutMs = 1_000 } = readOptions('drain', drainOptions)
     checkWhole('timeoutMs', timeoutMs, 0)
     const newest = await newestWaiting()
     if (newest === undefined) return { outcome: 'drained' }
@@ -147,7 +149,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         const { failed } = await relay()
         if ((await newestWaiting(newest)) === undefined) return { outcome: 'drained' }
         if (failed > 0 || late.signal.aborted) return { outcome: 'pending' }
-        // Another instance has its hands on what is left.
+        // Another instance is sending the rest.
         await pause(5)
       }
     } finally {

@@ -18,7 +18,7 @@ export function checkStorable(message: StoredMessage): void {
   throw new CacheError(code, 'PostgreSQL stores no zero byte and no lone surrogate')
 }
 
-/** A row, and whether it waits for so long that no release that could send it runs. */
+/** A row, and whether no release that can send it seems to run. */
 interface Row {
   message: unknown
   isLeft: boolean
@@ -37,6 +37,6 @@ export async function send(bus: Bus, { message, isLeft }: Row, log?: ConnectionL
     if (!isLeft || !isPermanent(error) || isEventMessage(message)) throw error
     await forwardStored(bus, message)
     const fields = { event: 'outbox.forwarded', bus: bus.name, err: error }
-    log?.warn(fields, 'a row of the outbox that cannot be sent invalidates all that is cached')
+    log?.warn(fields, 'a row of the outbox that cannot be sent invalidates all cached values')
   }
 }
