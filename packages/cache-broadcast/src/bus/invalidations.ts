@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 import { checkName, checkWait, checkWhole, readOptions, tagName, toKeys, toTags } from '../input.ts'
 import type { createSinks } from './entries.ts'
 import { clear, declareTagged, drop, dropTags, softenTags } from './invalidate-scripts.ts'
-import { type BusKeys, valueKey } from './keys.ts'
+import { type BusKeys, VALUE_SUFFIX } from './keys.ts'
 import type { Lease } from './lease.ts'
 import type { Message } from './message.ts'
 import type { Bus, Delivery, DeliveryOptions, Publication, Publish, Sink } from './types.ts'
@@ -43,7 +43,7 @@ export function createInvalidations({
   function sendKeys(cache: string, cacheKeys: string[], holdMs: number, wait: Wait) {
     const prefix = keys.valuePrefix(cache)
     const message = { kind: 'keys', cache, keys: cacheKeys } as const
-    const names = cacheKeys.map((key) => valueKey(prefix, key))
+    const names = cacheKeys.map((key) => prefix + key + VALUE_SUFFIX)
     return send({ script: drop, message, keys: names, args: [holdMs], wait })
   }
 

@@ -2,6 +2,9 @@ import { DEFAULT_PREFIX, keyspace, type RedisConnection } from '@repo/redis'
 
 export type BusKeys = ReturnType<typeof busKeys>
 
+/** The end of the key of a value, after `valuePrefix` and the key of the cache. */
+export const VALUE_SUFFIX = ':v'
+
 /**
  * The keys and channels of a bus and of its caches, all in the slot of one hash tag.
  * - `meta` hash: `n` the last number of the log; `deferred` the first number that is not published
@@ -41,9 +44,4 @@ export function busKeys(
     valuePrefix: (cache: string) => key('value', cache, ''),
     clearField: (cache: string) => `clear:${cache}`,
   }
-}
-
-/** The key of a value; `prefix` is the cache's `valuePrefix`. */
-export function valueKey(prefix: string, key: string): string {
-  return `${prefix}${key}:v`
 }

@@ -52,7 +52,7 @@ const READS = 64
  * the turn is concurrent with it and may be ordered at its start. `nextTick` drops the reading before
  * the next callback of the event loop runs.
  */
-export function createClock(read = () => performance.now()): Clock {
+export function createClock(read: () => number = performance.now.bind(performance)): Clock {
   let atMs = 0
   let left = 0
   let isArmed = false

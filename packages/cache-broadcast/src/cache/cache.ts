@@ -5,8 +5,7 @@ import { CacheError } from '../errors.ts'
 import { checkKey, checkWait, readOptions, toKeys } from '../input.ts'
 import { createCodec } from './codec.ts'
 import { createInvalidationSink } from './invalidation-sink.ts'
-import { createLoadClaims } from './load-claims.ts'
-import { createLoads } from './loads.ts'
+import { createLoadClaims, createLoads } from './loads.ts'
 import {
   createMemoryLevel,
   createMemoryWriter,

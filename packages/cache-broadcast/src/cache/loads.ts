@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDeadlines } from '@repo/concurrency'
+import { createDeadlines, createRenewedLeases } from '@repo/concurrency'
 import { CacheError, toCacheError } from '../errors.ts'
 import { type createCodec, type Decoded, encodeValue, type Represented } from './codec.ts'
-import type { createLoadClaims } from './load-claims.ts'
 import type { MemoryWriter, Ticket } from './memory-level.ts'
 import type { Notices } from './notices.ts'
 import type { CacheOptions, Settings } from './options.ts'
+import { chunksOf, type Claim, CLAIMS } from './redis-writes.ts'
 import type { Reading, Stats, Store } from './types.ts'
 
 export interface LoadsOptions<T> {
@@ -160,6 +160,34 @@ export function createLoads<T>(options: LoadsOptions<T>) {
   }
 
   return { fetch, load, toAnswer, serveFresh }
+}
+
+/** Scripts in flight that prolong claims: more would occupy Redis for others. */
+const SCRIPTS = 4
+
+/**
+ * Prolongs the claims of loads that take long. No other instance loads the same key while this process
+ * runs (I6). A load that ends before the first turn costs nothing.
+ */
+export function createLoadClaims(
+  store: Pick<Store, 'extend'>,
+  claimMs: number,
+  onError: () => void,
+) {
+  const leases = createRenewedLeases<Claim>({
+    task: 'cache.renew-claims',
+    async renew(claims) {
+      for (const chunks of chunksOf(chunksOf([...claims], CLAIMS), SCRIPTS)) {
+        // If it fails, the claims end and other instances load the values too.
+        await Promise.all(chunks.map((chunk) => store.extend(chunk).catch(onError)))
+      }
+    },
+  })
+
+  return {
+    /** Returns a function that stops prolonging the claim. */
+    hold: (key: string, token: string) => leases.hold({ key, token }, claimMs),
+  }
 }
 
 /** The signal of one load, which is created only if the loader reads it. */

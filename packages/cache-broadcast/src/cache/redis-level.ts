@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { createBatch, createPace } from '@repo/concurrency'
 import { sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
-import { type BusKeys, valueKey } from '../bus/keys.ts'
+import { type BusKeys, VALUE_SUFFIX } from '../bus/keys.ts'
 import type { Delivery, DeliveryOptions, Link, Publish } from '../bus/types.ts'
 import { CacheError } from '../errors.ts'
 import { requireList, tagName } from '../input.ts'
-import { chunksOf, createRedisClaims } from './load-claims.ts'
-import { createFills, createPuts } from './redis-writes.ts'
+import { chunksOf, createFills, createPuts, createRedisClaims } from './redis-writes.ts'
 import { ANSWER_BYTES, claim, commit, expire, offer, peek, put, read } from './scripts.ts'
 import { type Reading, READS, type Store } from './types.ts'
 
@@ -91,7 +90,7 @@ export function createRedisLevel(options: RedisLevelOptions): Store {
   const prefix = keys.valuePrefix(options.cache)
   const tokenPrefix = `${randomUUID().slice(0, 8)}.`
   let tokens = 0
-  const nameOf = (key: string) => valueKey(prefix, key)
+  const nameOf = (key: string) => prefix + key + VALUE_SUFFIX
   // A deadline counts from when a script is sent, and other callers are served between the scripts.
   const pace = createPace({ maxCalls: KEYS, maxBytes: KEYS })
   const singlePace = createPace()

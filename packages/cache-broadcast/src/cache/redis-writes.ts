@@ -1,6 +1,8 @@
-import { createBatchQueue } from '@repo/concurrency'
+import { createBatch, createBatchQueue, type Pace } from '@repo/concurrency'
+import { sendScript } from '@repo/redis'
+import type { Redis } from 'ioredis'
 import type { Delivery, DeliveryOptions, Publish } from '../bus/types.ts'
-import { put } from './scripts.ts'
+import { extend, put } from './scripts.ts'
 import type { PutValue } from './types.ts'
 
 /** Values of one script: more would occupy Redis for too long. */
@@ -9,6 +11,14 @@ const MAX_VALUES = 64
 const MAX_TEXT = 65_536
 /** Scripts in flight that store loaded values. Further values wait, and are stored together. */
 const SCRIPTS = 8
+
+/** Claims of one script: more would occupy Redis for too long. */
+export const CLAIMS = 64
+/** With more loads than this, claims are valid for longer, because they may be prolonged too late. */
+const FEW_LOADS = 256
+const FEW_BYTES = 2 ** 20
+/** The longest claim is this number of times `claimMs`. */
+const MAX_FACTOR = 10
 
 /** A loaded value, to be stored under its claim. */
 export interface Fill {
@@ -137,4 +147,79 @@ export function createPuts({
     collected.text += value.rest.length
     return new Promise((resolve, reject) => add({ key, value, resolve, reject }))
   }
+}
+
+/** The exclusive right of one caller in the cluster to load a key. */
+export interface Claim {
+  key: string
+  token: string
+}
+
+/** Prolongs and releases the claims of one cache in Redis, and computes how long they are valid. */
+export function createRedisClaims({
+  meta,
+  nameOf,
+  claimMs,
+  call,
+  pace,
+  averageBytes,
+}: {
+  meta: string
+  nameOf: (key: string) => string
+  claimMs: number
+  call: <T>(command: (client: Redis) => Promise<T>) => Promise<T>
+  pace: Pace
+  /** The size of the values that were read and stored recently. */
+  averageBytes: () => number
+}) {
+  /** Claims that this process holds. */
+  let held = 0
+  /** Reads in flight: each may take a claim. */
+  let requested = 0
+
+  /** How long a claim is valid unless it is prolonged, in ms. */
+  function validMs(): number {
+    const loads = held + requested
+    const work = Math.max(loads / FEW_LOADS, (loads * averageBytes()) / FEW_BYTES)
+    return Math.round(claimMs * Math.min(MAX_FACTOR, Math.max(1, work)))
+  }
+
+  async function prolong(claims: Claim[], ms: number): Promise<void> {
+    const names = [meta, ...claims.map(({ key }) => nameOf(key))]
+    const args = [ms, ...claims.map(({ token }) => token)]
+    await call((client) => sendScript(client, extend, names, args))
+  }
+
+  const releaseOne = createBatch<Claim, true>(CLAIMS, async (claims) => {
+    held -= claims.length
+    await pace({ bytes: claims.length, run: () => prolong(claims, 0) })
+    return claims.map(() => true as const)
+  })
+
+  return {
+    validMs,
+    noteRequested(count: number): void {
+      requested += count
+    },
+    noteReplied(count: number): void {
+      requested -= count
+    },
+    noteTaken(count: number): void {
+      held += count
+    },
+    noteCommitted(count: number): void {
+      held -= count
+    },
+    extend: (claims: Claim[]) => prolong(claims, validMs()),
+    async release(key: string, token: string): Promise<void> {
+      await releaseOne({ key, token })
+    },
+  }
+}
+
+/** The list in pieces of at most `size`. */
+export function chunksOf<T>(all: T[], size: number): T[][] {
+  const chunks: T[][] = []
+  for (let at = 0; at < all.length; at += size) chunks.push(all.slice(at, at + size))
+  return chunks
 }

@@ -135,10 +135,10 @@ export function createTail(options: TailOptions) {
     const { behind } = options.acks.takeJoinPosition()
     const position = [anchor.n, anchor.sha, legacy.flags(false), behind]
     const args = [options.registration, registrationMs, ...position]
-    const [state, n, sha, listBorn, older] = requireList(
+    const [outcome, n, sha, listBorn, older] = requireList(
       await watched(redis, sendScript(redis, join, names, args)),
     )
-    if (anchor.n === '' || state !== 'ok') cursor.moveTo(Number(n), String(sha))
+    if (anchor.n === '' || outcome !== 'ok') cursor.moveTo(Number(n), String(sha))
     born = String(listBorn)
     registered(sentAtMs, n)
     legacy.note(redis, older)
