@@ -6,9 +6,9 @@ const MAX_RATE = 1.5
 
 /** Packages that are not rewritten yet. The list only becomes shorter. */
 const PENDING = new Set([
-  ...['cache-broadcast', 'concurrency', 'database', 'proxy', 'ratelimit', 'redis'],
+  ...['concurrency', 'database', 'proxy', 'ratelimit', 'redis'],
   ...['session', 'testing', 'compose', 'deploy', 'docker', 'edge', 'infra', 'local', 'pgbouncer'],
-  ...['embedded', 'outbox', 'services', 'docs'],
+  ...['embedded', 'services', 'docs'],
 ])
 
 /**

@@ -12,7 +12,7 @@ const MAX_IN_PACKAGE = new Map([
 
 /** Packages whose folders are not divided yet. The list only becomes shorter. */
 export const PENDING_FOLDERS = new Set([
-  ...['cache-broadcast', 'database', 'proxy', 'ratelimit', 'redis', 'session', 'testing'],
+  ...['database', 'proxy', 'ratelimit', 'redis', 'session', 'testing'],
   ...['deploy', 'local'],
 ])
 
