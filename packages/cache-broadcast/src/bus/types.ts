@@ -134,7 +134,7 @@ export interface Publication {
 export type Publish = (publication: Publication) => Promise<Delivery>
 
 /** The part of Redis that caches on a bus use. */
-export interface LinkRedis {
+interface LinkRedis {
   readonly keys: BusKeys
   /** Runs commands on the connection of the bus, with the errors of this package. */
   call<T>(command: (client: Redis) => Promise<T>): Promise<T>

@@ -16,7 +16,7 @@ import {
 import { createNotices } from './notices.ts'
 import { type CacheOptions, readCacheOptions } from './options.ts'
 import { createReads } from './reads.ts'
-import { openStore } from './redis-level.ts'
+import { openStore } from './store.ts'
 import { type Cache, createStats } from './types.ts'
 
 /** Keys of one `getMany` that are read and loaded at the same time. */

@@ -132,7 +132,7 @@ test('an instance that has not read values before reads values of 200 kB a few a
 const MUTANTS: [mutant: string, edit: Edit][] = [
   [
     'all reads are sent at once',
-    ['cache/redis-level.ts', 'maxCalls: KEYS, maxBytes: KEYS', 'maxCalls: MANY'],
+    ['cache/store.ts', 'maxCalls: KEYS, maxBytes: KEYS', 'maxCalls: MANY'],
   ],
   ['all values are stored at once', ['cache/redis-writes.ts', 'inFlight < SCRIPTS)', 'true)']],
 ]

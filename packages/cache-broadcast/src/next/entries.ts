@@ -136,7 +136,7 @@ export function isDueForRenewal({ entry, revalidate }: FoundEntry): boolean {
 }
 
 /** @throws CacheError `too-large`, `unserialisable`; the error that interrupts the stream */
-export async function readBody(stream: unknown, maxBytes: number): Promise<Uint8Array> {
+async function readBody(stream: unknown, maxBytes: number): Promise<Uint8Array> {
   if (!isStream(stream)) {
     throw new CacheError('unserialisable', 'the value of an entry of Next must be a ReadableStream')
   }

@@ -4,7 +4,7 @@ import { createInvalidationSink } from '../cache/invalidation-sink.ts'
 import { createMemoryLevel, createTickets } from '../cache/memory-level.ts'
 import { createNotices, type Notices } from '../cache/notices.ts'
 import { MAX_ENTRIES } from '../cache/options.ts'
-import { openStore } from '../cache/redis-level.ts'
+import { openStore } from '../cache/store.ts'
 import { CacheError, toCacheError } from '../errors.ts'
 import { checkFunction, checkName, checkWhole, readOptions, toTags } from '../input.ts'
 import {

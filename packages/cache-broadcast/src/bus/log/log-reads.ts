@@ -106,7 +106,7 @@ export function readNews(news: string): LogEntry {
 }
 
 /** The digest that identifies a payload, here and in scripts. */
-export function sha1(text: string): string {
+function sha1(text: string): string {
   return createHash('sha1').update(text).digest('hex')
 }
 

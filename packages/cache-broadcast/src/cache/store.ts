@@ -10,6 +10,21 @@ import { chunksOf, createFills, createPuts, createRedisClaims } from './redis-wr
 import { ANSWER_BYTES, claim, commit, expire, offer, peek, put, read } from './scripts.ts'
 import { type Reading, READS, type Store } from './types.ts'
 
+/** Keys of one script: more would occupy Redis for too long. */
+const BATCH = 64
+/** Keys that are read at the same time. Further keys wait before they are sent. */
+const KEYS = 512
+/** Scripts of one call in flight. */
+const SCRIPTS = 8
+/** Keys of one entry of the log. */
+const CHUNK = 100
+
+/** The replies of `read` and `claim` for a key; see their scripts. */
+const CLAIMED = '1'
+const BUSY = '2'
+const HELD = '3'
+const UNREAD = '4'
+
 /** Opens the second level of a cache: Redis, or nothing if the bus has no Redis. */
 export function openStore(
   cache: string,
@@ -54,22 +69,7 @@ function createAbsentStore(cache: string, link: Link): Store {
   }
 }
 
-/** Keys of one script: more would occupy Redis for too long. */
-const BATCH = 64
-/** Keys that are read at the same time. Further keys wait before they are sent. */
-const KEYS = 512
-/** Scripts of one call in flight. */
-const SCRIPTS = 8
-/** Keys of one entry of the log. */
-const CHUNK = 100
-
-/** The replies of `read` and `claim` for a key; see their scripts. */
-const CLAIMED = '1'
-const BUSY = '2'
-const HELD = '3'
-const UNREAD = '4'
-
-export interface RedisLevelOptions {
+interface RedisLevelOptions {
   cache: string
   keys: BusKeys
   claimMs: number
@@ -84,7 +84,7 @@ export interface RedisLevelOptions {
 }
 
 /** The values of a cache in Redis, which all instances share. */
-export function createRedisLevel(options: RedisLevelOptions): Store {
+function createRedisLevel(options: RedisLevelOptions): Store {
   const { keys, call, claimMs, publish } = options
   const clearField = keys.clearField(options.cache)
   const prefix = keys.valuePrefix(options.cache)
