@@ -1,6 +1,6 @@
 import type { Acks } from './barrier/acks.ts'
 import type { createBarriers } from './barrier/barriers.ts'
-import type { BusErrors } from './error-log.ts'
+import type { BusErrors } from './bus-errors.ts'
 import type { createHandlers } from './handlers.ts'
 import type { LogEntry } from './log/log-reads.ts'
 import { decodeMessage, describeUnknown, type Envelope, type Message } from './message.ts'

@@ -1,7 +1,7 @@
 import { sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { requireList } from '../../input.ts'
-import type { BusErrors } from '../error-log.ts'
+import type { BusErrors } from '../bus-errors.ts'
 import type { BusKeys } from '../keys.ts'
 import { publishAnswer } from '../log/log-reads.ts'
 import { encodeAnswer, isTallied, senderOf } from './member.ts'

@@ -4,7 +4,7 @@ import { limitConnecting, requireDatabase, sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { requireList } from '../../input.ts'
 import { type Acks, createReports } from '../barrier/acks.ts'
-import type { BusErrors } from '../error-log.ts'
+import type { BusErrors } from '../bus-errors.ts'
 import type { BusKeys } from '../keys.ts'
 import type { Lease } from '../lease.ts'
 import {
