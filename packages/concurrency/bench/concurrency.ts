@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 /**
- * What the functions of this package cost in a process: `pnpm bench concurrency [--only TEXT]
+ * The cost of the functions of this package in one process: `pnpm bench concurrency [--only TEXT]
  * [--rounds N] [--ms N] [--json]`. Each figure is the median of the rounds, with the slowest round.
  */
 import { parseArgs } from 'node:util'

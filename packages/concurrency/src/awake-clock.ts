@@ -3,11 +3,11 @@ import { runInBackground } from './background.ts'
 import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 export interface AwakeClock {
-  /** The period in ms: `now` may be late by as much. */
+  /** The period in ms, and the most by which `now` may be late. */
   readonly tickMs: number
-  /** The time in ms in which our event loop ran while the clock ran; for differences only. */
+  /** The time in ms in which our event loop ran while the clock ran. Use it for differences only. */
   now(): number
-  /** Starts the clock, unless it runs. */
+  /** Starts the clock unless it already runs. */
   start(): void
   stop(): void
 }
@@ -15,15 +15,15 @@ export interface AwakeClock {
 export interface AwakeClockOptions {
   /** The shortest time that is measured, in ms: the period is a tenth of it, at most 50 ms. */
   ms: number
-  /** Runs after each period, when the event loop has read its sockets. */
+  /** Runs after each period, after the event loop has read its sockets. */
   onTick: () => void
   /** For tests. */
   ticks?: TickSource
 }
 
 /**
- * A clock of awake time, for deadlines that `createDeadlines` does not cover, such as one that an
- * answer to another call prolongs. A pause of the process counts as one period.
+ * A clock of awake time, for deadlines that `createDeadlines` does not cover, such as a deadline that
+ * the reply to another call prolongs. A pause of the process counts as one period.
  *
  * @throws ConcurrencyError `bad-option`
  */

@@ -1,4 +1,4 @@
-/** How deadlines measure time. A test passes its own. */
+/** The source of time for deadlines. A test passes another one. */
 export interface TickSource {
   /** Runs `tick` every `ms`, and never twice for one pause. Returns a function that stops it. */
   every(ms: number, tick: () => void): () => void
@@ -6,7 +6,7 @@ export interface TickSource {
   afterPoll(work: () => void): void
 }
 
-/** Node runs an interval that a pause has delayed once, not once for each period that it missed. */
+/** After a pause, Node runs an interval once, not once for each missed period. */
 export const nodeTicks: TickSource = {
   every(ms, tick) {
     const interval = setInterval(tick, ms)
@@ -27,7 +27,7 @@ export function tickMsOf(ms: number): number {
   return Math.min(LONGEST_TICK_MS, Math.max(1, Math.ceil(ms / 10)))
 }
 
-/** The ticks after which at least `ms` of awake time are over, also from the middle of a period. */
+/** The number of ticks that take at least `ms` of awake time, also from the middle of a period. */
 export function ticksOf(ms: number, tickMs: number): number {
   return Math.ceil(ms / tickMs) + 1
 }

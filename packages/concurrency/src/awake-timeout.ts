@@ -3,11 +3,11 @@ import { runInBackground } from './background.ts'
 import { readOptions, requireFunction, requireMs } from './errors.ts'
 
 /**
- * A single deadline for another party, such as a health check or a boot: `onLate` runs after `ms` of
- * time in which our own event loop ran, and after the event loop has read its sockets. It runs within
- * a tenth of `ms` of that, 50 ms at most. For many calls with one deadline, use `createDeadlines`.
+ * A single deadline for another party, such as a health check or a boot. `onLate` runs after `ms` of
+ * time in which our event loop ran, and after the event loop has read its sockets. The delay after that
+ * is at most a tenth of `ms`, and at most 50 ms. For many calls with one deadline, use `createDeadlines`.
  *
- * @returns a function that cancels it
+ * @returns a function that cancels the deadline
  * @throws ConcurrencyError `bad-option`
  */
 export function setAwakeTimeout(
@@ -19,7 +19,7 @@ export function setAwakeTimeout(
   requireFunction('onLate', onLate)
   requireMs('ms', ms, 0)
   const tickMs = tickMsOf(ms)
-  // The timer starts with this call: its first period is a whole one.
+  // The timer starts with this call, so its first period is a whole one.
   let ticksLeft = Math.max(1, ticksOf(ms, tickMs) - 1)
   let isCancelled = false
 
@@ -43,7 +43,7 @@ export function setAwakeTimeout(
  * Runs work that takes a signal, such as a `fetch`. The signal is aborted with a `TimeoutError` after
  * `ms` of awake time (see `setAwakeTimeout`), as `AbortSignal.timeout` does after real time.
  *
- * @throws ConcurrencyError `bad-option`; else whatever the work throws
+ * @throws ConcurrencyError `bad-option`, and any error of the work
  */
 export async function withAwakeDeadline<T>(
   ms: number,

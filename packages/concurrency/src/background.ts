@@ -1,9 +1,9 @@
 import { requireFunction, requireLog, requireTask } from './errors.ts'
 
-/** A task that keeps failing is logged once in this time. */
+/** A task that fails repeatedly is logged once in this time. */
 const LOG_EVERY_MS = 60_000
 
-/** The part of a logger that background work uses; pino fits. */
+/** The part of a logger that background work uses, such as a pino logger. */
 export interface BackgroundLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
@@ -17,7 +17,7 @@ interface Failures {
 const failures = new Map<string, Failures>()
 
 /**
- * Starts work that no caller waits for. An error of any kind is counted and logged, at most once a
+ * Starts work for which no caller waits. An error of any kind is counted and logged, at most once a
  * minute for each task. It never becomes an unhandled rejection, so it never ends the process.
  *
  * @param task the name in the log and in the metric, such as `session.touch`
@@ -39,23 +39,23 @@ export function noteFailure(
 ): void {
   requireTask(task)
   requireLog(log)
-  const known = failures.get(task) ?? { count: 0, loggedAtMs: Number.NEGATIVE_INFINITY }
-  failures.set(task, known)
-  known.count += 1
-  if (!log || nowMs - known.loggedAtMs < LOG_EVERY_MS) return
-  known.loggedAtMs = nowMs
-  const fields = { event: 'background.failed', task, failures: known.count, err: error }
+  const record = failures.get(task) ?? { count: 0, loggedAtMs: Number.NEGATIVE_INFINITY }
+  failures.set(task, record)
+  record.count += 1
+  if (!log || nowMs - record.loggedAtMs < LOG_EVERY_MS) return
+  record.loggedAtMs = nowMs
+  const fields = { event: 'background.failed', task, failures: record.count, err: error }
   try {
     log.warn(fields, `${task} failed and is repeated or dropped`)
   } catch {
-    // The failure is counted; a log that throws must not end the process either.
+    // The failure is counted. A log that throws must not end the process.
   }
 }
 
-/** The failure after a success is logged at once. */
+/** Resets the interval of the log: the next failure is logged at once. */
 export function noteSuccess(task: string, log: BackgroundLog | undefined): void {
-  const known = failures.get(task)
-  if (known) known.loggedAtMs = Number.NEGATIVE_INFINITY
+  const record = failures.get(task)
+  if (record) record.loggedAtMs = Number.NEGATIVE_INFINITY
   log?.info({ event: 'background.recovered', task }, `${task} works again`)
 }
 

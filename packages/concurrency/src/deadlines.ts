@@ -6,7 +6,7 @@ import { ConcurrencyError, readOptions, requireFunction, requireMs } from './err
 export class Deadline {
   dueTick: number
   onLate: () => unknown
-  /** Its neighbours in the ring; after its end, itself. */
+  /** The neighbours in the ring. After the end both are this deadline. */
   before: Deadline = this
   after: Deadline = this
   isOpen = true
@@ -43,15 +43,15 @@ export interface DeadlineOptions {
 }
 
 /**
- * The deadlines of many calls to another party, such as a server: all of them have the same `ms`.
+ * The deadlines of many calls to another party, such as a server. All of them have the same `ms`.
  *
- * Only time in which our own event loop ran counts. One shared timer ticks while calls are
- * outstanding; each tick counts as one period, however late it came. A pause of the process (garbage
+ * Only time in which our event loop ran counts. One shared timer ticks while calls are
+ * outstanding; each tick counts as one period, also when it is late. A pause of the process (garbage
  * collection, a CPU limit, SIGSTOP) therefore counts as one period at most. Late calls are failed only
- * after the event loop has read its sockets, so that an answer that has arrived is not late.
+ * after the event loop has read its sockets, so that a reply that has arrived is not late.
  *
  * A call is late after `ms` to `ms + tickMs` of awake time. A deadline costs a list entry and no timer.
- * Use it to judge others only: a right of our own, such as a lease, ends by real time.
+ * Use it to judge another party only: a right of this process, such as a lease, ends by real time.
  *
  * @throws ConcurrencyError `bad-option`
  */

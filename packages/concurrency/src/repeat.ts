@@ -6,7 +6,7 @@ export interface RepeatOptions {
   task: string
   work: () => unknown
   everyMs: number
-  /** The longest pause: it doubles with each failure in a row. By default it stays the same. */
+  /** The longest pause. The pause doubles with each failure in a row; by default it is constant. */
   slowestMs?: number
   log?: BackgroundLog | undefined
 }
@@ -14,13 +14,13 @@ export interface RepeatOptions {
 export interface Repeated {
   /** Runs the work now, after a turn in progress. Never rejects. */
   run(): Promise<void>
-  /** Stops the turns, and waits for the one in progress. */
+  /** Stops the turns, and waits for the turn in progress. */
   close(): Promise<void>
 }
 
 /**
- * Repeats work until it is closed, whatever error it throws: a failure is counted and logged, and
- * the next turn comes. Turns start `everyMs` apart and never overlap. The timer does not keep the
+ * Repeats work until it is closed, after any error. A failure is counted and logged, and the next turn
+ * follows. Turns start `everyMs` apart and never overlap. The timer does not keep the
  * process alive.
  *
  * @throws ConcurrencyError `bad-option`
@@ -64,7 +64,7 @@ export function repeat(options: RepeatOptions): Repeated {
 
   function schedule(startedAtMs: number) {
     if (isClosed) return
-    // From start to start, however long a turn takes: two instances keep the same pace.
+    // From start to start, so that the duration of a turn does not change the pace.
     const leftMs = Math.max(0, startedAtMs + pauseMs - performance.now())
     timer = setTimeout(() => void beat(), leftMs).unref()
   }

@@ -5,16 +5,16 @@ export interface RetryOptions {
   /** The name in the log and in the metric. */
   task: string
   work: () => unknown
-  /** The pause after the first failure; it doubles with each failure, up to `lastMs`. */
+  /** The pause after the first failure. It doubles with each failure, up to `lastMs`. */
   firstMs?: number
   lastMs?: number
   log?: BackgroundLog | undefined
 }
 
 /**
- * Runs work in the background until it succeeds once, whatever error it throws meanwhile.
+ * Runs work in the background until it succeeds once. After any error it runs again.
  *
- * @returns how to stop
+ * @returns a function that stops the attempts
  * @throws ConcurrencyError `bad-option`
  */
 export function retryInBackground(options: RetryOptions): () => void {

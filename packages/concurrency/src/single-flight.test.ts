@@ -3,7 +3,7 @@ import { createFlight, createSingleFlight, type Flight } from './index.ts'
 
 const CALLERS = 1_000
 
-/** A single flight whose runs end when the test says so. */
+/** A single flight whose runs end when the test ends them. */
 function openFlights(isErrorShared?: (error: unknown) => boolean) {
   const runs: (Flight<number> & { argument: string })[] = []
   const flights = createSingleFlight<number, string, Flight<number> & { argument: string }>({
@@ -17,7 +17,7 @@ function openFlights(isErrorShared?: (error: unknown) => boolean) {
   return { flights, runs }
 }
 
-test(`of ${CALLERS} concurrent callers that join, one starts the work and all receive its value`, async () => {
+test(`${CALLERS} concurrent callers of join start the work once, and all receive its value`, async () => {
   const { flights, runs } = openFlights()
   const calls = Array.from({ length: CALLERS }, (_, i) => flights.join('key', `${i}`))
   expect(runs.map(({ argument }) => argument)).toEqual(['0'])
@@ -25,7 +25,7 @@ test(`of ${CALLERS} concurrent callers that join, one starts the work and all re
   expect(new Set(await Promise.all(calls))).toEqual(new Set([7]))
 })
 
-test(`of ${CALLERS} callers that join later, the first starts the work and the others share a second run`, async () => {
+test(`${CALLERS} concurrent callers of joinLater start the work twice, and all but the first share the second run`, async () => {
   const { flights, runs } = openFlights()
   const calls = Array.from({ length: CALLERS }, (_, i) => flights.joinLater('key', `${i}`))
   for (let ended = 0; ended < 2; ended += 1) {
@@ -45,7 +45,7 @@ test('the flights of different keys run side by side', () => {
   expect(runs.map(({ key }) => key)).toEqual(['a', 'b'])
 })
 
-test('after a detach a caller starts another flight, and the earlier callers keep theirs', async () => {
+test('after a detach a caller starts another flight, and the earlier callers receive the first outcome', async () => {
   const { flights, runs } = openFlights()
   const earlier = flights.join('key', 'earlier')
   flights.detach('key')

@@ -40,8 +40,8 @@ export interface SingleFlight<T, A, F extends Flight<T>> {
 }
 
 /**
- * Runs the work of a key once for all its concurrent callers. Of any number of concurrent callers,
- * `join` makes one run, and `joinLater` makes two: the second run starts when the first has ended.
+ * Runs the work of a key once for all its concurrent callers. Any number of concurrent callers cause
+ * one run by `join` and two by `joinLater`: the second run starts when the first run has ended.
  * A flight costs about 1 us, and a caller that joins one costs 0.01 us (`pnpm bench concurrency`).
  */
 export function createSingleFlight<T, A = void, F extends Flight<T> = Flight<T>>({

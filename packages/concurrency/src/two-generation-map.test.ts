@@ -20,7 +20,7 @@ test('a map never has more than its maximum, and always has the half that was us
   }
 })
 
-test('a flood of keys does not evict an entry that is used meanwhile', () => {
+test('a flood of keys does not evict an entry that is in use', () => {
   const map = createTwoGenerationMap<string>(MAX)
   map.set('used', 'value')
   for (let i = 0; i < 10 * MAX; i += 1) {
