@@ -1,4 +1,4 @@
-import { contend, describe, expect, test } from '@repo/testing'
+import { contend, expect, test } from '@repo/testing'
 import { openApp, person, type TestApp } from './auth.fixture.ts'
 
 const ROUNDS = Number(process.env['RACE_ROUNDS'] ?? 5)
@@ -74,105 +74,99 @@ async function interleave(app: TestApp): Promise<number> {
   }
 }
 
-describe('the last administrator', () => {
-  test('the last administrator cannot demote, ban or remove themselves', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const [only] = await onlyAdministrators(app, 1)
-    expect(await does(app, ['/admin/set-role', { role: 'user' }], only!, only!)).toMatchObject(
-      refused,
-    )
-    for (const deed of DEEDS.slice(1)) {
-      expect((await does(app, deed, only!, only!)).status).toBeGreaterThanOrEqual(400)
-    }
-    expect(await administratorsOf(app)).toEqual([only!.id])
-    const { status } = await app.ask('/admin/list-users', { headers: { cookie: only!.cookie } })
-    expect(status).toBe(200)
-  })
-
-  test.for(DEEDS)(
-    `one administrator is left when two act on each other on two instances at once, ${ROUNDS} times: %s`,
-    async (deed, { databaseUrl }) => {
-      await using one = await openApp(databaseUrl)
-      await using two = await openApp(databaseUrl)
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const [a, b] = await onlyAdministrators(one, 2)
-        const [first, second] = await contend(2, (i) =>
-          i === 0 ? does(one, deed, a!, b!) : does(two, deed, b!, a!),
-        )
-        const answers = [first, second].map((each) =>
-          each?.status === 'fulfilled' ? each.value.status : 0,
-        )
-        const left = await administratorsOf(one)
-        expect(left, JSON.stringify(answers)).toHaveLength(1)
-        // The other answer is 409, or 401 or 403 of a caller who lost the role first.
-        expect(answers.filter((status) => status === 200)).toHaveLength(1)
-        const survivor = [a!, b!].find(({ id }) => left.includes(id))!
-        const { rows } = await one.database.pool.query(
-          'select 1 from account where user_id = $1 and password is not null',
-          [survivor.id],
-        )
-        expect(rows).toHaveLength(1)
-      }
-    },
+test('the last administrator cannot demote, ban or remove themselves', async ({ databaseUrl }) => {
+  await using app = await openApp(databaseUrl)
+  const [only] = await onlyAdministrators(app, 1)
+  expect(await does(app, ['/admin/set-role', { role: 'user' }], only!, only!)).toMatchObject(
+    refused,
   )
-
-  test('the mutant without the lock is caught, because no administrator is left', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    expect(await interleave(app)).toBe(1)
-    const { pool } = app.database
-    const { rows } = await pool.query<{ definition: string }>(
-      `select pg_get_functiondef('user_last_administrator'::regproc) as definition`,
-    )
-    const definition = rows[0]?.definition ?? ''
-    const lock = /PERFORM pg_advisory_xact_lock\(.*\);/
-    expect(definition).toMatch(lock)
-    const mutant = definition.replace(lock, '')
-    try {
-      await pool.query(mutant)
-      let fewest = 1
-      for (let i = 0; i < 20 && fewest > 0; i += 1) {
-        fewest = Math.min(fewest, await interleave(app))
-        await pool.query(`update "user" set role = 'admin'`)
-      }
-      expect(fewest).toBe(0)
-    } finally {
-      await pool.query(definition)
-    }
-  })
-
-  test('any statement that removes the last administrator is refused, also one for all users', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    await onlyAdministrators(app, 2)
-    const { pool } = app.database
-    for (const text of [
-      `update "user" set role = 'user'`,
-      'update "user" set banned = true',
-      `update "user" set banned = true, ban_expires = now() + interval '1 s'`,
-      'delete from "user"',
-    ]) {
-      await expect(pool.query(text), text).rejects.toMatchObject({ code: 'TF005' })
-    }
-    // A ban that has ended has no effect.
-    await pool.query(`update "user" set banned = true, ban_expires = now() - interval '1 s'`)
-    expect(await administratorsOf(app)).toHaveLength(2)
-  })
+  for (const deed of DEEDS.slice(1)) {
+    expect((await does(app, deed, only!, only!)).status).toBeGreaterThanOrEqual(400)
+  }
+  expect(await administratorsOf(app)).toEqual([only!.id])
+  const { status } = await app.ask('/admin/list-users', { headers: { cookie: only!.cookie } })
+  expect(status).toBe(200)
 })
 
-describe('a role', () => {
-  test('the role in every row is user or admin, also if plain SQL writes it', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    await onlyAdministrators(app, 2)
-    for (const role of ['Admin', 'admin,user', ' admin', '', 'root', 'admin ']) {
-      const written = app.database.pool.query('update "user" set role = $1', [role])
-      await expect(written, role).rejects.toMatchObject({ code: '23514' })
+test.for(DEEDS)(
+  `one administrator is left when two act on each other on two instances at once, ${ROUNDS} times: %s`,
+  async (deed, { databaseUrl }) => {
+    await using one = await openApp(databaseUrl)
+    await using two = await openApp(databaseUrl)
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [a, b] = await onlyAdministrators(one, 2)
+      const [first, second] = await contend(2, (i) =>
+        i === 0 ? does(one, deed, a!, b!) : does(two, deed, b!, a!),
+      )
+      const answers = [first, second].map((each) =>
+        each?.status === 'fulfilled' ? each.value.status : 0,
+      )
+      const left = await administratorsOf(one)
+      expect(left, JSON.stringify(answers)).toHaveLength(1)
+      // The other answer is 409, or 401 or 403 of a caller who lost the role first.
+      expect(answers.filter((status) => status === 200)).toHaveLength(1)
+      const survivor = [a!, b!].find(({ id }) => left.includes(id))!
+      const { rows } = await one.database.pool.query(
+        'select 1 from account where user_id = $1 and password is not null',
+        [survivor.id],
+      )
+      expect(rows).toHaveLength(1)
     }
-  })
+  },
+)
+
+test('the mutant without the lock is caught, because no administrator is left', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  expect(await interleave(app)).toBe(1)
+  const { pool } = app.database
+  const { rows } = await pool.query<{ definition: string }>(
+    `select pg_get_functiondef('user_last_administrator'::regproc) as definition`,
+  )
+  const definition = rows[0]?.definition ?? ''
+  const lock = /PERFORM pg_advisory_xact_lock\(.*\);/
+  expect(definition).toMatch(lock)
+  const mutant = definition.replace(lock, '')
+  try {
+    await pool.query(mutant)
+    let fewest = 1
+    for (let i = 0; i < 20 && fewest > 0; i += 1) {
+      fewest = Math.min(fewest, await interleave(app))
+      await pool.query(`update "user" set role = 'admin'`)
+    }
+    expect(fewest).toBe(0)
+  } finally {
+    await pool.query(definition)
+  }
+})
+
+test('any statement that removes the last administrator is refused, also one for all users', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  await onlyAdministrators(app, 2)
+  const { pool } = app.database
+  for (const text of [
+    `update "user" set role = 'user'`,
+    'update "user" set banned = true',
+    `update "user" set banned = true, ban_expires = now() + interval '1 s'`,
+    'delete from "user"',
+  ]) {
+    await expect(pool.query(text), text).rejects.toMatchObject({ code: 'TF005' })
+  }
+  // A ban that has ended has no effect.
+  await pool.query(`update "user" set banned = true, ban_expires = now() - interval '1 s'`)
+  expect(await administratorsOf(app)).toHaveLength(2)
+})
+
+test('the role in every row is user or admin, also if plain SQL writes it', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  await onlyAdministrators(app, 2)
+  for (const role of ['Admin', 'admin,user', ' admin', '', 'root', 'admin ']) {
+    const written = app.database.pool.query('update "user" set role = $1', [role])
+    await expect(written, role).rejects.toMatchObject({ code: '23514' })
+  }
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { openApp, person } from './auth.fixture.ts'
 
 const { name: _, ...ada } = person('ada')
@@ -25,35 +25,33 @@ async function openFailing(databaseUrl: string, code: string) {
   }
 }
 
-describe('an error of PostgreSQL inside Better Auth', () => {
-  test.for(OUTAGES)(
-    'an error of PostgreSQL inside Better Auth that is an outage is 503 with Retry-After: %s',
-    async (code, { databaseUrl }) => {
-      await using app = await openFailing(databaseUrl, code)
-      const signIn = await app.ask('/sign-in/email', { body: ada })
-      expect(signIn).toMatchObject({
-        status: 503,
-        body: { type: 'urn:threefold:problem:unavailable' },
-      })
-      expect(signIn.headers.get('retry-after')).toBe('1')
-      const signUp = await app.ask('/sign-up/email', { body: person('grace') })
-      expect(signUp.status).toBe(503)
-      await app.drop()
-      expect((await app.ask('/sign-in/email', { body: ada })).status).toBe(200)
-      const { rows } = await app.database.pool.query(
-        `select count(*)::int as n from "user" where email like 'grace%'`,
-      )
-      expect(rows).toEqual([{ n: 0 }])
-    },
-  )
+test.for(OUTAGES)(
+  'an error of PostgreSQL inside Better Auth that is an outage is 503 with Retry-After: %s',
+  async (code, { databaseUrl }) => {
+    await using app = await openFailing(databaseUrl, code)
+    const signIn = await app.ask('/sign-in/email', { body: ada })
+    expect(signIn).toMatchObject({
+      status: 503,
+      body: { type: 'urn:threefold:problem:unavailable' },
+    })
+    expect(signIn.headers.get('retry-after')).toBe('1')
+    const signUp = await app.ask('/sign-up/email', { body: person('grace') })
+    expect(signUp.status).toBe(503)
+    await app.drop()
+    expect((await app.ask('/sign-in/email', { body: ada })).status).toBe(200)
+    const { rows } = await app.database.pool.query(
+      `select count(*)::int as n from "user" where email like 'grace%'`,
+    )
+    expect(rows).toEqual([{ n: 0 }])
+  },
+)
 
-  test.for(DEFECTS)(
-    'an error of PostgreSQL inside Better Auth that is a defect is not 503: %s',
-    async (code, { databaseUrl }) => {
-      await using app = await openFailing(databaseUrl, code)
-      const signIn = await app.ask('/sign-in/email', { body: ada })
-      expect(signIn.status).toBe(500)
-      expect(signIn.headers.get('retry-after')).toBeNull()
-    },
-  )
-})
+test.for(DEFECTS)(
+  'an error of PostgreSQL inside Better Auth that is a defect is not 503: %s',
+  async (code, { databaseUrl }) => {
+    await using app = await openFailing(databaseUrl, code)
+    const signIn = await app.ask('/sign-in/email', { body: ada })
+    expect(signIn.status).toBe(500)
+    expect(signIn.headers.get('retry-after')).toBeNull()
+  },
+)

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import {
   ORIGIN,
   type SignedIn,
@@ -91,109 +91,100 @@ function spellings({ cookie }: SignedIn) {
   ]
 }
 
-describe('a change with a session cookie', () => {
-  test.for(Object.entries(foreign))(
-    'a change with a session cookie from %s is refused on every route, and reaches no upstream',
-    async ([, headers], { databaseUrl }) => {
-      await using all = await open(databaseUrl)
-      const { cookie } = all.administrator
-      for (const [method, path, body] of changes) {
-        const answer = await all.ask(method, path, { ...headers, cookie }, body)
-        expect({ path, ...answer }).toMatchObject({ path, ...refusal })
-      }
-      expect(all.upstream.seen).toEqual([])
-      expect((await all.ask('GET', '/api/sessions', { cookie })).body['sessions']).toHaveLength(1)
-      const { body } = await all.ask('GET', '/api/settings/public', {})
-      expect(body['announcement']).toBe('')
-    },
-  )
-
-  test('a change from another site is refused for every form of the session cookie', async ({
-    databaseUrl,
-  }) => {
+test.for(Object.entries(foreign))(
+  'a change with a session cookie from %s is refused on every route, and reaches no upstream',
+  async ([, headers], { databaseUrl }) => {
     await using all = await open(databaseUrl)
-    const origin = 'https://evil.test'
-    for (const cookie of spellings(all.administrator)) {
-      const answer = await all.ask('POST', '/api/payments', { origin, cookie }, '{}')
-      expect({ cookie, ...answer }).toMatchObject({ cookie, ...refusal })
+    const { cookie } = all.administrator
+    for (const [method, path, body] of changes) {
+      const answer = await all.ask(method, path, { ...headers, cookie }, body)
+      expect({ path, ...answer }).toMatchObject({ path, ...refusal })
     }
     expect(all.upstream.seen).toEqual([])
-  })
+    expect((await all.ask('GET', '/api/sessions', { cookie })).body['sessions']).toHaveLength(1)
+    const { body } = await all.ask('GET', '/api/settings/public', {})
+    expect(body['announcement']).toBe('')
+  },
+)
 
-  test.for(Object.entries(accepted))(
-    'a change with a session cookie from %s is served',
-    async ([, headers], { databaseUrl }) => {
-      await using all = await open(databaseUrl)
-      const { cookie } = all.administrator
-      for (const [method, path, body, status] of [
-        ['POST', '/api/payments', '{}', 200],
-        ['POST', '/api/auth/sign-out', '{}', 200],
-        ['POST', '/api/nowhere', '{}', 404],
-        ['DELETE', '/api/sessions', '', 200],
-      ] as const) {
-        expect((await all.ask(method, path, { ...headers, cookie }, body)).status).toBe(status)
-      }
-      expect(all.upstream.seen).toHaveLength(2)
-    },
-  )
-
-  test('a refused change does not count for a limit of its user or address', async ({
-    databaseUrl,
-  }) => {
-    const policies = [
-      { name: 'ip', quota: 1, windowMs: 60_000, by: 'ip' },
-      { name: 'user', quota: 1, windowMs: 60_000, by: 'user' },
-    ]
-    const routes = [{ path: '/api', policies: ['ip', 'user'] }]
-    await using all = await open(databaseUrl, parseLimits({ policies, routes }))
-    const { cookie } = all.administrator
-    for (let i = 0; i < 3; i += 1) {
-      const headers = { origin: 'https://evil.test', cookie }
-      expect(await all.ask('POST', '/api/payments', headers)).toMatchObject(refusal)
-    }
-    expect((await all.ask('POST', '/api/payments', { origin: ORIGIN, cookie })).status).toBe(200)
-    expect((await all.ask('POST', '/api/payments', { origin: ORIGIN, cookie })).status).toBe(429)
-  })
+test('a change from another site is refused for every form of the session cookie', async ({
+  databaseUrl,
+}) => {
+  await using all = await open(databaseUrl)
+  const origin = 'https://evil.test'
+  for (const cookie of spellings(all.administrator)) {
+    const answer = await all.ask('POST', '/api/payments', { origin, cookie }, '{}')
+    expect({ cookie, ...answer }).toMatchObject({ cookie, ...refusal })
+  }
+  expect(all.upstream.seen).toEqual([])
 })
 
-describe('a request that another site cannot misuse', () => {
-  test('a request of another site is served if it only reads, or has no session cookie', async ({
-    databaseUrl,
-  }) => {
+test.for(Object.entries(accepted))(
+  'a change with a session cookie from %s is served',
+  async ([, headers], { databaseUrl }) => {
     await using all = await open(databaseUrl)
     const { cookie } = all.administrator
-    const origin = 'https://evil.test'
-    for (const method of ['GET', 'HEAD', 'OPTIONS']) {
-      expect((await all.ask(method, '/api/payments', { origin, cookie })).status).toBe(200)
+    for (const [method, path, body, status] of [
+      ['POST', '/api/payments', '{}', 200],
+      ['POST', '/api/auth/sign-out', '{}', 200],
+      ['POST', '/api/nowhere', '{}', 404],
+      ['DELETE', '/api/sessions', '', 200],
+    ] as const) {
+      expect((await all.ask(method, path, { ...headers, cookie }, body)).status).toBe(status)
     }
-    for (const without of [{}, { cookie: 'theme=dark' }]) {
-      const answer = await all.ask('POST', '/api/payments', { origin, ...without }, '{}')
-      expect(answer).toMatchObject({
-        status: 401,
-        body: { type: 'urn:threefold:problem:signed-out' },
-      })
-    }
-    const token = await all.ask('POST', '/api/auth/oauth2/token', { origin }, '{}')
-    expect(token.status).toBe(200)
-  })
+    expect(all.upstream.seen).toHaveLength(2)
+  },
+)
 
-  test.for([
-    '/api/auth/sign-in/email',
-    '/api/auth/sign-up/email',
-    '/api/auth/oauth2x',
-    '/api/auth',
-  ])(
-    'another site cannot sign the user in to an account of its choice at %s',
-    async (path, { databaseUrl }) => {
-      await using all = await open(databaseUrl)
-      for (const [name, headers] of Object.entries(foreign)) {
-        const answer = await all.ask('POST', path, headers, '{}')
-        // A client without either header is not a browser. Without a cookie it acts for no other user.
-        const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
-        if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
-        else expect({ name, ...answer }).toMatchObject({ name, ...refusal })
-      }
-      expect((await all.ask('POST', path, { origin: ORIGIN }, '{}')).status).toBe(200)
-    },
-  )
+test('a refused change does not count for a limit of its user or address', async ({
+  databaseUrl,
+}) => {
+  const policies = [
+    { name: 'ip', quota: 1, windowMs: 60_000, by: 'ip' },
+    { name: 'user', quota: 1, windowMs: 60_000, by: 'user' },
+  ]
+  const routes = [{ path: '/api', policies: ['ip', 'user'] }]
+  await using all = await open(databaseUrl, parseLimits({ policies, routes }))
+  const { cookie } = all.administrator
+  for (let i = 0; i < 3; i += 1) {
+    const headers = { origin: 'https://evil.test', cookie }
+    expect(await all.ask('POST', '/api/payments', headers)).toMatchObject(refusal)
+  }
+  expect((await all.ask('POST', '/api/payments', { origin: ORIGIN, cookie })).status).toBe(200)
+  expect((await all.ask('POST', '/api/payments', { origin: ORIGIN, cookie })).status).toBe(429)
 })
+
+test('a request of another site is served if it only reads, or has no session cookie', async ({
+  databaseUrl,
+}) => {
+  await using all = await open(databaseUrl)
+  const { cookie } = all.administrator
+  const origin = 'https://evil.test'
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+    expect((await all.ask(method, '/api/payments', { origin, cookie })).status).toBe(200)
+  }
+  for (const without of [{}, { cookie: 'theme=dark' }]) {
+    const answer = await all.ask('POST', '/api/payments', { origin, ...without }, '{}')
+    expect(answer).toMatchObject({
+      status: 401,
+      body: { type: 'urn:threefold:problem:signed-out' },
+    })
+  }
+  const token = await all.ask('POST', '/api/auth/oauth2/token', { origin }, '{}')
+  expect(token.status).toBe(200)
+})
+
+test.for(['/api/auth/sign-in/email', '/api/auth/sign-up/email', '/api/auth/oauth2x', '/api/auth'])(
+  'another site cannot sign the user in to an account of its choice at %s',
+  async (path, { databaseUrl }) => {
+    await using all = await open(databaseUrl)
+    for (const [name, headers] of Object.entries(foreign)) {
+      const answer = await all.ask('POST', path, headers, '{}')
+      // A client without either header is not a browser. Without a cookie it acts for no other user.
+      const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
+      if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
+      else expect({ name, ...answer }).toMatchObject({ name, ...refusal })
+    }
+    expect((await all.ask('POST', path, { origin: ORIGIN }, '{}')).status).toBe(200)
+  },
+)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import {
   addSession,
   ask,
@@ -35,72 +35,68 @@ async function sessionsIn({ database: { pool } }: TestGateway) {
   return rows[0]?.n
 }
 
-describe('an administrator who acts for another user', () => {
-  test('an administrator who acts for a user reads as the user, and /api/me and payments learn the administrator', async ({
-    databaseUrl,
-  }) => {
-    await using opened = await open(databaseUrl)
-    const { send, admin, ada, payments, sessionId } = opened
-    const actor = { id: admin.identity.userId, name: 'Ada' }
-    for (let check = 0; check < 2; check += 1) {
-      const me = await send('GET', '/api/me')
-      expect(me.body).toMatchObject({ user: { id: ada.identity.userId }, actor })
-      // A second cookie could not name the administrator.
-      expect(me.headers['set-cookie']).toBeUndefined()
-    }
-    expect((await send('GET', '/api/payments')).status).toBe(200)
-    const header = payments.seen[0]?.headers['x-identity']?.toString()
-    expect(identities.verify(header, { method: 'GET', path: '/api/payments' })).toEqual({
-      outcome: 'valid',
-      identity: { ...ada.identity, sessionId, actor },
+test('an administrator who acts for a user reads as the user, and /api/me and payments learn the administrator', async ({
+  databaseUrl,
+}) => {
+  await using opened = await open(databaseUrl)
+  const { send, admin, ada, payments, sessionId } = opened
+  const actor = { id: admin.identity.userId, name: 'Ada' }
+  for (let check = 0; check < 2; check += 1) {
+    const me = await send('GET', '/api/me')
+    expect(me.body).toMatchObject({ user: { id: ada.identity.userId }, actor })
+    // A second cookie could not name the administrator.
+    expect(me.headers['set-cookie']).toBeUndefined()
+  }
+  expect((await send('GET', '/api/payments')).status).toBe(200)
+  const header = payments.seen[0]?.headers['x-identity']?.toString()
+  expect(identities.verify(header, { method: 'GET', path: '/api/payments' })).toEqual({
+    outcome: 'valid',
+    identity: { ...ada.identity, sessionId, actor },
+  })
+})
+
+const WRITES: [method: string, path: string][] = [
+  ['POST', '/api/payments'],
+  ['PUT', '/api/payments/1'],
+  ['PATCH', '/api/payments/1'],
+  ['DELETE', '/api/sessions'],
+  ['DELETE', `/api/sessions/${randomUUID()}`],
+  ['PUT', '/api/settings/announcement'],
+  ['PUT', '/api/limits'],
+  ['POST', '/api/auth/change-password'],
+  ['POST', '/api/auth/update-user'],
+  ['POST', '/api/auth/revoke-sessions'],
+  ['POST', '/api/auth/sign-in/email'],
+  ['POST', '/api/auth/admin/impersonate-user'],
+  ['POST', '/api/auth/sign-out/'],
+  ['DELETE', '/api/auth/sign-out'],
+  ['POST', '/api/a-route-of-a-new-service'],
+]
+
+test('an administrator who acts for a user gets 403 for each write, and no upstream receives it', async ({
+  databaseUrl,
+}) => {
+  await using opened = await open(databaseUrl)
+  const { send, auth, payments, gateway } = opened
+  const before = await sessionsIn(gateway)
+  for (const [method, path] of WRITES) {
+    expect({ method, path, ...(await send(method, path)) }).toMatchObject({
+      method,
+      path,
+      status: 403,
+      body: { type: 'urn:threefold:problem:impersonating' },
     })
-  })
+  }
+  expect([...auth.seen, ...payments.seen]).toEqual([])
+  expect(await sessionsIn(gateway)).toBe(before)
+})
 
-  const WRITES: [method: string, path: string][] = [
-    ['POST', '/api/payments'],
-    ['PUT', '/api/payments/1'],
-    ['PATCH', '/api/payments/1'],
-    ['DELETE', '/api/sessions'],
-    ['DELETE', `/api/sessions/${randomUUID()}`],
-    ['PUT', '/api/settings/announcement'],
-    ['PUT', '/api/limits'],
-    ['POST', '/api/auth/change-password'],
-    ['POST', '/api/auth/update-user'],
-    ['POST', '/api/auth/revoke-sessions'],
-    ['POST', '/api/auth/sign-in/email'],
-    ['POST', '/api/auth/admin/impersonate-user'],
-    ['POST', '/api/auth/sign-out/'],
-    ['DELETE', '/api/auth/sign-out'],
-    ['POST', '/api/a-route-of-a-new-service'],
-  ]
-
-  test('an administrator who acts for a user gets 403 for each write, and no upstream receives it', async ({
-    databaseUrl,
-  }) => {
-    await using opened = await open(databaseUrl)
-    const { send, auth, payments, gateway } = opened
-    const before = await sessionsIn(gateway)
-    for (const [method, path] of WRITES) {
-      expect({ method, path, ...(await send(method, path)) }).toMatchObject({
-        method,
-        path,
-        status: 403,
-        body: { type: 'urn:threefold:problem:impersonating' },
-      })
-    }
-    expect([...auth.seen, ...payments.seen]).toEqual([])
-    expect(await sessionsIn(gateway)).toBe(before)
-  })
-
-  test('an administrator who acts for a user may stop, and may sign out', async ({
-    databaseUrl,
-  }) => {
-    await using opened = await open(databaseUrl)
-    const { send, auth } = opened
-    const allowed = ['/api/auth/admin/stop-impersonating', '/api/auth/sign-out']
-    for (const path of allowed) expect((await send('POST', path, '{}')).status).toBe(200)
-    expect(auth.seen.map(({ url }) => url)).toEqual(allowed)
-  })
+test('an administrator who acts for a user may stop, and may sign out', async ({ databaseUrl }) => {
+  await using opened = await open(databaseUrl)
+  const { send, auth } = opened
+  const allowed = ['/api/auth/admin/stop-impersonating', '/api/auth/sign-out']
+  for (const path of allowed) expect((await send('POST', path, '{}')).status).toBe(200)
+  expect(auth.seen.map(({ url }) => url)).toEqual(allowed)
 })
 
 test('the user and the administrator themselves write as before', async ({ databaseUrl }) => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { openApp, order, payer } from './app.fixture.ts'
 
 const OUTAGES = ['25006', '28000', '40001', '40P01', '53100', '55P03', '57014', '57P03', '58030']
@@ -19,30 +19,28 @@ async function openFailing(databaseUrl: string, code: string) {
   return app
 }
 
-describe('an error of PostgreSQL in a request', () => {
-  test.for([...OUTAGES, ...MORE_OUTAGES])(
-    'an error of PostgreSQL that is an outage is 503 with Retry-After: %s',
-    async (code, { databaseUrl }) => {
-      await using app = await openFailing(databaseUrl, code)
-      const answer = await app.ask(payer(), '/api/payments', { body: order })
-      expect(answer).toMatchObject({
-        status: 503,
-        body: { type: 'urn:threefold:problem:unavailable' },
-      })
-      expect(answer.headers.get('retry-after')).toBe('1')
-      await app.database.pool.query('drop trigger fail on payment')
-      expect((await app.ask(payer(), '/api/payments', { body: order })).status).toBe(201)
-    },
-  )
+test.for([...OUTAGES, ...MORE_OUTAGES])(
+  'an error of PostgreSQL that is an outage is 503 with Retry-After: %s',
+  async (code, { databaseUrl }) => {
+    await using app = await openFailing(databaseUrl, code)
+    const answer = await app.ask(payer(), '/api/payments', { body: order })
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { type: 'urn:threefold:problem:unavailable' },
+    })
+    expect(answer.headers.get('retry-after')).toBe('1')
+    await app.database.pool.query('drop trigger fail on payment')
+    expect((await app.ask(payer(), '/api/payments', { body: order })).status).toBe(201)
+  },
+)
 
-  test.for(DEFECTS)(
-    'an error of PostgreSQL that is a defect is 500: %s',
-    async (code, { databaseUrl }) => {
-      await using app = await openFailing(databaseUrl, code)
-      const answer = await app.ask(payer(), '/api/payments', { body: order })
-      expect(answer).toMatchObject({ status: 500 })
-      expect(answer.headers.get('retry-after')).toBeNull()
-      expect(JSON.stringify(answer.body)).not.toContain('raised by the test')
-    },
-  )
-})
+test.for(DEFECTS)(
+  'an error of PostgreSQL that is a defect is 500: %s',
+  async (code, { databaseUrl }) => {
+    await using app = await openFailing(databaseUrl, code)
+    const answer = await app.ask(payer(), '/api/payments', { body: order })
+    expect(answer).toMatchObject({ status: 500 })
+    expect(answer.headers.get('retry-after')).toBeNull()
+    expect(JSON.stringify(answer.body)).not.toContain('raised by the test')
+  },
+)

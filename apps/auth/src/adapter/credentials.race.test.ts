@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
-import { afterEach, describe, expect, replaceOnce, test, vi } from '@repo/testing'
+import { afterEach, expect, replaceOnce, test, vi } from '@repo/testing'
 import { count, openApp, PASSWORD, person, type TestApp } from '../auth.fixture.ts'
 import { holdHashes, holdVerifications } from '../gate.fixture.ts'
 
@@ -140,157 +140,153 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-describe('a sign-in that verified the password before', () => {
-  test.for(CHANGES)(
-    'a sign-in that verified the password before %s is refused like a wrong password',
-    async ([, change], { databaseUrl }) => {
-      const target = await open(databaseUrl)
-      await using app = target.app
-      const gate = await holdVerifications(app)
-      const signingIn = signIn(target)
-      await gate.untilHeld(1)
-      gate.notLater()
-      await change(target)
-      const before = await sessionsOf(target)
-      gate.release()
-      const { status, body, cookie, headers } = await signingIn
-      expect({ status, body, cookie }).toEqual({ status: 401, body: WRONG_PASSWORD, cookie: '' })
-      expect(headers.get('content-type')).toBe('application/problem+json')
-      expect(await sessionsOf(target)).toBe(before)
-    },
-  )
-
-  test('the mutant without the comparison is caught, because it admits the sign-in', async ({
-    databaseUrl,
-  }) => {
+test.for(CHANGES)(
+  'a sign-in that verified the password before %s is refused like a wrong password',
+  async ([, change], { databaseUrl }) => {
     const target = await open(databaseUrl)
     await using app = target.app
-    const mend = await withoutComparison(app.database)
-    try {
-      const gate = await holdVerifications(app)
-      const signingIn = signIn(target)
-      await gate.untilHeld(1)
-      await sql(`update account set password = 'x' where user_id = $1`)(target)
-      gate.release()
-      expect((await signingIn).status).toBe(200)
-      expect(await sessionsOf(target)).toBe(1)
-    } finally {
-      await mend()
-    }
-  })
+    const gate = await holdVerifications(app)
+    const signingIn = signIn(target)
+    await gate.untilHeld(1)
+    gate.notLater()
+    await change(target)
+    const before = await sessionsOf(target)
+    gate.release()
+    const { status, body, cookie, headers } = await signingIn
+    expect({ status, body, cookie }).toEqual({ status: 401, body: WRONG_PASSWORD, cookie: '' })
+    expect(headers.get('content-type')).toBe('application/problem+json')
+    expect(await sessionsOf(target)).toBe(before)
+  },
+)
 
-  test(`a new password leaves no session of six simultaneous sign-ins, ${ROUNDS} times`, async ({
-    databaseUrl,
-  }) => {
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const target = await open(databaseUrl)
-      await using app = target.app
-      const gate = await holdVerifications(app)
-      const signIns = Array.from({ length: 6 }, () => signIn(target))
-      await gate.untilHeld(6)
-      gate.release()
-      const body = { userId: target.id, newPassword: NEW_PASSWORD }
-      const [set, ...answers] = await Promise.all([
-        post(target, '/admin/set-user-password', body, target.admin),
-        ...signIns,
-      ])
-      expect(set.status).toBe(200)
-      for (const { status } of answers) expect([200, 401]).toContain(status)
-      expect(await sessionsOf(target)).toBe(0)
-      expect((await signIn(target, NEW_PASSWORD)).status).toBe(200)
-    }
-  })
+test('the mutant without the comparison is caught, because it admits the sign-in', async ({
+  databaseUrl,
+}) => {
+  const target = await open(databaseUrl)
+  await using app = target.app
+  const mend = await withoutComparison(app.database)
+  try {
+    const gate = await holdVerifications(app)
+    const signingIn = signIn(target)
+    await gate.untilHeld(1)
+    await sql(`update account set password = 'x' where user_id = $1`)(target)
+    gate.release()
+    expect((await signingIn).status).toBe(200)
+    expect(await sessionsOf(target)).toBe(1)
+  } finally {
+    await mend()
+  }
 })
 
-describe('a new password', () => {
-  test('a new password is not written by a request that verified the old one before a reset', async ({
-    databaseUrl,
-  }) => {
+test(`a new password leaves no session of six simultaneous sign-ins, ${ROUNDS} times`, async ({
+  databaseUrl,
+}) => {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const target = await open(databaseUrl)
     await using app = target.app
     const gate = await holdVerifications(app)
-    const body = { currentPassword: PASSWORD, newPassword: 'an-attackers-own' }
-    const changing = post(target, '/change-password', body, target.cookie)
-    await gate.untilHeld(1)
-    const set = { userId: target.id, newPassword: NEW_PASSWORD }
-    await ok(post(target, '/admin/set-user-password', set, target.admin))
-    const password = await passwordOf(target)
+    const signIns = Array.from({ length: 6 }, () => signIn(target))
+    await gate.untilHeld(6)
     gate.release()
-    const refused = await changing
-    expect(refused).toMatchObject({
-      status: 401,
-      body: { type: 'urn:threefold:problem:signed-out' },
-      cookie: '',
-    })
-    expect(await passwordOf(target)).toBe(password)
-    expect(await sessionsOf(target)).toBe(0)
-  })
-
-  test('a new password is not written by an administrator who was demoted while it was hashed', async ({
-    databaseUrl,
-  }) => {
-    const target = await open(databaseUrl)
-    await using app = target.app
-    const password = await passwordOf(target)
-    const gate = await holdHashes(app)
     const body = { userId: target.id, newPassword: NEW_PASSWORD }
-    const setting = post(target, '/admin/set-user-password', body, target.admin)
-    await gate.untilHeld(1)
-    const demote = `update "user" set role = 'user' where role = 'admin' and name <> 'another'`
-    await app.database.pool.query(
-      `insert into "user" (id, name, email, role) values ('another', 'another', 'a@x', 'admin')`,
-    )
-    await app.database.pool.query(demote)
-    gate.release()
-    expect((await setting).status).toBe(401)
-    expect(await passwordOf(target)).toBe(password)
-  })
+    const [set, ...answers] = await Promise.all([
+      post(target, '/admin/set-user-password', body, target.admin),
+      ...signIns,
+    ])
+    expect(set.status).toBe(200)
+    for (const { status } of answers) expect([200, 401]).toContain(status)
+    expect(await sessionsOf(target)).toBe(0)
+    expect((await signIn(target, NEW_PASSWORD)).status).toBe(200)
+  }
+})
 
-  test('a new password is not written by a reset whose user changed while it was hashed', async ({
-    databaseUrl,
-  }) => {
-    const target = await open(databaseUrl)
-    await using app = target.app
-    const password = await passwordOf(target)
-    await app.database.pool.query(
-      `insert into verification (id, identifier, value, expires_at)
-       values ($1, 'reset-password:' || $1, $2, now() + interval '1 h')`,
-      [randomUUID().slice(0, 24), target.id],
-    )
-    const { rows } = await app.database.pool.query<{ id: string }>(
-      'select id from verification where value = $1',
-      [target.id],
-    )
-    const gate = await holdHashes(app)
-    const body = { token: rows[0]?.id, newPassword: NEW_PASSWORD }
-    const resetting = post(target, '/reset-password', body, '')
-    await gate.untilHeld(1)
-    await sql(`update "user" set email = id || '@new.test' where id = $1`)(target)
-    gate.release()
-    expect((await resetting).status).toBe(401)
-    expect(await passwordOf(target)).toBe(password)
+test('a new password is not written by a request that verified the old one before a reset', async ({
+  databaseUrl,
+}) => {
+  const target = await open(databaseUrl)
+  await using app = target.app
+  const gate = await holdVerifications(app)
+  const body = { currentPassword: PASSWORD, newPassword: 'an-attackers-own' }
+  const changing = post(target, '/change-password', body, target.cookie)
+  await gate.untilHeld(1)
+  const set = { userId: target.id, newPassword: NEW_PASSWORD }
+  await ok(post(target, '/admin/set-user-password', set, target.admin))
+  const password = await passwordOf(target)
+  gate.release()
+  const refused = await changing
+  expect(refused).toMatchObject({
+    status: 401,
+    body: { type: 'urn:threefold:problem:signed-out' },
+    cookie: '',
   })
+  expect(await passwordOf(target)).toBe(password)
+  expect(await sessionsOf(target)).toBe(0)
+})
 
-  test('only one of two changes that verified the same password is written', async ({
-    databaseUrl,
-  }) => {
-    const target = await open(databaseUrl)
-    await using app = target.app
-    const second = await signIn(target)
-    const gate = await holdVerifications(app)
-    const changes = [target.cookie, second.cookie].map((cookie, i) => {
-      const body = { currentPassword: PASSWORD, newPassword: `number-${i}-of-two` }
-      return post(target, '/change-password', body, cookie)
-    })
-    await gate.untilHeld(2)
-    gate.release()
-    const answers = await Promise.all(changes)
-    const won = answers.findIndex(({ status }) => status === 200)
-    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 401])
-    expect(await sessionsOf(target)).toBe(1)
-    gate.notLater()
-    expect((await signIn(target, `number-${won}-of-two`)).status).toBe(200)
+test('a new password is not written by an administrator who was demoted while it was hashed', async ({
+  databaseUrl,
+}) => {
+  const target = await open(databaseUrl)
+  await using app = target.app
+  const password = await passwordOf(target)
+  const gate = await holdHashes(app)
+  const body = { userId: target.id, newPassword: NEW_PASSWORD }
+  const setting = post(target, '/admin/set-user-password', body, target.admin)
+  await gate.untilHeld(1)
+  const demote = `update "user" set role = 'user' where role = 'admin' and name <> 'another'`
+  await app.database.pool.query(
+    `insert into "user" (id, name, email, role) values ('another', 'another', 'a@x', 'admin')`,
+  )
+  await app.database.pool.query(demote)
+  gate.release()
+  expect((await setting).status).toBe(401)
+  expect(await passwordOf(target)).toBe(password)
+})
+
+test('a new password is not written by a reset whose user changed while it was hashed', async ({
+  databaseUrl,
+}) => {
+  const target = await open(databaseUrl)
+  await using app = target.app
+  const password = await passwordOf(target)
+  await app.database.pool.query(
+    `insert into verification (id, identifier, value, expires_at)
+     values ($1, 'reset-password:' || $1, $2, now() + interval '1 h')`,
+    [randomUUID().slice(0, 24), target.id],
+  )
+  const { rows } = await app.database.pool.query<{ id: string }>(
+    'select id from verification where value = $1',
+    [target.id],
+  )
+  const gate = await holdHashes(app)
+  const body = { token: rows[0]?.id, newPassword: NEW_PASSWORD }
+  const resetting = post(target, '/reset-password', body, '')
+  await gate.untilHeld(1)
+  await sql(`update "user" set email = id || '@new.test' where id = $1`)(target)
+  gate.release()
+  expect((await resetting).status).toBe(401)
+  expect(await passwordOf(target)).toBe(password)
+})
+
+test('only one of two changes that verified the same password is written', async ({
+  databaseUrl,
+}) => {
+  const target = await open(databaseUrl)
+  await using app = target.app
+  const second = await signIn(target)
+  const gate = await holdVerifications(app)
+  const changes = [target.cookie, second.cookie].map((cookie, i) => {
+    const body = { currentPassword: PASSWORD, newPassword: `number-${i}-of-two` }
+    return post(target, '/change-password', body, cookie)
   })
+  await gate.untilHeld(2)
+  gate.release()
+  const answers = await Promise.all(changes)
+  const won = answers.findIndex(({ status }) => status === 200)
+  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 401])
+  expect(await sessionsOf(target)).toBe(1)
+  gate.notLater()
+  expect((await signIn(target, `number-${won}-of-two`)).status).toBe(200)
 })
 
 test('no response contains the credential versions that the database compares', async ({

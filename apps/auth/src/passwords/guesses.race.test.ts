@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { createLog } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
-import { contend, copyMutant, describe, expect, test, until } from '@repo/testing'
+import { contend, copyMutant, expect, test, until } from '@repo/testing'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import pLimit from 'p-limit'
 import { ask, ORIGIN, PASSWORD, person, SECRET } from '../auth.fixture.ts'
@@ -56,69 +56,67 @@ async function checkedOf(
   return checked
 }
 
-describe(`wrong passwords at once on ${INSTANCES} instances`, () => {
-  test(`three instances check at most ${MOST} of ${GUESSES} wrong passwords for one account from one network, and its owner can sign in`, async ({
-    replicas,
-    databaseUrl,
-    redisUrl,
-  }) => {
-    const env = {
-      HOST: '127.0.0.1',
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: redisUrl,
-      ORIGIN,
-      AUTH_SECRET: SECRET,
-      DRAIN_MS: '0',
-    }
-    const main = new URL('../main.ts', import.meta.url)
-    const three = await replicas(INSTANCES, { program: main, env, ready: '/readyz' })
-    const urlOf = (i: number) => three[i % INSTANCES]!.url
-    await ask(fetch, urlOf(0), '/sign-up/email', { body: person('ada') })
-    const { email } = person('ada')
-    const tryAs = (i: number, password: string, ip: string) =>
-      ask(fetch, urlOf(i), '/sign-in/email', {
-        body: { email, password },
-        headers: { 'x-client-ip': ip },
-      })
-    const inFlight = pLimit(IN_FLIGHT)
-    const guesses = contend(GUESSES, (i) =>
-      inFlight(() => tryAs(i, `guess-${i}`, `203.0.113.${i % 256}`)),
-    )
-    // 503: a database that is too busy checks nothing, and the owner tries again.
-    await until(async () => {
-      const { status } = await tryAs(1, PASSWORD, '198.51.100.7')
-      expect([200, 503]).toContain(status)
-      return status === 200
+test(`three instances check at most ${MOST} of ${GUESSES} wrong passwords for one account from one network, and its owner can sign in`, async ({
+  replicas,
+  databaseUrl,
+  redisUrl,
+}) => {
+  const env = {
+    HOST: '127.0.0.1',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ORIGIN,
+    AUTH_SECRET: SECRET,
+    DRAIN_MS: '0',
+  }
+  const main = new URL('../main.ts', import.meta.url)
+  const three = await replicas(INSTANCES, { program: main, env, ready: '/readyz' })
+  const urlOf = (i: number) => three[i % INSTANCES]!.url
+  await ask(fetch, urlOf(0), '/sign-up/email', { body: person('ada') })
+  const { email } = person('ada')
+  const tryAs = (i: number, password: string, ip: string) =>
+    ask(fetch, urlOf(i), '/sign-in/email', {
+      body: { email, password },
+      headers: { 'x-client-ip': ip },
     })
-    const answers = (await guesses).flatMap((each) =>
-      each.status === 'fulfilled' ? [each.value.status] : [],
-    )
-    const checked = answers.filter((status) => status === 401).length
-    expect(checked).toBeGreaterThanOrEqual(QUOTA)
-    const metrics = await Promise.all(three.map(({ url }) => fetch(`${url}/metrics`)))
-    const texts = await Promise.all(metrics.map((response) => response.text()))
-    const isDegraded = texts.some((text) => /^threefold_ratelimit_degraded\S* [1-9]/m.test(text))
-    expect(texts.join('')).toMatch(/^threefold_ratelimit_degraded/m)
-    expect(checked).toBeLessThanOrEqual(isDegraded ? MOST_WITHOUT_REDIS : MOST)
-    expect(answers).toHaveLength(GUESSES)
-    expect(new Set(answers).difference(new Set([401, 429, 503]))).toEqual(new Set())
-    expect((await tryAs(2, PASSWORD, '203.0.113.9')).status).toBe(429)
-  }, 90_000)
+  const inFlight = pLimit(IN_FLIGHT)
+  const guesses = contend(GUESSES, (i) =>
+    inFlight(() => tryAs(i, `guess-${i}`, `203.0.113.${i % 256}`)),
+  )
+  // 503: a database that is too busy checks nothing, and the owner tries again.
+  await until(async () => {
+    const { status } = await tryAs(1, PASSWORD, '198.51.100.7')
+    expect([200, 503]).toContain(status)
+    return status === 200
+  })
+  const answers = (await guesses).flatMap((each) =>
+    each.status === 'fulfilled' ? [each.value.status] : [],
+  )
+  const checked = answers.filter((status) => status === 401).length
+  expect(checked).toBeGreaterThanOrEqual(QUOTA)
+  const metrics = await Promise.all(three.map(({ url }) => fetch(`${url}/metrics`)))
+  const texts = await Promise.all(metrics.map((response) => response.text()))
+  const isDegraded = texts.some((text) => /^threefold_ratelimit_degraded\S* [1-9]/m.test(text))
+  expect(texts.join('')).toMatch(/^threefold_ratelimit_degraded/m)
+  expect(checked).toBeLessThanOrEqual(isDegraded ? MOST_WITHOUT_REDIS : MOST)
+  expect(answers).toHaveLength(GUESSES)
+  expect(new Set(answers).difference(new Set([401, 429, 503]))).toEqual(new Set())
+  expect((await tryAs(2, PASSWORD, '203.0.113.9')).status).toBe(429)
+}, 90_000)
 
-  test('the mutant without turns is caught, because it checks more wrong passwords than the quota allows', async ({
-    redisUrl,
-  }) => {
-    expect(await checkedOf(program, redisUrl, 'real')).toBeLessThanOrEqual(MOST)
-    const { source, remove } = await copyMutant(import.meta.dirname, 'no turns', [
-      ['guesses.ts', 'pLimit(HASHED_AT_ONCE)', 'pLimit(1_000)'],
-    ])
-    try {
-      const mutant: typeof program = await import(path.join(path.dirname(source), 'guesses.ts'))
-      expect(await checkedOf(mutant, redisUrl, 'mutant')).toBeGreaterThan(MOST)
-    } finally {
-      await remove()
-    }
-  }, 90_000)
-})
+test('the mutant without turns is caught, because it checks more wrong passwords than the quota allows', async ({
+  redisUrl,
+}) => {
+  expect(await checkedOf(program, redisUrl, 'real')).toBeLessThanOrEqual(MOST)
+  const { source, remove } = await copyMutant(import.meta.dirname, 'no turns', [
+    ['guesses.ts', 'pLimit(HASHED_AT_ONCE)', 'pLimit(1_000)'],
+  ])
+  try {
+    const mutant: typeof program = await import(path.join(path.dirname(source), 'guesses.ts'))
+    expect(await checkedOf(mutant, redisUrl, 'mutant')).toBeGreaterThan(MOST)
+  } finally {
+    await remove()
+  }
+}, 90_000)
 
 const ignore = { write: () => undefined }

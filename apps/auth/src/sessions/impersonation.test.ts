@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, test, until } from '@repo/testing'
+import { expect, test, until } from '@repo/testing'
 import {
   type Answer,
   ask,
@@ -48,167 +48,164 @@ async function open(databaseUrl: string) {
 
 type Opened = Awaited<ReturnType<typeof open>>
 
-describe('an impersonation', () => {
-  test('an impersonation names its administrator, and stopping returns to the session of the administrator', async ({
-    databaseUrl,
-  }) => {
-    const { app, admin, user, post, impersonated } = await open(databaseUrl)
-    await using _ = app
-    expect(await app.sessions.validate(impersonated)).toMatchObject({
-      outcome: 'valid',
-      user: { id: user.id },
-      actor: { id: admin.id },
-    })
-    const stopped = await post('/admin/stop-impersonating', {}, impersonated)
-    expect(stopped.status).toBe(200)
-    expect(stopped.headers.get('x-session-settlement')).toMatch(/^confirmed; /)
-    expect(await app.sessions.validate(impersonated)).toEqual({ outcome: 'revoked' })
-    const back = keep(impersonated, stopped)
-    expect(back).not.toContain('admin_session')
-    const check = await app.sessions.validate(back)
-    expect(check).toMatchObject({ outcome: 'valid', user: { id: admin.id } })
-    expect(check).not.toHaveProperty('actor')
+test('an impersonation names its administrator, and stopping returns to the session of the administrator', async ({
+  databaseUrl,
+}) => {
+  const { app, admin, user, post, impersonated } = await open(databaseUrl)
+  await using _ = app
+  expect(await app.sessions.validate(impersonated)).toMatchObject({
+    outcome: 'valid',
+    user: { id: user.id },
+    actor: { id: admin.id },
   })
-
-  test('an impersonation ends with the session of the administrator when either signs out', async ({
-    databaseUrl,
-  }) => {
-    const { app, admin, post, impersonated } = await open(databaseUrl)
-    await using _ = app
-    const out = await post('/sign-out', {}, impersonated)
-    expect(out.status).toBe(200)
-    expect(keep(impersonated, out)).not.toMatch(/session|dont_remember/)
-    expect(await app.sessions.validate(impersonated)).toEqual({ outcome: 'revoked' })
-    expect(await app.sessions.validate(admin.cookie)).toEqual({ outcome: 'revoked' })
-  })
-
-  test('an impersonation ends with the session of the administrator also if the browser sends a second session cookie', async ({
-    databaseUrl,
-  }) => {
-    const { app, admin, post, impersonated } = await open(databaseUrl)
-    await using _ = app
-    const twice = `${impersonated}; better-auth-8080.session_token=x.y`
-    expect((await post('/sign-out', {}, twice)).status).toBe(200)
-    for (const cookie of [impersonated, admin.cookie]) {
-      expect(await app.sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
-    }
-  })
-
-  const ENDS: [end: string, make: (opened: Opened) => Promise<Answer>][] = [
-    ['signs out', ({ post, admin }) => post('/sign-out', {}, admin.cookie)],
-    ['signs out everywhere', ({ post, admin }) => post('/revoke-sessions', {}, admin.cookie)],
-    [
-      'is signed out by another one',
-      ({ post, admin, other }) => post('/admin/revoke-user-sessions', { userId: admin.id }, other),
-    ],
-    [
-      'signs in again',
-      ({ post, admin }) =>
-        post('/sign-in/email', { email: admin.email, password: PASSWORD }, admin.cookie),
-    ],
-    [
-      'changes the password',
-      ({ post, admin }) => {
-        const body = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }
-        return post('/change-password', body, admin.cookie)
-      },
-    ],
-    [
-      'gets another password',
-      ({ post, admin, other }) =>
-        post('/admin/set-user-password', { userId: admin.id, newPassword: NEW_PASSWORD }, other),
-    ],
-    [
-      'is demoted',
-      ({ post, admin, other }) =>
-        post('/admin/set-role', { userId: admin.id, role: 'user' }, other),
-    ],
-    ['is banned', ({ post, admin, other }) => post('/admin/ban-user', { userId: admin.id }, other)],
-    [
-      'is removed',
-      ({ post, admin, other }) => post('/admin/remove-user', { userId: admin.id }, other),
-    ],
-  ]
-
-  test.for(ENDS)(
-    'an impersonation has ended once the administrator %s',
-    async ([, make], { databaseUrl }) => {
-      const opened = await open(databaseUrl)
-      await using app = opened.app
-      expect(await app.sessions.validate(opened.impersonated)).toMatchObject({ outcome: 'valid' })
-      expect((await make(opened)).status).toBe(200)
-      expect(await app.sessions.validate(opened.impersonated)).toEqual({ outcome: 'revoked' })
-      const headers = { cookie: opened.impersonated }
-      expect((await app.ask('/get-session', { headers })).body).toBeNull()
-      const stop = await opened.post('/admin/stop-impersonating', {}, opened.impersonated)
-      expect(stop.status).toBe(401)
-    },
-  )
-
-  test('an impersonation writes nothing, also without a gateway that refuses it', async ({
-    databaseUrl,
-  }) => {
-    const { app, user, post, impersonated } = await open(databaseUrl)
-    await using _ = app
-    const refused = { status: 403, body: { type: 'urn:threefold:problem:impersonating' } }
-    const writes: [path: string, body: object][] = [
-      ['/update-user', { name: 'Mallory' }],
-      ['/change-password', { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }],
-      ['/verify-password', { password: PASSWORD }],
-      ['/revoke-sessions', {}],
-      ['/admin/set-role', { userId: user.id, role: 'admin' }],
-      ['/admin/impersonate-user', { userId: user.id }],
-    ]
-    for (const [path, body] of writes) {
-      expect({ path, ...(await post(path, body, impersonated)) }).toMatchObject({
-        path,
-        ...refused,
-      })
-    }
-    expect(await app.sessions.validate(user.cookie)).toMatchObject({
-      outcome: 'valid',
-      user: { email: user.email, role: 'user' },
-    })
-    const headers = { cookie: impersonated }
-    expect((await app.ask('/list-sessions', { headers })).status).toBe(200)
-  })
-
-  const RACES: [end: string, statement: string, status: number][] = [
-    ['is demoted', `update "user" set role = 'user' where id = $1`, 401],
-    ['is banned', 'update "user" set banned = true where id = $1', 401],
-    ['is removed', 'delete from "user" where id = $1', 401],
-    ['signs out', 'delete from session where user_id = $1 and impersonated_by is null', 403],
-  ]
-
-  test.for(RACES)(
-    'an impersonation does not begin if the administrator %s after the check',
-    async ([, statement, status], { databaseUrl }) => {
-      const { app, admin, user, begin } = await open(databaseUrl)
-      await using _ = app
-      const { pool } = app.database
-      const holder = await pool.connect()
-      try {
-        await holder.query('begin')
-        await holder.query(statement, [admin.id])
-        // It reads what was true before, and waits where the database admits the session.
-        const beginning = begin()
-        await until(async () => {
-          const { rowCount } = await pool.query(
-            `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-          )
-          return rowCount === 1
-        })
-        await holder.query('commit')
-        expect(await beginning).toMatchObject({ status, cookie: '' })
-      } finally {
-        holder.release(true)
-      }
-      const left = await pool.query('select 1 from session where impersonated_by = $1', [admin.id])
-      expect(left.rowCount).toBe(0)
-      expect(await app.sessions.validate(user.cookie)).toMatchObject({ outcome: 'valid' })
-    },
-  )
+  const stopped = await post('/admin/stop-impersonating', {}, impersonated)
+  expect(stopped.status).toBe(200)
+  expect(stopped.headers.get('x-session-settlement')).toMatch(/^confirmed; /)
+  expect(await app.sessions.validate(impersonated)).toEqual({ outcome: 'revoked' })
+  const back = keep(impersonated, stopped)
+  expect(back).not.toContain('admin_session')
+  const check = await app.sessions.validate(back)
+  expect(check).toMatchObject({ outcome: 'valid', user: { id: admin.id } })
+  expect(check).not.toHaveProperty('actor')
 })
+
+test('an impersonation ends with the session of the administrator when either signs out', async ({
+  databaseUrl,
+}) => {
+  const { app, admin, post, impersonated } = await open(databaseUrl)
+  await using _ = app
+  const out = await post('/sign-out', {}, impersonated)
+  expect(out.status).toBe(200)
+  expect(keep(impersonated, out)).not.toMatch(/session|dont_remember/)
+  expect(await app.sessions.validate(impersonated)).toEqual({ outcome: 'revoked' })
+  expect(await app.sessions.validate(admin.cookie)).toEqual({ outcome: 'revoked' })
+})
+
+test('an impersonation ends with the session of the administrator also if the browser sends a second session cookie', async ({
+  databaseUrl,
+}) => {
+  const { app, admin, post, impersonated } = await open(databaseUrl)
+  await using _ = app
+  const twice = `${impersonated}; better-auth-8080.session_token=x.y`
+  expect((await post('/sign-out', {}, twice)).status).toBe(200)
+  for (const cookie of [impersonated, admin.cookie]) {
+    expect(await app.sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
+  }
+})
+
+const ENDS: [end: string, make: (opened: Opened) => Promise<Answer>][] = [
+  ['signs out', ({ post, admin }) => post('/sign-out', {}, admin.cookie)],
+  ['signs out everywhere', ({ post, admin }) => post('/revoke-sessions', {}, admin.cookie)],
+  [
+    'is signed out by another one',
+    ({ post, admin, other }) => post('/admin/revoke-user-sessions', { userId: admin.id }, other),
+  ],
+  [
+    'signs in again',
+    ({ post, admin }) =>
+      post('/sign-in/email', { email: admin.email, password: PASSWORD }, admin.cookie),
+  ],
+  [
+    'changes the password',
+    ({ post, admin }) => {
+      const body = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }
+      return post('/change-password', body, admin.cookie)
+    },
+  ],
+  [
+    'gets another password',
+    ({ post, admin, other }) =>
+      post('/admin/set-user-password', { userId: admin.id, newPassword: NEW_PASSWORD }, other),
+  ],
+  [
+    'is demoted',
+    ({ post, admin, other }) => post('/admin/set-role', { userId: admin.id, role: 'user' }, other),
+  ],
+  ['is banned', ({ post, admin, other }) => post('/admin/ban-user', { userId: admin.id }, other)],
+  [
+    'is removed',
+    ({ post, admin, other }) => post('/admin/remove-user', { userId: admin.id }, other),
+  ],
+]
+
+test.for(ENDS)(
+  'an impersonation has ended once the administrator %s',
+  async ([, make], { databaseUrl }) => {
+    const opened = await open(databaseUrl)
+    await using app = opened.app
+    expect(await app.sessions.validate(opened.impersonated)).toMatchObject({ outcome: 'valid' })
+    expect((await make(opened)).status).toBe(200)
+    expect(await app.sessions.validate(opened.impersonated)).toEqual({ outcome: 'revoked' })
+    const headers = { cookie: opened.impersonated }
+    expect((await app.ask('/get-session', { headers })).body).toBeNull()
+    const stop = await opened.post('/admin/stop-impersonating', {}, opened.impersonated)
+    expect(stop.status).toBe(401)
+  },
+)
+
+test('an impersonation writes nothing, also without a gateway that refuses it', async ({
+  databaseUrl,
+}) => {
+  const { app, user, post, impersonated } = await open(databaseUrl)
+  await using _ = app
+  const refused = { status: 403, body: { type: 'urn:threefold:problem:impersonating' } }
+  const writes: [path: string, body: object][] = [
+    ['/update-user', { name: 'Mallory' }],
+    ['/change-password', { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }],
+    ['/verify-password', { password: PASSWORD }],
+    ['/revoke-sessions', {}],
+    ['/admin/set-role', { userId: user.id, role: 'admin' }],
+    ['/admin/impersonate-user', { userId: user.id }],
+  ]
+  for (const [path, body] of writes) {
+    expect({ path, ...(await post(path, body, impersonated)) }).toMatchObject({
+      path,
+      ...refused,
+    })
+  }
+  expect(await app.sessions.validate(user.cookie)).toMatchObject({
+    outcome: 'valid',
+    user: { email: user.email, role: 'user' },
+  })
+  const headers = { cookie: impersonated }
+  expect((await app.ask('/list-sessions', { headers })).status).toBe(200)
+})
+
+const RACES: [end: string, statement: string, status: number][] = [
+  ['is demoted', `update "user" set role = 'user' where id = $1`, 401],
+  ['is banned', 'update "user" set banned = true where id = $1', 401],
+  ['is removed', 'delete from "user" where id = $1', 401],
+  ['signs out', 'delete from session where user_id = $1 and impersonated_by is null', 403],
+]
+
+test.for(RACES)(
+  'an impersonation does not begin if the administrator %s after the check',
+  async ([, statement, status], { databaseUrl }) => {
+    const { app, admin, user, begin } = await open(databaseUrl)
+    await using _ = app
+    const { pool } = app.database
+    const holder = await pool.connect()
+    try {
+      await holder.query('begin')
+      await holder.query(statement, [admin.id])
+      // It reads what was true before, and waits where the database admits the session.
+      const beginning = begin()
+      await until(async () => {
+        const { rowCount } = await pool.query(
+          `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+        )
+        return rowCount === 1
+      })
+      await holder.query('commit')
+      expect(await beginning).toMatchObject({ status, cookie: '' })
+    } finally {
+      holder.release(true)
+    }
+    const left = await pool.query('select 1 from session where impersonated_by = $1', [admin.id])
+    expect(left.rowCount).toBe(0)
+    expect(await app.sessions.validate(user.cookie)).toMatchObject({ outcome: 'valid' })
+  },
+)
 
 test('an impersonation of one instance has ended on another when a third ends it, and each log line names both users', async ({
   replicas,

@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto'
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { OLD_SECRET, openApp, PASSWORD, person, SECRET, type TestApp } from '../auth.fixture.ts'
 import { signedBy } from '../cookie.fixture.ts'
 
@@ -104,152 +104,144 @@ function encodeByte(character: string): string {
   return `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`
 }
 
-describe('the session cookie', () => {
-  test('the gateway and Better Auth choose the same session cookie, or none, in every unusual header', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const [ada, bob] = [await signUp(app), await signUp(app)]
-    let accepted = 0
-    for (const [name, cookie] of Object.entries(oddHeaders(ada.value, bob.value))) {
-      const check = await app.sessions.validate(cookie)
-      const gateway = check.outcome === 'valid' ? check.user.email : null
-      const { body } = await app.ask('/get-session', { headers: { cookie } })
-      const seen = body && 'user' in body ? body['user'] : null
-      expect({ name, seen }).toMatchObject({ name, seen: gateway && { email: gateway } })
-      accepted += gateway ? 1 : 0
-    }
-    // Neither all nor none of them.
-    expect(accepted).toBeGreaterThan(10)
-  })
+test('the gateway and Better Auth choose the same session cookie, or none, in every unusual header', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const [ada, bob] = [await signUp(app), await signUp(app)]
+  let accepted = 0
+  for (const [name, cookie] of Object.entries(oddHeaders(ada.value, bob.value))) {
+    const check = await app.sessions.validate(cookie)
+    const gateway = check.outcome === 'valid' ? check.user.email : null
+    const { body } = await app.ask('/get-session', { headers: { cookie } })
+    const seen = body && 'user' in body ? body['user'] : null
+    expect({ name, seen }).toMatchObject({ name, seen: gateway && { email: gateway } })
+    accepted += gateway ? 1 : 0
+  }
+  // Neither all nor none of them.
+  expect(accepted).toBeGreaterThan(10)
 })
 
-describe('a sign-out', () => {
-  test('a sign-out ends the session of every unusual header with a session cookie of this site', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const bob = await signUp(app)
-    const survivors: string[] = []
-    for (const name of Object.keys(oddHeaders('a', 'b'))) {
-      const ada = await signUp(app)
-      const other = await again(app, bob)
-      const cookie = oddHeaders(ada.value, other)[name] ?? ''
-      const { status } = await app.ask('/sign-out', { body: {}, headers: { cookie } })
-      expect(status).toBe(200)
-      const sent = cookie.includes(other) ? [ada.value, other] : [ada.value]
-      const outcomes = await Promise.all(sent.map((value) => outcomeOf(app, value)))
-      if (outcomes.includes('valid')) survivors.push(name)
-    }
-    // No parser reads these as a session cookie of this site.
-    expect(survivors).toEqual([
-      'encoded twice',
-      'in one quote',
-      'in single quotes',
-      'another prefix',
-      'another case',
-      'an empty name',
-      'a name in a value',
-      'a comma',
-      'a value that goes on',
-      'a line break',
-      'a broken escape',
-      'signed by an unknown secret',
-    ])
-  })
-
-  test('a sign-out ends all sessions whose cookies were sent, and removes these cookies under every name', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
+test('a sign-out ends the session of every unusual header with a session cookie of this site', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const bob = await signUp(app)
+  const survivors: string[] = []
+  for (const name of Object.keys(oddHeaders('a', 'b'))) {
     const ada = await signUp(app)
-    const values = [ada.value, await again(app, ada), await again(app, ada), await again(app, ada)]
-    const left = await again(app, ada)
-    const cookie = [OWN, OWN, FORMER, SECURE].map((name, i) => `${name}=${values[i]}`).join('; ')
-    const second = 'threefold-8080.sc=x'
-    const headers = { cookie: `${cookie}; ${second}` }
-    const out = await app.ask('/sign-out', { body: {}, headers })
-    expect(out.status).toBe(200)
-    for (const value of values) expect(await outcomeOf(app, value)).toBe('revoked')
-    expect(await outcomeOf(app, left)).toBe('valid')
-    const { removed, set } = sessionCookies(out.headers)
-    expect(set).toEqual([])
-    expect(new Set(removed)).toEqual(new Set([OWN, FORMER, SECURE]))
-    expect(out.headers.getSetCookie().some((line) => line.startsWith('threefold-8080.sc='))).toBe(
-      true,
-    )
-  })
-
-  test('a sign-out does not remove a cookie of another site on the host', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const ada = await signUp(app)
-    const theirs = signedBy('z9Yx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-', `${FORMER}=${ada.value}`)
-    const headers = { cookie: `${OWN}=${ada.value}; ${theirs}; better-auth-8081.session_token=x` }
-    const out = await app.ask('/sign-out', { body: {}, headers })
-    expect(sessionCookies(out.headers).removed).toEqual([OWN])
-  })
+    const other = await again(app, bob)
+    const cookie = oddHeaders(ada.value, other)[name] ?? ''
+    const { status } = await app.ask('/sign-out', { body: {}, headers: { cookie } })
+    expect(status).toBe(200)
+    const sent = cookie.includes(other) ? [ada.value, other] : [ada.value]
+    const outcomes = await Promise.all(sent.map((value) => outcomeOf(app, value)))
+    if (outcomes.includes('valid')) survivors.push(name)
+  }
+  // No parser reads these as a session cookie of this site.
+  expect(survivors).toEqual([
+    'encoded twice',
+    'in one quote',
+    'in single quotes',
+    'another prefix',
+    'another case',
+    'an empty name',
+    'a name in a value',
+    'a comma',
+    'a value that goes on',
+    'a line break',
+    'a broken escape',
+    'signed by an unknown secret',
+  ])
 })
 
-describe('a sign-in', () => {
-  test('a sign-in ends all sessions whose cookies were sent, and leaves one cookie', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const [ada, bob] = [await signUp(app), await signUp(app)]
-    const values = [ada.value, await again(app, ada), bob.value]
-    const cookie = [OWN, OWN, FORMER].map((name, i) => `${name}=${values[i]}`).join('; ')
-    const wrong = { email: ada.user.email, password: 'wrong-password' }
-    const refused = await app.ask('/sign-in/email', { body: wrong, headers: { cookie } })
-    expect(refused.status).toBe(401)
-    for (const value of values) expect(await outcomeOf(app, value)).toBe('valid')
+test('a sign-out ends all sessions whose cookies were sent, and removes these cookies under every name', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const ada = await signUp(app)
+  const values = [ada.value, await again(app, ada), await again(app, ada), await again(app, ada)]
+  const left = await again(app, ada)
+  const cookie = [OWN, OWN, FORMER, SECURE].map((name, i) => `${name}=${values[i]}`).join('; ')
+  const second = 'threefold-8080.sc=x'
+  const headers = { cookie: `${cookie}; ${second}` }
+  const out = await app.ask('/sign-out', { body: {}, headers })
+  expect(out.status).toBe(200)
+  for (const value of values) expect(await outcomeOf(app, value)).toBe('revoked')
+  expect(await outcomeOf(app, left)).toBe('valid')
+  const { removed, set } = sessionCookies(out.headers)
+  expect(set).toEqual([])
+  expect(new Set(removed)).toEqual(new Set([OWN, FORMER, SECURE]))
+  expect(out.headers.getSetCookie().some((line) => line.startsWith('threefold-8080.sc='))).toBe(
+    true,
+  )
+})
 
-    const answer = await signIn(app, ada.user, cookie)
-    expect(answer.status).toBe(200)
-    for (const value of values) expect(await outcomeOf(app, value)).toBe('revoked')
-    expect(sessionCookies(answer.headers)).toEqual({ removed: [FORMER], set: [OWN] })
-    const lines = answer.headers.getSetCookie().filter((line) => line.startsWith(`${OWN}=`))
-    expect(await outcomeOf(app, valueOf(lines.at(-1)?.split(';', 1)[0] ?? ''))).toBe('valid')
-  })
+test('a sign-out does not remove a cookie of another site on the host', async ({ databaseUrl }) => {
+  await using app = await openApp(databaseUrl)
+  const ada = await signUp(app)
+  const theirs = signedBy('z9Yx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-', `${FORMER}=${ada.value}`)
+  const headers = { cookie: `${OWN}=${ada.value}; ${theirs}; better-auth-8081.session_token=x` }
+  const out = await app.ask('/sign-out', { body: {}, headers })
+  expect(sessionCookies(out.headers).removed).toEqual([OWN])
+})
 
-  test('a sign-in over https removes the copies of its cookie on parent domains and paths, and then sets the new one', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl, undefined, HTTPS)
-    const ada = await signUp(app)
-    const cookie = `${SECURE}=${ada.value}; ${SECURE}=planted; ${FORMER}=${await again(app, ada)}`
-    const { headers } = await signIn(app, ada.user, cookie)
-    const lines = headers.getSetCookie().filter((line) => line.includes('session_token='))
-    const scopes = lines.map((line) => /Path=[^;]*(; Domain=[^;]*)?/.exec(line)?.[0])
-    for (const scope of [
-      'Path=/; Domain=app.shop.example',
-      'Path=/; Domain=shop.example',
-      'Path=/api',
-      'Path=/api; Domain=shop.example',
-      'Path=/api/auth; Domain=shop.example',
-    ]) {
-      expect(scopes).toContain(scope)
-    }
-    expect(lines.every((line) => /; Secure/.test(line))).toBe(true)
-    expect(lines.filter((line) => line.startsWith(`${FORMER}=;`))).toHaveLength(1)
-    const last = lines.at(-1)?.split(';', 1)[0] ?? ''
-    expect(lines.slice(0, -1).every((line) => /Max-Age=0/.test(line))).toBe(true)
-    expect(await outcomeOf(app, valueOf(last), SECURE)).toBe('valid')
-  })
+test('a sign-in ends all sessions whose cookies were sent, and leaves one cookie', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const [ada, bob] = [await signUp(app), await signUp(app)]
+  const values = [ada.value, await again(app, ada), bob.value]
+  const cookie = [OWN, OWN, FORMER].map((name, i) => `${name}=${values[i]}`).join('; ')
+  const wrong = { email: ada.user.email, password: 'wrong-password' }
+  const refused = await app.ask('/sign-in/email', { body: wrong, headers: { cookie } })
+  expect(refused.status).toBe(401)
+  for (const value of values) expect(await outcomeOf(app, value)).toBe('valid')
 
-  test('a sign-in with a cookie that this site has not signed makes no query for it', async ({
-    databaseUrl,
-  }) => {
-    await using app = await openApp(databaseUrl)
-    const ada = await signUp(app)
-    const token = 'a'.repeat(32)
-    const forged = createHmac('sha256', `${SECRET}!`).update(token).digest('base64')
-    const value = encodeURIComponent(`${token}.${forged}`)
-    const cookie = Array.from({ length: 50 }, () => `${OWN}=${value}`).join('; ')
-    const before = await app.sessions.observability()
-    expect((await signIn(app, ada.user, cookie)).status).toBe(200)
-    const after = await app.sessions.observability()
-    expect(after.authentication.validations).toEqual(before.authentication.validations)
-  })
+  const answer = await signIn(app, ada.user, cookie)
+  expect(answer.status).toBe(200)
+  for (const value of values) expect(await outcomeOf(app, value)).toBe('revoked')
+  expect(sessionCookies(answer.headers)).toEqual({ removed: [FORMER], set: [OWN] })
+  const lines = answer.headers.getSetCookie().filter((line) => line.startsWith(`${OWN}=`))
+  expect(await outcomeOf(app, valueOf(lines.at(-1)?.split(';', 1)[0] ?? ''))).toBe('valid')
+})
+
+test('a sign-in over https removes the copies of its cookie on parent domains and paths, and then sets the new one', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl, undefined, HTTPS)
+  const ada = await signUp(app)
+  const cookie = `${SECURE}=${ada.value}; ${SECURE}=planted; ${FORMER}=${await again(app, ada)}`
+  const { headers } = await signIn(app, ada.user, cookie)
+  const lines = headers.getSetCookie().filter((line) => line.includes('session_token='))
+  const scopes = lines.map((line) => /Path=[^;]*(; Domain=[^;]*)?/.exec(line)?.[0])
+  for (const scope of [
+    'Path=/; Domain=app.shop.example',
+    'Path=/; Domain=shop.example',
+    'Path=/api',
+    'Path=/api; Domain=shop.example',
+    'Path=/api/auth; Domain=shop.example',
+  ]) {
+    expect(scopes).toContain(scope)
+  }
+  expect(lines.every((line) => /; Secure/.test(line))).toBe(true)
+  expect(lines.filter((line) => line.startsWith(`${FORMER}=;`))).toHaveLength(1)
+  const last = lines.at(-1)?.split(';', 1)[0] ?? ''
+  expect(lines.slice(0, -1).every((line) => /Max-Age=0/.test(line))).toBe(true)
+  expect(await outcomeOf(app, valueOf(last), SECURE)).toBe('valid')
+})
+
+test('a sign-in with a cookie that this site has not signed makes no query for it', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const ada = await signUp(app)
+  const token = 'a'.repeat(32)
+  const forged = createHmac('sha256', `${SECRET}!`).update(token).digest('base64')
+  const value = encodeURIComponent(`${token}.${forged}`)
+  const cookie = Array.from({ length: 50 }, () => `${OWN}=${value}`).join('; ')
+  const before = await app.sessions.observability()
+  expect((await signIn(app, ada.user, cookie)).status).toBe(200)
+  const after = await app.sessions.observability()
+  expect(after.authentication.validations).toEqual(before.authentication.validations)
 })

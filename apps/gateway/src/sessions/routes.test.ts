@@ -1,61 +1,59 @@
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { addSession, ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
 
 const nowhere = { auth: [], payments: [] }
 
-describe('a person’s sessions', () => {
-  test('a user lists the sessions without tokens, and can end each of them but none of another user', async ({
-    databaseUrl,
-  }) => {
-    const { cookie, identity } = await signedIn(databaseUrl)
-    const stranger = await signedIn(databaseUrl)
-    await using gateway = await serveGateway({ databaseUrl, ...nowhere })
-    const other = await addSession(gateway.database, identity.userId)
-    const read = (path: string, method = 'GET', as = cookie) =>
-      ask(gateway.origin, path, { method, headers: { cookie: as } })
-    expect((await read('/api/me', 'GET', other.cookie)).status).toBe(200)
+test('a user lists the sessions without tokens, and can end each of them but none of another user', async ({
+  databaseUrl,
+}) => {
+  const { cookie, identity } = await signedIn(databaseUrl)
+  const stranger = await signedIn(databaseUrl)
+  await using gateway = await serveGateway({ databaseUrl, ...nowhere })
+  const other = await addSession(gateway.database, identity.userId)
+  const read = (path: string, method = 'GET', as = cookie) =>
+    ask(gateway.origin, path, { method, headers: { cookie: as } })
+  expect((await read('/api/me', 'GET', other.cookie)).status).toBe(200)
 
-    const { body } = await read('/api/sessions')
-    expect(body['sessions']).toHaveLength(2)
-    expect(body['sessions']).toContainEqual({
-      id: identity.sessionId,
-      agent: null,
-      address: null,
-      createdAt: expect.any(String),
-      lastSeenAt: expect.any(String),
-      expiresAt: expect.any(String),
-      current: true,
-    })
-    const foreign = await read(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
-    expect(foreign.status).toBe(404)
-    for (const id of ['%00', 'a%00b', '%20', '%ED%A0%80', 'x'.repeat(5_000)]) {
-      expect((await read(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
-    }
-    expect((await read('/api/me', 'GET', stranger.cookie)).status).toBe(200)
-
-    expect(await read(`/api/sessions/${other.sessionId}`, 'DELETE')).toMatchObject({
-      status: 200,
-      body: { outcome: 'confirmed', revoked: 1, instances: 1, acked: 1, lapsed: 0 },
-    })
-    expect((await read('/api/me', 'GET', other.cookie)).status).toBe(401)
-    expect((await read('/api/me')).status).toBe(200)
+  const { body } = await read('/api/sessions')
+  expect(body['sessions']).toHaveLength(2)
+  expect(body['sessions']).toContainEqual({
+    id: identity.sessionId,
+    agent: null,
+    address: null,
+    createdAt: expect.any(String),
+    lastSeenAt: expect.any(String),
+    expiresAt: expect.any(String),
+    current: true,
   })
+  const foreign = await read(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
+  expect(foreign.status).toBe(404)
+  for (const id of ['%00', 'a%00b', '%20', '%ED%A0%80', 'x'.repeat(5_000)]) {
+    expect((await read(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
+  }
+  expect((await read('/api/me', 'GET', stranger.cookie)).status).toBe(200)
 
-  test('a user ends all sessions except the current one at once', async ({ databaseUrl }) => {
-    const { cookie, identity } = await signedIn(databaseUrl)
-    await using gateway = await serveGateway({ databaseUrl, ...nowhere })
-    const add = () => addSession(gateway.database, identity.userId)
-    const others = await Promise.all([add(), add()])
-    const me = (as: string) => ask(gateway.origin, '/api/me', { headers: { cookie: as } })
-    for (const other of others) expect((await me(other.cookie)).status).toBe(200)
-    const ended = await ask(gateway.origin, '/api/sessions', {
-      method: 'DELETE',
-      headers: { cookie },
-    })
-    expect(ended).toMatchObject({ status: 200, body: { outcome: 'confirmed', revoked: 2 } })
-    for (const other of others) expect((await me(other.cookie)).status).toBe(401)
-    expect((await me(cookie)).status).toBe(200)
+  expect(await read(`/api/sessions/${other.sessionId}`, 'DELETE')).toMatchObject({
+    status: 200,
+    body: { outcome: 'confirmed', revoked: 1, instances: 1, acked: 1, lapsed: 0 },
   })
+  expect((await read('/api/me', 'GET', other.cookie)).status).toBe(401)
+  expect((await read('/api/me')).status).toBe(200)
+})
+
+test('a user ends all sessions except the current one at once', async ({ databaseUrl }) => {
+  const { cookie, identity } = await signedIn(databaseUrl)
+  await using gateway = await serveGateway({ databaseUrl, ...nowhere })
+  const add = () => addSession(gateway.database, identity.userId)
+  const others = await Promise.all([add(), add()])
+  const me = (as: string) => ask(gateway.origin, '/api/me', { headers: { cookie: as } })
+  for (const other of others) expect((await me(other.cookie)).status).toBe(200)
+  const ended = await ask(gateway.origin, '/api/sessions', {
+    method: 'DELETE',
+    headers: { cookie },
+  })
+  expect(ended).toMatchObject({ status: 200, body: { outcome: 'confirmed', revoked: 2 } })
+  for (const other of others) expect((await me(other.cookie)).status).toBe(401)
+  expect((await me(cookie)).status).toBe(200)
 })
 
 test('a second cookie that is due is set on forwarded responses and on those of the gateway', async ({
