@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path'
 import type { App } from '@repo/services'
 
 /**
- * The cluster of the specs has other ports and other data than `pnpm start`. The environment selects
- * another cluster, such as one in containers.
+ * The cluster of the specs has other ports and other data than `pnpm start`. The environment
+ * selects another cluster, such as one in containers.
  */
 const { E2E_EDGE = 'http://localhost:8180', E2E_STATE = '.threefold/e2e' } = process.env
 export const EDGE = E2E_EDGE
@@ -36,7 +36,9 @@ export function instancesOf(app: RunningInstance['app']): RunningInstance[] {
   return readCluster().instances.filter((instance) => instance.app === app)
 }
 
-/** The killed instance once it serves again in another process; a container may have another port. */
+/**
+ * The killed instance once it serves again in another process; a container may have another port.
+ */
 export async function whenBack({ id, pid }: RunningInstance): Promise<RunningInstance | undefined> {
   const now = readCluster().instances.find((instance) => instance.id === id)
   if (!now || now.pid === pid) return undefined

@@ -4,8 +4,8 @@ import base from './playwright.config.ts'
 const { webServer: _, ...others } = base
 
 /**
- * The same specs on a stack that runs in containers, which infra/deploy describes in `cluster.json`.
- * The specs of `pnpm start` itself are left out.
+ * The same specs on a stack that runs in containers, which infra/deploy describes in
+ * `cluster.json`. The specs of `pnpm start` itself are left out.
  */
 export default defineConfig({
   ...others,

@@ -9,7 +9,9 @@ const run = promisify(execFile)
 const COUNT = `select count(*) from pg_stat_activity
   where backend_type = 'client backend' and pid <> pg_backend_pid()`
 
-/** The limit for all instances together: `DATABASE_CONNECTIONS`, or PgBouncer's pool in containers. */
+/**
+ * The limit for all instances together: `DATABASE_CONNECTIONS`, or PgBouncer's pool in containers.
+ */
 export function grantedConnections(): number {
   return containerOfPostgres() ? 20 : 80
 }

@@ -10,7 +10,9 @@ const DIRECT = {
   no_proxy: 'localhost,127.0.0.1,::1',
 }
 
-/** `pnpm e2e [options of Playwright]`: finds a browser, then runs the specs on a separate cluster. */
+/**
+ * `pnpm e2e [options of Playwright]`: finds a browser, then runs the specs on a separate cluster.
+ */
 try {
   const browser = findBrowser()
   const cli = join(dirname(createRequire(import.meta.url).resolve('@playwright/test')), 'cli.js')

@@ -43,9 +43,9 @@ const config: NextConfig = {
   cacheHandlers: { remote: require.resolve('./src/server/cache-handler.ts') },
   cacheHandler: require.resolve('./src/server/page-handler.ts'),
   cacheMaxMemorySize: 0,
-  // Every page depends on its user and has a nonce, so it cannot be prerendered. For a user agent that
-  // matches, Next sends the complete page instead of a shell: it works without scripts, a redirect has
-  // its status, and the layout does not shift.
+  // Every page depends on its user and has a nonce, so it cannot be prerendered. For a user agent
+  // that matches, Next sends the complete page instead of a shell: it works without scripts, a
+  // redirect has its status, and the layout does not shift.
   htmlLimitedBots: /.*/,
   // No part of a page can be reused, so Next need not request a navigation twice to find one.
   experimental: { cachedNavigations: false },

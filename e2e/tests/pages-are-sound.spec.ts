@@ -10,7 +10,10 @@ const LOOKS = [
   { viewport: { width: 1440, height: 900 }, colorScheme: 'light' },
 ] as const
 
-/** Checks that axe finds no violation, the page does not scroll sideways, and the console has no error. */
+/**
+ * Checks that axe finds no violation, the page does not scroll sideways, and the console has no
+ * error.
+ */
 async function expectSound(page: Page, path: string) {
   const errors: string[] = []
   page.on('console', (message) => {

@@ -28,7 +28,9 @@ export interface AuthOptions {
   limiter: RateLimiter
 }
 
-/** For each address and path; users behind one address share it. The gateway has stricter limits. */
+/**
+ * For each address and path; users behind one address share it. The gateway has stricter limits.
+ */
 const PER_ADDRESS = { window: 60, max: 3_000 }
 /** Wrong passwords are limited by account: see `passwords/limits.ts`. */
 const SIGN_INS = { window: 60, max: 600 }
@@ -88,7 +90,8 @@ export function createAuth(options: AuthOptions) {
       }),
     },
     plugins: [admin()],
-    // By address and path. The counters of Better Auth are in one process, where a limit of 3 admits 9.
+    // By address and path. The counters of Better Auth are in one process, where a limit of 3
+    // admits 9.
     rateLimit: {
       enabled: true,
       ...PER_ADDRESS,
@@ -112,8 +115,9 @@ export function createAuth(options: AuthOptions) {
 }
 
 /**
- * Better Auth deletes the sessions, the accounts and the user in three transactions. Where the database
- * refuses the last, the user would be left without a password. Its foreign keys delete all in one.
+ * Better Auth deletes the sessions, the accounts and the user in three transactions. Where the
+ * database refuses the last, the user would be left without a password. Its foreign keys delete all
+ * in one.
  */
 async function isDeletedByItself(
   _row: unknown,

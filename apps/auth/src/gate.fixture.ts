@@ -1,7 +1,9 @@
 import { until, vi } from '@repo/testing'
 import type { TestApp } from './auth.fixture.ts'
 
-/** Holds each password check of the app once its result is certain, before anything relies on it. */
+/**
+ * Holds each password check of the app once its result is certain, before anything relies on it.
+ */
 export async function holdVerifications({ auth }: TestApp) {
   const { password } = await auth.$context
   const { verify } = password

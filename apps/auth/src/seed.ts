@@ -6,7 +6,8 @@ import { z } from 'zod'
 
 /**
  * `node src/seed.ts` migrates the schema and, with `DEMO=true`, creates the demo users. It can be
- * repeated. One of them is an administrator with a public password, so the default creates no users.
+ * repeated. One of them is an administrator with a public password, so the default creates no
+ * users.
  */
 const env = readEnv({ ...databaseSettings, DEMO: z.stringbool().default(false) })
 const log = createLog({ app: 'seed', instance: 'seed', version: '' })

@@ -22,7 +22,9 @@ export function isSignedIn(check: Validation): check is SignedIn {
   return check.outcome === 'valid'
 }
 
-/** The problem for a caller without a valid session. A 401 during an outage would sign users out. */
+/**
+ * The problem for a caller without a valid session. A 401 during an outage would sign users out.
+ */
 export function notSignedIn({ outcome }: Validation): ProblemOptions {
   if (outcome === 'unavailable') return unavailable
   return { status: 401, code: 'signed-out', detail: 'Sign in to continue.' }

@@ -180,7 +180,8 @@ test.for(['/api/auth/sign-in/email', '/api/auth/sign-up/email', '/api/auth/oauth
     await using all = await open(databaseUrl)
     for (const [name, headers] of Object.entries(foreign)) {
       const answer = await all.ask('POST', path, headers, '{}')
-      // A client without either header is not a browser. Without a cookie it acts for no other user.
+      // A client without either header is not a browser. Without a cookie it acts for no other
+      // user.
       const isProgram = !('origin' in headers || 'sec-fetch-site' in headers)
       if (isProgram) expect({ name, status: answer.status }).toEqual({ name, status: 200 })
       else expect({ name, ...answer }).toMatchObject({ name, ...refusal })

@@ -17,7 +17,8 @@ export const crossOrigin: ProblemOptions = {
 
 /**
  * Returns a function that detects requests that a page of another site may have sent with the
- * cookie of the user (cross-site request forgery). It covers every route, so a new service needs no check.
+ * cookie of the user (cross-site request forgery). It covers every route, so a new service needs no
+ * check.
  *
  * - GET, HEAD and OPTIONS are never refused.
  * - With a session cookie, valid or not, the source must be this site or a trusted origin. A request

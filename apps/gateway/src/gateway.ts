@@ -67,9 +67,9 @@ const closed: ProblemOptions = {
 
 /**
  * The path of every request to `/api` and `/.well-known`: check the session, apply limits, forward.
- * Forwarded requests use the streaming proxy without a framework; the gateway's own routes are a Hono
- * app. A path that an upstream would read as another one is refused, because routing, limits and the
- * signature of the identity depend on it.
+ * Forwarded requests use the streaming proxy without a framework; the gateway's own routes are a
+ * Hono app. A path that an upstream would read as another one is refused, because routing, limits
+ * and the signature of the identity depend on it.
  */
 export function createGateway(options: GatewayOptions): Listener {
   const { app, routes, sessions, settings, limits, isCrossSite, ipOf, log } = options
@@ -81,7 +81,8 @@ export function createGateway(options: GatewayOptions): Listener {
     if (isCrossSite(req, path)) return sendProblem(res, crossOrigin)
     const route = routes.find(({ paths }) => paths.some((prefix) => isUnder(prefix, path)))
     const isOpen = route?.access === 'open'
-    // An open service checks sessions itself. The gateway checks them to refuse writes of impersonators.
+    // An open service checks sessions itself. The gateway checks them to refuse writes of
+    // impersonators.
     const isRefused = isRefusedToActors(req.method ?? 'GET', path)
     const isChecked = !isOpen || isRefused
     const check = isChecked ? await sessions.validate(req.headers.cookie) : UNCHECKED

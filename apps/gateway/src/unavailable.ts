@@ -2,7 +2,9 @@ import { isCacheOutage } from '@repo/cache-broadcast'
 import { isDatabaseUnavailable } from '@repo/database'
 import { RateLimitError } from '@repo/ratelimit'
 
-/** Whether an error, other than a RedisError, means that a store is unavailable or refuses the work. */
+/**
+ * Whether an error, other than a RedisError, means that a store is unavailable or refuses the work.
+ */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof RateLimitError) return error.code === 'unavailable'
   return isCacheOutage(error) || isDatabaseUnavailable(error)

@@ -21,8 +21,9 @@ const columns = {
 export function createPayments({ db }: { db: Database }) {
   return {
     /**
-     * Commits one payment. One statement runs in a transaction, because a server that hangs executes
-     * the statements it received when it continues, long after the 503. It has received only BEGIN.
+     * Commits one payment. One statement runs in a transaction, because a server that hangs
+     * executes the statements it received when it continues, long after the 503. It has received
+     * only BEGIN.
      */
     create(payerId: string, order: PaymentOrder): Promise<Payment> {
       const row = { id: randomUUIDv7(), payerId, ...order }

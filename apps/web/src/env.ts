@@ -31,12 +31,16 @@ export const webSettings = {
 
 const schema = z.object({ ...webSettings, ORIGIN: origin().default('http://localhost:8080') })
 
-/** The settings that pages need. Next bundles pages without `main.ts`, so they read the settings. */
+/**
+ * The settings that pages need. Next bundles pages without `main.ts`, so they read the settings.
+ */
 export function settings() {
   return schema.parse(process.env)
 }
 
-/** Passes the resolved config of the build to Next, which then compiles no `next.config.ts` at boot. */
+/**
+ * Passes the resolved config of the build to Next, which then compiles no `next.config.ts` at boot.
+ */
 export function serveBuild(config: unknown) {
   Object.assign(process.env, {
     NODE_ENV: 'production',

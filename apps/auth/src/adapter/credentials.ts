@@ -31,8 +31,8 @@ const sessionOwner = z.object({ userId: z.string(), impersonatedBy: z.string().n
 
 /**
  * Runs `serve` so that the sessions and passwords which it writes rely on the credentials that it
- * verified. Hashing a password takes long, and the password, the role or a ban can change during it.
- * The database then refuses the write (`sessionRefusal`).
+ * verified. Hashing a password takes long, and the password, the role or a ban can change during
+ * it. The database then refuses the write (`sessionRefusal`).
  *
  * @param isRefusedToActors whether an administrator who acts for another user may not send the request
  * @throws ProblemError 403 if such an administrator sent it

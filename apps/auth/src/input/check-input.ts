@@ -6,7 +6,8 @@ import type { Endpoint } from './endpoints.ts'
 const NOTHING = z.strictObject({})
 
 /**
- * Returns the request with only the input that the schema accepted: Better Auth parses no other byte.
+ * Returns the request with only the input that the schema accepted: Better Auth parses no other
+ * byte.
  * @throws ProblemError 400 for a body that is not JSON, 422 naming each field at fault
  */
 export async function checkInput(

@@ -23,8 +23,8 @@ export interface DeviceOwner {
  *
  * The value has one entry for each account, the latest first, joined by `~`. An entry is
  * `tag.id.mac`: `tag` finds the account's entry, `id` names the device, and `mac` is an HMAC-SHA256
- * over the account, the id and the stored password hash. An entry of another release is not trusted,
- * and stays in the cookie.
+ * over the account, the id and the stored password hash. An entry of another release is not
+ * trusted, and stays in the cookie.
  */
 export function createDeviceCookies(options: CookieOptions) {
   const { secret, acceptedSecrets = [] } = options

@@ -12,7 +12,9 @@ export interface PasswordUse {
   deviceOf: (passwordHash: string) => string | undefined
   /** Better Auth hashes the password for a missing account, which counts as a wrong password. */
   isSignIn: boolean
-  /** Set while the request is served: the stored hash of a right password, and that of a new one. */
+  /**
+   * Set while the request is served: the stored hash of a right password, and that of a new one.
+   */
   verifiedHash?: string
   newHash?: string
 }
@@ -31,8 +33,9 @@ export function withPasswordUse<T>(use: PasswordUse, serve: () => Promise<T>): P
 
 /**
  * Limits the wrong passwords that are checked. An instance checks `HASHED_AT_ONCE` passwords at a
- * time, reads the limit before each check and counts a wrong one after it. Instances together therefore
- * exceed a quota by less than `HASHED_AT_ONCE` for each of them, for any number of guesses.
+ * time, reads the limit before each check and counts a wrong one after it. Instances together
+ * therefore exceed a quota by less than `HASHED_AT_ONCE` for each of them, for any number of
+ * guesses.
  */
 export function limitGuesses({ hash, verify }: Passwords, guesses: GuessLimit): Passwords {
   const turns = pLimit(HASHED_AT_ONCE)

@@ -5,8 +5,8 @@ import pLimit from 'p-limit'
 export const HASHED_AT_ONCE = 2
 
 /**
- * Better Auth's hashing (scrypt), at most two passwords at a time. More would use all threads of Node:
- * during a burst of sign-ins new database connections would then miss their deadline.
+ * Better Auth's hashing (scrypt), at most two passwords at a time. More would use all threads of
+ * Node: during a burst of sign-ins new database connections would then miss their deadline.
  */
 export function createPasswords() {
   const limit = pLimit(HASHED_AT_ONCE)

@@ -16,7 +16,9 @@ const NETWORK = 'password-network'
 const ACCOUNT = 'password-account'
 /** The password checks of a slowed account. */
 const SLOWED = 'password-slowed'
-/** Wrong passwords from a device that signed in to the account before; nothing else counts there. */
+/**
+ * Wrong passwords from a device that signed in to the account before; nothing else counts there.
+ */
 const DEVICE = 'password-device'
 /** The windows, in seconds, of Better Auth's rules; their quotas come with each request. */
 const WINDOWS = [10, 60] as const
@@ -36,9 +38,9 @@ export const authPolicies: PolicyInput[] = [
 ]
 
 /**
- * Counts the requests of an address to a path for Better Auth, for all instances together. While Redis
- * is unavailable, each instance admits its share. Above the share the response is 503, not 429, because
- * the sender exceeded no limit.
+ * Counts the requests of an address to a path for Better Auth, for all instances together. While
+ * Redis is unavailable, each instance admits its share. Above the share the response is 503, not
+ * 429, because the sender exceeded no limit.
  */
 export function createRateLimitStorage(limiter: RateLimiter): BetterAuthRateLimitStorage {
   return {
@@ -63,8 +65,9 @@ export interface Guesser {
 }
 
 /**
- * Limits wrong passwords. Correct passwords, outages and aborted requests do not count. The limit is read before a password is checked and the answer is counted after it,
- * so each check in flight can exceed the quota by one.
+ * Limits wrong passwords. Correct passwords, outages and aborted requests do not count. The limit
+ * is read before a password is checked and the answer is counted after it, so each check in flight
+ * can exceed the quota by one.
  */
 export function createGuessLimit(limiter: RateLimiter) {
   return {
@@ -99,7 +102,8 @@ export type GuessLimit = ReturnType<typeof createGuessLimit>
 
 function refuseUnless(decision: Decision): void {
   if (decision.outcome === 'allowed') return
-  // Without Redis an instance has only a share of the quota, so the owner may have exceeded no limit.
+  // Without Redis an instance has only a share of the quota, so the owner may have exceeded no
+  // limit.
   if (decision.outcome === 'unavailable') {
     const message = 'A service that this request needs is unavailable. Try again in a moment.'
     throw new APIError('SERVICE_UNAVAILABLE', { code: 'UNAVAILABLE', message }, OUTAGE)

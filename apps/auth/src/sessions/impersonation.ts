@@ -3,7 +3,9 @@ import type { GenericEndpointContext } from 'better-auth'
 import { expireCookie } from 'better-auth/cookies'
 import { eq, inArray } from 'drizzle-orm'
 
-/** Better Auth's cookie with the administrator's own session, while the administrator impersonates. */
+/**
+ * Better Auth's cookie with the administrator's own session, while the administrator impersonates.
+ */
 const SOURCE_COOKIE = 'admin_session'
 
 /** Signing out while impersonating signs the administrator out too. */

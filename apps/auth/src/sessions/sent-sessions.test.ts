@@ -40,7 +40,10 @@ async function outcomeOf({ sessions }: TestApp, value: string, name = OWN): Prom
   return (await sessions.validate(`${name}=${value}`)).outcome
 }
 
-/** The Set-Cookie lines of session cookies: the values that they set, and the names that they remove. */
+/**
+ * The Set-Cookie lines of session cookies: the values that they set, and the names that they
+ * remove.
+ */
 function sessionCookies(headers: Headers) {
   const lines = headers.getSetCookie().filter((line) => line.includes('session_token='))
   const [removed, set] = [[], []].map((): string[] => [])

@@ -16,9 +16,9 @@ const TOO_MANY =
   'The request has too many session cookies. Remove the cookies of this site in the browser.'
 
 /**
- * Handles the session cookies of a request like the gateway: at most one cookie counts. A sign-in and a
- * sign-out end every session whose cookie was sent, in any number and spelling, and remove these
- * cookies.
+ * Handles the session cookies of a request like the gateway: at most one cookie counts. A sign-in
+ * and a sign-out end every session whose cookie was sent, in any number and spelling, and remove
+ * these cookies.
  */
 export function createSentSessions({
   sessions,

@@ -6,8 +6,8 @@ import { z } from 'zod'
 const list = z.array(instanceSchema)
 
 /**
- * Reads the live instances. All gateways together read the registry at most twice a second. Instances
- * announce themselves once a second.
+ * Reads the live instances. All gateways together read the registry at most twice a second.
+ * Instances announce themselves once a second.
  * @throws CacheError `unavailable`, `timeout`; RedisError
  */
 export function createInstanceList({

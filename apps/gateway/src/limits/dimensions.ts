@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Dimensions } from '@repo/ratelimit'
 
 /**
- * The dimensions by which limits can count a request: `ip`, `user` (signed in), `client` (the claimed
- * OAuth client), `fingerprint` (weak: headers of the browser), `route`.
+ * The dimensions by which limits can count a request: `ip`, `user` (signed in), `client` (the
+ * claimed OAuth client), `fingerprint` (weak: headers of the browser), `route`.
  */
 export function dimensionsOf(
   req: IncomingMessage,

@@ -14,8 +14,9 @@ export async function readLimits(path: string): Promise<{ text: string; limits: 
 }
 
 /**
- * Publishes the file now and after each change; all instances apply it within two seconds. The faults
- * of an invalid file are logged, and the old limits stay in force. Returns a function that stops it.
+ * Publishes the file now and after each change; all instances apply it within two seconds. The
+ * faults of an invalid file are logged, and the old limits stay in force. Returns a function that
+ * stops it.
  */
 export function followLimits(path: string, limits: PublishedLimits, log: Log): () => void {
   async function publish() {

@@ -30,8 +30,8 @@ export interface PublishedLimits {
     { outcome: 'set'; delivery: ChangeDelivery } | Extract<ParsedLimits, { outcome: 'invalid' }>
   >
   /**
-   * Puts the limits of a file in force on all instances, unless this file was the last one published:
-   * an instance that starts does not undo a later change.
+   * Puts the limits of a file in force on all instances, unless this file was the last one
+   * published: an instance that starts does not undo a later change.
    */
   publish(
     text: string,
@@ -39,8 +39,8 @@ export interface PublishedLimits {
 }
 
 /**
- * The limits of all gateways. PostgreSQL stores them with the hash of their file, and the bus announces
- * a change. Invalid limits are in force on no instance.
+ * The limits of all gateways. PostgreSQL stores them with the hash of their file, and the bus
+ * announces a change. Invalid limits are in force on no instance.
  */
 export async function createPublishedLimits({
   limiter,

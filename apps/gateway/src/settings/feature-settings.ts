@@ -37,7 +37,9 @@ export interface Setting {
 }
 
 export interface FeatureSettings {
-  /** The values in force. A stored value that this release cannot read is replaced by the strictest. */
+  /**
+   * The values in force. A stored value that this release cannot read is replaced by the strictest.
+   */
   values(): Promise<FeatureValues>
   list(): Promise<Setting[]>
   /** Resolves when no instance uses the old value, or with the instances that may still use it. */
@@ -49,8 +51,8 @@ export interface FeatureSettings {
 }
 
 /**
- * Settings that change on all instances at once. PostgreSQL stores them, every instance caches them,
- * and the transaction of a change also writes its message to the outbox.
+ * Settings that change on all instances at once. PostgreSQL stores them, every instance caches
+ * them, and the transaction of a change also writes its message to the outbox.
  */
 export function createFeatureSettings({
   bus,

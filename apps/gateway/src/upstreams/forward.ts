@@ -34,8 +34,8 @@ export function connectUpstream(name: string, targets: readonly string[], log: L
 }
 
 /**
- * Returns a function that forwards a request to an instance of the upstream, with the identity of the
- * caller in headers that only the gateway writes. It drops incoming headers of these names.
+ * Returns a function that forwards a request to an instance of the upstream, with the identity of
+ * the caller in headers that only the gateway writes. It drops incoming headers of these names.
  */
 export function createForwarder({
   upstream,

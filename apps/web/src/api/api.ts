@@ -38,7 +38,8 @@ async function call<T>(
   const body = post ?? put
   if (body !== undefined) outgoing.set('content-type', 'application/json')
   const method = remove ? 'DELETE' : put ? 'PUT' : post ? 'POST' : 'GET'
-  // The request to this app came from one of its pages: `src/same-origin.ts` has checked that.
+  // The request to this app came from one of its pages: `src/server/same-origin.ts` has checked
+  // that.
   if (method !== 'GET') outgoing.set('origin', ORIGIN)
   if (idempotencyKey !== undefined) outgoing.set('idempotency-key', idempotencyKey)
 

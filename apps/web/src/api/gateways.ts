@@ -4,8 +4,9 @@ const NOT_SENT = 'ECONNREFUSED'
 let requests = 0
 
 /**
- * Sends a request to one of the gateways, starting with another one each time. It tries the next one
- * if the connection is refused, and for a GET also if it breaks off: any other request may have run.
+ * Sends a request to one of the gateways, starting with another one each time. It tries the next
+ * one if the connection is refused, and for a GET also if it breaks off: any other request may have
+ * run.
  *
  * @throws the last failure if every gateway failed
  */

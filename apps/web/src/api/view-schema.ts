@@ -10,7 +10,9 @@ const requestPath = z.object({
 })
 export type RequestPath = z.infer<typeof requestPath>
 
-/** One load of the replicas page: the path of its request, and the cluster as the viewer may see it. */
+/**
+ * One load of the replicas page: the path of its request, and the cluster as the viewer may see it.
+ */
 export const view = z.object({
   id: z.string(),
   way: requestPath,

@@ -5,7 +5,9 @@ export interface Settled {
   ms: number
 }
 
-/** From `x-session-settlement`; null while Redis is unavailable, when instances learn of it later. */
+/**
+ * From `x-session-settlement`; null while Redis is unavailable, when instances learn of it later.
+ */
 export function settledOf(header: string | null): Settled | null {
   const named = [...(header ?? '').matchAll(/(acked|instances|ms)=([\d.]+)/g)]
   const figures = new Map(named.map(([, name, value]) => [name, Number(value)]))

@@ -1,6 +1,8 @@
 import type { Answer } from '../api/answer.ts'
 
-/** The state of a form after its action: the reason for a refusal, and the values that were typed. */
+/**
+ * The state of a form after its action: the reason for a refusal, and the values that were typed.
+ */
 export interface FormState {
   message: string | null
   errors: Record<string, string>

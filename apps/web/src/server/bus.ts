@@ -1,8 +1,8 @@
 import type { Bus } from '@repo/cache-broadcast'
 
 /**
- * Next imports the cache handler itself and passes it nothing, in a build and in a running instance.
- * Both module graphs share a registered symbol.
+ * Next imports the cache handler itself and passes it nothing, in a build and in a running
+ * instance. Both module graphs share a registered symbol.
  */
 const key: unique symbol = Symbol.for('threefold.web.bus')
 const shared: typeof globalThis & { [key]?: Bus } = globalThis

@@ -12,15 +12,17 @@ const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
 
 interface WebApp {
   instanceId: string
-  /** The port of this instance: Next calls itself for the page that a server action redirects to. */
+  /**
+   * The port of this instance: Next calls itself for the page that a server action redirects to.
+   */
   port: number
   /** The site's origin as the browser shows it. */
   origin: string
 }
 
 /**
- * The built Next application as a request listener, so that web boots and drains like every other app.
- * `close` resolves when the callbacks of `after()` have run.
+ * The built Next application as a request listener, so that web boots and drains like every other
+ * app. `close` resolves when the callbacks of `after()` have run.
  * @throws Error if there is no build
  */
 export async function createApp({ instanceId, port, origin }: WebApp) {

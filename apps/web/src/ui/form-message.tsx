@@ -2,7 +2,9 @@ import type { FormState } from '../forms/form-state.ts'
 
 const box = 'rounded-control border-l-4 bg-sunken px-4 py-3 text-sm font-medium'
 
-/** The result of a form. The empty element exists first, so that screen readers announce its text. */
+/**
+ * The result of a form. The empty element exists first, so that screen readers announce its text.
+ */
 export function FormMessage({ state }: { state: FormState }) {
   return (
     <>

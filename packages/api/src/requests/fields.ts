@@ -39,7 +39,9 @@ export const email = z
 
 export const password = z.string().min(1).max(MAX_PASSWORD)
 
-/** An https URL, or a path on this site. Every other scheme can run code or read the page's data. */
+/**
+ * An https URL, or a path on this site. Every other scheme can run code or read the page's data.
+ */
 export const image = z
   .string()
   .max(2_048, { abort: true })

@@ -1,7 +1,10 @@
 import * as z from 'zod/mini'
 import { date } from './date.ts'
 
-/** `GET /api/me`: the signed-in user. The optional fields are absent while PostgreSQL is unavailable. */
+/**
+ * `GET /api/me`: the signed-in user. The optional fields are absent while PostgreSQL is
+ * unavailable.
+ */
 export const me = z.object({
   user: z.object({
     id: z.string(),

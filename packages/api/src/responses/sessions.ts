@@ -12,7 +12,9 @@ const session = z.object({
 })
 export type Session = z.infer<typeof session>
 
-/** `GET /api/sessions`: the sessions of the user, at most 100; `more` is true if there are others. */
+/**
+ * `GET /api/sessions`: the sessions of the user, at most 100; `more` is true if there are others.
+ */
 export const sessions = z.object({
   sessions: z.array(session),
   more: z.optional(z.boolean()),

@@ -10,7 +10,9 @@ import { Tally } from './tally.tsx'
 import { useViews } from './use-views.ts'
 import { Weave } from './weave.tsx'
 
-/** The request paths of this view and the next ones, the spread of the load, and the live instances. */
+/**
+ * The request paths of this view and the next ones, the spread of the load, and the live instances.
+ */
 export function LiveReplicas({ first }: { first: View }) {
   const { views, latest, hasFailed, isLoading, load, isLive, setLive } = useViews(
     first,

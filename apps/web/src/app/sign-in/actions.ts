@@ -19,7 +19,9 @@ export async function signUp(_: FormState, form: FormData): Promise<FormState> {
   return enter(answer, { name, email }, form)
 }
 
-/** Opens the next page with the new session, or returns the form with the reason for the refusal. */
+/**
+ * Opens the next page with the new session, or returns the form with the reason for the refusal.
+ */
 async function enter(
   answer: Answer<unknown>,
   values: Record<string, string>,
