@@ -77,7 +77,9 @@ refuses_other_checkout() {
 # A secret file that changed in place has no effect on the instance that read it: its health check says so.
 reports_changed_secret() {
   local id said
-  id=$(docker compose ps --quiet payments | head -n 1)
+  # No pipe into head: compose would fail with SIGPIPE when head ends before the last line.
+  id=$(docker compose ps --quiet payments)
+  id=${id%%$'\n'*}
   touch "$SECRETS_DIR/internal_secret"
   said=$(docker exec "$id" bash /app/health.sh) && { echo 'a changed secret is healthy' >&2; return 1; }
   [[ $said == 'internal_secret changed after this instance started'* ]] || { echo "$said" >&2; return 1; }
