@@ -5,8 +5,8 @@ import type { RawHeaders } from './raw-headers.ts'
 import { createRequestBody, type RequestBody } from './request-body.ts'
 import { isWritableHead } from './response-head.ts'
 import { ResponseWriter } from './response-writer.ts'
-import type { Target } from './target.ts'
-import type { Upstream } from './upstream.ts'
+import type { Target } from './upstream/target.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

@@ -4,7 +4,7 @@ import type { ProxyProblem } from './problem.ts'
 import { createProxy, type ProxyOptions } from './proxy.ts'
 import type { RawHeaders } from './raw-headers.ts'
 import { ask, talk, test, until } from './servers.fixture.ts'
-import type { Upstream } from './upstream.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 // A hang is a failure within 5 s.
 vi.setConfig({ testTimeout: 5_000 })

@@ -1,5 +1,5 @@
 import type { ProxyOptions } from './proxy.ts'
-import type { UpstreamOptions } from './upstream.ts'
+import type { UpstreamOptions } from './upstream/upstream.ts'
 
 /** An option or an argument that cannot be used; the message names it. */
 export class ProxyError extends Error {

@@ -13,7 +13,7 @@ import {
   withoutHeaders,
 } from './raw-headers.ts'
 import { discardRest } from './request-body.ts'
-import type { Upstream } from './upstream.ts'
+import type { Upstream } from './upstream/upstream.ts'
 
 export interface ProxyOptions<Context> {
   /** Where requests go; a function that finds nowhere leads to `no_instance`. */

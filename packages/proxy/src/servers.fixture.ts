@@ -10,7 +10,7 @@ import { connect, createServer as createTcpServer, type Server as TcpServer } fr
 import { text } from 'node:stream/consumers'
 import { test as base, vi } from 'vitest'
 import { createProxy, type ProxyOptions } from './proxy.ts'
-import { createUpstream, type Upstream, type UpstreamOptions } from './upstream.ts'
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/upstream.ts'
 
 export interface Answer {
   status: number

@@ -1,7 +1,7 @@
+import { notify } from '../hooks.ts'
+import { readOptions, requireUpstreamOptions } from '../options.ts'
 import { leastLoaded, usableTargets } from './choose-target.ts'
 import { type HealthCheck, watchHealth } from './health-check.ts'
-import { notify } from './hooks.ts'
-import { readOptions, requireUpstreamOptions } from './options.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { Target, type TargetEvent, type TargetState } from './target.ts'
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { describe, expect } from 'vitest'
-import { ask, deadOrigin, test, until } from './servers.fixture.ts'
+import { ask, deadOrigin, test, until } from '../servers.fixture.ts'
 import type { UpstreamEvent } from './upstream.ts'
 
 function share(names: string[]): number[] {
