@@ -7,7 +7,7 @@ import { Loader } from 'layered-loader'
 import { LRUCache } from 'lru-cache'
 import { createClient } from 'redis'
 import { createCache } from '../src/index.ts'
-import type { OpenBus } from './instance.ts'
+import type { OpenBus } from './open-bus.ts'
 
 const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`)
 const value = { id: 'u', name: 'Ada Lovelace', roles: ['user', 'admin'], orgId: 'o1' }

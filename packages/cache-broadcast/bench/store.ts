@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import { Loader, RedisCache } from 'layered-loader'
 import { createClient } from 'redis'
 import { createCache } from '../src/index.ts'
-import type { OpenBus } from './instance.ts'
+import type { OpenBus } from './open-bus.ts'
 
 const value = { id: 'u', name: 'Ada Lovelace', roles: ['user', 'admin'], orgId: 'o1' }
 const text = JSON.stringify(value)

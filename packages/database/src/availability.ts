@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { DatabaseError } from 'pg'
 
 /**
@@ -33,6 +34,10 @@ const NETWORK = new Set([
 /** Messages of pg 8 and its pool in errors without a code. */
 const MESSAGE =
   /^(Query read timeout|timeout expired|timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Client was closed and is not queryable|Cannot use a pool after calling end)/
+
+/** Pauses between attempts, which double. */
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 2_000
 
 const storeErrors = new WeakSet<Error>()
 
@@ -84,6 +89,39 @@ export function breaksConnection(error: Error): boolean {
 /** Whether every connection that is open now leads to a server that cannot do the work. */
 export function breaksAllConnections(error: Error): boolean {
   return ROLE_LOST.test(codeOf(error) ?? '')
+}
+
+export interface UntilAvailableOptions {
+  timeoutMs: number
+  /** Whether a refusal of the role or the database is an outage like any other. */
+  retriesRefusals?: boolean
+  /** Ends the attempts. */
+  signal?: AbortSignal | undefined
+  onFailure?: ((error: unknown) => void) | undefined
+}
+
+/**
+ * Runs `work` again while PostgreSQL is unavailable.
+ * @throws the last outage when it lasts longer than `timeoutMs`; at once when the server refuses the
+ * role or the database, and for every error that is no outage
+ */
+export async function untilAvailable<T>(
+  work: () => Promise<T>,
+  { timeoutMs, retriesRefusals = false, signal, onFailure }: UntilAvailableOptions,
+): Promise<T> {
+  const giveUpAtMs = performance.now() + timeoutMs
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await work()
+    } catch (error) {
+      const isRefused = !retriesRefusals && isRefusal(error)
+      const isFinal = isRefused || !isDatabaseUnavailable(error)
+      if (isFinal || signal?.aborted || performance.now() + pauseMs > giveUpAtMs) throw error
+      onFailure?.(error)
+      await wait(pauseMs, undefined, { signal }).catch(() => undefined)
+      if (signal?.aborted) throw error
+    }
+  }
 }
 
 function isServerOutage(error: Error): boolean {

@@ -5,7 +5,6 @@ import { AwakeClient } from './pool/awake-client.ts'
 import { createNamedStatements } from './pool/named-statements.ts'
 import { QueuedPool } from './pool/queued-pool.ts'
 import * as schema from './schema.ts'
-import { createTransaction } from './transaction.ts'
 
 export type Database = NodePgDatabase<typeof schema>
 
@@ -118,4 +117,31 @@ function requireDatabaseOptions(options: DatabaseOptions): void {
     requireMs(option, options[option])
   }
   if (isPooled !== undefined && typeof isPooled !== 'boolean') refuse('isPooled', 'true or false')
+}
+
+/**
+ * Transactions that survive an outage. Drizzle's own `transaction` never releases a connection whose
+ * BEGIN failed, and releases one with its transaction open: the next query runs inside that
+ * transaction, and its write is lost.
+ */
+function createTransaction(pool: Pool): Database['transaction'] {
+  return async (run, config) => {
+    const client = await pool.connect()
+    let reason: unknown
+    try {
+      return await drizzle({ client, schema }).transaction(async (tx) => {
+        try {
+          return await run(tx)
+        } catch (error) {
+          reason = error
+          throw error
+        }
+      }, config)
+    } catch (error) {
+      // The reason, and not the failure of the ROLLBACK that followed it.
+      throw reason ?? error
+    } finally {
+      client.release(client.getTransactionStatus() !== 'I')
+    }
+  }
 }

@@ -1,9 +1,8 @@
-import { isDatabaseUnavailable, isRefusal } from './availability.ts'
+import { isDatabaseUnavailable, isRefusal, untilAvailable } from './availability.ts'
 import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
 import { migrateDatabase, missingMigrations } from './migrate/migrate.ts'
 import { readOptions, requireMethods, requireMs } from './options.ts'
 import { poolSize } from './pool/pool-size.ts'
-import { untilAvailable } from './until-available.ts'
 
 export interface OpenOptions {
   /** The settings as `databaseSettings` of `@repo/service` reads them. */

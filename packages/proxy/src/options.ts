@@ -1,6 +1,3 @@
-import type { ProxyOptions } from './proxy.ts'
-import type { UpstreamOptions } from './upstream/upstream.ts'
-
 /** An option or an argument that cannot be used; the message names it. */
 export class ProxyError extends Error {
   override name = 'ProxyError'
@@ -10,7 +7,14 @@ export class ProxyError extends Error {
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_ITEMS = 10_000
 
-type Unchecked<O> = { [K in keyof O]?: unknown }
+const TIMEOUTS = ['connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'] as const
+const HOOKS = ['requestHeaders', 'responseHeaders', 'onProblem'] as const
+
+type Timeout = (typeof TIMEOUTS)[number]
+type Hook = (typeof HOOKS)[number]
+
+/** Options as callers without types pass them. */
+type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
 
 /** The options as they are at the call. @throws ProxyError when they cannot be read */
 export function readOptions<O extends object>(options: O): O {
@@ -23,7 +27,11 @@ export function readOptions<O extends object>(options: O): O {
 }
 
 /** @throws ProxyError that names the option */
-export function requireUpstreamOptions(options: Unchecked<UpstreamOptions>): void {
+export function requireUpstreamOptions(
+  options: Unchecked<
+    'name' | 'targets' | 'healthCheck' | 'connections' | 'ejection' | 'onEvent' | Timeout
+  >,
+): void {
   const { name, targets, healthCheck, connections, ejection, onEvent } = options
   if (typeof name !== 'string' || name === '' || name.length > 200) refuse('name', 'a short name')
   if (!Array.isArray(targets) || targets.length > MAX_ITEMS || !targets.every(isOrigin)) {
@@ -31,7 +39,7 @@ export function requireUpstreamOptions(options: Unchecked<UpstreamOptions>): voi
   }
   if (healthCheck !== undefined) requireHealthCheck(healthCheck)
   requireNumber('connections', connections, 1, 100_000)
-  for (const option of ['connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'] as const) {
+  for (const option of TIMEOUTS) {
     requireNumber(option, options[option], 0, MAX_TIMER_MS)
   }
   if (ejection !== undefined) requireEjection(ejection)
@@ -55,7 +63,11 @@ function requireEjection(ejection: unknown): void {
 }
 
 /** @throws ProxyError that names the option */
-export function requireProxyOptions<Context>(options: Unchecked<ProxyOptions<Context>>): void {
+export function requireProxyOptions(
+  options: Unchecked<
+    'upstream' | 'forwarded' | 'dropRequestHeaders' | 'maxBodyBytes' | 'retries' | Hook
+  >,
+): void {
   const { upstream, forwarded, dropRequestHeaders, maxBodyBytes, retries } = options
   if (typeof upstream !== 'function' && !isUpstream(upstream)) {
     refuse('upstream', 'made by createUpstream, or a function that returns one')
@@ -69,7 +81,7 @@ export function requireProxyOptions<Context>(options: Unchecked<ProxyOptions<Con
   }
   if (maxBodyBytes !== Infinity) requireNumber('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
   requireNumber('retries', retries, 0, 100)
-  for (const option of ['requestHeaders', 'responseHeaders', 'onProblem'] as const) {
+  for (const option of HOOKS) {
     requireFunction(option, options[option])
   }
 }

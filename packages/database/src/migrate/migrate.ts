@@ -3,10 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator'
 import type { ClientBase, Pool } from 'pg'
-import { markStoreError } from '../availability.ts'
+import { markStoreError, untilAvailable } from '../availability.ts'
 import { readOptions, refuse, requireMs, requireText, requireUrl } from '../options.ts'
 import { AwakeClient } from '../pool/awake-client.ts'
-import { untilAvailable } from '../until-available.ts'
 import { createHistory, readHistory, recordMigration } from './history.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
