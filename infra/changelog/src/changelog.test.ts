@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { readChanges, renderChangelog } from './changelog.ts'
+
+function repository() {
+  const root = mkdtempSync(path.join(tmpdir(), 'changelog-'))
+  onTestFinished(() => rmSync(root, { recursive: true }))
+  const git = (...args: string[]) => {
+    const settings = [
+      '-c',
+      'user.name=a',
+      '-c',
+      'user.email=a@example.com',
+      '-c',
+      'commit.gpgsign=false',
+    ]
+    execFileSync('git', [...settings, ...args], { cwd: root, stdio: 'pipe' })
+  }
+  git('init', '--initial-branch=main')
+  let count = 0
+  const commit = (folder: string, message: string) => {
+    mkdirSync(path.join(root, folder), { recursive: true })
+    writeFileSync(path.join(root, folder, 'file.txt'), String((count += 1)))
+    git('add', '-A')
+    git('commit', '-m', message)
+  }
+  return { root, git, commit }
+}
+
+test('a changelog has the commits of one package, with security and breaking changes first', () => {
+  const { root, git, commit } = repository()
+  commit('packages/lock', 'feat(lock): before the clone')
+  git('tag', 'cloned')
+  commit('packages/lock', 'docs(lock): an example')
+  commit('packages/lock', 'fix(lock): a lease ends in time')
+  commit('packages/queue', 'fix(queue): of another package')
+  commit('packages/lock', 'fix(lock)!: an option has another name')
+  commit('packages/lock', 'fix(lock): a token is compared in constant time\n\nSecurity: yes')
+  const text = renderChangelog(readChanges(root, 'packages/lock', 'cloned..HEAD'))
+  expect(text.replaceAll(/ \([0-9a-f]{7,}\)/g, '')).toBe(
+    [
+      ...['## Security', '', '- fix(lock): a token is compared in constant time', ''],
+      ...['## Breaking', '', '- fix(lock)!: an option has another name', ''],
+      ...['## Fixed', '', '- fix(lock): a lease ends in time', ''],
+      ...['## Other', '', '- docs(lock): an example', ''],
+    ].join('\n'),
+  )
+})
+
+test('a range without commits of the package has no changes', () => {
+  const { root, commit } = repository()
+  commit('packages/lock', 'feat(lock): the first')
+  expect(renderChangelog(readChanges(root, 'packages/lock', 'HEAD..HEAD'))).toBe('No changes.\n')
+})
+
+test('a range that does not exist is an error of git', () => {
+  const { root, commit } = repository()
+  commit('packages/lock', 'feat(lock): the first')
+  expect(() => readChanges(root, 'packages/lock', 'HEAD..upstream/main')).toThrow(/upstream\/main/)
+})
