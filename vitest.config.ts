@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// The stores are local: no proxy leads to them, and settings of another PostgreSQL are not theirs.
+// The stores are local: clients reach them without a proxy and without the settings of another PostgreSQL.
 for (const name of Object.keys(process.env)) {
   if (name === 'NODE_USE_ENV_PROXY' || /^PG[A-Z]+$/.test(name)) delete process.env[name]
 }
