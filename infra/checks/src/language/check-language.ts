@@ -8,7 +8,7 @@ const MAX_RATE = 1.5
 const PENDING = new Set([
   ...['database', 'proxy', 'ratelimit', 'redis'],
   ...['session', 'testing', 'compose', 'deploy', 'docker', 'edge', 'infra', 'local', 'pgbouncer'],
-  ...['embedded', 'services', 'docs'],
+  ...['embedded', 'services'],
 ])
 
 /**
