@@ -36,7 +36,10 @@ export function Policies({ limits, activity }: Limits) {
 export function Limited({ limited }: { limited: Limits['activity']['limited'] }) {
   if (limited.length === 0) return <Empty>No key was limited.</Empty>
   return (
-    <Table caption="Most limited keys" columns={['Limit', 'Key', 'Refused', 'Actions']}>
+    <Table
+      caption="Refused requests of the most limited keys"
+      columns={['Limit', 'Key', 'Refused', 'Actions']}
+    >
       {limited.map(({ policy, id, count }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
@@ -56,7 +59,7 @@ export function Limited({ limited }: { limited: Limits['activity']['limited'] })
 export function Blocked({ blocked }: { blocked: Limits['activity']['blocked'] }) {
   if (blocked.length === 0) return <Empty>No key is blocked.</Empty>
   return (
-    <Table caption="Blocked keys" columns={['Limit', 'Key', 'Ends in', 'Actions']}>
+    <Table caption="Blocked keys and their end" columns={['Limit', 'Key', 'Ends in', 'Actions']}>
       {blocked.map(({ policy, id, endsInMs }) => (
         <tr key={`${policy} ${id}`}>
           <Cell>{policy}</Cell>
