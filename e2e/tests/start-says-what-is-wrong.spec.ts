@@ -74,7 +74,10 @@ test('a DATABASE_URL gets no demo accounts without --seed-demo, and the start pr
 })
 
 test('a start with an unreachable REDIS_URL is refused', async () => {
-  await expectRefusal({ REDIS_URL: 'redis://127.0.0.1:1' }, /REDIS_URL: 127\.0\.0\.1:1 does not/)
+  await expectRefusal(
+    { REDIS_URL: 'redis://127.0.0.1:1' },
+    /REDIS_URL: 127\.0\.0\.1:1 cannot be used as a Redis server/,
+  )
 })
 
 test('a start with a wrong password in DATABASE_URL is refused without printing the password', async () => {
