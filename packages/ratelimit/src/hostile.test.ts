@@ -28,7 +28,7 @@ const policies = [
 const ip = '192.0.2.1'
 
 describe('a limiter that is called with hostile values', () => {
-  test('in each argument of each method answers or throws a coded error, and counts nothing', async ({
+  test('a hostile value in any argument of a limiter causes a result or a coded error, and no count', async ({
     redisUrl,
   }) => {
     const redis = await openOnRedis(redisUrl, policies)
@@ -65,7 +65,9 @@ describe('a limiter that is called with hostile values', () => {
     await redis.limiter.close()
   })
 
-  test('counts no value of 1 MB under a name of more than 60 bytes', async ({ redisUrl }) => {
+  test('an identifier of 1 MB is counted under a name of at most 60 bytes', async ({
+    redisUrl,
+  }) => {
     const { limiter, direct } = await openOnRedis(redisUrl, policies)
     const long = 'x'.repeat(1_000_000)
     for (const subject of [long, '\ud800', '\ud801', { ip: long }, { ip: '\ud800' }]) {
@@ -76,7 +78,7 @@ describe('a limiter that is called with hostile values', () => {
     await limiter.close()
   })
 
-  test('refuses a policy that is named twice, and counts nothing', async () => {
+  test('a take that names a policy twice is refused and counts nothing', async () => {
     const limiter = createMemoryRateLimiter({ policies })
     const twenty = Array.from({ length: 20 }, () => 'p')
     for (const call of [
@@ -95,7 +97,7 @@ describe('a function of the package that gets hostile options', () => {
     ...{ available: () => true, run: () => 0, runPieces: () => 0, runText: () => 0 },
   }
 
-  test('creates what it should, or throws a coded error that names the option', async ({
+  test('a hostile option causes a result or a coded error that names the option', async ({
     redisUrl,
   }) => {
     const bus = { on: () => () => undefined, emit: () => undefined, health: () => ({}) }
@@ -128,7 +130,7 @@ describe('a function of the package that gets hostile options', () => {
     expect(await findRawErrors(ready, { isCoded, except })).toEqual([])
   })
 
-  test('answers a hostile argument with a result or a coded error', async () => {
+  test('a hostile argument of a function causes a result or a coded error', async () => {
     const decision = await createMemoryRateLimiter({ policies }).take(['p'], { ip })
     const calls: Record<string, (value: never) => unknown> = {
       parsePolicies,
@@ -150,7 +152,7 @@ describe('a function of the package that gets hostile options', () => {
 })
 
 describe('a callback that fails', () => {
-  test('as observer changes no decision and ends no process', async () => {
+  test('an observer that fails changes no decision and ends no process', async () => {
     const observers: (() => unknown)[] = [throwing, () => Promise.reject(new Error('a bug'))]
     for (const observer of observers) {
       const limiter = createMemoryRateLimiter({ policies, observe: () => observer() })
@@ -159,7 +161,7 @@ describe('a callback that fails', () => {
     }
   })
 
-  test('as the number of replicas leaves the number that was known before', async ({
+  test('a replicas callback that fails leaves the last number of replicas in force', async ({
     redisUrl,
   }) => {
     const redisThatFails: LimiterRedis = { ...connectionOf(redisUrl), available: () => false }

@@ -8,14 +8,14 @@ function policyOf(input: Partial<PolicyInput>): Policy {
   return parsed.policies[0]
 }
 
-test('a shape names the algorithm and for how long a unit counts', () => {
+test('a shape names the algorithm and the time for which a unit counts', () => {
   expect(shapeOf(policyOf({}))).toBe('s60')
   expect(shapeOf(policyOf({ lease: { units: 2, ms: 50 } }))).toBe('s60050ms')
   expect(shapeOf(policyOf({ algorithm: 'fixed', windowMs: 1_500 }))).toBe('f1500ms')
   expect(shapeOf(policyOf({ algorithm: 'concurrency' }))).toBe('c')
 })
 
-test('of every algorithm and 200 windows, no two shapes are the same, and each is read as written', () => {
+test('the shapes of every algorithm and 200 windows differ, and each is parsed as it was written', () => {
   const seen = new Set<string>()
   for (const algorithm of ['sliding', 'token-bucket', 'fixed'] as const) {
     for (let i = 0; i < 200; i += 1) {
@@ -31,7 +31,7 @@ test('of every algorithm and 200 windows, no two shapes are the same, and each i
   }
 })
 
-test('whatever the identifier is, a count has one subject', () => {
+test('a count has one subject for any identifier', () => {
   const keys = limiterKeys()
   for (const id of ['', '~s60:', 'a~b', '::1', '~', 'x~:y']) {
     const count = keys.countPrefix(policyOf({})) + id

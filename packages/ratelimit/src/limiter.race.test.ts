@@ -95,7 +95,7 @@ describe('three processes hammering one key', () => {
   for (const skewed of [false, true]) {
     const clocks = skewed ? 'clocks ten minutes apart' : 'one clock'
     attackers(
-      `sliding, ${clocks}: in ${rounds} rounds no rolling window holds more than the quota, and 99 % of the ideal are admitted`,
+      `R1, R2: with ${clocks}, in ${rounds} rounds no rolling window holds more than the quota, and 99 % of the ideal are admitted`,
       { timeout },
       async ({ attack }) => {
         const { hammer } = await attack({ skewed })
@@ -120,7 +120,7 @@ describe('three processes hammering one key', () => {
   }
 
   attackers(
-    `sliding with leases: in ${rounds} rounds no rolling window holds more than the quota, and all but what three leases hold are admitted`,
+    `R11: with quota blocks, in ${rounds} rounds no rolling window holds more than the quota, and all units outside of three blocks are admitted`,
     { timeout },
     async ({ attack }) => {
       const { hammer, leased } = await attack({ skewed: true })
@@ -138,7 +138,7 @@ describe('three processes hammering one key', () => {
   )
 
   attackers(
-    `token bucket: in ${rounds} rounds never more than the quota and what was refilled, and 99 % of that`,
+    `in ${rounds} rounds a token bucket admits at most the quota and its refill, and 97 % of that`,
     { timeout },
     async ({ attack }) => {
       const { hammer } = await attack({ skewed: true })
@@ -158,7 +158,7 @@ describe('three processes hammering one key', () => {
   )
 
   attackers(
-    `fixed: in ${rounds} rounds no window of the clock holds more than the quota`,
+    `in ${rounds} rounds no fixed window of the clock holds more than the quota`,
     { timeout },
     async ({ attack }) => {
       const { hammer } = await attack({ skewed: true })
@@ -171,7 +171,7 @@ describe('three processes hammering one key', () => {
   )
 
   attackers(
-    `concurrency: in ${rounds} rounds never more than five at a time, and often five`,
+    `in ${rounds} rounds a concurrency limit of 5 admits at most 5 holders at a time`,
     { timeout },
     async ({ attack }) => {
       const { hammer } = await attack()
@@ -186,7 +186,7 @@ describe('three processes hammering one key', () => {
   )
 
   attackers(
-    '100 refused requests drain nothing from three other dimensions',
+    'R3: 100 refused requests charge nothing to three other dimensions',
     async ({ attack }) => {
       const { drain } = await attack({ denyCacheKeys: 0 })
       expect(await drain(100)).toEqual([999, 999, 999])

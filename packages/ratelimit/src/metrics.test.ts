@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createMemoryRateLimiter } from './memory/memory-rate-limiter.ts'
 import { limiterFigures } from './metrics.ts'
 
-test('the figures are what the limiter decided, read when they are asked for', async () => {
+test('the figures contain the totals of the limiter at the time of a read', async () => {
   const policies = [{ name: 'p', quota: 2, windowMs: 60_000, by: 'ip' }]
   const limiter = createMemoryRateLimiter({ policies, now: () => 0 })
   const figures = limiterFigures(limiter)

@@ -5,7 +5,7 @@ import { createMemoryRateLimiter } from './memory/memory-rate-limiter.ts'
 import { parsePolicies } from './policy.ts'
 
 describe('a policy file', () => {
-  test('is read with its defaults', () => {
+  test('a policy file is parsed with its defaults', () => {
     const text = '[{ "name": "api-ip", "quota": "unlimited", "windowMs": 60000, "by": "ip" }]'
     expect(parsePolicies(text)).toEqual({
       outcome: 'valid',
@@ -18,7 +18,7 @@ describe('a policy file', () => {
     })
   })
 
-  test('with faults is told all of them at once', () => {
+  test('R9: a policy file with faults names all of them', () => {
     const parsed = parsePolicies([
       { name: 'fine', quota: 1, windowMs: 1_000, by: 'ip' },
       { name: 'Bad Name', quota: -1, windowMs: 0, by: 'ip', burst: 3 },
@@ -41,12 +41,18 @@ describe('a policy file', () => {
     expect(faults).toHaveLength(8)
   })
 
-  test.each(['{', '', 'null', '{}', '3'])('that is no list (%j) is refused', (text) => {
-    expect(parsePolicies(text)).toMatchObject({ outcome: 'invalid', faults: [expect.any(String)] })
-  })
+  test.each(['{', '', 'null', '{}', '3'])(
+    'the policy file %j, which is no list, is refused',
+    (text) => {
+      expect(parsePolicies(text)).toMatchObject({
+        outcome: 'invalid',
+        faults: [expect.any(String)],
+      })
+    },
+  )
 
   test.each(['a\0b', '\uD800'])(
-    'with a text that PostgreSQL does not store (%j) is refused',
+    'a policy with the text %j, which PostgreSQL does not store, is refused',
     (text) => {
       const policy = { name: 'p', quota: 1, windowMs: 1_000, by: 'ip' }
       for (const part of [
@@ -61,13 +67,13 @@ describe('a policy file', () => {
     },
   )
 
-  test('may not name two policies the same', () => {
+  test('two policies with one name are refused', () => {
     const twice = { name: 'p', quota: 1, windowMs: 1_000, by: 'ip' }
     const faults = ['policies[1] "p", name: "p" is the name of an earlier policy']
     expect(parsePolicies([twice, twice])).toEqual({ outcome: 'invalid', faults })
   })
 
-  test('with a fault makes no limiter', () => {
+  test('a policy with a fault creates no limiter', () => {
     const policies = [{ name: 'p', quota: 0.5, windowMs: 1_000, by: 'ip' }]
     expect(() => createMemoryRateLimiter({ policies })).toThrow(RateLimitError)
   })
@@ -94,18 +100,18 @@ describe('who is counted', () => {
     expect(groupIp(address)).toBe(group)
   })
 
-  test('of an IPv6 address as much as is asked for', () => {
+  test('an IPv6 address is grouped by the given prefix', () => {
     expect(groupIp('2001:db8:1:2ff:3::4', 64)).toBe('2001:db8:1:2ff::/64')
     expect(groupIp('2001:db8:1:2ff:3::4', 48)).toBe('2001:db8:1:0::/48')
   })
 
-  test('two lists of values never make the same identifier', () => {
+  test('R4: two lists of values never have the same identifier', () => {
     expect(of('1:x', 'y')).not.toBe(of('1', 'x:y'))
     expect(of('a', '1:b')).not.toBe(of('a1', ':b'))
     expect(identify(['a', 'b'], { a: 'x' }, 56)).toBeUndefined()
   })
 
-  test('an identifier takes at most 32 bytes, and nobody can name himself as the hash of another', () => {
+  test('an identifier has at most 32 bytes, and no caller can choose the hash of another caller', () => {
     const hashed = keyPart('x'.repeat(33))
     expect(hashed).toMatch(/^#[\w-]{31}$/)
     expect(keyPart(hashed)).not.toBe(hashed)

@@ -77,7 +77,7 @@ describe('three processes of three releases hammer one key', () => {
   for (const [name, of] of Object.entries(RELEASES)) {
     const timeout = 30_000 + rounds * 4_000
     releases(
-      `${name}: in ${rounds} rounds each admits at most its quota, and each admits some`,
+      `R12: with ${name}, in ${rounds} rounds each release admits its quota and not more`,
       { timeout },
       async ({ run }) => {
         const hammer = await run(of)
@@ -108,7 +108,7 @@ describe('three processes of three releases hammer one key', () => {
   )
 
   releases(
-    `the release before shapes beside two of this one: in ${rounds} rounds at most the sum of both quotas`,
+    `R12: the release before shapes and this one admit at most the sum of both quotas in ${rounds} rounds`,
     { timeout: 60_000 },
     async ({ run }) => {
       const hammer = await run([sliding(p), sliding(p), sliding(p)], [true, false, false])
@@ -122,7 +122,7 @@ describe('three processes of three releases hammer one key', () => {
   )
 })
 
-test('the release before shapes and this one: blocks hold for both, a reset by this one for both', async ({
+test('a block applies to the release before shapes and to this one, and a reset by this one clears both', async ({
   redisUrl,
 }) => {
   interface Library {

@@ -6,7 +6,7 @@ const MAX_WORDS = 600
 
 /** Packages whose README is not shortened yet. The list only becomes shorter. */
 export const PENDING_READMES = new Set([
-  ...['database', 'proxy', 'ratelimit', 'redis', 'session'],
+  ...['database', 'proxy', 'redis', 'session'],
   ...['embedded', 'testing'],
 ])
 

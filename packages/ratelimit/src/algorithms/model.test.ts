@@ -49,7 +49,9 @@ function makeStep(random: () => number, leastPolicies = 0) {
   }
 }
 
-test(`of 1500 random steps Redis and memory say the same (seed ${seed})`, async ({ redisUrl }) => {
+test(`R1: in 1500 random steps, Redis and memory return the same (seed ${seed})`, async ({
+  redisUrl,
+}) => {
   const random = randomOf(seed)
   const startMs = Date.now()
   const redis = await openOnRedis(redisUrl, policies, { startMs })
@@ -66,7 +68,7 @@ test(`of 1500 random steps Redis and memory say the same (seed ${seed})`, async 
   await redis.limiter.close()
 })
 
-test(`of 300 random batches each step says what it would by itself (seed ${seed})`, async ({
+test(`in 300 random batches, each step returns the same as when it is sent alone (seed ${seed})`, async ({
   redisUrl,
 }) => {
   const random = randomOf(seed)
@@ -87,7 +89,7 @@ test(`of 300 random batches each step says what it would by itself (seed ${seed}
   await redis.limiter.close()
 })
 
-test(`of 60 random rounds the strict window never holds more than the quota (seed ${seed})`, async () => {
+test(`in 60 random rounds, the strict window never holds more than the quota (seed ${seed})`, async () => {
   const random = randomOf(seed)
   for (let round = 0; round < 60; round += 1) {
     const windowMs = 100 + Math.floor(random() * 5_000)

@@ -43,13 +43,13 @@ async function follow(limiter: RateLimiter, goTo: (ms: number) => Promise<void>)
 }
 
 describe('the token bucket agrees with the vectors of throttled', () => {
-  test('in memory', async () => {
+  test('the token bucket in memory agrees with the vectors of throttled', async () => {
     let nowMs = 0
     const limiter = createMemoryRateLimiter({ policies, now: () => nowMs })
     await follow(limiter, async (ms) => void (nowMs = ms))
   })
 
-  test('in Redis', async ({ redisUrl }) => {
+  test('the token bucket in Redis agrees with the vectors of throttled', async ({ redisUrl }) => {
     const opened = await openOnRedis(redisUrl, policies)
     let nowMs = 0
     await follow(opened.limiter, async (ms) => {

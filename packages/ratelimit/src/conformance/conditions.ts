@@ -8,7 +8,7 @@ function blockEventLoop(ms: number): void {
 
 /** The part of the suite in which the process or the store is not as it should be. */
 export function describeConditions(open: Open): void {
-  test('a pause of the process with takes in flight, longer than a take waits: the store decides all of them', async () => {
+  test('the store decides all takes in flight during a pause of the process that is longer than a deadline', async () => {
     const { limiter, deadlineMs = 0 } = await open({ ...base, name: 'p', quota: 100 })
     const takes = Array.from({ length: 20 }, () => limiter.take(['p'], { ip }))
     // Half of them are sent before the pause.
@@ -22,7 +22,7 @@ export function describeConditions(open: Open): void {
     expect(limiter.stats()).toMatchObject({ degraded: 0, exact: true })
   })
 
-  test('a store that refuses to count: each policy decides as it says, and this is visible, until it counts', async () => {
+  test('while a store refuses to count, onUnavailable of each policy decides and exact is false', async () => {
     const { limiter, refuse } = await open(
       { ...base, name: 'allow', quota: 1, onUnavailable: 'allow' },
       { ...base, name: 'deny', quota: 9, onUnavailable: 'deny' },

@@ -12,7 +12,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
   describe(`a limiter in ${driver}`, () => {
     const open = opening(openLimiter)
 
-    test('sliding: a burst before and one after a boundary together get the quota', async () => {
+    test('R1: a burst before and one after a boundary of a sliding window together receive the quota', async () => {
       const { admitted, advance } = await open({ ...base, name: 'p', quota: 10 })
       for (const ms of [0, 59_000, 900]) {
         await advance(ms)
@@ -23,7 +23,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
     })
 
     test.each(['sliding', 'token-bucket', 'fixed'] as const)(
-      '%s: retryAfterMs is when the next one passes, and not before',
+      'with %s, the next take is allowed after retryAfterMs and not before',
       async (algorithm) => {
         const { limiter, admitted, advance } = await open({
           ...base,
@@ -42,7 +42,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
       },
     )
 
-    test('fixed: a new window of the clock begins with the whole quota', async () => {
+    test('a new fixed window of the clock begins with the whole quota', async () => {
       const { admitted, limiter, advance } = await open({
         ...base,
         name: 'p',
@@ -54,7 +54,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
       expect(await admitted(5, ['p'])).toBe(3)
     })
 
-    test('token-bucket: the quota at once, then one for each part of the window', async () => {
+    test('a token bucket admits the quota at once, then one unit for each part of the window', async () => {
       const { admitted, advance } = await open({
         ...base,
         name: 'p',
@@ -68,7 +68,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
       expect(await admitted(10, ['p'])).toBe(2)
     })
 
-    test('a refused request drains nothing from its other dimensions', async () => {
+    test('R3: a refused request charges nothing to its other dimensions', async () => {
       const { limiter, admitted } = await open(
         { ...base, name: 'tight', quota: 1 },
         { ...base, name: 'user', by: 'user', quota: 200 },
@@ -82,7 +82,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
       expect(limits.map(({ remaining }) => remaining)).toEqual([199, 199, 199])
     })
 
-    test('a missing dimension is skipped, and never a bucket of all who lack it', async () => {
+    test('R4: a missing dimension is skipped, and requests without it share no bucket', async () => {
       const { limiter, admitted } = await open({
         ...base,
         name: 'p',
@@ -95,7 +95,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
       expect((await limiter.take(['p'], {})).limits).toEqual([])
     })
 
-    test('costs: all of it or none; 0 asks; more than the quota never passes', async () => {
+    test('a cost is charged as a whole or not at all, and a cost over the quota is never allowed', async () => {
       const { limiter } = await open({ ...base, name: 'p', quota: 10 })
       const take = (cost: number) => limiter.take(['p'], { ip }, { cost })
       expect(await take(8)).toMatchObject({ outcome: 'allowed', limits: [{ remaining: 2 }] })

@@ -3,7 +3,7 @@ import { base, ip, type Open } from './open.ts'
 
 /** The part of the suite that changes limits while they are in force. */
 export function describeControl(open: Open): void {
-  test('a quota of 0 refuses, Infinity lets pass, and a principal may have its own', async () => {
+  test('a quota of 0 refuses, Infinity allows, and a caller may have another quota', async () => {
     const { limiter, admitted } = await open(
       { ...base, name: 'none', quota: 0 },
       { ...base, name: 'all', quota: Infinity },
@@ -18,7 +18,7 @@ export function describeControl(open: Open): void {
     await expect(bad).rejects.toMatchObject({ code: 'bad-quota' })
   })
 
-  test('allow and deny lists decide without counting', async () => {
+  test('the lists allow and deny are applied without a count', async () => {
     const { admitted } = await open({
       ...base,
       name: 'p',
@@ -30,7 +30,7 @@ export function describeControl(open: Open): void {
     expect(await admitted(5, ['p'], { ip: '192.0.2.1' })).toBe(0)
   })
 
-  test('shadow counts and says what it would do, and refuses nobody', async () => {
+  test('a shadow policy counts and reports its refusal, and refuses no request', async () => {
     const { limiter, admitted } = await open(
       { ...base, name: 'dark', quota: 2, shadow: true },
       { ...base, name: 'p', quota: 5 },
@@ -42,7 +42,7 @@ export function describeControl(open: Open): void {
   })
 
   test.each(['sliding', 'token-bucket', 'fixed'] as const)(
-    '%s: penalize goes beyond the quota, reward never below 0, reset forgets',
+    'with %s, penalize exceeds the quota, reward ends at 0, and reset clears the count',
     async (algorithm) => {
       const { limiter, admitted, advance } = await open({
         ...base,
@@ -80,7 +80,7 @@ export function describeControl(open: Open): void {
     await expect(limiter.block(['p'], { ip }, 0)).rejects.toMatchObject({ code: 'bad-duration' })
   })
 
-  test('concurrency: so many at a time, given back or ended with their lease', async () => {
+  test('a concurrency limit admits its quota at a time, and slots end by release or with their lease', async () => {
     const { limiter, admitted, advance } = await open({
       ...{ ...base, name: 'p', quota: 2, algorithm: 'concurrency' },
     })
@@ -141,7 +141,7 @@ export function describeControl(open: Open): void {
     expect((await limiter.take(['p'], blocked?.id ?? '')).outcome).toBe('limited')
   })
 
-  test('new policies hold from the next take on; with a fault the old ones stay', async () => {
+  test('R9: new policies apply from the next take on, and policies with a fault change nothing', async () => {
     const { limiter, admitted } = await open({ ...base, name: 'p', quota: 2 })
     expect(await admitted(3, ['p'])).toBe(2)
     const faulty = [
@@ -157,7 +157,7 @@ export function describeControl(open: Open): void {
     expect(await admitted(9, ['p'])).toBe(3)
   })
 
-  test('the report says what each policy did, and who was refused most', async () => {
+  test('the report contains the outcomes of each policy and the most limited identifiers', async () => {
     const { limiter, admitted } = await open({ ...base, name: 'p', quota: 2 })
     await admitted(5, ['p'])
     await admitted(3, ['p'], { ip: '192.0.2.1' })
@@ -171,7 +171,7 @@ export function describeControl(open: Open): void {
     })
   })
 
-  test('of 100 takes at once, as many as the quota are allowed, each told what was left', async () => {
+  test('from 100 concurrent takes the quota is allowed, and each has its own remaining units', async () => {
     const { limiter } = await open({ ...base, name: 'p', quota: 40 })
     const decisions = await Promise.all(
       Array.from({ length: 100 }, () => limiter.take(['p'], { ip })),

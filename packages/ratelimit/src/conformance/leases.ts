@@ -16,7 +16,7 @@ export function describeLeases(open: Open): void {
     return opened
   }
 
-  test('a hot key is admitted from a lease, and what is told is as if it were not', async () => {
+  test('a hot key is admitted from a quota block, with the same limits as from the store', async () => {
     const { limiter } = await openHot()
     for (let left = 89; left > 79; left -= 1) {
       const decision = await limiter.take(['hot'], { ip })
@@ -27,7 +27,7 @@ export function describeLeases(open: Open): void {
     expect(limiter.stats()).toMatchObject({ allowed: 21, fromLease: 10 })
   })
 
-  test('of a lease that nobody uses up, the rest is lost when its time is over', async () => {
+  test('the unused units of a quota block are lost when its time has ended', async () => {
     const { limiter, advance } = await openHot()
     expect((await limiter.take(['hot'], { ip })).source).toBe('lease')
     await advance(1_000)
@@ -36,7 +36,7 @@ export function describeLeases(open: Open): void {
     expect(late.source).not.toBe('lease')
   })
 
-  test('what was leased counts until nobody can have admitted it within the window', async () => {
+  test('R11: a unit of a quota block counts until no window can contain its admission', async () => {
     const { admitted, advance } = await openHot()
     await advance(999)
     expect(await admitted(200, ['hot'])).toBe(90)
@@ -47,7 +47,7 @@ export function describeLeases(open: Open): void {
     expect(await admitted(200, ['hot'])).toBe(100)
   })
 
-  test('a request that another policy refuses takes nothing from a lease', async () => {
+  test('R3: a request that another policy refuses takes no unit from a quota block', async () => {
     const { limiter } = await openHot({ ...base, name: 'user', by: 'user', quota: 1 })
     const of = { ip, user: 'u' }
     const both = await limiter.take(['hot', 'user'], of)
@@ -64,7 +64,7 @@ export function describeLeases(open: Open): void {
     expect([source, limits[0]?.remaining]).toEqual(['lease', 88])
   })
 
-  test('a policy that is named twice is refused, and takes nothing from a lease', async () => {
+  test('a policy that is named twice is refused, and takes no unit from a quota block', async () => {
     const { limiter } = await openHot()
     const twice = limiter.take(['hot', 'hot'], { ip })
     await expect(twice).rejects.toMatchObject({ code: 'bad-argument' })
@@ -72,14 +72,14 @@ export function describeLeases(open: Open): void {
     expect([source, limits[0]?.remaining]).toEqual(['lease', 89])
   })
 
-  test('new policies end a lease', async () => {
+  test('new policies end a quota block', async () => {
     const { limiter } = await openHot()
     limiter.setPolicies([{ ...hot, quota: 50 }])
     const { source, limits } = await limiter.take(['hot'], { ip })
     expect([source === 'lease', limits[0]?.remaining]).toEqual([false, 29])
   })
 
-  test('a block and a reset end a lease; a quota of its own is not met from it', async () => {
+  test('a block and a reset end a quota block, and a take with another quota does not use it', async () => {
     const { limiter } = await openHot()
     const own = await limiter.take(['hot'], { ip }, { quotas: { hot: 15 } })
     expect([own.outcome, own.source === 'lease']).toEqual(['limited', false])

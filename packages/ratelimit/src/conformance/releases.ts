@@ -43,7 +43,7 @@ export function describeReleases(open: Open): void {
     return limiters.every((limiter) => limiter !== undefined) ? limiters : undefined
   }
   test.each(PAIRS)(
-    '%s in one release and %s in the next: each admits at most its quota, and some',
+    'R12: with %s in one release and %s in the next, each admits units and at most its quota',
     async (one, other) => {
       const both = await openBoth(one, other)
       if (!both) return
@@ -56,7 +56,7 @@ export function describeReleases(open: Open): void {
   )
 
   test.each(PAIRS)(
-    '%s changed to %s and back with each take: at most the sum of both quotas',
+    'R12: when %s changes to %s and back with each take, at most the sum of both quotas is admitted',
     async (one, other) => {
       const { limiter } = await open(versionOf(one))
       let count = 0
@@ -70,7 +70,7 @@ export function describeReleases(open: Open): void {
   )
 
   test.each(PAIRS)(
-    '%s in one release and %s in the next: a block, an unblock and a reset by one hold for the other',
+    'R12: with %s in one release and %s in the next, a block, an unblock and a reset by one apply to the other',
     async (one, other) => {
       const both = await openBoth(one, other)
       const [first, second] = both ?? []
@@ -90,7 +90,7 @@ export function describeReleases(open: Open): void {
   )
 
   test.each(PAIRS.filter((pair) => !pair.join().includes('concurrency')))(
-    '%s in one release and %s in the next: a reward by one counts for the other',
+    'R12: with %s in one release and %s in the next, a reward by one applies to the other',
     async (one, other) => {
       const both = await openBoth(one, other)
       const [first, second] = both ?? []

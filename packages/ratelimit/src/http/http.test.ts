@@ -39,7 +39,7 @@ function read(headers: [string, string][], name: string) {
 }
 
 describe('headers', () => {
-  test('tell all policies, and the tightest limit with the time until more is left', () => {
+  test('the headers contain all policies, and the tightest limit with the time of its next refill', () => {
     const limits = [limit({}), limit({ policy: 'q', quota: 100, remaining: 9, windowMs: 500 })]
     const headers = rateLimitHeaders(decision({ limits }))
     expect(read(headers, 'RateLimit-Policy')).toEqual([
@@ -50,7 +50,7 @@ describe('headers', () => {
     expect(headers).toHaveLength(2)
   })
 
-  test('of a refusal tell every limit that refused, and Retry-After not sooner than t', () => {
+  test('the headers of a refusal contain every limit that refuses, and a Retry-After that is not before t', () => {
     const limits = [
       limit({ remaining: 0, retryMs: 4_001 }),
       limit({ policy: 'q', remaining: 0, retryMs: 2_000 }),
@@ -65,7 +65,7 @@ describe('headers', () => {
     expect(headers).toContainEqual(['Retry-After', '5'])
   })
 
-  test('say nothing of shadow policies, of what never passes, and of what nobody counts', () => {
+  test('the headers leave out shadow policies, quotas of 0 and unlimited quotas', () => {
     expect(rateLimitHeaders(decision({ limits: [limit({ shadow: true })] }))).toEqual([])
     expect(rateLimitHeaders(decision({ limits: [] }))).toEqual([])
     const never = { outcome: 'limited', retryAfterMs: Infinity, violated: ['p'] } as const
@@ -73,7 +73,7 @@ describe('headers', () => {
     expect(rateLimitHeaders(decision({ limits, ...never }))).toEqual([])
   })
 
-  test('tell a concurrency limit in its own unit', () => {
+  test('the headers state a concurrency limit with the unit concurrent-requests', () => {
     const limits = [limit({ algorithm: 'concurrency' })]
     const headers = rateLimitHeaders(decision({ limits }))
     expect(read(headers, 'RateLimit-Policy')).toEqual([['p', { q: 10, qu: 'concurrent-requests' }]])
@@ -81,7 +81,7 @@ describe('headers', () => {
 })
 
 describe('a refusal', () => {
-  test('by a quota is a 429, one for want of Redis a 503 and never a 429', () => {
+  test('R6: a refusal by a quota is a 429, and an outage is a 503 and never a 429', () => {
     expect(problemOf(decision({}))).toBeUndefined()
     const refused = { violated: ['p'], retryAfterMs: 1_200 }
     expect(problemOf(decision({ outcome: 'limited', ...refused }))).toMatchObject({
@@ -92,7 +92,7 @@ describe('a refusal', () => {
     })
   })
 
-  test('is a whole answer for a server without Hono', async () => {
+  test('the refusal of a guard is a whole response for a server without Hono', async () => {
     const guard = createGuard({
       limiter: createMemoryRateLimiter({ policies, now: () => 0 }),
       policies: ['api-ip'],
@@ -146,7 +146,7 @@ describe('the middleware of Hono', () => {
     return { app, goOn: () => going.resolve() }
   }
 
-  test('lets pass with headers, then answers 429 as a problem document', async () => {
+  test('the middleware adds headers to allowed requests, and sends a problem document with 429', async () => {
     const { app } = createApp()
     for (const left of [1, 0]) {
       const response = await app.request('/limited')
@@ -163,7 +163,7 @@ describe('the middleware of Hono', () => {
     })
   })
 
-  test('gives a concurrency limit back when the answer is made', async () => {
+  test('the middleware releases a concurrency slot when the response is complete', async () => {
     const { app, goOn } = createApp()
     const slow = app.request('/slow')
     expect((await app.request('/slow')).status).toBe(429)

@@ -42,7 +42,7 @@ async function scriptsRun(url: string): Promise<number> {
 }
 
 describe('a key that is known to be refused', () => {
-  instances('costs no round trip, on any instance that was told', async ({ ownValkey, join }) => {
+  instances('a cached refusal costs no round trip', async ({ ownValkey, join }) => {
     const limiter = await join(ownValkey.url, 'one', false)
     for (let i = 0; i < 4; i += 1) await limiter.take(['p'], { ip: '192.0.2.1' })
     const before = await scriptsRun(ownValkey.url)
@@ -50,12 +50,12 @@ describe('a key that is known to be refused', () => {
       const decision = await limiter.take(['p'], { ip: '192.0.2.1' })
       expect(decision).toMatchObject({ outcome: 'limited', source: 'deny-cache', violated: ['p'] })
     }
-    // At most what the instance tells of itself each second.
+    // At most the report of the instance each second.
     expect((await scriptsRun(ownValkey.url)) - before).toBeLessThanOrEqual(2)
   })
 
   instances(
-    'is let in by a reset on another instance, as soon as that resolves',
+    'R7: once a reset on one instance has resolved, no instance refuses the key',
     async ({ redisUrl, join }) => {
       const [one, two, three] = await Promise.all(
         ['one', 'two', 'three'].map((it) => join(redisUrl, it)),
@@ -64,11 +64,11 @@ describe('a key that is known to be refused', () => {
         const of = { ip: `192.0.2.${round}` }
         for (let i = 0; i < 4; i += 1) await one!.take(['p'], of)
         for (const it of [two!, three!]) expect((await it.take(['p'], of)).outcome).toBe('limited')
-        // Refusals that are under way when the reset happens must not be remembered.
-        const underWay = Array.from({ length: 20 }, () => three!.take(['p'], of))
+        // Refusals in flight during the reset must not be cached.
+        const inFlight = Array.from({ length: 20 }, () => three!.take(['p'], of))
         await two!.reset(['p'], of)
         expect((await three!.peek(['p'], of)).source).toBe('redis')
-        await Promise.all(underWay)
+        await Promise.all(inFlight)
         await two!.reset(['p'], of)
         for (const it of [one!, two!, three!])
           expect((await it.take(['p'], of)).outcome).toBe('allowed')
@@ -76,17 +76,20 @@ describe('a key that is known to be refused', () => {
     },
   )
 
-  instances('is refused by a block on every instance, from memory', async ({ redisUrl, join }) => {
-    const [one, two] = await Promise.all(['one', 'two'].map((it) => join(redisUrl, it)))
-    const of = { ip: '198.51.100.1' }
-    await one!.block(['p'], of, 60_000)
-    await until(async () => (await two!.take(['p'], of)).source === 'deny-cache')
-    await one!.unblock(['p'], of)
-    expect((await two!.take(['p'], of)).outcome).toBe('allowed')
-  })
+  instances(
+    'R7: a block is applied from memory on every instance until it is lifted',
+    async ({ redisUrl, join }) => {
+      const [one, two] = await Promise.all(['one', 'two'].map((it) => join(redisUrl, it)))
+      const of = { ip: '198.51.100.1' }
+      await one!.block(['p'], of, 60_000)
+      await until(async () => (await two!.take(['p'], of)).source === 'deny-cache')
+      await one!.unblock(['p'], of)
+      expect((await two!.take(['p'], of)).outcome).toBe('allowed')
+    },
+  )
 
   instances(
-    'is let in when it was told to come again, and not a moment later',
+    'R7: a refused key is allowed after retryAfterMs and not later',
     async ({ redisUrl, join }) => {
       const limiter = await join(redisUrl, 'one')
       for (let round = 0; round < 10; round += 1) {
@@ -104,7 +107,7 @@ describe('a key that is known to be refused', () => {
         }
         await until(allowed, { everyMs: 1 })
         expect(performance.now() - askedMs).toBeGreaterThanOrEqual(retryAfterMs - 2)
-        // However late a busy machine asks: who asks when it is time is not refused.
+        // A take that is sent at the time is not refused, however busy the machine is.
         expect(lastRefusedMs - answeredMs).toBeLessThan(retryAfterMs + 2)
       }
     },
@@ -114,7 +117,7 @@ describe('a key that is known to be refused', () => {
 describe('the deny cache', () => {
   const refusal = { untilMs: 100, cost: 1, quota: 5 }
 
-  test('stays within its bound under a flood, and keeps what is asked for', () => {
+  test('the deny cache stays within its bound under a flood, and retains the key that is in use', () => {
     const cache = createRefusals(1_000)
     cache.add('kept', refusal, cache.mark)
     for (let i = 0; i < 50_000; i += 1) {
@@ -124,7 +127,7 @@ describe('the deny cache', () => {
     }
   })
 
-  test('lets less, a higher quota, and what came after its end pass', () => {
+  test('the deny cache does not refuse a lower cost, a higher quota, or a take after the end', () => {
     const cache = createRefusals(10)
     cache.add('k', { ...refusal, cost: 3 }, cache.mark)
     expect(cache.refusedMs('k', 3, 5, 40)).toBe(60)
@@ -133,7 +136,7 @@ describe('the deny cache', () => {
     expect(cache.refusedMs('k', 3, 5, 100)).toBe(0)
   })
 
-  test('keeps no refusal from before something was forgotten', () => {
+  test('R7: the deny cache stores no refusal from before its last deletion', () => {
     const cache = createRefusals(10)
     const { mark } = cache
     cache.forget(['k'])

@@ -33,7 +33,7 @@ const limited = test.extend('open', async ({}, { onCleanup }) => {
 })
 
 limited(
-  'Redis killed: each policy decides as it says, at once, and it is exact within 1 s of its return',
+  'R6: with Redis killed, each policy decides at once by onUnavailable, and limits are exact within 1 s of its return',
   async ({ ownValkey, open }) => {
     const { limiter, timed } = await open(ownValkey.url)
     expect(await timed(['local'])).toMatchObject({ outcome: 'allowed', source: 'redis' })
@@ -61,7 +61,7 @@ limited(
 )
 
 limited(
-  'Redis frozen: every take answers within 250 ms, and it is exact within 1 s of waking',
+  'R6: with Redis frozen, every take resolves within 250 ms, and limits are exact within 1 s of its return',
   async ({ ownValkey, open }) => {
     const { timed } = await open(ownValkey.url)
     await timed(['local'])
@@ -81,7 +81,7 @@ limited(
 )
 
 limited(
-  'Redis frozen: 50 late takes of one turn are one failure, and Redis is used again as soon as it answers',
+  'with Redis frozen, 50 late takes of one turn are one round, and Redis is used again after its first reply',
   async ({ ownValkey, open }) => {
     const { limiter, timed } = await open(ownValkey.url)
     await timed(['local'])
@@ -98,7 +98,7 @@ limited(
 )
 
 limited(
-  'in 12 rounds of cut and half-open connections, no take of 300 is counted twice',
+  'R5: in 12 rounds of cut and half-open connections, no take of 300 is counted twice',
   async ({ redisUrl, tcpProxy, open }) => {
     const proxy = await tcpProxy({ target: redisUrl })
     await using direct = Object.assign(new Redis(redisUrl), {

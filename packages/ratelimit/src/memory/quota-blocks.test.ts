@@ -44,7 +44,7 @@ async function attack(create: typeof createMemoryRateLimiter, steps: Step[]): Pr
 }
 
 describe('leases of a quota', () => {
-  test('however late they are used, no window admits more than the quota', async () => {
+  test('R11: no window admits more than the quota from quota blocks that are used as late as possible', async () => {
     expect(await mostInAWindow(createMemoryRateLimiter)).toBeLessThanOrEqual(QUOTA)
   })
 
@@ -53,7 +53,7 @@ describe('leases of a quota', () => {
     'a block without an end',
     'a block that is never used up',
   ]) {
-    test(`and a program with ${mutant} is caught`, async () => {
+    test(`a program with ${mutant} is caught`, async () => {
       const { source, remove } = await makeMutant(mutant)
       try {
         const copy: { createMemoryRateLimiter: typeof createMemoryRateLimiter } = await import(
@@ -66,7 +66,7 @@ describe('leases of a quota', () => {
     })
   }
 
-  test('are only for sliding windows that refuse, and within the window and the quota', () => {
+  test('quota blocks need a sliding window that is no shadow, and fit in its window and quota', () => {
     const base = { name: 'p', quota: 5, windowMs: 100, by: 'ip' }
     for (const policy of [
       { ...base, lease: { units: 2, ms: 50 }, algorithm: 'fixed' },

@@ -84,7 +84,7 @@ test('late rounds are counted from the last reply', async ({ redisUrl }) => {
   await client.quit()
 })
 
-test('a command after the loss of a connection is written once, to the next connection', async ({
+test('R5: a command after the loss of a connection is written once, to the next connection', async ({
   redisUrl,
 }) => {
   const client = new Redis(redisUrl, { retryStrategy: () => 0 })

@@ -2,7 +2,7 @@ import { connectRedis } from '@repo/redis'
 import { expect, test } from '@repo/testing'
 import { connectLimiterRedis } from '../index.ts'
 
-test('the check of limits fails with the answer of a Redis that refuses to count', async ({
+test('the check of limits rejects with the error of a Redis that refuses to count', async ({
   ownValkey: { url },
 }) => {
   const admin = connectRedis({ url, name: 'admin' })

@@ -27,7 +27,7 @@ const withStore = test.extend('store', async ({ redisUrl }, { onCleanup }) => {
 })
 
 describe('in Redis', () => {
-  withStore('R8: every key ends by itself, and all are in one slot', async ({ store }) => {
+  withStore('R8: every key expires by itself, and all keys are in one slot', async ({ store }) => {
     const { limiter, direct } = store
     for (const ip of ['192.0.2.1', 'x'.repeat(5_000)]) {
       for (let i = 0; i < 3; i += 1) await limiter.take(all, { ip })
@@ -44,7 +44,7 @@ describe('in Redis', () => {
     }
   })
 
-  withStore('takes of one tick see each other in every dimension', async ({ store }) => {
+  withStore('takes of one tick count each other in every dimension', async ({ store }) => {
     const { limiter, other } = store
     const decisions = await Promise.all(
       Array.from({ length: 100 }, (_, i) =>
@@ -59,27 +59,24 @@ describe('in Redis', () => {
     expect(limits.map(({ remaining }) => remaining)).toEqual([0, 0])
   })
 
-  withStore('a batch is never larger than what its bytes can name', async ({ store }) => {
+  withStore('900 keys in 2000 concurrent takes are all decided by Redis', async ({ store }) => {
     const { limiter } = store
     const takes = Array.from({ length: 2_000 }, (_, i) => limiter.take(all, { ip: `i${i % 900}` }))
     const sources = new Set((await Promise.all(takes)).map(({ source }) => source))
     expect(sources).toEqual(new Set(['redis']))
   })
 
-  withStore(
-    'of 1000 takes of one key at once, as many as the quota are allowed',
-    async ({ store }) => {
-      const { limiter } = store
-      const of = { ip: '192.0.2.4' }
-      const takes = Array.from({ length: 1_000 }, () => limiter.take(['sliding'], of))
-      const decisions = await Promise.all(takes)
-      expect(decisions.filter(({ outcome }) => outcome === 'allowed')).toHaveLength(20)
-      expect((await limiter.peek(['sliding'], of)).limits).toMatchObject([{ remaining: 0 }])
-    },
-  )
+  withStore('from 1000 concurrent takes of one key, the quota is allowed', async ({ store }) => {
+    const { limiter } = store
+    const of = { ip: '192.0.2.4' }
+    const takes = Array.from({ length: 1_000 }, () => limiter.take(['sliding'], of))
+    const decisions = await Promise.all(takes)
+    expect(decisions.filter(({ outcome }) => outcome === 'allowed')).toHaveLength(20)
+    expect((await limiter.peek(['sliding'], of)).limits).toMatchObject([{ remaining: 0 }])
+  })
 
   withStore(
-    'a holder keeps its place when one under a shorter window comes and goes',
+    'a holder keeps its slot when a holder under a shorter window comes and goes',
     async ({ store }) => {
       const { direct, redis } = store
       const of = { ip: '192.0.2.5' }
@@ -108,7 +105,7 @@ describe('in Redis', () => {
     },
   )
 
-  withStore('R10: a lease outlasts its window while its holder lives', async ({ store }) => {
+  withStore('R10: a slot outlasts its window while its holder renews it', async ({ store }) => {
     const { limiter, other, direct } = store
     const held = await limiter.take(['lease'], { ip: '192.0.2.3' })
     const key = (await direct.keys('*:lease~c:*'))[0]!

@@ -94,7 +94,7 @@ const limited = test.extend('open', async ({ ownValkey }, { onCleanup }) => {
 describe('a Redis that answers takes with an error:', () => {
   for (const [name, { words, begin, end }] of Object.entries(REFUSALS)) {
     limited(
-      `${name}: policies decide as in an outage, and log, stats, metric and health tell why, until it counts again`,
+      `with ${name}, policies decide as in an outage, and log, stats, metric and health contain the reason`,
       async ({ open }) => {
         const { admin, redis, limiter, lines } = await open()
         expect((await limiter.take(['local'], of)).source).toBe('redis')
@@ -133,25 +133,22 @@ describe('a Redis that answers takes with an error:', () => {
     )
   }
 
-  limited(
-    'a count of which the key holds another type degrades takes of that count alone',
-    async ({ open }) => {
-      const { admin, limiter, lines } = await open()
+  limited('a key of another type degrades only takes of its count', async ({ open }) => {
+    const { admin, limiter, lines } = await open()
+    await limiter.take(['local'], of)
+    const [key = ''] = await admin.keys('*local~s60:192.0.2.1')
+    await admin.del(key)
+    await admin.lpush(key, 'x')
+    for (let i = 0; i < 20; i += 1) {
       await limiter.take(['local'], of)
-      const [key = ''] = await admin.keys('*local~s60:192.0.2.1')
-      await admin.del(key)
-      await admin.lpush(key, 'x')
-      for (let i = 0; i < 20; i += 1) {
-        await limiter.take(['local'], of)
-        const other = await limiter.take(['local'], { ip: '192.0.2.2' })
-        expect(other).toMatchObject({ degraded: false })
-      }
-      expect(limiter.stats().exact).toBe(true)
-      expect(lines.filter((line) => line.includes('without Redis'))).toEqual([])
-    },
-  )
+      const other = await limiter.take(['local'], { ip: '192.0.2.2' })
+      expect(other).toMatchObject({ degraded: false })
+    }
+    expect(limiter.stats().exact).toBe(true)
+    expect(lines.filter((line) => line.includes('without Redis'))).toEqual([])
+  })
 
-  limited('a program that draws nothing from an error answer is caught', async ({ open }) => {
+  limited('a program whose error replies start no probe is caught', async ({ open }) => {
     const mutant = 'error replies that start no probe'
     const { admin, limiter } = await open(mutant)
     expect((await limiter.take(['deny'], of)).source).toBe('redis')
