@@ -1,7 +1,7 @@
 /**
  * The instance processes of the bench: our limiter, its peers and the floors, each as its
- * documentation sets it up. WORKLOAD says which check they make. Peers check several dimensions by
- * as many calls at once.
+ * documentation sets it up. WORKLOAD names the check. Peers check several dimensions by
+ * concurrent calls, one for each.
  */
 import { type OpenContender, serveContenders } from '@repo/testing/bench'
 import { rateLimit } from '../src/http/hono.ts'
@@ -34,9 +34,9 @@ async function openOurs(redisUrl: string, names: string[]) {
   return { run, close }
 }
 
-function namesOf(of: Workload): string[] {
-  if (of === 'four') return NAMES
-  return of === 'blocked' ? ['block'] : ['api-user']
+function namesOf(chosen: Workload): string[] {
+  if (chosen === 'four') return NAMES
+  return chosen === 'blocked' ? ['block'] : ['api-user']
 }
 
 function openPeer(name: string): OpenContender {

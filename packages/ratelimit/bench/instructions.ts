@@ -1,5 +1,5 @@
 /**
- * The instructions that redis-server executes for a check of one and of four dimensions, ours one by
+ * The instructions that redis-server executes for a check of one and of four dimensions, one by
  * one and in batches of 16, beside rate-limiter-flexible, counted by callgrind: the same on a busy
  * machine. Needs `valgrind` and a native Redis. `pnpm --filter @repo/ratelimit instructions`
  */
@@ -13,11 +13,11 @@ const QUOTA = 16_000_000
 /** Under callgrind all is fifty times slower: a longer window keeps a sub-window's share of hits. */
 const WINDOW_MS = 3_000_000
 const dimensions = ['ip', 'user', 'client', 'route'] as const
-const names = dimensions.map((it) => `api-${it}`)
+const names = dimensions.map((dimension) => `api-${dimension}`)
 const policies = dimensions.map((by) => ({
   ...{ name: `api-${by}`, quota: QUOTA, windowMs: WINDOW_MS, by },
 }))
-const of = (i: number) => ({
+const subjectOf = (i: number) => ({
   ip: `192.0.2.${i % 250}`,
   user: `user-${String(i % 1_000).padStart(27, '0')}`,
   client: `client-${i % 100}`,
@@ -29,7 +29,7 @@ const redisServer = (await findRedisServer()) ?? 'redis-server'
 
 type Run = (url: string, checks: number) => Promise<void>
 
-/** Ours, with `width` checks at a time. */
+/** Our limiter, with `width` checks at a time. */
 function ours(count: number, width: number): Run {
   const policyNames = names.slice(-count)
   return async (url, checks) => {
@@ -37,7 +37,9 @@ function ours(count: number, width: number): Run {
     await redis.ready(30_000)
     const limiter = createRateLimiter({ redis, policies })
     for (let i = 0; i < checks; i += width) {
-      const batch = Array.from({ length: width }, (_, j) => limiter.take(policyNames, of(i + j)))
+      const batch = Array.from({ length: width }, (_, j) =>
+        limiter.take(policyNames, subjectOf(i + j)),
+      )
       await Promise.all(batch)
     }
     await limiter.close()
@@ -50,7 +52,7 @@ function flexible(count: number): Run {
     const connected = await connectPeers(url, QUOTA)
     const consume = connected.peers['rate-limiter-flexible']
     for (let i = 0; i < checks; i += 1) {
-      const values = Object.values(of(i)).slice(-count)
+      const values = Object.values(subjectOf(i)).slice(-count)
       await Promise.all(values.map(async (value, d) => consume?.(names[d] ?? '', value)))
     }
     connected.close()
@@ -76,7 +78,7 @@ async function instructions(run: Run, checks: number): Promise<number> {
   return Math.max(...collected)
 }
 
-/** What more checks cost, so that the start of the server does not count. */
+/** The cost of additional checks: the start of the server does not count. */
 async function perCheck(run: Run): Promise<number> {
   const few = await instructions(run, 1_600)
   return ((await instructions(run, 4_800)) - few) / 3_200
@@ -89,10 +91,10 @@ for (const count of [1, 4]) {
     'rate-limiter-flexible': { 'instructions per check': Math.round(peer) },
   }
   for (const [name, run] of Object.entries(found)) {
-    const own = await perCheck(run)
+    const cost = await perCheck(run)
     lines[`ours, ${name}`] = {
-      'instructions per check': Math.round(own),
-      'of rate-limiter-flexible': (own / peer).toFixed(2),
+      'instructions per check': Math.round(cost),
+      'of rate-limiter-flexible': (cost / peer).toFixed(2),
     }
   }
   console.log(`${count} dimension${count > 1 ? 's' : ''}`)

@@ -77,7 +77,7 @@ function flexibleOf(redis: Redis, policy: string, points: number) {
   return new RateLimiterRedis({ storeClient: redis, keyPrefix: `rlf:${policy}`, points, duration })
 }
 
-/** A peer that remembers in memory who is blocked. */
+/** Peers that cache blocked keys in memory. */
 export function blockingPeers(redis: Redis): Record<string, CountOne> {
   const flexible = new RateLimiterRedis({
     ...{ storeClient: redis, keyPrefix: 'rlf:block', points: 1, duration: 600 },
@@ -106,15 +106,15 @@ function adapt(redis: Redis) {
   const shas = new Map<string, string>()
   return {
     async evalsha<T>(sha: string, keys: string[], args: unknown[]): Promise<T> {
-      const known = shas.get(sha)
-      if (!known) throw new Error('NOSCRIPT')
-      return typed<T>(await redis.evalsha(known, keys.length, ...keys, ...args.map(String)))
+      const loaded = shas.get(sha)
+      if (!loaded) throw new Error('NOSCRIPT')
+      return typed<T>(await redis.evalsha(loaded, keys.length, ...keys, ...args.map(String)))
     },
     async eval<T>(script: string, keys: string[], args: unknown[]): Promise<T> {
       const lua = script.replace(/^\s*#!lua[^\n]*\n/, '')
-      const known = String(await redis.script('LOAD', lua))
-      shas.set(createHash('sha1').update(script).digest('hex'), known)
-      return typed<T>(await redis.evalsha(known, keys.length, ...keys, ...args.map(String)))
+      const loaded = String(await redis.script('LOAD', lua))
+      shas.set(createHash('sha1').update(script).digest('hex'), loaded)
+      return typed<T>(await redis.evalsha(loaded, keys.length, ...keys, ...args.map(String)))
     },
     get: async <T>(key: string): Promise<T> => typed<T>(await redis.get(key)),
     set: async <T>(key: string, value: T): Promise<T> =>
@@ -122,10 +122,10 @@ function adapt(redis: Redis) {
   }
 }
 
-/** What the peer's interface promises of Redis, and nobody can check here. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it is
+/** The interface of the peer promises this type, which cannot be checked here. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the type of the caller
 function typed<T>(reply: unknown): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
   return reply as T
 }
 

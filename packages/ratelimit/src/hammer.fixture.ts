@@ -1,7 +1,7 @@
 import { serveReplica } from '@repo/testing/replica'
 import type { connectLimiterRedis, createRateLimiter, PolicyInput, RateLimiter } from './index.ts'
 
-/** One of the attackers: a process with a limiter, and a clock of its own. */
+/** One of the attackers: a process with a limiter and its own clock. */
 interface Library {
   connectLimiterRedis: typeof connectLimiterRedis
   createRateLimiter: typeof createRateLimiter
@@ -17,7 +17,7 @@ export interface Opening {
 
 export interface Attack {
   policies: string[]
-  of: Record<string, string>
+  subject: Record<string, string>
   /** Takes in flight at any time. */
   width: number
   /** By the machine's monotonic clock, which all processes share. */
@@ -41,7 +41,7 @@ serveReplica({
     await redis.ready()
     limiter = library.createRateLimiter({ redis, policies, denyCacheKeys })
   },
-  async attack({ policies, of, width, fromMs, untilMs }: Attack): Promise<Span[]> {
+  async attack({ policies, subject, width, fromMs, untilMs }: Attack): Promise<Span[]> {
     const admitted: Span[] = []
     async function hammer() {
       while (nowMs() < untilMs) {
@@ -50,20 +50,20 @@ serveReplica({
           await new Promise(setImmediate)
           continue
         }
-        const { outcome } = await limiter.take(policies, of)
+        const { outcome } = await limiter.take(policies, subject)
         if (outcome === 'allowed') admitted.push([sentMs, nowMs()])
-        // What is refused from memory is answered at once: let others have their turn.
+        // A refusal from memory resolves at once: other takes get their turn.
         await new Promise(setImmediate)
       }
     }
     await Promise.all(Array.from({ length: width }, hammer))
     return admitted
   },
-  async hold({ policies, of, width, untilMs }: Attack): Promise<Span[]> {
+  async hold({ policies, subject, width, untilMs }: Attack): Promise<Span[]> {
     const held: Span[] = []
     async function grab() {
       while (nowMs() < untilMs) {
-        const decision = await limiter.take(policies, of)
+        const decision = await limiter.take(policies, subject)
         if (decision.outcome === 'allowed') {
           const fromMs = nowMs()
           await new Promise(setImmediate)
@@ -79,8 +79,8 @@ serveReplica({
   async leased(): Promise<number> {
     return limiter.stats().fromLease
   },
-  async left({ policies, of }: Attack): Promise<number[]> {
-    const { limits } = await limiter.peek(policies, of)
+  async left({ policies, subject }: Attack): Promise<number[]> {
+    const { limits } = await limiter.peek(policies, subject)
     return limits.map(({ remaining }) => remaining)
   },
 })

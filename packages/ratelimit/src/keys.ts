@@ -8,7 +8,7 @@ export type LimiterKeys = ReturnType<typeof limiterKeys>
 
 const LETTERS = { sliding: 's', 'token-bucket': 't', fixed: 'f', concurrency: 'c' } as const
 
-/** The shape of all `concurrency` counts: each holder has its own end, whatever the window is. */
+/** The shape of all `concurrency` counts: each holder has its own end, for any window. */
 export const CONCURRENCY = LETTERS.concurrency
 
 /**

@@ -52,34 +52,36 @@ const attackers = test.extend('attack', async ({ redisUrl, replicas }, { onClean
     )
     let keys = 0
     return {
-      /** All three hammer a new key for so many windows, from a time that no window knows. */
+      /** All three hammer a new key for this number of windows, from a time in the middle of a window. */
       hammer: async (policy: string, { windows = 2.5, method = 'attack', width = 8 } = {}) => {
         const fromMs = nowMs() + 20 + Math.random() * 20
         const untilMs = fromMs + windows * WINDOW_MS
-        const of = { key: `${Date.now()}-${(keys += 1)}` }
-        const order: Attack = { policies: [policy], of, width, fromMs, untilMs }
-        const spans = await Promise.all(three.map((it) => it.call<Span[]>(method, order)))
+        const subject = { key: `${Date.now()}-${(keys += 1)}` }
+        const order: Attack = { policies: [policy], subject, width, fromMs, untilMs }
+        const spans = await Promise.all(three.map((replica) => replica.call<Span[]>(method, order)))
         return { spans: spans.flat(), ms: untilMs - fromMs }
       },
       /** How many takes were admitted from leases. */
       leased: async () => {
-        const counts = await Promise.all(three.map((it) => it.call<number>('leased')))
+        const counts = await Promise.all(three.map((replica) => replica.call<number>('leased')))
         return counts.reduce((sum, n) => sum + n, 0)
       },
-      /** What is left of four dimensions after one was refused many times. */
+      /** The remaining units of four dimensions after one was refused many times. */
       drain: async (times: number) => {
         const key = `${Date.now()}-${(keys += 1)}`
-        const of = { key, user: key, client: key, route: key }
+        const subject = { key, user: key, client: key, route: key }
         const innocent = ['user', 'client', 'route']
         const order: Attack = {
           policies: [...innocent, 'tight'],
-          of,
+          subject,
           width: 1,
           fromMs: 0,
           untilMs: 0,
         }
         const untilMs = nowMs() + times * 2
-        await Promise.all(three.map((it) => it.call('attack', { ...order, width: 4, untilMs })))
+        await Promise.all(
+          three.map((replica) => replica.call('attack', { ...order, width: 4, untilMs })),
+        )
         return three[0]!.call<number[]>('left', { ...order, policies: innocent })
       },
     }
@@ -112,7 +114,7 @@ describe('three processes hammering one key', () => {
           return admitted / possible
         }
         let share = 0
-        // Again where the machine was so busy that the three stood still themselves.
+        // The measurement is repeated when the machine is so busy that the three processes stall.
         for (let tries = 0; tries < 3 && share < 0.99; tries += 1) share = await shareOfIdeal()
         expect(share).toBeGreaterThanOrEqual(0.99)
       },

@@ -79,9 +79,9 @@ describe('a policy file', () => {
   })
 })
 
-const of = (a: string, b: string) => identify(['a', 'b'], { a, b }, 56)
+const idOf = (a: string, b: string) => identify(['a', 'b'], { a, b }, 56)
 
-describe('who is counted', () => {
+describe('an identifier', () => {
   test.each([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],
@@ -106,8 +106,8 @@ describe('who is counted', () => {
   })
 
   test('R4: two lists of values never have the same identifier', () => {
-    expect(of('1:x', 'y')).not.toBe(of('1', 'x:y'))
-    expect(of('a', '1:b')).not.toBe(of('a1', ':b'))
+    expect(idOf('1:x', 'y')).not.toBe(idOf('1', 'x:y'))
+    expect(idOf('a', '1:b')).not.toBe(idOf('a1', ':b'))
     expect(identify(['a', 'b'], { a: 'x' }, 56)).toBeUndefined()
   })
 

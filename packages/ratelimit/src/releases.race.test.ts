@@ -46,14 +46,14 @@ const releases = test.extend('run', async ({ redisUrl, replicas }, { onCleanup }
     removing.push(remove)
     return source
   }
-  /** One process per release; each hammers the same key. Returns the spans of each. */
-  return async (of: readonly Release[], mutants: readonly boolean[] = []) => {
+  /** Starts one process per release. Each hammers the same key. Returns the spans of each. */
+  return async (chosen: readonly Release[], mutants: readonly boolean[] = []) => {
     const mutant = mutants.some(Boolean) ? await sourceOf(UNSHAPED) : original
-    const three = await replicas(of.length, { program })
+    const three = await replicas(chosen.length, { program })
     await Promise.all(
       three.map((replica, i) => {
         const source = mutants[i] ? mutant : original
-        const policies = [of[i]!.policy]
+        const policies = [chosen[i]!.policy]
         const opening: Opening = { url: redisUrl, source, policies, skewMs: 0, denyCacheKeys: 0 }
         return replica.call('open', opening)
       }),
@@ -63,9 +63,9 @@ const releases = test.extend('run', async ({ redisUrl, replicas }, { onCleanup }
       const fromMs = nowMs() + 30
       const untilMs = fromMs + 800
       const subject = { key: `${Date.now()}-${(keys += 1)}` }
-      const order: Attack = { policies: ['p'], of: subject, width: 6, fromMs, untilMs }
+      const order: Attack = { policies: ['p'], subject, width: 6, fromMs, untilMs }
       const spans = await Promise.all(
-        three.map((it, i) => it.call<Span[]>(of[i]!.method ?? 'attack', order)),
+        three.map((replica, i) => replica.call<Span[]>(chosen[i]!.method ?? 'attack', order)),
       )
       const ms = Math.max(...spans.flat().map(([, toMs]) => toMs)) - fromMs
       return { spans, ms }
@@ -74,16 +74,16 @@ const releases = test.extend('run', async ({ redisUrl, replicas }, { onCleanup }
 })
 
 describe('three processes of three releases hammer one key', () => {
-  for (const [name, of] of Object.entries(RELEASES)) {
+  for (const [name, chosen] of Object.entries(RELEASES)) {
     const timeout = 30_000 + rounds * 4_000
     releases(
       `R12: with ${name}, in ${rounds} rounds each release admits its quota and not more`,
       { timeout },
       async ({ run }) => {
-        const hammer = await run(of)
+        const hammer = await run(chosen)
         for (let round = 0; round < rounds; round += 1) {
           const { spans, ms } = await hammer()
-          for (const [i, { most }] of of.entries()) {
+          for (const [i, { most }] of chosen.entries()) {
             expect(most(spans[i]!, ms)).toBeLessThanOrEqual(p.quota)
             expect(spans[i]!.length).toBeGreaterThanOrEqual(p.quota)
           }
@@ -96,12 +96,12 @@ describe('three processes of three releases hammer one key', () => {
     'a program without shapes in the names is caught',
     { timeout: 60_000 },
     async ({ run }) => {
-      const of = RELEASES['two windows and a token bucket']!
-      const hammer = await run(of, [true, true, true])
+      const chosen = RELEASES['two windows and a token bucket']!
+      const hammer = await run(chosen, [true, true, true])
       let most = 0
       for (let tries = 0; tries < 20 && most <= p.quota; tries += 1) {
         const { spans, ms } = await hammer()
-        most = Math.max(...of.map((release, i) => release.most(spans[i]!, ms)))
+        most = Math.max(...chosen.map((release, i) => release.most(spans[i]!, ms)))
       }
       expect(most).toBeGreaterThan(p.quota)
     },
@@ -140,23 +140,23 @@ test('a block applies to the release before shapes and to this one, and a reset 
     }),
   )
   const [before, now] = opened.map(({ limiter }) => limiter)
-  const of = { key: 'k' }
+  const subject = { key: 'k' }
   const outcomes = async () => [
-    (await before!.take(['p'], of)).outcome,
-    (await now!.take(['p'], of)).outcome,
+    (await before!.take(['p'], subject)).outcome,
+    (await now!.take(['p'], subject)).outcome,
   ]
   for (const [blocks, lifts] of [
     [before!, now!],
     [now!, before!],
   ]) {
-    await blocks!.block(['p'], of, 60_000)
+    await blocks!.block(['p'], subject, 60_000)
     expect(await outcomes()).toEqual(['limited', 'limited'])
-    await lifts!.unblock(['p'], of)
+    await lifts!.unblock(['p'], subject)
     expect(await outcomes()).toEqual(['allowed', 'allowed'])
   }
   await outcomes()
   expect(await outcomes()).toEqual(['limited', 'limited'])
-  await now!.reset(['p'], of)
+  await now!.reset(['p'], subject)
   expect(await outcomes()).toEqual(['allowed', 'allowed'])
   for (const { limiter, redis } of opened) {
     await limiter.close()

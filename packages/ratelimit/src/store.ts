@@ -23,7 +23,7 @@ export interface Counts {
 
 /**
  * A question to a store. Either all needs are charged or none (R3).
- * - `take` charges every need if all of them fit, else none.
+ * - `take` charges every need if all of them fit, and otherwise none.
  * - `peek` charges nothing and returns whether a take would be allowed.
  * - `force` charges without a test. Its cost may be negative.
  */
@@ -32,7 +32,7 @@ export interface Check {
   readonly needs: readonly Need[]
   /** The id of the holder of a concurrency slot; '' when no policy is a `concurrency` policy. */
   readonly holder: string
-  /** The number of takes of one need, of which as many as fit are admitted. Otherwise 1. */
+  /** The number of takes of one need. They are admitted until one does not fit. Otherwise 1. */
   readonly times: number
 }
 

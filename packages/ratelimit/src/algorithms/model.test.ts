@@ -26,7 +26,7 @@ function randomOf(start: number) {
   }
 }
 
-function told({ outcome, limits, violated, shadowed, retryAfterMs }: Decision) {
+function resultOf({ outcome, limits, violated, shadowed, retryAfterMs }: Decision) {
   return { outcome, limits, violated, shadowed, retryAfterMs }
 }
 
@@ -38,14 +38,14 @@ function left({ outcome, violated, shadowed, limits }: Decision) {
 function makeStep(random: () => number, leastPolicies = 0) {
   const which = random()
   const drawn = names.filter(() => random() < 0.5)
-  const some = drawn.length < leastPolicies ? names : drawn
-  const of = { a: `a${Math.floor(random() * 3)}`, b: `b${Math.floor(random() * 3)}` }
+  const chosen = drawn.length < leastPolicies ? names : drawn
+  const subject = { a: `a${Math.floor(random() * 3)}`, b: `b${Math.floor(random() * 3)}` }
   const cost = Math.floor(random() * 4)
   return async (limiter: RateLimiter): Promise<Decision> => {
-    if (which < 0.7) return limiter.take(some, of, { cost })
-    if (which < 0.85) return limiter.peek(some, of, { cost })
-    if (which < 0.95) return limiter.penalize(some, of, cost + 1)
-    return limiter.reward(some, of, cost + 1)
+    if (which < 0.7) return limiter.take(chosen, subject, { cost })
+    if (which < 0.85) return limiter.peek(chosen, subject, { cost })
+    if (which < 0.95) return limiter.penalize(chosen, subject, cost + 1)
+    return limiter.reward(chosen, subject, cost + 1)
   }
 }
 
@@ -63,7 +63,7 @@ test(`R1: in 1500 random steps, Redis and memory return the same (seed ${seed})`
     await redis.advance(stepMs)
     const step = makeStep(random)
     const [there, here] = await Promise.all([step(redis.limiter), step(memory)])
-    expect([i, told(there)]).toEqual([i, told(here)])
+    expect([i, resultOf(there)]).toEqual([i, resultOf(here)])
   }
   await redis.limiter.close()
 })
@@ -80,7 +80,7 @@ test(`in 300 random batches, each step returns the same as when it is sent alone
     const stepMs = Math.floor(random() ** 4 * 900)
     nowMs += stepMs
     await redis.advance(stepMs)
-    // Takes of one policy alone may be told in another order: those of one count go as one.
+    // Single takes of one policy may have another order: those of one count are one entry.
     const batch = Array.from({ length: 1 + Math.floor(random() * 20) }, () => makeStep(random, 2))
     const there = await Promise.all(batch.map((step) => step(redis.limiter)))
     const here = await Promise.all(batch.map((step) => step(memory)))
@@ -107,8 +107,8 @@ test(`in 60 random rounds, the strict window never holds more than the quota (se
       if (outcome === 'allowed') log.push({ atMs: nowMs, cost })
     }
     for (const { atMs } of log) {
-      const within = log.filter((it) => it.atMs > atMs - windowMs && it.atMs <= atMs)
-      expect(within.reduce((sum, it) => sum + it.cost, 0)).toBeLessThanOrEqual(quota)
+      const within = log.filter((take) => take.atMs > atMs - windowMs && take.atMs <= atMs)
+      expect(within.reduce((sum, take) => sum + take.cost, 0)).toBeLessThanOrEqual(quota)
     }
   }
 })

@@ -26,7 +26,7 @@ test('the key of a sliding window lives until its newest unit has left, at every
     if (lifeMs < MARK_MS / 2) endsAtMs = nowMs + lifeMs / 1_000
     await direct.pexpire(name, MARK_MS)
     const newestLeavesAtMs = (Math.floor(nowMs / PART_MS) + 1) * PART_MS + WINDOW_MS
-    // The server's clock goes on while the test runs: some ms, divided by 1000.
+    // The clock of the server runs during the test: a few ms, divided by 1000.
     expect(endsAtMs).toBeGreaterThan(newestLeavesAtMs - 1)
     expect(endsAtMs).toBeLessThanOrEqual(nowMs + 21 * PART_MS + 2)
   }

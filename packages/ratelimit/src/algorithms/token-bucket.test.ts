@@ -35,7 +35,7 @@ async function follow(limiter: RateLimiter, goTo: (ms: number) => Promise<void>)
     const decision = await limiter.take(['p'], { ip: 'foo' }, { cost })
     expect([i, decision.outcome]).toEqual([i, refused ? 'limited' : 'allowed'])
     expect([i, decision.retryAfterMs]).toEqual([i, retryMs === -1 ? Infinity : retryMs])
-    // What can never pass is not asked of the count.
+    // A cost over the quota is refused without a count.
     if (retryMs === -1) continue
     const [limit] = decision.limits
     expect([i, limit?.remaining, limit?.resetMs]).toEqual([i, left, resetMs])

@@ -1,12 +1,12 @@
 import { expect, test, vi } from 'vitest'
 import { base, ip, type Open } from './open.ts'
 
-/** Keeps the event loop from running, as a garbage collection or a limit of the processor does. */
+/** Blocks the event loop, like a garbage collection or a CPU limit. */
 function blockEventLoop(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-/** The part of the suite in which the process or the store is not as it should be. */
+/** The tests of a process that pauses and of a store that refuses. */
 export function describeConditions(open: Open): void {
   test('the store decides all takes in flight during a pause of the process that is longer than a deadline', async () => {
     const { limiter, deadlineMs = 0 } = await open({ ...base, name: 'p', quota: 100 })

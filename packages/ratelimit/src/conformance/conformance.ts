@@ -7,7 +7,7 @@ import { describeReleases } from './releases.ts'
 
 export type { OpenLimiter } from './open.ts'
 
-/** What every driver of the limiter promises, as tests: call it in a test file with the driver. */
+/** The tests that every driver of the limiter must pass. Call it in a test file with the driver. */
 export function describeConformance(driver: string, openLimiter: OpenLimiter): void {
   describe(`a limiter in ${driver}`, () => {
     const open = opening(openLimiter)
@@ -75,10 +75,10 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
         { ...base, name: 'bucket', by: 'client', quota: 200, algorithm: 'token-bucket' },
         { ...base, name: 'route', by: 'route', quota: 200, algorithm: 'fixed' },
       )
-      const of = { ip, user: 'u', client: 'c', route: '/r' }
+      const subject = { ip, user: 'u', client: 'c', route: '/r' }
       const names = ['user', 'bucket', 'tight', 'route']
-      expect(await admitted(101, names, of)).toBe(1)
-      const { limits } = await limiter.peek(['user', 'bucket', 'route'], of)
+      expect(await admitted(101, names, subject)).toBe(1)
+      const { limits } = await limiter.peek(['user', 'bucket', 'route'], subject)
       expect(limits.map(({ remaining }) => remaining)).toEqual([199, 199, 199])
     })
 

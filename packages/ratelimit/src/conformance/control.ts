@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { base, ip, type Open } from './open.ts'
 
-/** The part of the suite that changes limits while they are in force. */
+/** The tests that change limits in force. */
 export function describeControl(open: Open): void {
   test('a quota of 0 refuses, Infinity allows, and a caller may have another quota', async () => {
     const { limiter, admitted } = await open(
@@ -124,8 +124,8 @@ export function describeControl(open: Open): void {
     const report = limiter.report({ minutes: Number.NaN })
     await expect(report).rejects.toMatchObject({ code: 'bad-argument' })
     const quotas = { p: Number.NaN }
-    const own = limiter.take(['p'], { ip }, { quotas })
-    await expect(own).rejects.toMatchObject({ code: 'bad-quota' })
+    const take = limiter.take(['p'], { ip }, { quotas })
+    await expect(take).rejects.toMatchObject({ code: 'bad-quota' })
     expect((await limiter.peek(['p'], { ip })).limits).toMatchObject([{ remaining: 5 }])
   })
 
@@ -177,8 +177,8 @@ export function describeControl(open: Open): void {
       Array.from({ length: 100 }, () => limiter.take(['p'], { ip })),
     )
     const left = decisions
-      .filter((it) => it.outcome === 'allowed')
-      .map((it) => it.limits[0]?.remaining)
+      .filter(({ outcome }) => outcome === 'allowed')
+      .map(({ limits }) => limits[0]?.remaining)
     expect(left).toEqual(Array.from({ length: 40 }, (_, i) => 39 - i))
   })
 }

@@ -3,13 +3,13 @@ import { base, ip, type Open } from './open.ts'
 
 const hot = { ...base, name: 'hot', quota: 100, lease: { units: 10, ms: 1_000 } } as const
 
-/** The part of the suite that leases a quota: the same whether it saves a round trip or not. */
+/** The tests of quota blocks. They are the same for a store without round trips. */
 export function describeLeases(open: Open): void {
-  /** A limiter that holds a lease of the key: ten takes make it hot. */
-  async function openHot(...more: Parameters<Open>) {
-    const opened = await open(hot, ...more)
+  /** Opens a limiter with a block of the key: ten takes make it hot. */
+  async function openHot(...policies: Parameters<Open>) {
+    const opened = await open(hot, ...policies)
     expect(await opened.admitted(10, ['hot'])).toBe(10)
-    // The lease is taken after the answer, and may be a moment on its way.
+    // The block is reserved after the verdict, and may be in flight for a moment.
     await expect
       .poll(async () => (await opened.limiter.peek(['hot'], { ip })).limits[0]?.remaining)
       .toBe(80)
@@ -49,14 +49,14 @@ export function describeLeases(open: Open): void {
 
   test('R3: a request that another policy refuses takes no unit from a quota block', async () => {
     const { limiter } = await openHot({ ...base, name: 'user', by: 'user', quota: 1 })
-    const of = { ip, user: 'u' }
-    const both = await limiter.take(['hot', 'user'], of)
+    const subject = { ip, user: 'u' }
+    const both = await limiter.take(['hot', 'user'], subject)
     expect(both.limits.map(({ policy, remaining }) => [policy, remaining])).toEqual([
       ['hot', 89],
       ['user', 0],
     ])
     for (let i = 0; i < 30; i += 1) {
-      expect(await limiter.take(['hot', 'user'], of)).toMatchObject({
+      expect(await limiter.take(['hot', 'user'], subject)).toMatchObject({
         ...{ outcome: 'limited', violated: ['user'] },
       })
     }
@@ -81,8 +81,8 @@ export function describeLeases(open: Open): void {
 
   test('a block and a reset end a quota block, and a take with another quota does not use it', async () => {
     const { limiter } = await openHot()
-    const own = await limiter.take(['hot'], { ip }, { quotas: { hot: 15 } })
-    expect([own.outcome, own.source === 'lease']).toEqual(['limited', false])
+    const other = await limiter.take(['hot'], { ip }, { quotas: { hot: 15 } })
+    expect([other.outcome, other.source === 'lease']).toEqual(['limited', false])
     await limiter.block(['hot'], { ip }, 60_000)
     expect((await limiter.take(['hot'], { ip })).outcome).toBe('limited')
     await limiter.reset(['hot'], { ip })

@@ -3,10 +3,10 @@ import type { PolicyInput } from '../policy.ts'
 import type { RateLimiter } from '../types.ts'
 
 /**
- * Opens a limiter that shares nothing with earlier ones, on a clock that only `advance` moves.
- * `beside` opens another one that shares its counts, as an instance of another release has it: a
- * driver for one instance has none. `deadlineMs` is how long a take waits for the store, and `refuse`
- * makes the store refuse to count until its result is called: of a driver with a store elsewhere.
+ * Opens a limiter that shares no state with earlier ones, on a clock that only `advance` moves. A driver
+ * for several instances has `beside`, which opens another limiter with the same counts. A driver with a
+ * remote store has `deadlineMs`, the longest wait of a take, and `refuse`. It makes the store refuse to
+ * count until the returned function is called.
  */
 export type OpenLimiter = (policies: PolicyInput[]) => Promise<{
   limiter: RateLimiter
@@ -19,7 +19,7 @@ export type OpenLimiter = (policies: PolicyInput[]) => Promise<{
 export const base = { windowMs: 60_000, by: 'ip' } as const
 export const ip = '203.0.113.7'
 
-/** `open` for the tests of a suite, which closes after each what it opened. */
+/** Returns `open` for the tests of a suite. After each test it closes the opened limiters. */
 export function opening(openLimiter: OpenLimiter) {
   const closing: (() => Promise<void>)[] = []
   afterEach(async () => {
@@ -30,11 +30,11 @@ export function opening(openLimiter: OpenLimiter) {
     const opened = await openLimiter(policies)
     const { limiter } = opened
     closing.push(() => limiter.close())
-    /** How many of n takes are allowed. */
-    async function admitted(n: number, names: string[], of: Record<string, string> = { ip }) {
+    /** The number of n takes that are allowed. */
+    async function admitted(n: number, names: string[], subject: Record<string, string> = { ip }) {
       let count = 0
       for (let i = 0; i < n; i += 1) {
-        if ((await limiter.take(names, of)).outcome === 'allowed') count += 1
+        if ((await limiter.take(names, subject)).outcome === 'allowed') count += 1
       }
       return count
     }

@@ -4,7 +4,7 @@ import type { RateLimiter } from '../types.ts'
 import { base, ip, type Open } from './open.ts'
 
 const p = { ...base, name: 'p', quota: 12 } as const
-/** What a release may change of a policy that keeps its name. */
+/** The changes that a release may make to a policy without a new name. */
 const VERSIONS: Record<string, PolicyInput> = {
   'a sliding window': p,
   'a shorter one': { ...p, windowMs: 30_500 },
@@ -21,7 +21,7 @@ const PAIRS = Object.keys(VERSIONS).flatMap((one, i, all) =>
 const versionOf = (name: string) => VERSIONS[name] ?? p
 const quotaOf = (name: string) => Number(versionOf(name).quota)
 
-/** How many of 60 takes each admits, in turn. */
+/** The number of 60 takes that each admits, in turn. */
 async function admitted(limiters: readonly RateLimiter[], takes = 60) {
   const counts = limiters.map(() => 0)
   for (let i = 0; i < takes; i += 1) {
@@ -35,7 +35,7 @@ async function admitted(limiters: readonly RateLimiter[], takes = 60) {
 const left = async (limiter: RateLimiter) =>
   (await limiter.peek(['p'], { ip })).limits[0]?.remaining
 
-/** The part of the suite in which two releases have a policy of one name that differs. */
+/** The tests of two releases whose policies of one name differ. */
 export function describeReleases(open: Open): void {
   async function openBoth(one: string, other: string) {
     const opened = await open(versionOf(one))

@@ -18,23 +18,23 @@ const policies = [
   { name: 'busy', quota: 1, windowMs: 5_000, by: 'ip', algorithm: 'concurrency' as const },
 ]
 
-function limit(more: Partial<Limit>): Limit {
+function limit(fields: Partial<Limit>): Limit {
   return {
     ...{ policy: 'p', quota: 10, windowMs, algorithm: 'sliding', shadow: false },
-    ...{ remaining: 3, refillMs: 1_500, resetMs: 9_000, retryMs: 0, ...more },
+    ...{ remaining: 3, refillMs: 1_500, resetMs: 9_000, retryMs: 0, ...fields },
   }
 }
 
-function decision(more: Partial<Decision>): Decision {
+function decision(fields: Partial<Decision>): Decision {
   return {
     ...{ outcome: 'allowed', limits: [limit({})], violated: [], shadowed: [], retryAfterMs: 0 },
-    ...{ degraded: false, source: 'redis', release: async () => undefined, ...more },
+    ...{ degraded: false, source: 'redis', release: async () => undefined, ...fields },
   }
 }
 
 /** As an independent parser of RFC 9651 reads them. */
 function read(headers: [string, string][], name: string) {
-  const value = headers.find(([it]) => it === name)?.[1] ?? ''
+  const value = headers.find(([header]) => header === name)?.[1] ?? ''
   return parseList(value).map(([item, parameters]) => [item, Object.fromEntries(parameters)])
 }
 

@@ -41,7 +41,7 @@ async function scriptsRun(url: string): Promise<number> {
   return Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1] ?? 0)
 }
 
-describe('a key that is known to be refused', () => {
+describe('a key that is refused', () => {
   instances('a cached refusal costs no round trip', async ({ ownValkey, join }) => {
     const limiter = await join(ownValkey.url, 'one', false)
     for (let i = 0; i < 4; i += 1) await limiter.take(['p'], { ip: '192.0.2.1' })
@@ -58,20 +58,21 @@ describe('a key that is known to be refused', () => {
     'R7: once a reset on one instance has resolved, no instance refuses the key',
     async ({ redisUrl, join }) => {
       const [one, two, three] = await Promise.all(
-        ['one', 'two', 'three'].map((it) => join(redisUrl, it)),
+        ['one', 'two', 'three'].map((instance) => join(redisUrl, instance)),
       )
       for (let round = 0; round < 20; round += 1) {
-        const of = { ip: `192.0.2.${round}` }
-        for (let i = 0; i < 4; i += 1) await one!.take(['p'], of)
-        for (const it of [two!, three!]) expect((await it.take(['p'], of)).outcome).toBe('limited')
+        const subject = { ip: `192.0.2.${round}` }
+        for (let i = 0; i < 4; i += 1) await one!.take(['p'], subject)
+        for (const limiter of [two!, three!])
+          expect((await limiter.take(['p'], subject)).outcome).toBe('limited')
         // Refusals in flight during the reset must not be cached.
-        const inFlight = Array.from({ length: 20 }, () => three!.take(['p'], of))
-        await two!.reset(['p'], of)
-        expect((await three!.peek(['p'], of)).source).toBe('redis')
+        const inFlight = Array.from({ length: 20 }, () => three!.take(['p'], subject))
+        await two!.reset(['p'], subject)
+        expect((await three!.peek(['p'], subject)).source).toBe('redis')
         await Promise.all(inFlight)
-        await two!.reset(['p'], of)
-        for (const it of [one!, two!, three!])
-          expect((await it.take(['p'], of)).outcome).toBe('allowed')
+        await two!.reset(['p'], subject)
+        for (const limiter of [one!, two!, three!])
+          expect((await limiter.take(['p'], subject)).outcome).toBe('allowed')
       }
     },
   )
@@ -79,12 +80,14 @@ describe('a key that is known to be refused', () => {
   instances(
     'R7: a block is applied from memory on every instance until it is lifted',
     async ({ redisUrl, join }) => {
-      const [one, two] = await Promise.all(['one', 'two'].map((it) => join(redisUrl, it)))
-      const of = { ip: '198.51.100.1' }
-      await one!.block(['p'], of, 60_000)
-      await until(async () => (await two!.take(['p'], of)).source === 'deny-cache')
-      await one!.unblock(['p'], of)
-      expect((await two!.take(['p'], of)).outcome).toBe('allowed')
+      const [one, two] = await Promise.all(
+        ['one', 'two'].map((instance) => join(redisUrl, instance)),
+      )
+      const subject = { ip: '198.51.100.1' }
+      await one!.block(['p'], subject, 60_000)
+      await until(async () => (await two!.take(['p'], subject)).source === 'deny-cache')
+      await one!.unblock(['p'], subject)
+      expect((await two!.take(['p'], subject)).outcome).toBe('allowed')
     },
   )
 
@@ -93,17 +96,17 @@ describe('a key that is known to be refused', () => {
     async ({ redisUrl, join }) => {
       const limiter = await join(redisUrl, 'one')
       for (let round = 0; round < 10; round += 1) {
-        const of = { ip: `198.51.100.${round}` }
-        for (let i = 0; i < 3; i += 1) await limiter.take(['quick'], of)
+        const subject = { ip: `198.51.100.${round}` }
+        for (let i = 0; i < 3; i += 1) await limiter.take(['quick'], subject)
         const askedMs = performance.now()
-        const { retryAfterMs } = await limiter.take(['quick'], of)
+        const { retryAfterMs } = await limiter.take(['quick'], subject)
         const answeredMs = performance.now()
         let sentMs = 0
         let lastRefusedMs = 0
         async function allowed() {
           lastRefusedMs = sentMs
           sentMs = performance.now()
-          return (await limiter.take(['quick'], of)).outcome === 'allowed'
+          return (await limiter.take(['quick'], subject)).outcome === 'allowed'
         }
         await until(allowed, { everyMs: 1 })
         expect(performance.now() - askedMs).toBeGreaterThanOrEqual(retryAfterMs - 2)

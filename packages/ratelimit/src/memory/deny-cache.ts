@@ -44,7 +44,7 @@ export interface DenyCache {
  *
  * A cached refusal never outlasts its cause (R7). It ends at the time in the reply of the server,
  * counted from before the check was sent. The bus delivers each earlier end to every instance. An
- * instance that may have missed events of the bus asks Redis.
+ * instance that may have missed events of the bus checks Redis.
  *
  * @param maxKeys the number of refusals, at most; 0: no cache
  * @param onForget runs after refusals of these keys, or of all, were deleted

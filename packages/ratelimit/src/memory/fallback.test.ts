@@ -48,9 +48,9 @@ limited(
     expect(Math.min(...refusals)).toBeLessThan(5)
     const outcomes = []
     for (let i = 0; i < 40; i += 1) outcomes.push((await timed(['local'])).outcome)
-    // A third of the quota is this replica's share, and who is over it is not told 429.
-    expect(outcomes.filter((it) => it === 'allowed')).toHaveLength(30)
-    expect(outcomes.filter((it) => it === 'unavailable')).toHaveLength(10)
+    // The share of this replica is a third of the quota. A take over it does not get a 429.
+    expect(outcomes.filter((outcome) => outcome === 'allowed')).toHaveLength(30)
+    expect(outcomes.filter((outcome) => outcome === 'unavailable')).toHaveLength(10)
     await expect(limiter.reset(['local'], { ip })).rejects.toMatchObject({ code: 'unavailable' })
     await expect(limiter.penalize(['local'], { ip }, 1)).rejects.toMatchObject({
       code: 'unavailable',
@@ -73,7 +73,7 @@ limited(
       expect({ degraded, outcome }).toEqual({ degraded: true, outcome: 'allowed' })
     }
     expect(Math.max(...spent)).toBeLessThan(250)
-    // After three failures nobody waits any more.
+    // After three late rounds no take waits.
     expect(Math.max(...spent.slice(4))).toBeLessThan(20)
     ownValkey.resume()
     await until(async () => (await timed(['local'])).source === 'redis', { timeoutMs: 1_000 })
@@ -108,9 +108,9 @@ limited(
     for (let round = 0; round < 12; round += 1) {
       const { limiter } = await open(proxy.url)
       const peek = await open(redisUrl)
-      const of = { ip: `192.0.2.${round}` }
+      const subject = { ip: `192.0.2.${round}` }
       proxy.delay(15)
-      const takes = Array.from({ length: 25 }, () => limiter.take(['local'], of))
+      const takes = Array.from({ length: 25 }, () => limiter.take(['local'], subject))
       if (round % 2 === 0) await proxy.cut()
       else proxy.halfOpen()
       const decisions = await Promise.all(takes)
@@ -118,7 +118,7 @@ limited(
       await until(() => limiter.stats().exact)
       // A busy machine may let the deadline of a read pass: then the count is not Redis's.
       const { limits } = await until(async () => {
-        const seen = await peek.limiter.peek(['local'], of)
+        const seen = await peek.limiter.peek(['local'], subject)
         return seen.source === 'redis' && seen
       })
       const [limit] = limits
@@ -132,7 +132,7 @@ limited(
   },
 )
 
-limited('SCRIPT FLUSH under load costs nobody an answer', async ({ redisUrl, open }) => {
+limited('SCRIPT FLUSH under load leaves no take without a decision', async ({ redisUrl, open }) => {
   const { limiter } = await open(redisUrl)
   const direct = new Redis(redisUrl)
   for (let i = 0; i < 5; i += 1) {

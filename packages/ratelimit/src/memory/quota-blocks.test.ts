@@ -12,9 +12,9 @@ const policies = [{ name: 'hot', quota: QUOTA, windowMs: WINDOW_MS, by: 'key', l
 /** How long after the one before, and how many takes; after twelve there is a lease. */
 type Step = [afterMs: number, takes: number]
 const ATTACKS: Step[][] = [
-  // At its very end, then all that can be had.
+  // At its very end, then all units that are left.
   [[0, 12], [195, 8], ...[20, 790, 10, 100, 100, 200, 1, 500].map((ms): Step => [ms, 2 * QUOTA])],
-  // When the store has forgotten it.
+  // When the store no longer counts it.
   [
     [0, 12],
     [1_500, 2 * QUOTA],
@@ -22,7 +22,7 @@ const ATTACKS: Step[][] = [
   ],
 ]
 
-/** The most that one window admits, whatever the attack. */
+/** The largest number of admissions in one window of the attack. */
 async function mostInAWindow(create: typeof createMemoryRateLimiter): Promise<number> {
   return Math.max(...(await Promise.all(ATTACKS.map((steps) => attack(create, steps)))))
 }

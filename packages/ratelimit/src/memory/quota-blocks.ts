@@ -28,7 +28,7 @@ interface Units {
   readonly putBack: () => void
 }
 
-/** A request with needs that quota blocks have met. */
+/** A request whose needs are partly or fully served from quota blocks. */
 export interface Loan {
   /** The needs that the store has to count. */
   readonly rest: readonly Need[]
@@ -47,8 +47,8 @@ const MAX_SHARE = 1 / 4
 
 /**
  * Quota blocks, for policies with a `lease`. An instance reserves a block of units of a hot key in one
- * take. It admits them without the store until they are used up or their time is over. The units that
- * are left then are lost.
+ * take. It admits them without the store until they are used up or their time has passed. The units
+ * that are left then are lost.
  *
  * R11: a unit is counted when its block is reserved, at T or later, and it is admitted before T + ms.
  * The store counts it for windowMs + ms. All units that are admitted in a window that ends at t were
@@ -86,7 +86,7 @@ export function createQuotaBlocks({ store, now }: { store: Store; now: () => num
       check: { kind: 'take', needs: [{ ...need, cost }], holder: '', times },
       onVerdict({ admitted, limits: [limit] }) {
         watched.isReserving = false
-        // If the key was forgotten in the meantime, no request finds this state.
+        // If the key was dropped in the meantime, no request finds this state.
         watched.block = limit && { units: admitted * cost, untilMs, limit, replyMs: now() }
       },
       onError() {
@@ -149,7 +149,7 @@ function usesBlocks({ policy, quota, cost }: Need): boolean {
   return policy.lease !== undefined && quota === policy.quota && cost > 0
 }
 
-/** Meets needs from quota blocks; undefined if no block meets any. */
+/** Serves needs from quota blocks; undefined if no block serves any. */
 export function lendUnits(quotaBlocks: QuotaBlocks, needs: readonly Need[]): Loan | undefined {
   const [only] = needs
   if (only && needs.length === 1) {

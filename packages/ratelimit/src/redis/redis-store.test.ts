@@ -19,7 +19,7 @@ const withStore = test.extend('store', async ({ redisUrl }, { onCleanup }) => {
   await redis.ready()
   const limiters = [1, 2].map(() => createRateLimiter({ redis, policies, denyCacheKeys: 0 }))
   onCleanup(async () => {
-    await Promise.all(limiters.map((it) => it.close()))
+    await Promise.all(limiters.map((each) => each.close()))
     await redis.close()
     await direct.quit()
   })
@@ -44,7 +44,7 @@ describe('in Redis', () => {
     }
   })
 
-  withStore('takes of one tick count each other in every dimension', async ({ store }) => {
+  withStore('100 takes of one tick are counted together in every dimension', async ({ store }) => {
     const { limiter, other } = store
     const decisions = await Promise.all(
       Array.from({ length: 100 }, (_, i) =>
@@ -68,18 +68,18 @@ describe('in Redis', () => {
 
   withStore('from 1000 concurrent takes of one key, the quota is allowed', async ({ store }) => {
     const { limiter } = store
-    const of = { ip: '192.0.2.4' }
-    const takes = Array.from({ length: 1_000 }, () => limiter.take(['sliding'], of))
+    const subject = { ip: '192.0.2.4' }
+    const takes = Array.from({ length: 1_000 }, () => limiter.take(['sliding'], subject))
     const decisions = await Promise.all(takes)
     expect(decisions.filter(({ outcome }) => outcome === 'allowed')).toHaveLength(20)
-    expect((await limiter.peek(['sliding'], of)).limits).toMatchObject([{ remaining: 0 }])
+    expect((await limiter.peek(['sliding'], subject)).limits).toMatchObject([{ remaining: 0 }])
   })
 
   withStore(
     'a holder keeps its slot when a holder under a shorter window comes and goes',
     async ({ store }) => {
       const { direct, redis } = store
-      const of = { ip: '192.0.2.5' }
+      const subject = { ip: '192.0.2.5' }
       const [long, short] = [60_000, 100].map((windowMs) => {
         const policy = {
           ...base,
@@ -90,8 +90,8 @@ describe('in Redis', () => {
         } as const
         return createRateLimiter({ redis, policies: [policy] })
       })
-      await long!.take(['held'], of)
-      const held = await short!.take(['held'], of)
+      await long!.take(['held'], subject)
+      const held = await short!.take(['held'], subject)
       const [key = ''] = await direct.keys('*:held~c:*')
       expect(await direct.pttl(key)).toBeGreaterThan(50_000)
       const firstEnd = async () => Number((await direct.zrange(key, '0', '0', 'WITHSCORES'))[1])
@@ -100,7 +100,7 @@ describe('in Redis', () => {
       await until(async () => (await firstEnd()) > endMs)
       expect(await direct.pttl(key)).toBeGreaterThan(50_000)
       await held.release()
-      expect((await long!.peek(['held'], of)).limits).toMatchObject([{ remaining: 1 }])
+      expect((await long!.peek(['held'], subject)).limits).toMatchObject([{ remaining: 1 }])
       await Promise.all([long!.close(), short!.close()])
     },
   )

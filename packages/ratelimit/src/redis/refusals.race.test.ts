@@ -12,7 +12,7 @@ const policies: PolicyInput[] = [
   { ...base, name: 'allow', quota: 5, onUnavailable: 'allow' },
   { ...base, name: 'deny', quota: 5, onUnavailable: 'deny' },
 ]
-const of = { ip: '192.0.2.1' }
+const subject = { ip: '192.0.2.1' }
 
 interface Refusal {
   words: string
@@ -97,15 +97,15 @@ describe('a Redis that answers takes with an error:', () => {
       `with ${name}, policies decide as in an outage, and log, stats, metric and health contain the reason`,
       async ({ open }) => {
         const { admin, redis, limiter, lines } = await open()
-        expect((await limiter.take(['local'], of)).source).toBe('redis')
+        expect((await limiter.take(['local'], subject)).source).toBe('redis')
         await begin(admin)
-        await limiter.take(['deny'], of)
+        await limiter.take(['deny'], subject)
         await until(() => !limiter.stats().exact)
         const calls = await scriptCalls(admin)
         const outcomes: Record<string, number> = {}
         for (const policy of ['local', 'allow', 'deny']) {
           for (let i = 0; i < 100; i += 1) {
-            const { outcome, degraded } = await limiter.take([policy], of)
+            const { outcome, degraded } = await limiter.take([policy], subject)
             expect(degraded).toBe(true)
             outcomes[`${policy} ${outcome}`] = (outcomes[`${policy} ${outcome}`] ?? 0) + 1
           }
@@ -117,7 +117,7 @@ describe('a Redis that answers takes with an error:', () => {
         })
         // Only probes go to a server that refuses.
         expect((await scriptCalls(admin)) - calls).toBeLessThan(30)
-        const exact = limiterFigures(limiter).find(({ name: it }) => it.endsWith('exact_ratio'))
+        const exact = limiterFigures(limiter).find((figure) => figure.name.endsWith('exact_ratio'))
         expect(exact?.read()).toBe(0)
         await expect(redis.check()).rejects.toMatchObject({ code: 'unavailable' })
         const down = lines.filter((line) =>
@@ -126,7 +126,7 @@ describe('a Redis that answers takes with an error:', () => {
         expect(down).toEqual([expect.stringContaining(words)])
         await end(admin)
         await until(() => limiter.stats().exact)
-        expect((await limiter.take(['local'], of)).source).toBe('redis')
+        expect((await limiter.take(['local'], subject)).source).toBe('redis')
         expect(lines.filter((line) => line === 'info limits are exact again')).toHaveLength(1)
         await redis.check()
       },
@@ -135,12 +135,12 @@ describe('a Redis that answers takes with an error:', () => {
 
   limited('a key of another type degrades only takes of its count', async ({ open }) => {
     const { admin, limiter, lines } = await open()
-    await limiter.take(['local'], of)
+    await limiter.take(['local'], subject)
     const [key = ''] = await admin.keys('*local~s60:192.0.2.1')
     await admin.del(key)
     await admin.lpush(key, 'x')
     for (let i = 0; i < 20; i += 1) {
-      await limiter.take(['local'], of)
+      await limiter.take(['local'], subject)
       const other = await limiter.take(['local'], { ip: '192.0.2.2' })
       expect(other).toMatchObject({ degraded: false })
     }
@@ -151,7 +151,7 @@ describe('a Redis that answers takes with an error:', () => {
   limited('a program whose error replies start no probe is caught', async ({ open }) => {
     const mutant = 'error replies that start no probe'
     const { admin, limiter } = await open(mutant)
-    expect((await limiter.take(['deny'], of)).source).toBe('redis')
+    expect((await limiter.take(['deny'], subject)).source).toBe('redis')
     await REFUSALS['a server without memory']?.begin(admin)
     const calls = await scriptCalls(admin)
     for (let i = 0; i < 50; i += 1) await limiter.take(['deny'], { ip: `192.0.2.${i}` })

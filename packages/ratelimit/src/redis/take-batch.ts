@@ -84,7 +84,7 @@ export function createBatchBuilder(): (batch: readonly { check: Check }[]) => Ta
   }
 }
 
-/** Several such takes of one count can be one entry: as many as fit are admitted, in their order. */
+/** Several such takes of one count can be one entry. They are admitted in their order until one does not fit. */
 function isSingleTake({ kind, needs, holder, times }: Check): boolean {
   return (
     needs.length === 1 &&

@@ -67,13 +67,13 @@ test(`for 600 takes, the script for one request returns and stores the same as t
     nowMs += Math.floor(random() ** 3 * 700) - (random() < 0.05 ? 400 : 0)
     await direct.set(CLOCK, nowMs)
     const drawn = names.filter(() => random() < 0.6)
-    const of = { a: `a${Math.floor(random() * 2)}`, b: random() < 0.5 ? 'ä' : 'b' }
+    const subject = { a: `a${Math.floor(random() * 2)}`, b: random() < 0.5 ? 'ä' : 'b' }
     const cost = Math.floor(random() * 4)
     // By the script's clock; the script that blocks has the server's.
     const blocked = random() < 0.03 ? nowMs + 600 : undefined
     const step = async ({ limiter, keys }: typeof one) => {
       if (blocked) await direct.zadd(keys.blocks, blocked, `${keys.subjectPrefix('fixed')}b`)
-      return resultOf(await limiter.take(drawn, of, { cost }))
+      return resultOf(await limiter.take(drawn, subject, { cost }))
     }
     const [there, here] = [await step(one), await step(batch)]
     expect([i, there]).toEqual([i, here])

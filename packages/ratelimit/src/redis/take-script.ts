@@ -5,7 +5,7 @@ import { concurrencyLua } from '../algorithms/concurrency.ts'
 /** The format of the largest reply: a prefix of it costs less than a new string. */
 const FORMAT = `<${'I4'.repeat(640)}`
 
-/** Requests with at most this number of needs have a script of their own. */
+/** Requests with at most this number of needs have their own script. */
 export const MAX_SINGLE_NEEDS = 4
 
 /** The names of values of a count, and of its group, in the parts of an algorithm. */

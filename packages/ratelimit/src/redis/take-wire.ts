@@ -164,7 +164,7 @@ function toLimit(
   }
 }
 
-/** The number of cached forms, at most. Callers with quotas of their own need many. */
+/** The number of cached forms, at most. Callers with other quotas need many. */
 const MAX_FORMS = 64
 
 /** The parts of a command that all takes with the same policies, quotas and costs have in common. */
@@ -180,7 +180,7 @@ export interface TakeForm {
 }
 
 /**
- * The forms of takes that have a script of their own: one request with at most `MAX_SINGLE_NEEDS`
+ * The forms of takes that have their own script: one request with at most `MAX_SINGLE_NEEDS`
  * needs, each of another policy, and none of them `concurrency`.
  * @param scripts by the number of needs; a take without a script is sent as a batch
  */
