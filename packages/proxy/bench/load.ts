@@ -48,7 +48,7 @@ async function closedLoop(sockets: Socket[], requests: number): Promise<number> 
 }
 
 /**
- * Independent arrivals: exponential gaps, whatever the answers do. An arrival waits for a free socket.
+ * Independent arrivals: exponential gaps that do not depend on responses. An arrival waits for a free socket.
  * This process does nothing else, so it watches the clock without a timer.
  */
 async function openLoop(sockets: Socket[], rate: number, ms: number): Promise<number> {

@@ -40,7 +40,7 @@ function listenerOf(subject: string, origin: string): RequestListener {
   }
 }
 
-/** The least that a proxy of `http.request` does, and less than ours: no retries, no health. */
+/** The minimum of a proxy with `http.request`. It has no retries and no health checks. */
 function nodeClientProxy(origin: string): RequestListener {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   return (req, res) => {
@@ -123,11 +123,11 @@ function tableOf(title: string, costs: Map<Subject, number[]>): string {
     const spread = sorted(all)
     const [low, middle, high] = [spread.at(0) ?? 0, median(spread), spread.at(-1) ?? 0]
     const percent = (Math.max(high - middle, middle - low) / middle) * 100
-    const of = `${median(ratios).toFixed(2)}x (${bounds})`
-    return `| ${subject} | ${middle.toFixed(1)} | ${of} | ${percent.toFixed(0)} % |`
+    const ratio = `${median(ratios).toFixed(2)}x (${bounds})`
+    return `| ${subject} | ${middle.toFixed(1)} | ${ratio} | ${percent.toFixed(0)} % |`
   })
   return [
-    `| ${title} | µs | of a bare answer | spread |`,
+    `| ${title} | µs | ratio to a bare response | spread |`,
     '| --- | --- | --- | --- |',
     ...rows,
   ].join('\n')

@@ -25,11 +25,11 @@ export interface ExchangeOptions {
 }
 
 /**
- * One request on its way through the proxy: the handler of undici's events over all its attempts.
- * It is its own handler, and not a closure per event, because this is the hot path.
+ * One request in the proxy, and the handler of undici's events for all its attempts. It is a class
+ * and not a closure for each event, because this is the hot path.
  *
- * Every callback catches what it throws: undici and node:http would leave the client without an
- * answer, or end the process. Such a fault is our own, so it is no failure of the instance.
+ * Every callback catches its errors: otherwise undici and node:http would leave the client without a
+ * response, or end the process. Such an error is no failure of the instance.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions
@@ -42,7 +42,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isDone = false
   #isTooLarge = false
   #isClientGone = false
-  /** A callback threw, and the client has its answer. */
+  /** A callback threw an error, and the client has its response. */
   #isBroken = false
   #isSettled = true
 
@@ -60,7 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     res.once('close', () => {
       if (this.#isDone) return
       this.#isClientGone = true
-      this.#abort(new Error('the client went away'))
+      this.#abort(new Error('the client disconnected'))
     })
   }
 
@@ -92,7 +92,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#wasSent = true
     this.#controller = controller
-    if (this.#isClientGone) this.#abort(new Error('the client went away'))
+    if (this.#isClientGone) this.#abort(new Error('the client disconnected'))
   }
 
   onResponseStart(
@@ -106,8 +106,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#target?.succeeded()
       this.#writer.start(controller, statusCode, parsed, statusMessage)
     } catch (error) {
-      const isOurs = isWritableHead(statusCode, controller.rawHeaders)
-      this.#break(error, isOurs ? 'internal' : 'bad_response')
+      const isHookFault = isWritableHead(statusCode, controller.rawHeaders)
+      this.#break(error, isHookFault ? 'internal' : 'bad_response')
     }
   }
 
@@ -143,15 +143,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #retryOrFail(target: Target | undefined, error: Error): void {
     if (this.#isTooLarge) return this.#fail(problem('body_too_large'))
     const found = problemOf(error, this.#wasSent)
-    const isTheirs = found.code !== 'bad_request' && found.code !== 'bad_response'
-    if (isTheirs) target?.failed(`${found.code}: ${error.message}`)
+    const isInstanceFault = found.code !== 'bad_request' && found.code !== 'bad_response'
+    if (isInstanceFault) target?.failed(`${found.code}: ${error.message}`)
     const { upstream } = this.#options
     const next = this.#mayRetry(found) ? upstream.pick(this.#tried) : undefined
     if (next && upstream.allowRetry()) this.#attempt(next)
     else this.#fail(found)
   }
 
-  /** What was not sent may go to another instance; what was sent may have run. */
+  /** A request that was not sent can go to another instance. One that was sent may have run. */
   #mayRetry({ code }: ProxyProblem): boolean {
     const { req, res, retries } = this.#options
     if (res.headersSent || this.#body?.isStarted || this.#tried.length > retries) return false
@@ -169,12 +169,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(found: ProxyProblem): void {
     this.#isDone = true
     const { res, onProblem } = this.#options
-    // The client must see a broken answer, never a short one.
+    // The client must detect an incomplete response.
     if (res.headersSent) res.destroy()
     else onProblem(found)
   }
 
-  /** Ends an exchange in which a callback threw: an answer where none has begun, else a broken one. */
+  /** Ends an exchange after an error of a callback, with a problem if no response has begun. */
   #break(error: unknown, code: 'internal' | 'bad_response' = 'internal'): void {
     if (this.#isBroken) return
     this.#isBroken = true
@@ -187,7 +187,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     try {
       this.#controller?.abort(reason)
     } catch {
-      // The connection is closed already, which is what an abort does.
+      // The connection is already closed.
     }
   }
 }

@@ -3,13 +3,14 @@ import { TLSSocket } from 'node:tls'
 import { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
 
 /**
- * How far the headers that came in are believed. `set` (the edge): they are dropped and written
- * anew from the socket. `append` (behind a proxy of ours): the sender's address joins
- * X-Forwarded-For; X-Forwarded-Host and -Proto stay.
+ * The handling of received X-Forwarded headers.
+ * - `set`, for the edge: they are dropped, and written from the socket.
+ * - `append`, behind a trusted proxy: the address of the sender is added to X-Forwarded-For, and
+ *   X-Forwarded-Host and X-Forwarded-Proto are preserved.
  */
 export type Forwarded = 'set' | 'append'
 
-/** What a client could use to lie about where it comes from; `set` lets none of it pass. */
+/** Headers with which a client could forge its origin. `set` drops them. */
 export const forwardedNames = [
   'forwarded',
   'x-forwarded-for',
@@ -21,7 +22,7 @@ export const forwardedNames = [
   'x-real-ip',
 ]
 
-/** Writes X-Forwarded-For, -Host and -Proto into `headers`. */
+/** Adds X-Forwarded-For, X-Forwarded-Host and X-Forwarded-Proto to `headers`. */
 export function addForwarded(headers: RawHeaders, req: IncomingMessage, mode: Forwarded): void {
   const sender = req.socket.remoteAddress ?? 'unknown'
   const host = req.headers.host ?? ''
@@ -30,7 +31,7 @@ export function addForwarded(headers: RawHeaders, req: IncomingMessage, mode: Fo
     headers.push('X-Forwarded-For', sender, 'X-Forwarded-Host', host, 'X-Forwarded-Proto', proto)
     return
   }
-  // node:http joins repeated fields, so that no earlier hop is lost.
+  // node:http joins repeated fields, so no earlier hop is lost.
   const before = req.headers['x-forwarded-for']
   setHeader(headers, 'X-Forwarded-For', before ? `${before.toString()}, ${sender}` : sender)
   if (!getHeader(headers, 'x-forwarded-host')) headers.push('X-Forwarded-Host', host)

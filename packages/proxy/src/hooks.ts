@@ -8,8 +8,8 @@ export type OnProblem = (
 ) => unknown
 
 /**
- * Answers with a problem, whatever state the response is in: `onProblem` first, then the default,
- * then a closed connection. It never throws.
+ * Responds with a problem in any state of the response. It tries `onProblem`, then the default, and
+ * then closes the connection. It never throws.
  */
 export function answerWith(
   onProblem: OnProblem,
@@ -17,19 +17,19 @@ export function answerWith(
   res: ServerResponse,
   found: ProxyProblem,
 ): void {
-  // The client must see a broken answer, never a short one.
+  // The client must detect an incomplete response.
   if (res.headersSent) return void res.destroy()
   const attempts: OnProblem[] = [onProblem, answerProblem]
   for (const attempt of attempts) {
     try {
-      // A failed `writeHead` leaves its reason phrase behind, and the next one would use it.
+      // A failed `writeHead` leaves its reason phrase, which the next one would use.
       res.statusMessage = ''
       catchRejection(attempt(req, res, found), () => res.destroy())
       return
     } catch (error) {
       warn(error)
       if (res.headersSent) break
-      // A header that the hook has set may be the fault.
+      // A header that the hook has set may be invalid.
       for (const name of res.getHeaderNames()) res.removeHeader(name)
       found = problem('internal')
     }
@@ -37,7 +37,7 @@ export function answerWith(
   res.destroy()
 }
 
-/** Runs a hook for events; what it throws is reported, and changes nothing else. */
+/** Runs a hook for events. An error of the hook is a warning and has no other effect. */
 export function notify(hook: () => unknown): void {
   try {
     catchRejection(hook(), () => undefined)
@@ -46,7 +46,7 @@ export function notify(hook: () => unknown): void {
   }
 }
 
-/** A hook may be an async function: its rejection would end the process. */
+/** Handles the rejection of a hook that is an async function: it would end the process. */
 export function catchRejection(result: unknown, onRejection: (error: unknown) => void): void {
   if (!(result instanceof Promise)) return
   result.catch((error: unknown) => {

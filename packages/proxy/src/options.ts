@@ -1,4 +1,4 @@
-/** An option or an argument that cannot be used; the message names it. */
+/** An option or an argument cannot be used. The message names it. */
 export class ProxyError extends Error {
   override name = 'ProxyError'
   readonly code = 'bad-option'
@@ -16,12 +16,12 @@ type Hook = (typeof HOOKS)[number]
 /** Options as callers without types pass them. */
 type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
 
-/** The options as they are at the call. @throws ProxyError when they cannot be read */
+/** Returns a copy of the options. @throws ProxyError when they cannot be read */
 export function readOptions<O extends object>(options: O): O {
   try {
     if (typeof options === 'object' && options !== null) return { ...options }
   } catch {
-    // A getter threw: refused below.
+    // A getter threw an error: the options are refused below.
   }
   return refuse('options', 'an object that can be read')
 }
@@ -86,7 +86,7 @@ export function requireProxyOptions(
   }
 }
 
-/** @throws ProxyError unless these are raw headers, and the name is text */
+/** @throws ProxyError unless these are raw headers and the name is text */
 export function requireHeaders(headers: unknown, name: unknown): void {
   if (!Array.isArray(headers) || !headers.every((item) => typeof item === 'string')) {
     refuse('headers', 'a list of names and values')
@@ -102,7 +102,7 @@ function readObject(option: string, value: unknown): Record<string, unknown> {
   try {
     if (typeof value === 'object' && value !== null) return { ...value }
   } catch {
-    // A getter threw: refused below.
+    // A getter threw an error: the options are refused below.
   }
   return refuse(option, 'an object that can be read')
 }

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { createProxy, createUpstream, type UpstreamEvent } from './index.ts'
 
-/** An instance in a thread of its own, which goes on while the proxy is paused. */
+/** An instance in another thread, which continues while the proxy is paused. */
 const INSTANCE = `
 const { createServer } = require('node:http')
 const { parentPort } = require('node:worker_threads')
@@ -20,7 +20,7 @@ async function startInstance() {
   }
 }
 
-/** A client that is not paused: it sends 200 requests, some at each time of a pause. */
+/** A client in another thread: it sends 200 requests, before, during and after the pauses. */
 const CLIENT = `
 const { parentPort, workerData } = require('node:worker_threads')
 const statuses = []
@@ -36,14 +36,14 @@ async function send() {
 }
 Promise.all([send(), send(), send(), send()]).then(() => parentPort.postMessage(statuses))`
 
-test('a proxy that is paused ejects no healthy instance, and fails none of 200 requests', async () => {
+test('a paused proxy ejects no healthy instance, and fails none of 200 requests', async () => {
   await using one = await startInstance()
   await using two = await startInstance()
   const events: UpstreamEvent[] = []
   const upstream = createUpstream({
     name: 'healthy',
     targets: [one.origin, two.origin],
-    // Shorter than the pauses: each pause ends the time of a check by real time.
+    // Shorter than the pauses, so each pause exceeds it in real time.
     healthCheck: { path: '/', intervalMs: 10, timeoutMs: 200 },
     connectTimeoutMs: 300,
     ejection: { failures: 1 },

@@ -11,7 +11,7 @@ export type ProxyProblemCode =
   | 'bad_response'
   | 'internal'
 
-/** Why a request got no answer from an instance. `detail` is safe to show; `cause` is for the log. */
+/** The reason why a request has no response of an instance. `detail` is public, `cause` is not. */
 export interface ProxyProblem {
   status: number
   code: ProxyProblemCode
@@ -28,7 +28,7 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
   body_too_large: {
     status: 413,
     code: 'body_too_large',
-    detail: 'The request body is larger than this route takes.',
+    detail: 'The request body is larger than this route accepts.',
   },
   no_instance: {
     status: 503,
@@ -43,12 +43,12 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
   upstream_reset: {
     status: 502,
     code: 'upstream_reset',
-    detail: 'The instance went away before it answered; the request may have run.',
+    detail: 'The instance closed the connection before its response; the request may have run.',
   },
   upstream_timeout: {
     status: 504,
     code: 'upstream_timeout',
-    detail: 'The instance did not answer in time; the request may have run.',
+    detail: 'The instance did not respond in time; the request may have run.',
   },
   bad_response: {
     status: 502,
@@ -66,7 +66,7 @@ export function problem(code: ProxyProblemCode, cause?: Error): ProxyProblem {
   return cause ? { ...problems[code], cause } : problems[code]
 }
 
-/** Sorts what undici reports; `wasSent` says whether a connection had taken the request. */
+/** Classifies an error of undici. `wasSent`: the request may have been written to a connection. */
 export function problemOf(error: Error, wasSent: boolean): ProxyProblem {
   if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
     return problem('bad_request', error)
@@ -83,7 +83,7 @@ export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** The default `onProblem`: RFC 9457 `application/problem+json`; a 503 asks to come back in 1 s. */
+/** The default `onProblem`: `application/problem+json` (RFC 9457), and Retry-After for a 503. */
 export function answerProblem(
   req: IncomingMessage,
   res: ServerResponse,

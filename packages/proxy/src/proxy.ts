@@ -16,29 +16,29 @@ import { discardRest } from './request-body.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 export interface ProxyOptions<Context> {
-  /** Where requests go; a function that finds nowhere leads to `no_instance`. */
+  /** The upstream of a request. A function that returns undefined leads to `no_instance`. */
   upstream: Upstream | ((req: IncomingMessage, context: Context) => Upstream | undefined)
-  /** Whether the `X-Forwarded-*` of the sender are believed. */
+  /** The handling of received X-Forwarded headers; `set` by default. */
   forwarded?: Forwarded
-  /** Request headers that never pass from the sender, such as the identity that hooks add. */
+  /** Request headers of the sender that are dropped, such as the identity that a hook adds. */
   dropRequestHeaders?: readonly string[]
   /** Changes the request headers in place, after dropping and forwarding. */
   requestHeaders?: (headers: RawHeaders, req: IncomingMessage, context: Context) => void
-  /** Changes the answer's headers in place, before they are sent. */
+  /** Changes the response headers in place, before they are sent. */
   responseHeaders?: (
     headers: RawHeaders,
     req: IncomingMessage,
     context: Context,
     statusCode: number,
   ) => void
-  /** Renders what the proxy itself answers; nothing has been sent when it is called. */
+  /** Writes a response of the proxy itself. No response has begun when it is called. */
   onProblem?: (req: IncomingMessage, res: ServerResponse, problem: ProxyProblem) => void
   maxBodyBytes?: number
-  /** How many more instances may be tried. */
+  /** The number of further instances that are tried. */
   retries?: number
 }
 
-/** Handles one request. `context` is whatever the hooks need to know about it, such as its user. */
+/** Handles one request. `context` is passed to the hooks, for example the user. */
 export type ProxyHandler<Context> = (
   req: IncomingMessage,
   res: ServerResponse,
@@ -46,10 +46,10 @@ export type ProxyHandler<Context> = (
 ) => void
 
 /**
- * A streaming reverse proxy for a node:http server. A request that reached an instance is sent to
- * another only if its method is idempotent and nothing of its body was read, and an answer that
- * breaks off breaks off for the client too. Headers pass as written (RFC 9110 7.6.1 excepted), the
- * Host included.
+ * Creates a streaming reverse proxy for a node:http server. A request that reached an instance is
+ * sent to another one only if its method is idempotent and none of its body was read. A response that
+ * breaks off also breaks off for the client. Headers, with the Host, are forwarded unchanged, except
+ * those of RFC 9110 7.6.1.
  *
  * @throws ProxyError `bad-option`
  */
@@ -72,18 +72,18 @@ export function createProxy<Context = void>(
       answerWith(onProblem, req, res, found)
     }
 
-    // The hook is an async function, although hooks must be synchronous.
+    // Hooks must be synchronous, but a hook can be an async function.
     const breakOff = () => res.destroy()
 
     function forward(): void {
-      // An absolute-form target (RFC 9112 3.2.2) would name a host that no route was chosen for.
+      // An absolute-form target (RFC 9112 3.2.2) names a host that the route does not consider.
       const path = req.url
       if (!path?.startsWith('/')) return refuse(problem('bad_request'))
       if (Number(req.headers['content-length']) > maxBodyBytes) {
         return refuse(problem('body_too_large'))
       }
-      const to = typeof upstream === 'function' ? upstream(req, context) : upstream
-      if (!to) return refuse(problem('no_instance'))
+      const chosen = typeof upstream === 'function' ? upstream(req, context) : upstream
+      if (!chosen) return refuse(problem('no_instance'))
 
       const headers = withoutHeaders(req.rawHeaders, namesToDrop(req.headers.connection, dropped))
       addForwarded(headers, req, forwarded)
@@ -91,7 +91,7 @@ export function createProxy<Context = void>(
       new Exchange({
         req,
         res,
-        upstream: to,
+        upstream: chosen,
         path,
         headers,
         hasBody: hasBody(req),
@@ -101,7 +101,7 @@ export function createProxy<Context = void>(
           const result: unknown = responseHeaders?.(raw, req, context, statusCode)
           catchRejection(result, breakOff)
         },
-        // The headers of the client passed node's parser: what undici refuses, the hook has added.
+        // Node's parser accepted the headers of the client, so a hook added the one that undici refuses.
         onProblem: (found) =>
           refuse(
             found.code === 'bad_request' && !areWritable(headers)
@@ -114,7 +114,7 @@ export function createProxy<Context = void>(
     try {
       forward()
     } catch (error) {
-      // A hook threw: that is no fault of the client or of an instance.
+      // A hook threw an error: this is no fault of the client or of an instance.
       refuse(problem('internal', toError(error)))
     }
   }

@@ -1,10 +1,10 @@
 import { type IncomingMessage, validateHeaderName, validateHeaderValue } from 'node:http'
 import { requireHeaders } from './options.ts'
 
-/** Headers as they are on the wire: `[name, value, name, value, ...]`, case and duplicates kept. */
+/** Headers as sent: `[name, value, name, value, ...]`, with case and repeated fields preserved. */
 export type RawHeaders = string[]
 
-// RFC 9110 7.6.1, and Expect: node:http has already answered 100-continue for this hop.
+// RFC 9110 7.6.1, and Expect: node:http has already sent 100-continue for this hop.
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'expect',
@@ -19,12 +19,12 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-// Naming these in Connection must not remove them: they frame and route the message.
+// Connection must not remove these: they frame and route the message.
 const neverHopByHop: ReadonlySet<string> = new Set(['host', 'content-length'])
 
 /**
- * The names that end at this hop: the standard ones, what `Connection` names, and `also` (lower
- * case).
+ * Returns the names of headers that end at this hop, in lower case: `also`, which has the standard
+ * ones by default, and the names in `Connection`.
  */
 export function namesToDrop(
   connection: string | undefined,
@@ -35,22 +35,22 @@ export function namesToDrop(
   return new Set([...also, ...named.filter((name) => !neverHopByHop.has(name))])
 }
 
-/** The hop-by-hop names together with others that must not pass, in any case. */
+/** Returns the hop-by-hop names together with `names`, which can have any case. */
 export function hopByHopAnd(names: Iterable<string>): ReadonlySet<string> {
   return new Set([...hopByHop, ...[...names].map((name) => name.toLowerCase())])
 }
 
-/** A copy without the fields whose lower-cased name is in `names`. */
+/** Returns a copy without the fields whose lower-case name is in `names`. */
 export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>): RawHeaders {
-  const kept: RawHeaders = []
+  const remaining: RawHeaders = []
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''
-    if (!names.has(name.toLowerCase())) kept.push(name, headers[i + 1] ?? '')
+    if (!names.has(name.toLowerCase())) remaining.push(name, headers[i + 1] ?? '')
   }
-  return kept
+  return remaining
 }
 
-/** The first value of `name`, whatever its case. @throws ProxyError `bad-option` */
+/** Returns the first value of `name`, in any case. @throws ProxyError `bad-option` */
 export function getHeader(headers: RawHeaders, name: string): string | undefined {
   requireHeaders(headers, name)
   const wanted = name.toLowerCase()
@@ -60,7 +60,7 @@ export function getHeader(headers: RawHeaders, name: string): string | undefined
   return undefined
 }
 
-/** Replaces every field called `name` by one, in place. @throws ProxyError `bad-option` */
+/** Replaces all fields called `name` by one, in place. @throws ProxyError `bad-option` */
 export function setHeader(headers: RawHeaders, name: string, value: string): void {
   requireHeaders(headers, name)
   requireHeaders([value], name)

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 const lingerMs = 2_000
 
 /**
- * Reads the rest of a refused request to nowhere, so that the answer is not lost to a TCP reset
- * while the client still writes; who writes longer than 2 s is cut off.
+ * Reads and discards the rest of a refused request, so that a TCP reset does not discard the response
+ * while the client still writes. A client that writes for longer than 2 s is cut off.
  */
 export function discardRest(req: IncomingMessage): void {
   if (req.complete || req.destroyed) return
@@ -16,14 +16,14 @@ export function discardRest(req: IncomingMessage): void {
 
 export interface RequestBody {
   readonly stream: Readable
-  /** Bytes may have been taken from the client: the request cannot be sent a second time. */
+  /** Bytes may have been read from the client, so the request cannot be sent a second time. */
   readonly isStarted: boolean
 }
 
 /**
- * The body of `req` as a stream of its own: nothing is read before a connection asks, and undici
- * may destroy it without taking the client's socket along. One byte over `maxBytes` destroys it,
- * after `onTooLarge`.
+ * Returns the body of `req` as a separate stream. No byte is read before a connection requests it,
+ * and undici can destroy the stream without the socket of the client. A body over `maxBytes` calls
+ * `onTooLarge` and destroys the stream.
  */
 export function createRequestBody(
   req: IncomingMessage,
@@ -56,7 +56,7 @@ export function createRequestBody(
       }
     },
     destroy(_error, done) {
-      // The error is not passed on: undici holds the original, and stops listening before it would come.
+      // The error is not emitted: undici has it, and removes its listener before the event.
       req.off('data', onData).off('end', onEnd)
       discardRest(req)
       done(null)

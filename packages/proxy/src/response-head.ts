@@ -8,27 +8,27 @@ type Parsed = Record<string, string | string[] | undefined>
 // RFC 9112 4: a reason phrase has tabs, spaces, visible characters and obs-text.
 const unwritable = /[^\t\x20-\x7e\x80-\xff]/
 
-/** Whether an instance sent a final response that node:http can write. */
+/** Whether node:http can write the head of this response. */
 export function isWritableHead(statusCode: number, raw: Raw): boolean {
   return isFinalStatus(statusCode) && areWritable(decode(raw))
 }
 
-/** RFC 9110 15: the values of a final status. */
+/** Whether it is the status of a final response (RFC 9110 15). */
 export function isFinalStatus(statusCode: number): boolean {
   return statusCode >= 200 && statusCode <= 599
 }
 
-/** The header fields of a response that pass to the client. */
+/** Returns the response headers for the client. */
 export function headersOf(raw: Raw, parsed: Parsed): RawHeaders {
   return withoutHeaders(decode(raw), namesToDrop(parsed['connection']?.toString()))
 }
 
-/** The reason phrase, or the standard one: RFC 9112 4 lets clients ignore it. */
+/** Returns the reason phrase, or the standard one if it is malformed (RFC 9112 4). */
 export function reasonOf(statusCode: number, statusMessage = ''): string | undefined {
   return unwritable.test(statusMessage) ? STATUS_CODES[statusCode] : statusMessage
 }
 
-/** undici types the raw headers for all its protocols; over HTTP/1.1 they are Buffers. */
+/** Over HTTP/1.1, the raw headers of undici are Buffers. */
 function decode(raw: Raw): RawHeaders {
   if (!Array.isArray(raw)) return []
   return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))

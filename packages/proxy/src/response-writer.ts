@@ -8,11 +8,11 @@ const smallBodyBytes = 16_384
 export interface ResponseWriterOptions {
   res: ServerResponse
   onResponseHeaders: (headers: RawHeaders, statusCode: number) => void
-  /** Receives what a callback of this writer throws. */
+  /** Receives an error of a callback of this writer. */
   onFault: (error: unknown) => void
 }
 
-/** Writes the response of an instance to the client. Each method throws what node:http throws. */
+/** Writes the response of an instance to the client. Methods throw the errors of node:http. */
 export class ResponseWriter {
   readonly #options: ResponseWriterOptions
   #isFlushed = false
@@ -28,7 +28,7 @@ export class ResponseWriter {
     parsed: Record<string, string | string[] | undefined>,
     statusMessage?: string,
   ): void {
-    if (!isFinalStatus(statusCode)) throw new RangeError(`${statusCode} is no status of HTTP`)
+    if (!isFinalStatus(statusCode)) throw new RangeError(`${statusCode} is no HTTP status`)
     const { res, onResponseHeaders, onFault } = this.#options
     const headers = headersOf(controller.rawHeaders, parsed)
     const before = res.getHeaderNames()
@@ -36,16 +36,16 @@ export class ResponseWriter {
       onResponseHeaders(headers, statusCode)
       res.writeHead(statusCode, reasonOf(statusCode, statusMessage), headers)
     } catch (error) {
-      // `writeHead` may have set some fields, which are not those of the problem that follows.
+      // `writeHead` may have set fields that do not belong to the problem that follows.
       for (const name of res.getHeaderNames()) if (!before.includes(name)) res.removeHeader(name)
-      // node:http remembers the length that it has read, and would send it with the problem.
+      // node:http caches the length, and would send it with the problem.
       res.removeHeader('content-length')
       throw error
     }
     this.#length = Number(parsed['content-length'] ?? -1)
     res.on('drain', () => controller.resume())
-    // The parser hands over what it has read before any microtask runs: a head that comes with its
-    // body leaves in one write with it, a head that comes alone leaves now.
+    // The parser emits all bytes that it has read before a microtask runs. So a head that arrives
+    // with its body is written together with it, and a head that arrives alone is written now.
     queueMicrotask(() => {
       try {
         if (!this.#isFlushed && !res.writableEnded) res.flushHeaders()
@@ -61,7 +61,7 @@ export class ResponseWriter {
     const isFirst = !this.#isFlushed
     this.#isFlushed = true
     if (isFirst && chunk.length === this.#length && chunk.length <= smallBodyBytes) {
-      // node:http joins a string to the head, where a Buffer would cost a second write.
+      // node:http joins a string to the head. A Buffer would need a second write.
       res.end(chunk.toString('latin1'), 'latin1')
     } else if (!res.write(chunk)) {
       controller.pause()

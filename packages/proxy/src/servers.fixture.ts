@@ -19,7 +19,7 @@ export interface Answer {
   body: string
 }
 
-/** One request on a connection of its own; rejects when the answer breaks off. */
+/** Sends one request on a new connection. Rejects when the response breaks off. */
 export function ask(
   origin: string,
   { path = '/', body, ...options }: RequestOptions & { path?: string; body?: string } = {},
@@ -43,7 +43,7 @@ export function ask(
   })
 }
 
-/** Writes bytes to a socket as they are, and reads up to `last` or the end. */
+/** Writes bytes to a socket, and reads until `last` or the end. */
 export function talk(origin: string, bytes: string, last?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(origin).port), '127.0.0.1', () => socket.write(bytes))
@@ -56,12 +56,12 @@ export function talk(origin: string, bytes: string, last?: string): Promise<stri
   })
 }
 
-/** Waits for a fact. */
+/** Waits until a fact is true. */
 export function until(fact: () => boolean): Promise<unknown> {
   return vi.waitUntil(fact, { timeout: 10_000, interval: 5 })
 }
 
-/** An origin on which nobody listens. */
+/** Returns an origin without a server. */
 export async function deadOrigin(): Promise<string> {
   const server = createTcpServer()
   const origin = await listen(server)
@@ -77,12 +77,12 @@ async function listen(server: TcpServer | Server): Promise<string> {
 }
 
 interface Servers {
-  /** Starts an HTTP server; its origin. */
+  /** Starts an HTTP server and returns its origin. */
   serve(listener: RequestListener): Promise<string>
-  /** Starts a server of raw sockets; its origin. */
+  /** Starts a server of raw sockets and returns its origin. */
   serveTcp(server: TcpServer): Promise<string>
   upstreamOf(targets: string[], options?: Partial<UpstreamOptions>): Upstream
-  /** Starts a proxy before these origins; its origin. */
+  /** Starts a proxy for these origins and returns its origin. */
   proxyOf(targets: string[] | Upstream, options?: Partial<ProxyOptions<void>>): Promise<string>
 }
 
@@ -117,7 +117,7 @@ export const test = base.extend<{ servers: Servers }>({
       },
     }
     await use(servers)
-    // Clients and proxies first: a server waits for those that are connected to it.
+    // Clients and proxies are closed first, because a server waits for its connections.
     for (const close of closing.toReversed()) void close()
   },
 })

@@ -30,7 +30,7 @@ const answerTo = (url: string) =>
     get(url, { agent: false }, resolve).on('error', reject),
   )
 
-/** Waits until a counter stands still over many turns of the event loop, and so is held back. */
+/** Waits until a counter does not change over many turns of the event loop. */
 async function settled(count: () => number): Promise<number> {
   let before = -1
   let still = 0
@@ -45,7 +45,7 @@ async function settled(count: () => number): Promise<number> {
   return before
 }
 
-test('an answer of 20 MB arrives byte-true, and waits at the instance for a slow reader', async ({
+test('a response of 20 MB arrives unchanged, and waits at the instance for a slow reader', async ({
   servers,
 }) => {
   let sent = 0
@@ -58,12 +58,12 @@ test('an answer of 20 MB arrives byte-true, and waits at the instance for a slow
   )
   const res = await answerTo(await servers.proxyOf([app]))
   res.pause()
-  // What is on its way lies in the kernel's buffers and in the streams' own.
+  // The bytes in flight are in the buffers of the kernel and of the streams.
   expect(await settled(() => sent)).toBeLessThan(total * 0.6)
   expect(await digestOf(res)).toBe(digest)
 })
 
-test('a request of 20 MB arrives byte-true, and waits at the client for a slow instance', async ({
+test('a request of 20 MB arrives unchanged, and waits at the client for a slow instance', async ({
   servers,
 }) => {
   const arrived = Promise.withResolvers<[IncomingMessage, ServerResponse]>()
@@ -113,7 +113,7 @@ test('the head of a stream arrives before its first byte is sent', async ({ serv
   expect(Buffer.concat(await res.toArray()).toString()).toBe('data: 1\n\n')
 })
 
-test('an event stream may be silent longer than the body timeout, another answer may not', async ({
+test('an event stream can be silent for longer than the body timeout, and another response cannot', async ({
   servers,
 }) => {
   const begun = Promise.withResolvers<ServerResponse>()
@@ -126,19 +126,19 @@ test('an event stream may be silent longer than the body timeout, another answer
     get(proxy, { agent: false, headers: { accept: 'text/event-stream' } }, resolve)
   })
   const stream = await quiet
-  // The other answer's time runs out while the stream is silent.
+  // The body timeout of the other response expires while the stream is silent.
   await expect(ask(proxy)).rejects.toThrow(/aborted|hang up/)
   const source = await begun.promise
   source.end()
   expect(Buffer.concat(await stream.toArray()).toString()).toBe('begun')
 })
 
-test('a client that goes away takes its request along', async ({ servers }) => {
-  const gone = vi.fn()
+test('the request of a client that disconnects is aborted', async ({ servers }) => {
+  const closed = vi.fn()
   const arrived = vi.fn()
   const app = await servers.serve((_req, res) => {
     arrived()
-    res.on('close', gone)
+    res.on('close', closed)
   })
   const upstream = servers.upstreamOf([app])
   const proxy = await servers.proxyOf(upstream)
@@ -147,11 +147,11 @@ test('a client that goes away takes its request along', async ({ servers }) => {
   await until(() => arrived.mock.calls.length === 1)
   expect(upstream.targets()[0]?.inFlight).toBe(1)
   socket.destroy()
-  await until(() => gone.mock.calls.length === 1)
+  await until(() => closed.mock.calls.length === 1)
   expect(upstream.targets()).toEqual([{ origin: app, state: 'healthy', inFlight: 0 }])
 })
 
-test('a client that goes away while it sends leaves a broken request, not a short one', async ({
+test('the request of a client that disconnects while it sends breaks off at the instance', async ({
   servers,
 }) => {
   const broken = vi.fn()
@@ -169,7 +169,7 @@ test('a client that goes away while it sends leaves a broken request, not a shor
   expect(completed).not.toHaveBeenCalled()
 })
 
-test('an instance that dies while 20 MB are sent to it is a 502 that the client reads', async ({
+test('an instance that crashes while it receives 20 MB is a 502 that the client receives', async ({
   servers,
 }) => {
   const app = await servers.serve((req) => {
@@ -185,7 +185,7 @@ test('an instance that dies while 20 MB are sent to it is a 502 that the client 
 })
 
 for (const framing of ['chunked', 'content-length'] as const) {
-  test(`an instance that dies in a ${framing} answer leaves a broken answer, not a short one`, async ({
+  test(`a ${framing} response of an instance that crashes breaks off and is not short`, async ({
     servers,
   }) => {
     const begun = Promise.withResolvers<ServerResponse>()
@@ -204,7 +204,7 @@ for (const framing of ['chunked', 'content-length'] as const) {
   })
 }
 
-test('an answer that comes before the request is read whole leaves the connection usable', async ({
+test('the connection remains usable after a response that precedes the end of the request', async ({
   servers,
 }) => {
   const app = await servers.serve((_req, res) => res.writeHead(422).end('no'))

@@ -1,5 +1,5 @@
 /**
- * What a call costs beside ioredis: `pnpm bench redis [--only TEXT]`. The deadline and the breaker are
+ * Measures a call beside ioredis: `pnpm bench redis [--only TEXT]`. The deadline and the breaker are
  * the difference between `call` and the same command by the client of the connection.
  */
 import { openBench, target } from '@repo/testing/bench'

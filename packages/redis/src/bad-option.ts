@@ -5,7 +5,7 @@ export function refuse(option: string, expected: string): never {
   throw new RedisError('bad-option', `${option} must be ${expected}`)
 }
 
-/** Runs a check of an option. An object that cannot be read, as one whose getters throw, is refused. */
+/** Runs a check of an option. Refuses an object that cannot be read, such as one with throwing getters. */
 export function checkOption<T>(option: string, check: () => T): T {
   try {
     return check()

@@ -12,29 +12,29 @@ import { DEFAULT_PREFIX, keyspace, SHARED_SLOT } from './keys.ts'
 import { requireConnectOptions, requireMs } from './options.ts'
 
 export interface RedisConnection {
-  /** The ioredis client itself, for what `call` does not cover. Its commands have no deadline. */
+  /** The ioredis client, for blocking and subscribing commands. Its commands have no deadline. */
   readonly client: Redis
   readonly breaker: Pick<Breaker, 'state'>
   /** The calls that failed, and the last answer that refused one. */
   readonly stats: CallStats
-  /** What names of this deployment begin with. */
+  /** The prefix of keys and channels of this deployment. */
   readonly prefix: string
   /** The database number: channels, which are the same in all databases, contain it. */
   readonly database: number
-  /** Whether channels are also served under the names of the release before. */
+  /** Whether channels are also served under the names of the previous release. */
   readonly legacyNames: boolean
   /** `keyspace` with the prefix of this deployment. */
   keyspace(concern: string): ReturnType<typeof keyspace>
   /**
-   * Runs a command on the request path: answers or fails within the deadline, and is never sent twice.
-   * When the connection was lost before the command was written, it waits for the first attempt to
+   * Runs a command on the request path. It ends within the deadline and is never sent twice. If the
+   * connection is lost before the command was written, the command waits for the first attempt to
    * connect again, and is then sent once. Not for commands that block or subscribe.
-   * @throws RedisError; an error of the callback's own passes through
+   * @throws RedisError; another error of the callback is thrown unchanged
    */
   call<T>(command: (client: Redis) => Promise<T>): Promise<T>
   /** Waits until connected, at most `timeoutMs`. @throws RedisError `unavailable`, with the reason */
   ready(timeoutMs?: number): Promise<void>
-  /** Lets commands on their way be answered, then closes; within the deadline, also when Redis hangs. */
+  /** Waits for the replies of commands in flight and closes, within the deadline, also if Redis hangs. */
   close(): Promise<void>
 }
 
@@ -42,17 +42,17 @@ export interface ConnectOptions extends Topology {
   /** Shown by CLIENT LIST: the instance's id. */
   name: string
   /**
-   * Deadline of one command in ms, from 1. Only time in which our own event loop ran counts; a call is
-   * late within a tenth of it, 50 ms at most.
+   * Deadline of one command in ms, from 1. Only time in which our event loop ran counts. A call fails
+   * at most a tenth later, and at most 50 ms.
    */
   deadlineMs?: number
   log?: ConnectionLog
 }
 
 /**
- * The one place that decides how we connect for the request path: every command has a deadline,
+ * Connects to Redis for the request path: every command has a deadline,
  * nothing is sent twice, a dead server costs nothing after three rounds of failures, and the
- * connection heals by itself. A pause of our own process is no failure of the server.
+ * connection heals by itself. A pause of this process is no failure of the server.
  *
  * @throws RedisError `bad-option`
  */
@@ -61,14 +61,14 @@ export function connectRedis(connectOptions: ConnectOptions): RedisConnection {
   const { name, deadlineMs = 250, log, ...topology } = connectOptions
   const options = {
     connectionName: name,
-    // How long a server that hangs may take to agree that the connection is over.
+    // How long a server that hangs can delay the end of the connection.
     disconnectTimeout: 500,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    // A command may have run before the connection broke: only its caller knows if it can be repeated.
+    // A command may have run before the connection broke: only its caller can decide to repeat it.
     autoResendUnfulfilledCommands: false,
     retryStrategy: createRetryStrategy(),
-    // This connection still speaks to who was the primary, or the owner of the slot.
+    // The server is no longer the primary or the owner of the slot.
     reconnectOnError: ({ message }) => isSomebodyElses(message),
   } satisfies RedisOptions
   const client = openClient(topology, SHARED_SLOT, options)
@@ -87,7 +87,7 @@ export function connectRedis(connectOptions: ConnectOptions): RedisConnection {
     call,
     ready: (timeoutMs = 2_000) => untilReady(client, timeoutMs),
     async close() {
-      // A server that is unavailable needs no goodbye.
+      // An unavailable server is not sent QUIT.
       if (client.status === 'ready') await attempt(sayGoodbye).catch(() => 'gone')
       if (client.status !== 'end') client.disconnect()
     },
@@ -95,20 +95,21 @@ export function connectRedis(connectOptions: ConnectOptions): RedisConnection {
 }
 
 async function sayGoodbye(client: Redis) {
-  // Its answer comes after those of all commands so far, and leaves their callers time for another.
+  // Its reply follows the replies of all commands in flight, whose callers can then send another one.
   await client.ping()
   await client.quit()
 }
 
-/** ioredis emits an error per attempt: one line when Redis goes and one when it is back. */
+/** Logs one line when the connection is lost and one when it recovers: ioredis emits each attempt. */
 function logTransitions(client: Redis, log: ConnectionLog | undefined) {
   let up: boolean | undefined
   client.on('error', (error: Error) => {
-    if (up !== false) log?.warn({ event: 'redis.down', reason: error.message }, 'Redis is away')
+    if (up !== false)
+      log?.warn({ event: 'redis.down', reason: error.message }, 'Redis is unavailable')
     up = false
   })
   client.on('ready', () => {
-    if (up === false) log?.info({ event: 'redis.up' }, 'Redis is back')
+    if (up === false) log?.info({ event: 'redis.up' }, 'Redis is available again')
     up = true
   })
 }
@@ -119,11 +120,11 @@ async function untilReady(client: Redis, timeoutMs: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let cause: unknown
   function noteCause(error: unknown) {
-    // An answer says more than that the connection was closed after it.
+    // The reply of the server has the reason. The lost connection that follows does not.
     if (!isAnswer(cause)) cause = error
   }
   function giveUp() {
-    const message = `Redis did not answer within ${timeoutMs} ms`
+    const message = `Redis is not ready within ${timeoutMs} ms`
     reject(new RedisError('unavailable', message, { cause }))
   }
   const cancel = setAwakeTimeout(giveUp, timeoutMs)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@repo/testing'
+import { expect, test } from '@repo/testing'
 import { Redis, ReplyError } from 'ioredis'
 import { isRedisOutage, RedisError, toRedisError } from './errors.ts'
 
@@ -11,45 +11,46 @@ const UNKNOWN_OUTCOMES = [
   'Protocol error, got "H" as reply type byte. Please report this.',
 ]
 
-describe('what ioredis throws', () => {
-  test.for(UNKNOWN_OUTCOMES)('is a timeout after the command was written: %s', (message) => {
+test.for(UNKNOWN_OUTCOMES)(
+  'an error of ioredis after it wrote the command is a timeout: %s',
+  (message) => {
     const cause = new Error(message)
     expect(toRedisError(cause)).toMatchObject({ name: 'RedisError', code: 'timeout', cause })
-  })
+  },
+)
 
-  test('is unavailable only where it refused to write the command', async () => {
-    const redis = new Redis({ lazyConnect: true, enableOfflineQueue: false, port: 1 })
-    redis.on('error', () => undefined)
-    const cause = await redis.incr('key').catch((error: unknown) => error)
-    redis.disconnect()
-    expect(toRedisError(cause)).toMatchObject({ code: 'unavailable', cause })
-  })
+test('an error of ioredis before it wrote the command is unavailable', async () => {
+  const redis = new Redis({ lazyConnect: true, enableOfflineQueue: false, port: 1 })
+  redis.on('error', () => undefined)
+  const cause = await redis.incr('key').catch((error: unknown) => error)
+  redis.disconnect()
+  expect(toRedisError(cause)).toMatchObject({ code: 'unavailable', cause })
+})
 
-  test('is a timeout when the server breaks off in the middle of a batch', async ({ redisUrl }) => {
-    const redis = new Redis(redisUrl, {
-      enableAutoPipelining: true,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      retryStrategy: () => 10,
-    })
-    redis.on('error', () => undefined)
-    await redis.ping()
-    // The server closes the connection after the answer to the second command.
-    const batch = [
-      redis.incr('batch'),
-      redis.call('CLIENT', 'KILL', 'ID', String(await redis.client('ID')), 'SKIPME', 'no'),
-      redis.incr('batch'),
-      redis.incr('batch'),
-    ]
-    const ends = await Promise.allSettled(batch)
-    redis.disconnect()
-    const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
-    expect(reasons).toHaveLength(2)
-    for (const reason of reasons) {
-      expect(reason).toMatchObject({ message: 'Command aborted due to connection close' })
-      expect(toRedisError(reason)).toMatchObject({ code: 'timeout' })
-    }
+test('a connection that breaks within a batch is a timeout', async ({ redisUrl }) => {
+  const redis = new Redis(redisUrl, {
+    enableAutoPipelining: true,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    retryStrategy: () => 10,
   })
+  redis.on('error', () => undefined)
+  await redis.ping()
+  // The server closes the connection after the answer to the second command.
+  const batch = [
+    redis.incr('batch'),
+    redis.call('CLIENT', 'KILL', 'ID', String(await redis.client('ID')), 'SKIPME', 'no'),
+    redis.incr('batch'),
+    redis.incr('batch'),
+  ]
+  const ends = await Promise.allSettled(batch)
+  redis.disconnect()
+  const reasons = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))
+  expect(reasons).toHaveLength(2)
+  for (const reason of reasons) {
+    expect(reason).toMatchObject({ message: 'Command aborted due to connection close' })
+    expect(toRedisError(reason)).toMatchObject({ code: 'timeout' })
+  }
 })
 
 test.for([
@@ -75,7 +76,7 @@ test.for([
   expect(isRedisOutage(error)).toBe(true)
 })
 
-test('a wrong command, script or argument is a defect, by the answers of a real server', async ({
+test('a wrong command, script or argument is a defect, as a real server replies', async ({
   redisUrl,
 }) => {
   const redis = new Redis(redisUrl)
@@ -106,7 +107,7 @@ test('a wrong command, script or argument is a defect, by the answers of a real 
   redis.disconnect()
 })
 
-test('an error that is none of ioredis stays as it is', () => {
+test('an error that is not of ioredis is unchanged', () => {
   for (const error of [new TypeError('a bug'), new RedisError('timeout', 'late'), 'text']) {
     expect(toRedisError(error)).toBe(error)
   }

@@ -1,33 +1,33 @@
 import { checkOption, refuse } from './bad-option.ts'
 
-/** The hash tag of what all parts of the platform share. */
+/** The hash tag of keys that all packages share. */
 export const SHARED_SLOT = 'shared'
 
-/** What the names of a deployment begin with unless it chose another prefix. */
+/** The default prefix of keys and channels. */
 export const DEFAULT_PREFIX = 'threefold'
 
-/** A concern is a hash tag. */
+/** A concern can be a hash tag. */
 const CONCERN = /^[^{}]+$/
 /** The longest part of a key. */
 const MAX_PART = 4_096
 
-/** How a deployment names its keys and channels. */
+/** The names of keys and channels of a deployment. */
 export interface Naming {
-  /** What they begin with: two deployments on one server have different ones. */
+  /** Their prefix. Two deployments on one server have different prefixes. */
   prefix?: string | undefined
   /**
-   * Whether channels are also served under the names of the release before, which had no database
-   * number: as long as instances of that release run. True by default.
+   * Whether channels are also served under the names of the previous release, which had no database
+   * number, while instances of that release run. True by default.
    */
   legacyNames?: boolean | undefined
 }
 
 /**
- * Names the keys of one concern: `keyspace('cluster')('instances')` is
- * `threefold:{shared}:cluster:instances`. On Redis Cluster all of them are in one slot, so that one
- * script can touch them and one connection reaches them. With `ownSlot` the concern is the hash tag:
- * for what has much traffic, and a connection, of its own. Different parts never make the same key: a
- * colon inside a part, as in an IPv6 address, is escaped. A connection has `keyspace` with its prefix.
+ * Returns a function that names the keys of one concern: `keyspace('cluster')('instances')` is
+ * `threefold:{shared}:cluster:instances`. On Redis Cluster all of them are in one slot, so one script
+ * can use them and one connection reaches them. With `ownSlot` the concern is the hash tag, for keys
+ * with much traffic and a separate connection. Different parts never result in the same key: a colon
+ * inside a part, as in an IPv6 address, is escaped. A connection has `keyspace` with its prefix.
  *
  * @throws RedisError `bad-option` when the concern is empty or has braces, and so would be no hash tag,
  * when the prefix is malformed, and when a part is no well-formed string of at most 4,096 characters:
@@ -54,7 +54,7 @@ export function keyspace(
   }
 }
 
-/** Whether a prefix ends where the rest of a name begins, so that no two make the same name. */
+/** Whether a prefix is valid: without a colon, so that two prefixes never result in one name. */
 export function isPrefix(prefix: string): boolean {
   return typeof prefix === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(prefix)
 }

@@ -52,7 +52,7 @@ export function requireTopology(topology: Unchecked<TopologyOption>): void {
   const read = checkOption('options', () => ({ ...topology }))
   const { url, sentinels, clusterNodes, prefix, legacyNames, sentinelTls } = read
   requireParsed('url', () => parseRedisUrl(url))
-  if (sentinels && clusterNodes) refuse('sentinels', 'absent in a cluster, which has none')
+  if (sentinels && clusterNodes) refuse('sentinels', 'absent in a cluster')
   requireAddresses('sentinels', sentinels)
   requireAddresses('clusterNodes', clusterNodes)
   if (clusterNodes && parseRedisUrl(url).database !== 0) {

@@ -35,20 +35,20 @@ async function commandsRun(): Promise<Record<string, number>> {
 describe('a script', () => {
   test.beforeEach(({ redisUrl }) => connect(redisUrl))
 
-  test('is sent whole once and by its hash from then on', async () => {
+  test('a script is sent whole once, and then by its hash', async () => {
     await redis.client.script('FLUSH')
     await redis.client.config('RESETSTAT')
     for (let i = 1; i <= 10; i += 1) expect(await step('hash')).toBe(i)
     expect(await commandsRun()).toMatchObject({ eval: 1, evalsha: 10 })
   })
 
-  test('runs again after SCRIPT FLUSH', async () => {
+  test('a script runs again after SCRIPT FLUSH', async () => {
     await step('flushed')
     await redis.client.script('FLUSH')
     expect(await step('flushed')).toBe(2)
   })
 
-  test('of 200 concurrent first uses runs exactly 200 times', async () => {
+  test('200 concurrent first uses of a script run it exactly 200 times', async () => {
     await redis.client.script('FLUSH')
     const ends = await contend(200, () => step('first'))
     const values = ends.map((end) => (end.status === 'fulfilled' ? end.value : end.reason))
@@ -57,7 +57,7 @@ describe('a script', () => {
     expect(await redis.client.get('first')).toBe('200')
   })
 
-  test('with another number of keys throws before anything is sent', async () => {
+  test('a script with another number of keys is refused before it is sent', async () => {
     const none = redis.call((client) => runScript(client, count, [], [1]))
     const message = 'keyNames must be 1 keys for this script, not 0'
     await expect(none).rejects.toMatchObject({ code: 'bad-option', message })
@@ -66,7 +66,7 @@ describe('a script', () => {
     expect(await redis.client.exists('a', 'b')).toBe(0)
   })
 
-  test('that fails is a defect, with the answer of the server', async () => {
+  test('a failing script is a defect, with the reply of the server', async () => {
     const failing = redis.call((client) => runScript(client, broken, ['broken']))
     await expect(failing).rejects.toMatchObject({
       code: 'defect',
@@ -74,14 +74,14 @@ describe('a script', () => {
     })
   })
 
-  test('that does not compile is a defect', async () => {
+  test('a script that does not compile is a defect', async () => {
     const typo = script({ keys: 0, lua: 'retrun 1' })
     const failing = redis.call((client) => runScript(client, typo, []))
     await expect(failing).rejects.toMatchObject({ code: 'defect' })
   })
 })
 
-test('a script runs on a server that was restarted and knows it no more', async ({ ownValkey }) => {
+test('a script runs on a restarted server, which does not have it', async ({ ownValkey }) => {
   await connect(ownValkey.url)
   expect(await step('restarted')).toBe(1)
   await ownValkey.restart()

@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto'
 import { Command, type Redis } from 'ioredis'
 import { checkOption, refuse, requireMethods } from './bad-option.ts'
 
-/** More arguments than that do not fit the stack of `unpack` in Lua, nor of a call in JavaScript. */
+/** The limit of `unpack` in Lua, and of a call in JavaScript, whose arguments are on the stack. */
 const MAX_ITEMS = 100_000
 
-/** A Lua script, known to the server by the SHA-1 of its text. */
+/** A Lua script. The server identifies it by the SHA-1 of its text. */
 export interface Script {
   readonly lua: string
   readonly sha: string
-  /** How many of the arguments are keys; all of them must share a hash tag. */
+  /** The number of keys. All of them share a hash tag. */
   readonly keys: number
 }
 
 /**
- * Declares a script; see the constant's header for its KEYS, ARGV and return values.
+ * Declares a script. The header of the constant describes its KEYS, ARGV and return values.
  *
  * @throws RedisError `bad-option`
  */
@@ -96,7 +96,7 @@ export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
-/** What is no text and no finite number would be sent as `undefined`, `NaN` or `[object Object]`. */
+/** Refuses values that would be sent as `undefined`, `NaN` or `[object Object]`. */
 function requireItems(argument: string, items: readonly unknown[]): void {
   if (!Array.isArray(items) || items.length > MAX_ITEMS) {
     refuse(argument, `a list of at most ${MAX_ITEMS} items`)

@@ -2,13 +2,13 @@ import { requireMethods } from './bad-option.ts'
 import type { RedisConnection } from './connect.ts'
 import { runScript, script } from './script.ts'
 
-/** How long the keys of a check live, in ms. */
-const LIFE_MS = 10_000
+/** The time to live of the keys of a check, in ms. */
+const TTL_MS = 10_000
 
 /**
  * Writes a value of each type that instances share, and publishes, as the bus and the registry do.
- * KEYS: 1 string · 2 hash · 3 zset · 4 stream, all of which end by themselves
- * ARGV: 1 life in ms
+ * KEYS: 1 string · 2 hash · 3 zset · 4 stream, which all expire
+ * ARGV: 1 time to live in ms
  * Returns 1.
  */
 const writeAll = script({
@@ -26,13 +26,13 @@ const writeAll = script({
 })
 
 /**
- * Checks that the server does the work that instances need, with a small write in the shared slot:
- * one that only answers may be out of memory, read-only, or have taken a permission away.
- * @throws RedisError with the server's answer
+ * Checks with a small write in the shared slot that the server executes the commands of instances. A
+ * server that replies to PING can be out of memory, read-only, or have removed a permission.
+ * @throws RedisError with the reply of the server
  */
 export async function checkWrites(redis: RedisConnection): Promise<void> {
   requireMethods('redis', redis, ['call', 'keyspace'])
   const key = redis.keyspace('health')
   const keys = ['string', 'hash', 'zset', 'stream'].map((type) => key(type))
-  await redis.call((client) => runScript(client, writeAll, keys, [LIFE_MS]))
+  await redis.call((client) => runScript(client, writeAll, keys, [TTL_MS]))
 }

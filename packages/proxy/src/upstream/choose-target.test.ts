@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { leastLoaded, usableTargets } from './choose-target.ts'
 import type { TargetState } from './target.ts'
 
@@ -8,50 +8,46 @@ type Choose = typeof leastLoaded
 
 const inTurn: Choose = (targets, turn) => targets[turn % targets.length]
 
-/** How many of 90 requests a target with 10 stuck requests gets beside two that answer at once. */
+/** Returns the share of 90 requests that a target with 10 stuck requests gets, of three targets. */
 function shareOfStuck(choose: Choose): number {
   const targets = [target('healthy', 10), target('healthy'), target('healthy')]
   const chosen = Array.from({ length: 90 }, (_, turn) => choose(targets, turn))
   return chosen.filter((each) => each === targets[0]).length
 }
 
-describe('leastLoaded', () => {
-  test('a target whose requests are stuck gets no more of them', () => {
-    expect(shareOfStuck(leastLoaded)).toBe(0)
-  })
-
-  test('a mutant that does not count what is in flight fails that property', () => {
-    expect(shareOfStuck(inTurn)).toBe(30)
-  })
-
-  test('equal targets are used in turn', () => {
-    const targets = [target('healthy'), target('healthy'), target('healthy')]
-    const chosen = [0, 1, 2, 3].map((turn) => leastLoaded(targets, turn))
-    expect(chosen.map((each) => each && targets.indexOf(each))).toEqual([0, 1, 2, 0])
-  })
+test('a target whose requests are stuck gets no further ones', () => {
+  expect(shareOfStuck(leastLoaded)).toBe(0)
 })
 
-describe('usableTargets', () => {
-  const [up, ejected, down] = [target('healthy'), target('ejected'), target('down')]
+test('a mutant that ignores requests in flight sends more to a stuck target', () => {
+  expect(shareOfStuck(inTurn)).toBe(30)
+})
 
-  test('one healthy target of three carries the load alone', () => {
-    expect(usableTargets([ejected, up, down], 0)).toEqual([up])
-  })
+test('equal targets are used in turn', () => {
+  const targets = [target('healthy'), target('healthy'), target('healthy')]
+  const chosen = [0, 1, 2, 3].map((turn) => leastLoaded(targets, turn))
+  expect(chosen.map((each) => each && targets.indexOf(each))).toEqual([0, 1, 2, 0])
+})
 
-  test('when all are ejected, all are used', () => {
-    expect(usableTargets([ejected, ejected], 0)).toEqual([ejected, ejected])
-  })
+const [up, ejected, down] = [target('healthy'), target('ejected'), target('down')]
 
-  test('a target that says it is down is not used in a panic', () => {
-    expect(usableTargets([ejected, down], 0)).toEqual([ejected])
-  })
+test('one healthy target of three carries the load alone', () => {
+  expect(usableTargets([ejected, up, down], 0)).toEqual([up])
+})
 
-  test('when all are down, all are used', () => {
-    expect(usableTargets([down, down], 0)).toEqual([down, down])
-  })
+test('all targets are used when all are ejected', () => {
+  expect(usableTargets([ejected, ejected], 0)).toEqual([ejected, ejected])
+})
 
-  test('below the panic threshold the ejected are used too', () => {
-    expect(usableTargets([up, ejected, ejected], 0.5)).toEqual([up, ejected, ejected])
-    expect(usableTargets([up, up, ejected], 0.5)).toEqual([up, up])
-  })
+test('a target that is down is not used in a panic', () => {
+  expect(usableTargets([ejected, down], 0)).toEqual([ejected])
+})
+
+test('all targets are used when all are down', () => {
+  expect(usableTargets([down, down], 0)).toEqual([down, down])
+})
+
+test('ejected targets are used too below the panic threshold', () => {
+  expect(usableTargets([up, ejected, ejected], 0.5)).toEqual([up, ejected, ejected])
+  expect(usableTargets([up, up, ejected], 0.5)).toEqual([up, up])
 })

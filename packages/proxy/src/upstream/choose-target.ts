@@ -3,10 +3,10 @@ import type { Target } from './target.ts'
 type Candidate = Pick<Target, 'inFlight' | 'state'>
 
 /**
- * The targets that may get a request. Health checks are believed before failures in use: who is
- * `down` is left out, unless all are. Of the others only the healthy ones are used, unless they are
- * fewer than `panicThreshold` of them, or none: then it is likelier that the network is at fault
- * than every instance, and all are tried (Envoy's panic threshold).
+ * Returns the targets that can get a request. A target that is `down` is left out, unless all targets
+ * are down. The remaining ones are all used if the healthy share of them is below `panicThreshold` or
+ * none is healthy: then a fault of the network is more likely than a fault of every instance (the
+ * panic threshold of Envoy). Otherwise only the healthy ones are used.
  */
 export function usableTargets<T extends Candidate>(targets: T[], panicThreshold: number): T[] {
   const up = targets.filter((target) => target.state !== 'down')
@@ -16,7 +16,7 @@ export function usableTargets<T extends Candidate>(targets: T[], panicThreshold:
   return isPanic ? candidates : healthy
 }
 
-/** The target with the fewest requests in flight; of several, the first from `turn` on. */
+/** Returns the target with the fewest requests in flight; equal targets take turns. */
 export function leastLoaded<T extends Candidate>(targets: T[], turn: number): T | undefined {
   let best: T | undefined
   for (let i = 0; i < targets.length; i += 1) {

@@ -3,17 +3,17 @@ import { Client } from 'undici'
 import type { Target } from './target.ts'
 
 export interface HealthCheck {
-  /** Asked with GET; a 2xx is up. */
+  /** Requested with GET. A 2xx response is healthy. */
   path: string
   intervalMs: number
   timeoutMs: number
 }
 
 /**
- * Asks a target for its health, on a connection of its own. Any answer but 2xx takes it out at
- * once: a draining instance says so. No answer takes it out after `misses` in a row, since a busy
- * machine misses one; only time in which our own event loop ran counts. The first 2xx brings it back.
- * @returns stops the checks
+ * Checks the health of a target, on a separate connection. A response other than 2xx removes it at
+ * once: a draining instance sends one. Missing responses remove it after `misses` in a row, because a
+ * busy machine can miss one. Only time in which our event loop ran counts. The first 2xx adds it again.
+ * @returns a function that stops the checks
  */
 export function watchHealth(
   target: Target,
@@ -21,7 +21,7 @@ export function watchHealth(
   misses: number,
 ): () => Promise<void> {
   const client = new Client(target.origin, {
-    // By undici's clock, which counts awake time too. The other two may end before the socket is read.
+    // The clock of undici counts awake time too. The other two timers can end before the socket is read.
     connectTimeout: timeoutMs,
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -41,7 +41,7 @@ export function watchHealth(
       const statusCode = await withAwakeDeadline(timeoutMs, readStatus)
       missed = 0
       if (statusCode >= 200 && statusCode < 300) target.reportUp()
-      else target.reportDown(`${path} answered ${statusCode}`)
+      else target.reportDown(`${path} responded with ${statusCode}`)
     } catch (error) {
       if (client.destroyed) return
       missed += 1

@@ -5,7 +5,7 @@ function spendAll(budget: ReturnType<typeof createRetryBudget>, attempts: number
   return Array.from({ length: attempts }, () => budget.spend()).filter(Boolean).length
 }
 
-test('of 10000 requests to a dead cluster, at most the savings and a fifth are retried', () => {
+test('at most the saved retries and a fifth of 10000 requests to a dead cluster are retried', () => {
   const budget = createRetryBudget(() => 0)
   let retried = 0
   for (let i = 0; i < 10_000; i += 1) {

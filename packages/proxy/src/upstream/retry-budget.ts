@@ -3,16 +3,16 @@ const retriesPerSecond = 10
 const maxRetries = 200
 
 export interface RetryBudget {
-  /** A first attempt is made. */
+  /** Adds the share of a first attempt. */
   earn(): void
-  /** Takes one retry, or says that there is none left. */
+  /** Takes one retry. Returns false if none is left. */
   spend(): boolean
 }
 
 /**
- * Bounds retries to a fifth of the requests, so that a dead cluster is not asked three times as
- * often as a living one. Ten a second are always free, and at most 200 are saved up (the retry
- * budget of Twitter's Finagle).
+ * Creates a budget of retries: a fifth of the requests and ten for each second. At most 200
+ * retries are saved (the retry budget of Twitter's Finagle). So retries do not triple the load of a cluster
+ * that fails.
  */
 export function createRetryBudget(now = () => performance.now()): RetryBudget {
   let saved = maxRetries

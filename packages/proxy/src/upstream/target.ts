@@ -1,19 +1,19 @@
 import { Pool } from 'undici'
 
-/** `ejected`: it failed in use, and is left alone for a while. `down`: its health check says so. */
+/** `ejected`: it failed requests and is not used for a time. `down`: its health check failed. */
 export type TargetState = 'healthy' | 'ejected' | 'down'
 
 export type TargetEvent = 'failed' | 'ejected' | 'down' | 'healthy'
 
 export interface TargetOptions {
   pool: Pool.Options
-  /** Consecutive failures that eject. */
+  /** The number of consecutive failures that eject a target. */
   failures: number
   ejectionMs: number
   onEvent: (event: TargetEvent, origin: string, detail: string) => void
 }
 
-/** One instance: its connections, its load, and what is known of its health. */
+/** One instance with its connections, its load and its health. */
 export class Target {
   readonly origin: string
   readonly pool: Pool
@@ -22,7 +22,7 @@ export class Target {
   #failures = 0
   #ejectedUntilMs = 0
   #isDown = false
-  /** The last thing reported, so that recovery is reported once. */
+  /** Whether a failure was reported last, so that recovery is reported once. */
   #wasOut = false
 
   constructor(origin: string, options: TargetOptions) {
@@ -37,13 +37,13 @@ export class Target {
     return 'healthy'
   }
 
-  /** It answered a request. */
+  /** Records a response. */
   succeeded(): void {
     if (this.#failures === 0) return
     this.#recover()
   }
 
-  /** It refused, reset or timed out. After an ejection ends, one more failure ejects again. */
+  /** Records a refusal, a reset or a timeout. After an ejection, one more failure ejects again. */
   failed(reason: string): void {
     this.#failures += 1
     this.#emit('failed', reason)
@@ -53,13 +53,13 @@ export class Target {
     this.#ejectedUntilMs = performance.now() + this.#options.ejectionMs
   }
 
-  /** Its health check passed: an ejection ends early. */
+  /** Records a successful health check, which also ends an ejection. */
   reportUp(): void {
     this.#isDown = false
     this.#recover()
   }
 
-  /** Its health check failed. */
+  /** Records a failed health check. */
   reportDown(reason: string): void {
     if (!this.#isDown) this.#emit('down', reason)
     this.#isDown = true
@@ -71,7 +71,7 @@ export class Target {
     this.#ejectedUntilMs = 0
     if (!this.#wasOut || this.#isDown) return
     this.#wasOut = false
-    this.#emit('healthy', 'answers again')
+    this.#emit('healthy', 'responds again')
   }
 
   #emit(event: TargetEvent, detail: string): void {

@@ -5,7 +5,7 @@ import { type HealthCheck, watchHealth } from './health-check.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { Target, type TargetEvent, type TargetState } from './target.ts'
 
-/** Something to log or count. `detail` is for people, not for clients. */
+/** An event to log or count. `detail` is not for clients. */
 export interface UpstreamEvent {
   event: TargetEvent
   upstream: string
@@ -21,12 +21,12 @@ export interface TargetSnapshot {
 
 export interface Upstream {
   readonly name: string
-  /** The instance that gets the next request, none of `tried`; undefined when none is left. */
+  /** Returns the instance for the next request, not one of `tried`; undefined if none is left. */
   pick(tried?: readonly Target[]): Target | undefined
-  /** Takes one retry from the budget: a fifth of the requests, and ten a second. */
+  /** Takes one retry from the budget: a fifth of the requests and ten for each second. */
   allowRetry(): boolean
   targets(): TargetSnapshot[]
-  /** Ends the health checks and, once the requests in flight are done, the connections. */
+  /** Ends the health checks and, after the requests in flight, the connections. */
   close(): Promise<void>
 }
 
@@ -35,24 +35,24 @@ export interface UpstreamOptions {
   /** Origins of the instances, such as `http://127.0.0.1:4101`. */
   targets: readonly string[]
   healthCheck?: HealthCheck
-  /** Connections per instance; more requests than that wait. */
+  /** Connections to each instance. Further requests wait. */
   connections?: number
   connectTimeoutMs?: number
   /**
-   * Longest wait for the head of an answer; 0 is for ever. From 1,001 ms, undici counts only time in
-   * which the event loop ran.
+   * The longest wait for the head of a response; 0: no limit. From 1,001 ms, undici counts only time
+   * in which the event loop ran.
    */
   headersTimeoutMs?: number
-  /** Longest silence within an answer's body; event streams may be silent for ever. */
+  /** The longest silence within the body of a response. Event streams have no limit. */
   bodyTimeoutMs?: number
-  /** `failures` in a row put an instance out for `durationMs`; see `usableTargets` for the panic. */
+  /** `failures` in a row eject an instance for `durationMs`. `usableTargets` has the panic threshold. */
   ejection?: { failures?: number; durationMs?: number; panicThreshold?: number }
   onEvent?: (event: UpstreamEvent) => void
 }
 
 /**
- * The instances of one app: each request goes to the healthy one with the fewest in flight, in turn
- * where they are equal.
+ * Creates the upstream of one app. Each request goes to the healthy instance with the fewest requests
+ * in flight; equal instances take turns.
  *
  * @throws ProxyError `bad-option`
  */
@@ -89,9 +89,10 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
     name,
     pick(tried = []) {
       if (tried.length === 0) budget.earn()
-      const left = tried.length === 0 ? targets : targets.filter((each) => !tried.includes(each))
+      const remaining =
+        tried.length === 0 ? targets : targets.filter((each) => !tried.includes(each))
       turn += 1
-      return leastLoaded(usableTargets(left, panicThreshold), turn)
+      return leastLoaded(usableTargets(remaining, panicThreshold), turn)
     },
     allowRetry: () => budget.spend(),
     targets: () => targets.map(({ origin, state, inFlight }) => ({ origin, state, inFlight })),

@@ -1,21 +1,21 @@
 import { requireMethods } from '../bad-option.ts'
 import { isDefect } from '../errors.ts'
 
-/** The part of a logger that a connection uses; pino fits. */
+/** The methods of a logger that a connection uses, such as one of pino. */
 export interface ConnectionLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error?(fields: object, message: string): void
 }
 
-/** The same answer is logged once in this time. */
+/** The time in which an equal reply is logged once. */
 const QUIET_MS = 60_000
-/** Answers that differ in their text, such as in a key's name, do not fill the memory. */
+/** The limit of different replies in memory: their text can contain names of keys. */
 const MAX_ANSWERS = 100
 
 /**
- * Logs the error answers of a server: a defect as an error, any other one as a warning. A server that
- * refuses each command causes one line a minute, not one for each request.
+ * Returns a function that logs error replies of a server: a defect as an error, another one as a
+ * warning. A server that refuses each command causes one line a minute, not one for each request.
  */
 export function createAnswerLog(log: ConnectionLog | undefined) {
   if (log !== undefined) requireMethods('log', log, ['info', 'warn'])

@@ -2,34 +2,34 @@ import { isAnswer, RedisError } from '../errors.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
-/** Whether a call may go to the server, and whether its outcome decides for all others. */
+/** Whether a call can be sent, and whether its outcome decides for the other calls. */
 export type Admission = 'call' | 'probe' | 'refused'
 
 export interface Breaker {
   /** `open` means that calls fail at once. */
   readonly state: BreakerState
-  /** Decides about a call. Each one that is not refused ends with `succeed` or `fail`. */
+  /** Decides about a call. An admitted call ends with `succeed` or `fail`. */
   admit(): Admission
   succeed(admission: Admission): void
-  /** An error that is no RedisError is the caller's own and says nothing about the server. */
+  /** An error that is no RedisError is an error of the caller and does not concern the server. */
   fail(admission: Admission, error: unknown): void
 }
 
 export interface BreakerOptions {
-  /** The rounds of failures in a row that open the breaker. */
+  /** The number of failed rounds in a row that open the breaker. */
   failures?: number
-  /** How long nothing is tried after that, in ms. */
+  /** How long no call is sent then, in ms. */
   coolDownMs?: number
-  /** Failures within this time of a counted one are of the same round, in ms. */
+  /** Failures within this time after a counted one belong to its round, in ms. */
   roundMs?: number
   now?: () => number
 }
 
 /**
- * Circuit breaker: after `failures` rounds of failures in a row nothing is tried for `coolDownMs`;
- * then one call goes through as a probe, and its success closes the breaker (Nygard, Release It!).
- * A round is all failures within `roundMs`: many calls that one pause or one lost connection ends are
- * one failure. An answer of the server, even an error, is no failure: the server is reachable.
+ * Creates a circuit breaker. After `failures` failed rounds in a row, no call is sent for
+ * `coolDownMs`. Then one call is a probe, and its success closes the breaker (Nygard, Release It!). All
+ * failures within `roundMs` are one round, because one pause or one lost connection fails many calls. A
+ * reply of the server, also an error, is no failure: the server is reachable.
  */
 export function createBreaker({
   failures = 3,
@@ -77,7 +77,7 @@ export function createBreaker({
       return 'probe'
     },
     succeed(admission) {
-      // Only the probe's own end: a call from before the outage may end while it runs.
+      // A call from before the outage can end while the probe is in flight.
       if (admission === 'probe') isProbing = false
       reset()
     },

@@ -5,11 +5,11 @@ export type FailureCode = Exclude<RedisErrorCode, 'bad-option'>
 export interface CallStats {
   /** Calls that failed since the connection was created, by the code of their error. */
   readonly failures: Readonly<Record<FailureCode, number>>
-  /** The last answer of the server that refused a call, and when (monotonic ms). Defects do not count. */
+  /** The last error reply that is no defect, with its monotonic time in ms. */
   readonly lastRefusal: { readonly error: RedisError; readonly atMs: number } | undefined
 }
 
-/** Counts the failures of calls, so that a server that refuses some of them is visible. */
+/** Counts failed calls, so that a server that refuses some of them is visible. */
 export function createCallStats(): { stats: CallStats; note: (error: unknown) => void } {
   const failures = { unavailable: 0, timeout: 0, rejected: 0, defect: 0 }
   let lastRefusal: CallStats['lastRefusal']

@@ -1,4 +1,4 @@
-import { describe, expect, test, type TcpProxy, until } from '@repo/testing'
+import { expect, test, type TcpProxy, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { connectRedis, type ConnectOptions, type RedisConnection } from '../connect.ts'
 import { makeMutant, type Mutant } from '../mutants.fixture.ts'
@@ -83,57 +83,53 @@ async function idleLosses({ redis, kill }: Connections, rounds: number): Promise
   return ends
 }
 
-describe('a connection that was lost while idle', () => {
-  test(`fails none of ${ROUNDS * 5} calls: they wait for the first attempt, and are sent once`, async ({
-    redisUrl,
-  }) => {
-    await using connections = await open(redisUrl)
-    const ends = await idleLosses(connections, ROUNDS)
-    expect(ends.filter((end) => end !== 'answered')).toEqual([])
-    expect(await connections.operator.get('idle')).toBe(String(ROUNDS * 5))
-  })
+test(`none of ${ROUNDS * 5} calls on a connection that was lost while idle fails, and each is sent once`, async ({
+  redisUrl,
+}) => {
+  await using connections = await open(redisUrl)
+  const ends = await idleLosses(connections, ROUNDS)
+  expect(ends.filter((end) => end !== 'answered')).toEqual([])
+  expect(await connections.operator.get('idle')).toBe(String(ROUNDS * 5))
+})
 
-  test('fails calls without that wait', async ({ redisUrl }) => {
-    const { source, remove } = await makeMutant('no wait for the first attempt')
+test('calls fail without the wait for the first attempt', async ({ redisUrl }) => {
+  const { source, remove } = await makeMutant('no wait for the first attempt')
+  try {
+    await using connections = await open(redisUrl, await import(source))
+    expect(await idleLosses(connections, 5)).toContain('unavailable')
+  } finally {
+    await remove()
+  }
+})
+
+test(`in ${ROUNDS} losses of a connection no call runs twice, and no unwritten call fails`, async ({
+  redisUrl,
+}) => {
+  await using connections = await open(redisUrl)
+  const history: Attempt[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    history.push(...(await attempts(connections, round)))
+  }
+  expect(history).toHaveLength(ROUNDS * CALLS)
+  expect(violations(history)).toEqual([])
+})
+
+test.for<Mutant>(['no hold of a batch', 'written commands are sent again'])(
+  'the check of lost connections detects the mutation: %s',
+  async (mutant, { redisUrl }) => {
+    const { source, remove } = await makeMutant(mutant)
     try {
       await using connections = await open(redisUrl, await import(source))
-      expect(await idleLosses(connections, 5)).toContain('unavailable')
+      let caught: Attempt[] = []
+      for (let round = 1_000; round < 1_200 && caught.length === 0; round += 1) {
+        caught = violations(await attempts(connections, round))
+      }
+      expect(caught).not.toEqual([])
     } finally {
       await remove()
     }
-  })
-})
-
-describe('a connection that is lost with calls in flight', () => {
-  test(`in ${ROUNDS} rounds runs no call twice, and fails none that was not written`, async ({
-    redisUrl,
-  }) => {
-    await using connections = await open(redisUrl)
-    const history: Attempt[] = []
-    for (let round = 0; round < ROUNDS; round += 1) {
-      history.push(...(await attempts(connections, round)))
-    }
-    expect(history).toHaveLength(ROUNDS * CALLS)
-    expect(violations(history)).toEqual([])
-  })
-
-  test.for<Mutant>(['no hold of a batch', 'written commands are sent again'])(
-    'the same check catches a program with the mutation: %s',
-    async (mutant, { redisUrl }) => {
-      const { source, remove } = await makeMutant(mutant)
-      try {
-        await using connections = await open(redisUrl, await import(source))
-        let caught: Attempt[] = []
-        for (let round = 1_000; round < 1_200 && caught.length === 0; round += 1) {
-          caught = violations(await attempts(connections, round))
-        }
-        expect(caught).not.toEqual([])
-      } finally {
-        await remove()
-      }
-    },
-  )
-})
+  },
+)
 
 /** Calls on a connection whose replacement takes longer than their deadline. */
 async function callsOfSlowNetwork(proxy: TcpProxy, target: string, program: Program, key: string) {
@@ -154,35 +150,35 @@ async function callsOfSlowNetwork(proxy: TcpProxy, target: string, program: Prog
   return { ends, executed }
 }
 
-describe('a server that is not reached in time', () => {
-  test('costs a call of a lost connection a few ms, and is unavailable', async ({ ownValkey }) => {
-    await using connections = await open(ownValkey.url)
-    const { redis } = connections
-    await ownValkey.kill()
-    connections.operator.on('error', () => undefined)
-    await until(() => redis.client.status !== 'ready', { everyMs: 0 })
-    const startedMs = performance.now()
-    const calls = Array.from({ length: 20 }, () => increment(redis, 'killed'))
-    expect(new Set(await Promise.all(calls))).toEqual(new Set(['unavailable']))
-    // Far less than the deadline, also on a busy machine.
-    expect(performance.now() - startedMs).toBeLessThan(150)
-  })
+test('a call on a lost connection is unavailable after a few ms when the server is unreachable', async ({
+  ownValkey,
+}) => {
+  await using connections = await open(ownValkey.url)
+  const { redis } = connections
+  await ownValkey.kill()
+  connections.operator.on('error', () => undefined)
+  await until(() => redis.client.status !== 'ready', { everyMs: 0 })
+  const startedMs = performance.now()
+  const calls = Array.from({ length: 20 }, () => increment(redis, 'killed'))
+  expect(new Set(await Promise.all(calls))).toEqual(new Set(['unavailable']))
+  // Far less than the deadline, also on a busy machine.
+  expect(performance.now() - startedMs).toBeLessThan(150)
+})
 
-  test('whose network is slow leaves waiting calls unavailable at their deadline, and they never run', async ({
-    redisUrl,
-    tcpProxy,
-  }) => {
-    const proxy = await tcpProxy({ target: redisUrl })
-    expect(await callsOfSlowNetwork(proxy, redisUrl, { connectRedis }, 'cut')).toEqual({
-      ends: ['unavailable', 'unavailable', 'unavailable'],
-      executed: 0,
-    })
-    const { source, remove } = await makeMutant('a held command of a late call is sent')
-    try {
-      const mutant = await callsOfSlowNetwork(proxy, redisUrl, await import(source), 'mutant')
-      expect(mutant.executed).toBeGreaterThan(0)
-    } finally {
-      await remove()
-    }
+test('calls that wait for a slow network are unavailable at their deadline, and never run', async ({
+  redisUrl,
+  tcpProxy,
+}) => {
+  const proxy = await tcpProxy({ target: redisUrl })
+  expect(await callsOfSlowNetwork(proxy, redisUrl, { connectRedis }, 'cut')).toEqual({
+    ends: ['unavailable', 'unavailable', 'unavailable'],
+    executed: 0,
   })
+  const { source, remove } = await makeMutant('a held command of a late call is sent')
+  try {
+    const mutant = await callsOfSlowNetwork(proxy, redisUrl, await import(source), 'mutant')
+    expect(mutant.executed).toBeGreaterThan(0)
+  } finally {
+    await remove()
+  }
 })

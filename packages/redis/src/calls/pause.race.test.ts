@@ -27,7 +27,7 @@ async function outcomes(redis: RedisConnection, count: number): Promise<string[]
   const ends = await Promise.allSettled(calls)
   return ends.map((end) => {
     if (end.status === 'fulfilled') return 'answered'
-    // A copy of the program has a class of its own.
+    // A copy of the program has another class.
     return end.reason?.name === 'RedisError' ? end.reason.code : String(end.reason)
   })
 }
@@ -53,7 +53,7 @@ test(`in ${ROUNDS} pauses of the process, each longer or shorter than the deadli
   expect(redis.breaker.state).toBe('closed')
 })
 
-test('timers by real time are caught by the same check', async ({ redisUrl }) => {
+test('the check of pauses detects timers by real time', async ({ redisUrl }) => {
   const { source, remove } = await makeMutant('deadlines by real time')
   try {
     await using redis = await open(redisUrl, await import(source))
@@ -121,7 +121,7 @@ test('a server that hangs while the process is paused fails calls after the paus
   await until(() => redis.call((client) => client.ping()))
 })
 
-test('a connection on which a server that hangs answers nothing is replaced, and a pause replaces none', async ({
+test('a connection to a server that hangs is replaced, and a pause replaces none', async ({
   ownValkey,
 }) => {
   await using redis = await open(ownValkey.url)
@@ -140,7 +140,7 @@ test('a connection on which a server that hangs answers nothing is replaced, and
   await until(() => redis.call((client) => client.ping()))
 })
 
-test('a connection is established although the process is paused meanwhile', async ({
+test('a connection is established although the process is paused during it', async ({
   redisUrl,
 }) => {
   const errors: string[] = []

@@ -13,7 +13,7 @@ interface Attempt {
 
 interface Contender {
   increment(key: string): Promise<Attempt['outcome']>
-  /** Connected again, so that whatever it would send again is sent. */
+  /** Waits until it is connected again, so that every command that it resends is sent. */
   recovered(): Promise<unknown>
   close(): Promise<unknown>
 }
@@ -44,7 +44,7 @@ const FAULTS = [
   },
 ]
 
-/** The history of `CALLS` INCRs, each on a key of its own, during one fault. */
+/** The history of `CALLS` INCRs, each on a separate key, during one fault. */
 async function attempts(round: number, contender: Contender, { proxy, direct }: Network) {
   const keys = Array.from({ length: CALLS }, (_, call) => `round:${round}:${call}`)
   const executed = async () => (await direct.exists(...keys)) > 0
@@ -61,7 +61,7 @@ async function attempts(round: number, contender: Contender, { proxy, direct }: 
 
 type History = Awaited<ReturnType<typeof attempts>>
 
-/** What contradicts the promise: a command ran twice, or not as its caller was told. */
+/** Returns violations: a command ran twice, or its number of runs contradicts its outcome. */
 function violations(history: History): History {
   const allowed = { answered: [1], timeout: [0, 1], unavailable: [0] }
   return history.filter(({ outcome, executions }) => !allowed[outcome].includes(executions))
@@ -87,7 +87,7 @@ async function connectOurs(url: string): Promise<Contender> {
   }
 }
 
-/** What everybody does: ioredis as it comes, with a deadline. */
+/** ioredis with its defaults and a deadline. */
 async function connectMutant(url: string): Promise<Contender> {
   const redis = new Redis(url, { commandTimeout: 250, enableAutoPipelining: true })
   redis.on('error', () => undefined)
@@ -126,12 +126,15 @@ test(
     }
     expect(history).toHaveLength(ROUNDS * CALLS)
     expect(violations(history)).toEqual([])
-    // The faults did what they are for: commands ran that nobody was told of.
+    // The faults had an effect: commands ran without a reply.
     expect(history.some((each) => each.outcome === 'timeout' && each.executions === 1)).toBe(true)
   },
 )
 
-test('a client that resends is caught by the same check', async ({ redisUrl, tcpProxy }) => {
+test('the check of resent commands detects a client that resends', async ({
+  redisUrl,
+  tcpProxy,
+}) => {
   await using network = await connectNetwork(redisUrl, tcpProxy)
   let caught: History = []
   for (let round = 1_000; round < 1_020 && caught.length === 0; round += 1) {

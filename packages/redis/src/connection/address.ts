@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net'
 import { RedisError } from '../errors.ts'
 
-/** What a Redis URL says. */
+/** The parts of a Redis URL. */
 export interface RedisUrl {
   /** Without brackets. Behind sentinels it is the name of the primary. */
   host: string
@@ -22,8 +22,8 @@ const MAX_PORT = 65_535
 
 /**
  * Reads `redis://user:password@host:port/database`. Characters of the password may be
- * percent-encoded; a `%` that encodes nothing stands for itself.
- * @throws RedisError `bad-option` that says what is wrong and never repeats a part of the URL
+ * percent-encoded; a `%` that encodes nothing is a literal `%`.
+ * @throws RedisError `bad-option` with the fault, which never contains a part of the URL
  */
 export function parseRedisUrl(text: unknown): RedisUrl {
   requireText(text)
@@ -61,7 +61,7 @@ export function parseRedisUrl(text: unknown): RedisUrl {
 
 /**
  * Reads `host`, `host:port`, `[IPv6]:port`.
- * @throws RedisError `bad-option` that says what is wrong
+ * @throws RedisError `bad-option` with the fault
  */
 export function parseAddress(text: unknown, defaultPort: number): Address {
   requireText(text)
@@ -83,7 +83,7 @@ export function parseAddress(text: unknown, defaultPort: number): Address {
   const host = bracketed ?? name ?? ''
   if (host === '') throw new RedisError('bad-option', 'has no host')
   if (bracketed !== undefined && !isIPv6(bracketed)) {
-    throw new RedisError('bad-option', 'has brackets around what is no IPv6 address')
+    throw new RedisError('bad-option', 'has brackets around text that is no IPv6 address')
   }
   if (bracketed === undefined && !HOST.test(host))
     throw new RedisError('bad-option', 'has a malformed host')
@@ -98,13 +98,13 @@ export function parseAddress(text: unknown, defaultPort: number): Address {
   return { host, port }
 }
 
-/** The fault of a Redis URL, without any part of it; undefined when there is none. */
+/** Returns the fault of a Redis URL, without a part of the URL, or undefined. */
 export function findUrlFault(text: string): string | undefined {
   return faultOf(() => parseRedisUrl(text))
 }
 
 /**
- * Reads a comma-separated list of addresses; each is listed once.
+ * Reads a comma-separated list of addresses and removes repeated ones.
  * @returns the addresses, and the faults of all entries by their position
  */
 export function parseAddresses(list: string): { addresses: string[]; faults: string[] } {
@@ -127,12 +127,12 @@ function faultOf(parse: () => unknown): string | undefined {
   }
 }
 
-/** Whether an error is the fault of a URL or an address; its message continues `the URL ...`. */
+/** Whether an error is the fault of a URL or an address. Its message is a predicate: `has no host`. */
 export function isAddressFault(error: unknown): error is RedisError {
   return error instanceof RedisError && error.code === 'bad-option'
 }
 
-/** An address is short, so that its parsers are too quick to be a burden. */
+/** The longest text that is parsed, so that parsing is fast. */
 const MAX_TEXT = 10_000
 
 function requireText(text: unknown): asserts text is string {
@@ -150,11 +150,11 @@ function parseAccess(access: string): Pick<RedisUrl, 'username' | 'password'> {
   return { ...(username && { username }), ...(password && { password }) }
 }
 
-/** Whether a reader of URLs would end the host before the `@`: `redis://host/0?x=a@b`. */
+/** Whether other URL parsers would end the host before the `@`: `redis://host/0?x=a@b`. */
 function isAmbiguous(access: string): boolean {
   const [authority = '', ...others] = access.split(/[/?#]/)
   if (others.length === 0) return false
-  // After `user:` only digits can be a port; anything else is the beginning of a password.
+  // After `user:` only digits can be a port; other text is the beginning of a password.
   return /^[^:]+(:\d*)?$/.test(authority)
 }
 
@@ -169,13 +169,13 @@ function parseDatabase(path: string): number {
   return Number(digits)
 }
 
-/** Decodes what is percent-encoded and leaves each other `%` as it is. */
+/** Decodes percent-encoded characters. Another `%` is unchanged. */
 function decode(text: string): string {
   return text.replace(/(%[\da-f]{2})+/gi, (run) => {
     try {
       return decodeURIComponent(run)
     } catch {
-      return run // no UTF-8, so not encoded: a password may contain anything
+      return run // no UTF-8, so it is literal text of a password
     }
   })
 }

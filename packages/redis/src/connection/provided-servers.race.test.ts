@@ -44,7 +44,7 @@ async function write(topology: Topology): Promise<string | null> {
 }
 
 describe.skipIf(command === '')('sentinels that ask for a user and a password', () => {
-  test('name the primary to a client with their password, also at an IPv6 address, and refuse others', async () => {
+  test('sentinels with users serve a client with their password, also at an IPv6 address, and refuse others', async () => {
     const primary = await start(['requirepass primary%', 'bind 127.0.0.1 ::1'])
     const sentinel = await start(
       [

@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis'
 const LONGEST_PAUSE_MS = 1_000
 
 /**
- * The pause before each attempt to connect: none before the first one after a loss, then twice as
- * long each time. A connection that is lost again within a second is not replaced at once.
+ * Returns the pause before each attempt to connect. There is no pause before the first attempt after a
+ * loss; then it doubles each time. A connection that is lost again within a second waits too.
  */
 export function createRetryStrategy(now = () => performance.now()): (attempt: number) => number {
   let atOnceMs = Number.NEGATIVE_INFINITY
@@ -20,14 +20,14 @@ export function createRetryStrategy(now = () => performance.now()): (attempt: nu
 export interface Recovery {
   /** Whether a connection that was ready is lost, and the first attempt to replace it is in progress. */
   isRecovering(): boolean
-  /** Runs `work` when that attempt has ended, however it did. */
+  /** Runs `work` when this attempt has succeeded or failed. */
   afterAttempt(work: () => void): void
 }
 
 /**
- * Follows the loss of a connection. While the first attempt to replace it is in progress, calls that
- * sent nothing wait for its end: a connection that was closed while idle costs no call. When it fails,
- * the server is unavailable, and calls fail at once.
+ * Follows the loss of a connection. During the first attempt to replace it, unsent calls wait, so a
+ * connection that was closed while idle fails no call. When the attempt fails, the server is
+ * unavailable, and calls fail at once.
  */
 export function followRecovery(client: Redis): Recovery {
   let wasReady = false
@@ -52,7 +52,7 @@ export function followRecovery(client: Redis): Recovery {
   })
   client.on('end', endAttempt)
   return {
-    // A connection that can no longer be written to is about to be closed.
+    // A connection that is no longer writable is about to be closed.
     isRecovering: () => isRecovering || (client.status === 'ready' && !client.stream.writable),
     afterAttempt: (work) => void waiting.push(work),
   }

@@ -1,9 +1,9 @@
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls'
 
 /**
- * TLS to servers that announce themselves by other names than the operator configured, such as the
+ * Returns TLS options for servers that announce other names than the configured ones, such as the
  * address of a node whose certificate has its host name. The certificate must be valid for the
- * announced name or for a configured one, and always be signed by a trusted authority.
+ * announced name or a configured one, and always be signed by a trusted authority.
  */
 export function tlsFor(configured: readonly string[]): ConnectionOptions {
   return {

@@ -7,19 +7,19 @@ import { viaCluster } from './via-cluster.ts'
 import { type SentinelAccess, viaSentinels } from './via-sentinels.ts'
 import { limitConnecting } from './watch-connection.ts'
 
-/** Where Redis is: one server, one behind sentinels, or a cluster. */
+/** The servers of Redis: one server, a primary behind sentinels, or a cluster. */
 export interface Topology extends SentinelAccess, Naming {
   url: string
-  /** `host:port` of each sentinel; the host of `url` is then the name by which they know the primary. */
+  /** `host:port` of each sentinel. The host of `url` is then the name of the primary. */
   sentinels?: readonly string[] | undefined
-  /** `host:port` of nodes of the Redis Cluster that `url` is a node of too. */
+  /** `host:port` of other nodes of the Redis Cluster. `url` is one of its nodes. */
   clusterNodes?: readonly string[] | undefined
 }
 
 /**
- * A client that speaks to one server at a time, also behind sentinels and in a cluster, and so sends
- * nothing again that may have run.
- * @param hashTag of all keys that it will touch: in a cluster it speaks to the node that owns them
+ * Opens a client that is connected to one server at a time, also behind sentinels and in a cluster. So
+ * it never sends a command again that may have run.
+ * @param hashTag of all keys that it uses. In a cluster it connects to the node that owns their slot
  * @throws RedisError `bad-option` for a malformed address, and for sentinels and a cluster at once
  */
 export function openClient(
@@ -29,7 +29,7 @@ export function openClient(
 ): Redis {
   requireTopology(topology)
   if (typeof hashTag !== 'string') refuse('hashTag', 'a string')
-  // Not by ioredis: its timer would end a connection before a paused process has read the socket.
+  // The timer of ioredis would end a connection before a paused process has read the socket.
   const client = createClient(topology, hashTag, { connectTimeout: 0, ...options })
   limitConnecting(client)
   return client
@@ -56,12 +56,12 @@ function createClient(
 
 const NO_DATABASE = /DB index is out of range|SELECT is not allowed|'select'/i
 
-/** Whether a server has no such database, or does not let this user in there. */
+/** Whether a server lacks this database, or refuses it to this user. */
 export function isNoDatabase(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ReplyError' && NO_DATABASE.test(error.message)
 }
 
-/** ioredis goes on in database 0 when the one of the URL cannot be selected: such a connection ends. */
+/** Ends a connection whose database cannot be selected: ioredis would continue in database 0. */
 export function requireDatabase(client: Redis): Redis {
   requireMethods('client', client, ['on', 'disconnect'])
   client.on('error', (error) => {

@@ -27,26 +27,26 @@ async function open() {
   await redis.ready()
 }
 
-/** Counts until told to stop, without repeating anything; what was answered, and what may have run. */
+/** Counts until it is stopped, and repeats no call. Returns the numbers of outcomes. */
 function count() {
-  const told = { answered: 0, unknown: 0, refused: [] as string[] }
+  const outcomes = { answered: 0, unknown: 0, refused: [] as string[] }
   const halt = new AbortController()
   const counting = (async () => {
     while (!halt.signal.aborted) {
       await redis
         .call((client) => client.incr(counter))
         .then(
-          () => (told.answered += 1),
+          () => (outcomes.answered += 1),
           (error: { code: string; message: string }) => {
-            if (error.code === 'timeout') told.unknown += 1
-            else told.refused.push(`${error.code}: ${error.message}`)
+            if (error.code === 'timeout') outcomes.unknown += 1
+            else outcomes.refused.push(`${error.code}: ${error.message}`)
           },
         )
       await pause(2)
     }
   })()
   return {
-    told,
+    outcomes,
     async stop() {
       halt.abort()
       await counting
@@ -55,22 +55,22 @@ function count() {
 }
 
 describe.skipIf(command === '')('in a cluster', () => {
-  test('a connection is to the owner of the slot, though it was told of others only', async () => {
+  test('a connection in a cluster leads to the owner of the slot, although only other nodes are configured', async () => {
     await open()
     expect(redis.client.stream.remotePort).toBe(cluster.owner.port)
     expect(await redis.call((client) => client.incr(counter))).toBe(1)
   })
 
-  test('it follows the slot to another node, and no command runs twice', async () => {
+  test('a connection follows a moved slot to another node, and no command runs twice', async () => {
     await open()
     const counting = count()
-    await until(() => counting.told.answered > 20)
+    await until(() => counting.outcomes.answered > 20)
     await cluster.moveSlot(cluster.others[0]!)
     await until(() => redis.client.stream.remotePort === cluster.others[0]!.port)
-    const before = counting.told.answered
-    await until(() => counting.told.answered > before + 20)
+    const before = counting.outcomes.answered
+    await until(() => counting.outcomes.answered > before + 20)
     await counting.stop()
-    const { answered, unknown, refused } = counting.told
+    const { answered, unknown, refused } = counting.outcomes
     const counted = Number(await redis.call((client) => client.get(counter)))
     expect(counted).toBeGreaterThanOrEqual(answered)
     expect(counted).toBeLessThanOrEqual(answered + unknown)
@@ -78,7 +78,9 @@ describe.skipIf(command === '')('in a cluster', () => {
   })
 
   // A connector that rejects ends an ioredis client for good: a moment without nodes did so.
-  test('it connects again after a time in which no node could be reached', async ({ tcpProxy }) => {
+  test('a connection in a cluster recovers after all nodes were unreachable', async ({
+    tcpProxy,
+  }) => {
     cluster = await startRedisCluster(command, SHARED_SLOT)
     const [first, second] = cluster.others
     const proxies = await Promise.all(
@@ -94,7 +96,7 @@ describe.skipIf(command === '')('in a cluster', () => {
     expect(await redis.call((client) => client.incr(counter))).toBe(1)
   })
 
-  test('it finds the replica that takes over from a dead owner', async () => {
+  test('a connection leads to the replica that replaces a dead owner', async () => {
     await open()
     await redis.call((client) => client.set(counter, 7))
     await until(() => redis.call((client) => client.wait(1, 100)))

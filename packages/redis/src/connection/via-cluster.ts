@@ -7,21 +7,22 @@ import { type Address, parseAddress, parseRedisUrl } from './address.ts'
 import { tlsFor } from './tls.ts'
 
 /** The time in which a node must be connected and name the owner, in ms of awake time. */
-const ASK_MS = 1_000
+const LOOKUP_MS = 1_000
 
 type Access = Pick<RedisOptions, 'username' | 'password' | 'tls'>
 
 /** The owner of a slot. */
 interface Owner extends Address {
-  /** The node that was asked, whose host name stands for the one that the owner does not announce. */
-  askedHost: string
+  /** The queried node. Its host name is used when the owner announces none. */
+  queriedHost: string
 }
 
 /**
- * Asks the nodes (`host:port` each, beside the one of the URL) who owns the slot of a hash tag, at
- * each new connection: after a failover, or when the slot was moved, it is another one. Only that one
- * is spoken to, so ioredis's cluster client, which sends commands again by itself, is not needed.
- * @throws RedisError `bad-option` for a malformed URL or node, and for a database, of which a cluster has one
+ * Returns the options of a client that is connected to the owner of a hash tag's slot. Each new
+ * connection queries the nodes for the owner, which changes after a failover or a move of the slot. The
+ * cluster client of ioredis is not used, because it sends commands again.
+ * @param nodes `host:port` of each node, in addition to the node of the URL
+ * @throws RedisError `bad-option` for a malformed URL or node, and for a database other than 0
  */
 export function viaCluster(url: string, nodes: readonly string[], hashTag: string) {
   const { host, port, tls: isSecure, username, password, database } = parseRedisUrl(url)
@@ -30,8 +31,8 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
       'bad-option',
       'url must be without a database: a cluster has only database 0',
     )
-  const known = [{ host, port }, ...nodes.map((node) => parseAddress(node, 6_379))]
-  const secure = tlsFor(known.map((node) => node.host))
+  const candidates = [{ host, port }, ...nodes.map((node) => parseAddress(node, 6_379))]
+  const secure = tlsFor(candidates.map((node) => node.host))
   const access: Access = {
     ...(username && { username }),
     ...(password && { password }),
@@ -40,16 +41,16 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
 
   async function findOwner(): Promise<Owner> {
     const errors: unknown[] = []
-    for (const node of known.slice()) {
-      // The next time it is asked last: a node that was cut off from the others tells what is over.
-      known.push(...known.splice(known.indexOf(node), 1))
+    for (const node of candidates.slice()) {
+      // This node is queried last the next time: an isolated node reports an outdated owner.
+      candidates.push(...candidates.splice(candidates.indexOf(node), 1))
       try {
-        return await askForOwner(node, hashTag, access)
+        return await queryOwner(node, hashTag, access)
       } catch (error) {
         errors.push(error)
       }
     }
-    throw new AggregateError(errors, `no node of the cluster says who owns {${hashTag}}`)
+    throw new AggregateError(errors, `no node of the cluster reports the owner of {${hashTag}}`)
   }
 
   class OwnerConnector extends AbstractConnector {
@@ -70,7 +71,7 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
       this.firstError = error instanceof Error ? error : new Error(String(error))
     }
 
-    /** ioredis connects again after a stream that is closed, and never after a connector that rejects. */
+    /** ioredis connects again after a closed stream, but not after a connector that rejects. */
     private closedStream(): net.Socket {
       return new net.Socket().destroy()
     }
@@ -86,12 +87,12 @@ export function viaCluster(url: string, nodes: readonly string[], hashTag: strin
   } satisfies RedisOptions
 }
 
-/** The name by which a node with an address chooses its certificate. */
-function sni({ host, askedHost }: Owner): { servername?: string } {
-  return isIP(host) && !isIP(askedHost) ? { servername: askedHost } : {}
+/** The server name with which a node that announces an address selects its certificate. */
+function sni({ host, queriedHost }: Owner): { servername?: string } {
+  return isIP(host) && !isIP(queriedHost) ? { servername: queriedHost } : {}
 }
 
-async function askForOwner(node: Address, hashTag: string, access: Access): Promise<Owner> {
+async function queryOwner(node: Address, hashTag: string, access: Access): Promise<Owner> {
   const client = new Redis({
     ...node,
     ...access,
@@ -100,20 +101,20 @@ async function askForOwner(node: Address, hashTag: string, access: Access): Prom
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   })
-  // `connect` says it too, and why.
+  // `connect` rejects with the reason.
   client.on('error', () => undefined)
   const cancel = setAwakeTimeout(() => {
     client.disconnect()
     client.stream?.destroy()
-  }, ASK_MS)
+  }, LOOKUP_MS)
   try {
     await client.connect()
     const slot = await client.cluster('KEYSLOT', hashTag)
     const ranges: unknown = await client.call('CLUSTER', 'SLOTS')
     const range = Array.isArray(ranges) ? ranges.find(isRangeWith(slot)) : undefined
-    if (!range) throw new Error(`nobody owns slot ${slot}`)
+    if (!range) throw new Error(`no node owns slot ${slot}`)
     const [announced, port, , metadata] = range[2]
-    return { host: hostOf(announced, metadata) ?? node.host, port, askedHost: node.host }
+    return { host: hostOf(announced, metadata) ?? node.host, port, queriedHost: node.host }
   } finally {
     cancel()
     client.disconnect()
@@ -128,8 +129,8 @@ type SlotRange = [
 ]
 
 /**
- * Where a node is. It may announce nothing (null: the client uses the endpoint that it asked), or `?`
- * for a host name that it does not have; its address is then in the metadata.
+ * Returns the host of a node. A node can announce null: the queried host is used then. It announces
+ * `?` for a missing host name: its address is in the metadata then.
  */
 function hostOf(announced: string | null, metadata: unknown): string | undefined {
   if (announced && announced !== '?') return announced

@@ -1,7 +1,7 @@
 import { expect, test } from '@repo/testing'
 import { viaSentinels } from './via-sentinels.ts'
 
-test('the host of the URL is the name of the primary, and its credentials are its own', () => {
+test('the host of the URL is the name of the primary, with the credentials of Redis', () => {
   const options = viaSentinels('rediss://app:p%40ss@primary/2', ['a:26380', 'b', '[::1]:7'])
   expect(options).toMatchObject({
     name: 'primary',
@@ -17,7 +17,7 @@ test('the host of the URL is the name of the primary, and its credentials are it
   })
 })
 
-test.for(['', ':26379', 'not a host'])('no sentinel: "%s"', (sentinel) => {
+test.for(['', ':26379', 'not a host'])('the malformed sentinel "%s" is refused', (sentinel) => {
   expect(() => viaSentinels('redis://primary', [sentinel])).toThrow(
     expect.objectContaining({ code: 'bad-option' }),
   )

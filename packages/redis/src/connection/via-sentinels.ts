@@ -2,17 +2,17 @@ import type { RedisOptions } from 'ioredis'
 import { parseAddress, parseRedisUrl } from './address.ts'
 import { tlsFor } from './tls.ts'
 
-/** How a connection gets in at the sentinels, which have users of their own. */
+/** The credentials of the sentinels, which are separate from the credentials of Redis. */
 export interface SentinelAccess {
   sentinelUsername?: string | undefined
   sentinelPassword?: string | undefined
-  /** Whether sentinels speak TLS; as the URL says by default. */
+  /** Whether sentinels use TLS; by default the same as the URL. */
   sentinelTls?: boolean | undefined
 }
 
 /**
- * Asks the sentinels (`host:port` each) who is the primary, at each new connection: after a failover
- * it is another one. The host of the URL is the name by which they know it.
+ * Returns the options of a client that is connected to the primary. Each new connection queries the
+ * sentinels (`host:port` each), because a failover changes the primary. The host of the URL is its name.
  * @throws RedisError `bad-option` for a malformed URL or sentinel
  */
 export function viaSentinels(
@@ -33,7 +33,7 @@ export function viaSentinels(
     ...(sentinelPassword && { sentinelPassword }),
     ...((sentinelTls ?? tls) && { sentinelTLS: secure }),
     sentinelRetryStrategy: (times: number) => Math.min(50 * 2 ** times, 1_000),
-    // Of each sentinel, and by real time: after a pause, the next one is queried.
+    // For each sentinel, in real time: after a pause, the next one is queried.
     connectTimeout: 500,
     sentinelCommandTimeout: 500,
     enableTLSForSentinelMode: tls,

@@ -4,12 +4,12 @@ import { requireMethods } from '../bad-option.ts'
 
 type Stream = Redis['stream']
 
-/** How often a period is divided to find its end: it is found within a quarter of it. */
+/** The number of checks in a period, so its end is detected within a quarter of it. */
 const STEPS = 4
 
 /**
- * Replaces a connection that is not established within `ms` of awake time, TLS included. ioredis's
- * `connectTimeout` ends before the sockets are read, so a pause of the process would cut it off.
+ * Replaces a connection that is not established within `ms` of awake time, TLS included. The
+ * `connectTimeout` of ioredis ends before the sockets are read, so a pause would cut a connection off.
  */
 export function limitConnecting(client: Redis, ms = 500): void {
   requireMethods('client', client, ['on'])
@@ -18,7 +18,7 @@ export function limitConnecting(client: Redis, ms = 500): void {
   function watch(before: Stream | undefined, steps: number): void {
     cancel = setAwakeTimeout(() => {
       const stream: Stream | undefined = client.stream
-      // Behind sentinels and in a cluster, the address comes first: the time is that of one socket.
+      // Behind sentinels and in a cluster, the address is queried first. The time is for one socket.
       if (stream !== before) return watch(stream, 2)
       if (steps >= STEPS) stream?.destroy(timedOut('connect', `not connected within ${ms} ms`))
       watch(stream, steps + 1)
@@ -34,7 +34,7 @@ export function limitConnecting(client: Redis, ms = 500): void {
 
 /**
  * Replaces a connection on which commands are outstanding and no byte is received for `ms` of awake
- * time, at most a quarter longer: the server hangs, or is no longer there.
+ * time, at most a quarter longer: the server hangs or is unreachable.
  *
  * @returns a function to run after commands were written
  */
