@@ -2,8 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { DatabaseError } from 'pg'
 
 /**
- * SQLSTATE classes of errors that a statement or its data causes: another attempt fails in the same
- * way. `TF` is the class of the triggers in `migrations`. Every other class is an outage.
+ * SQLSTATE classes of errors that a statement or its data causes, so another attempt fails as
+ * well. `TF` is the class of the triggers in `migrations`. Every other class is an outage.
  */
 const DEFECT_CLASSES = new Set([
   ...['02', '03', '09', '0A', '0B', '0F', '0L', '0P', '0Z', '10', '20', '21', '22', '23', '24'],
@@ -13,11 +13,11 @@ const DEFECT_CLASSES = new Set([
 const DEFECTS = new Set(['54001', '54011', '54023'])
 /** 42501: a right that the role lacks, for example during a migration. 42P05: a pooler's leftover. */
 const OUTAGES = new Set(['42501', '42P05'])
-/** Errors after which the connection does its work as before: conflicts, locks and cancellation. */
+/** Errors after which the connection can still be used: conflicts, locks and cancellation. */
 const HARMLESS = /^(40|55|57014|42501)/
 /** The server refuses the role or the database: class 28, 3D000, and 42501 for CONNECT. */
 const REFUSAL = /^(28|3D000|42501)/
-/** The server shuts down, or became read-only: its other connections are of no use either. */
+/** The server shuts down or became read-only, so its other connections cannot be used either. */
 const ROLE_LOST = /^(25006|57P0[123])/
 
 const NETWORK = new Set([
@@ -41,7 +41,7 @@ const LONGEST_PAUSE_MS = 2_000
 
 const storeErrors = new WeakSet<Error>()
 
-/** PostgreSQL cannot do its work within the deadline. `cause` is the last failure to connect. */
+/** PostgreSQL did not complete a call within its deadline. `cause` is the last failure to connect. */
 export class DatabaseUnavailableError extends Error {
   override name = 'DatabaseUnavailableError'
   readonly code: 'no-connection' | 'no-answer'
@@ -53,17 +53,16 @@ export class DatabaseUnavailableError extends Error {
 }
 
 /**
- * Marks an error that a connection raised: TLS, authentication, DNS or protocol. Such errors have no
- * common form; their origin decides.
+ * Marks an error of a connection: TLS, authentication, DNS or protocol. Such errors have no common
+ * form, so their origin decides.
  */
 export function markStoreError(error: Error): void {
   if (!(error instanceof DatabaseError)) storeErrors.add(error)
 }
 
 /**
- * Whether an error means that PostgreSQL could not do its work, as opposed to a statement that it
- * refused for a reason in the statement or its data. Looks through `cause`. It is unknown whether
- * the statement was executed.
+ * Whether an error is an outage, and not a refusal because of the statement or its data. Causes are
+ * checked too. It is unknown whether the statement was executed.
  */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
@@ -86,14 +85,14 @@ export function breaksConnection(error: Error): boolean {
   return isDatabaseUnavailable(error) && !HARMLESS.test(codeOf(error) ?? '')
 }
 
-/** Whether every connection that is open now leads to a server that cannot do the work. */
+/** Whether all open connections lead to a server that can no longer execute writes. */
 export function breaksAllConnections(error: Error): boolean {
   return ROLE_LOST.test(codeOf(error) ?? '')
 }
 
 export interface UntilAvailableOptions {
   timeoutMs: number
-  /** Whether a refusal of the role or the database is an outage like any other. */
+  /** Whether a refusal of the role or the database is repeated like an outage. */
   retriesRefusals?: boolean
   /** Ends the attempts. */
   signal?: AbortSignal | undefined
@@ -103,7 +102,7 @@ export interface UntilAvailableOptions {
 /**
  * Runs `work` again while PostgreSQL is unavailable.
  * @throws the last outage when it lasts longer than `timeoutMs`; at once when the server refuses the
- * role or the database, and for every error that is no outage
+ * role or the database, and for another error
  */
 export async function untilAvailable<T>(
   work: () => Promise<T>,

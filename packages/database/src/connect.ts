@@ -11,11 +11,11 @@ export type Database = NodePgDatabase<typeof schema>
 export interface DatabaseConnection {
   readonly db: Database
   readonly pool: Pool
-  /** Resolves when the server answers. @throws an error that `isDatabaseUnavailable` recognises */
+  /** Resolves when the server replies. @throws an error that `isDatabaseUnavailable` recognises */
   readonly ping: () => Promise<void>
   /**
    * Opens the minimum of connections before the first call needs them, and prepares statements on
-   * each. Says whether named statements are sent by name.
+   * each. Returns whether named statements are sent by name.
    */
   readonly warm: (statements?: readonly WarmStatement[]) => Promise<{ isNamed: boolean }>
   /** Waits for queries in progress, at most the deadline; then closes their connections. */
@@ -31,26 +31,26 @@ interface WarmStatement {
 
 export interface DatabaseOptions {
   url: string
-  /** Shown by pg_stat_activity: the instance's id. */
+  /** The id of the instance, shown by pg_stat_activity. */
   name: string
   poolSize: number
-  /** Connections that stay open while they are idle, at most `poolSize`. */
+  /** The number of connections that stay open while idle, at most `poolSize`. */
   minConnections?: number
-  /** How long opening one connection may take, in ms. A call does not wait that long for it. */
+  /** How long one attempt to connect can take, in ms. A call does not wait for its end. */
   connectTimeoutMs?: number
   /**
-   * How long a call waits for a connection and the answer together, in ms, while the server answers
-   * no call of this pool: it is unreachable or hangs.
+   * How long a call waits for a connection and the reply together, in ms, while the server replies to
+   * no call of this pool, because it is unreachable or hangs.
    */
   deadlineMs?: number
-  /** How long a call waits at most while the server answers other calls: it is busy. */
+  /** How long a call waits at most while the server is busy and replies to other calls. */
   busyDeadlineMs?: number
-  /** Whether the server may be behind a pooler: `warm` finds out whether it keeps named statements. */
+  /** Whether the server can be behind a pooler: `warm` then checks that it supports named statements. */
   isPooled?: boolean
 }
 
 /**
- * A pool on which every call ends within its deadline, whatever the state of the server.
+ * Creates a pool on which every call ends within its deadline, in any state of the server.
  * @throws DatabaseOptionError `bad-option`
  */
 export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
@@ -120,9 +120,9 @@ function requireDatabaseOptions(options: DatabaseOptions): void {
 }
 
 /**
- * Transactions that survive an outage. Drizzle's own `transaction` never releases a connection whose
- * BEGIN failed, and releases one with its transaction open: the next query runs inside that
- * transaction, and its write is lost.
+ * Creates transactions that survive an outage. `transaction` of Drizzle never releases a connection
+ * whose BEGIN failed, and releases one with an open transaction: the next query runs inside it, and
+ * its write is lost.
  */
 function createTransaction(pool: Pool): Database['transaction'] {
   return async (run, config) => {
@@ -138,7 +138,7 @@ function createTransaction(pool: Pool): Database['transaction'] {
         }
       }, config)
     } catch (error) {
-      // The reason, and not the failure of the ROLLBACK that followed it.
+      // The first error is the reason, and not the failure of the ROLLBACK that followed it.
       throw reason ?? error
     } finally {
       client.release(client.getTransactionStatus() !== 'I')

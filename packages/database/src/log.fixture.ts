@@ -1,4 +1,4 @@
-/** A log that keeps its lines. */
+/** A log that stores its lines. */
 export function createTestLog() {
   const lines: { level: string; event: unknown; message: string }[] = []
   const write = (level: string) => (fields: object, message: string) => {

@@ -17,7 +17,7 @@ export interface OpenOptions {
     DATABASE_BOOT_TIMEOUT_MS?: number
     MIGRATE_ON_BOOT: boolean
   }
-  /** The instance's id. */
+  /** The id of the instance. */
   name: string
   log: {
     info(fields: object, message: string): void
@@ -27,9 +27,9 @@ export interface OpenOptions {
 }
 
 /**
- * Prepares an instance's use of PostgreSQL before it is ready: the schema is current, the minimum of
- * connections is open, and it is known whether statements can be prepared by name. If PostgreSQL is
- * unavailable for longer than the boot timeout, this goes on while the instance serves.
+ * Prepares the use of PostgreSQL before an instance is ready: the schema is current, the minimum of
+ * connections is open, and named statements are checked. If PostgreSQL is unavailable for longer than
+ * the boot timeout, the attempts continue while the instance serves.
  *
  * @throws when the server refuses the role, a migration fails, or the schema is older than this
  * release and `MIGRATE_ON_BOOT` is false
@@ -44,33 +44,33 @@ export async function openDatabase(options: OpenOptions): Promise<DatabaseConnec
   const closing = new AbortController()
   const { signal } = closing
 
-  /** After the boot timeout it resolves, and the attempts go on until they succeed. */
-  async function beforeReady(what: string, work: () => Promise<void>): Promise<void> {
+  /** Resolves after the boot timeout, and the attempts continue until they succeed. */
+  async function beforeReady(task: string, work: () => Promise<void>): Promise<void> {
     const timeoutMs = Math.max(0, giveUpAtMs - performance.now())
     let failures = 0
     function onFailure(error: unknown) {
       failures += 1
       if (failures > 1) return
-      log.warn({ event: 'database.retry', err: error }, `${what}: PostgreSQL is unavailable`)
+      log.warn({ event: 'database.retry', err: error }, `${task}: PostgreSQL is unavailable`)
     }
     try {
       await untilAvailable(work, { timeoutMs, onFailure, signal })
     } catch (error) {
       if (isRefusal(error) || !isDatabaseUnavailable(error)) throw error
-      const message = `${what}: PostgreSQL is unavailable; the instance starts all the same`
+      const message = `${task}: PostgreSQL is unavailable; the instance starts without it`
       log.error({ event: 'database.late', err: error }, message)
-      void finishLater(what, work)
+      void finishLater(task, work)
     }
   }
 
-  async function finishLater(what: string, work: () => Promise<void>): Promise<void> {
+  async function finishLater(task: string, work: () => Promise<void>): Promise<void> {
     const forever = { timeoutMs: Infinity, retriesRefusals: true, signal }
     try {
       await untilAvailable(work, forever)
-      log.info({ event: 'database.done' }, `${what}: done`)
+      log.info({ event: 'database.done' }, `${task}: done`)
     } catch (error) {
       if (signal.aborted) return
-      log.error({ event: 'database.failed', err: error }, `${what}: failed, is not tried again`)
+      log.error({ event: 'database.failed', err: error }, `${task}: failed, and is not repeated`)
     }
   }
 
@@ -96,7 +96,7 @@ export async function openDatabase(options: OpenOptions): Promise<DatabaseConnec
       const { isNamed } = await database.warm()
       if (isNamed) return
       const fix = 'set max_prepared_statements = 200 in pgbouncer.ini'
-      const message = `the pooler does not keep named statements: they are sent unnamed; ${fix}`
+      const message = `the pooler does not support named statements: they are sent without names; ${fix}`
       log.warn({ event: 'database.unnamed' }, message)
     })
   } catch (error) {

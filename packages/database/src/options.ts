@@ -1,19 +1,19 @@
-/** An option or an argument that cannot be used; the message names it. */
+/** An option or an argument is invalid. The message names it. */
 export class DatabaseOptionError extends Error {
   override name = 'DatabaseOptionError'
   readonly code = 'bad-option'
 }
 
-/** The longest time that a timer of Node can wait; it fires after 1 ms for a longer one. */
+/** The longest time of a timer in Node, which fires after 1 ms for a longer one. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_CONNECTIONS = 262_143
 
-/** The options as they are at the call. @throws DatabaseOptionError when they cannot be read */
+/** Returns a copy of the options. @throws DatabaseOptionError when they cannot be read */
 export function readOptions<O extends object>(option: string, options: O): O {
   try {
     if (typeof options === 'object' && options !== null) return { ...options }
   } catch {
-    // A getter threw: refused below.
+    // A getter threw an error: the options are refused below.
   }
   return refuse(option, 'an object that can be read')
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createDatabase, describe, expect, test } from '@repo/testing'
+import { createDatabase, expect, test } from '@repo/testing'
 import { Client } from 'pg'
 import { createTestLog } from './log.fixture.ts'
 import { migrateDatabase } from './migrate/migrate.ts'
@@ -14,7 +14,7 @@ async function execute(url: string, ...statements: string[]) {
   return results.at(-1)?.rows ?? []
 }
 
-/** A database of its own, and two roles without any right in it. */
+/** Creates a database, and two roles without any right in it. */
 async function bareDatabase(serverUrl: string) {
   const created = await createDatabase(serverUrl)
   const { url } = created
@@ -58,7 +58,7 @@ function open(url: string, isMigrating: boolean) {
   return openDatabase({ env, name: 'auth-1', log: createTestLog() })
 }
 
-/** Signs a user in, bans them, and counts what the triggers did. */
+/** Signs a user in, bans the user, and counts the effects of the triggers. */
 const WORK = [
   `insert into "user" (id, name, email) values ('u', 'U', 'u@x')`,
   `insert into account (id, account_id, provider_id, user_id, password)
@@ -82,56 +82,58 @@ async function work(url: string) {
 
 const done = [{ sessions: 0, tombstones: 1, sent: true }]
 
-describe('the least rights that are documented are enough to migrate and to serve', () => {
-  test('in public, without the right to create schemas', async ({ databaseUrl }) => {
-    await using bare = await bareDatabase(databaseUrl)
-    const { url, owner, app, ownerUrl, appUrl } = bare
-    await execute(url, `grant usage, create on schema public to ${owner}`)
-    expect((await migrateDatabase({ url: ownerUrl })).applied).toBeGreaterThan(0)
-    await execute(ownerUrl, ...servingGrants('public', 'public', app, owner).slice(1))
-    await execute(url, `grant usage on schema public to ${app}`)
-    expect(await work(appUrl)).toEqual(done)
-    expect(await migrateDatabase({ url: appUrl })).toEqual({ applied: 0 })
-  })
-
-  test('in public, with a schema for the history', async ({ databaseUrl }) => {
-    await using bare = await bareDatabase(databaseUrl)
-    const { url, owner, app, ownerUrl, appUrl } = bare
-    await execute(url, `grant usage, create on schema public to ${owner}`)
-    await execute(url, `create schema drizzle authorization ${owner}`)
-    await migrateDatabase({ url: ownerUrl })
-    expect(
-      await execute(url, `select to_regclass('drizzle.__drizzle_migrations') is null as no`),
-    ).toEqual([{ no: false }])
-    await execute(url, ...servingGrants('public', 'drizzle', app, owner))
-    expect(await work(appUrl)).toEqual(done)
-  })
-
-  test.for(['the roles', 'the URL'])(
-    'in another schema, that %s name',
-    async (by, { databaseUrl }) => {
-      await using bare = await bareDatabase(databaseUrl)
-      const { url, owner, app } = bare
-      await execute(url, `create schema "Three" authorization ${owner}`)
-      let { ownerUrl, appUrl } = bare
-      if (by === 'the roles') {
-        for (const role of [owner, app])
-          await execute(url, `alter role ${role} set search_path = "Three"`)
-      } else {
-        const options = `options=${encodeURIComponent('-c search_path="Three"')}`
-        ;[ownerUrl, appUrl] = [`${ownerUrl}?${options}`, `${appUrl}?${options}`]
-      }
-      await migrateDatabase({ url: ownerUrl })
-      await execute(url, ...servingGrants('"Three"', '"Three"', app, owner))
-      expect(await work(appUrl)).toEqual(done)
-      expect(await execute(url, `select to_regclass('public.session') as elsewhere`)).toEqual([
-        { elsewhere: null },
-      ])
-    },
-  )
+test('the documented rights are enough in public, without the right to create schemas', async ({
+  databaseUrl,
+}) => {
+  await using bare = await bareDatabase(databaseUrl)
+  const { url, owner, app, ownerUrl, appUrl } = bare
+  await execute(url, `grant usage, create on schema public to ${owner}`)
+  expect((await migrateDatabase({ url: ownerUrl })).applied).toBeGreaterThan(0)
+  await execute(ownerUrl, ...servingGrants('public', 'public', app, owner).slice(1))
+  await execute(url, `grant usage on schema public to ${app}`)
+  expect(await work(appUrl)).toEqual(done)
+  expect(await migrateDatabase({ url: appUrl })).toEqual({ applied: 0 })
 })
 
-test('two deployments in two schemas of one database are migrated each', async ({
+test('the documented rights are enough in public, with a schema for the history', async ({
+  databaseUrl,
+}) => {
+  await using bare = await bareDatabase(databaseUrl)
+  const { url, owner, app, ownerUrl, appUrl } = bare
+  await execute(url, `grant usage, create on schema public to ${owner}`)
+  await execute(url, `create schema drizzle authorization ${owner}`)
+  await migrateDatabase({ url: ownerUrl })
+  expect(
+    await execute(url, `select to_regclass('drizzle.__drizzle_migrations') is null as no`),
+  ).toEqual([{ no: false }])
+  await execute(url, ...servingGrants('public', 'drizzle', app, owner))
+  expect(await work(appUrl)).toEqual(done)
+})
+
+test.for(['the roles', 'the URL'])(
+  'the documented rights are enough in another schema that %s name',
+  async (by, { databaseUrl }) => {
+    await using bare = await bareDatabase(databaseUrl)
+    const { url, owner, app } = bare
+    await execute(url, `create schema "Three" authorization ${owner}`)
+    let { ownerUrl, appUrl } = bare
+    if (by === 'the roles') {
+      for (const role of [owner, app])
+        await execute(url, `alter role ${role} set search_path = "Three"`)
+    } else {
+      const options = `options=${encodeURIComponent('-c search_path="Three"')}`
+      ;[ownerUrl, appUrl] = [`${ownerUrl}?${options}`, `${appUrl}?${options}`]
+    }
+    await migrateDatabase({ url: ownerUrl })
+    await execute(url, ...servingGrants('"Three"', '"Three"', app, owner))
+    expect(await work(appUrl)).toEqual(done)
+    expect(await execute(url, `select to_regclass('public.session') as elsewhere`)).toEqual([
+      { elsewhere: null },
+    ])
+  },
+)
+
+test('two deployments in two schemas of one database are both migrated', async ({
   databaseUrl,
 }) => {
   await using bare = await bareDatabase(databaseUrl)
@@ -143,7 +145,9 @@ test('two deployments in two schemas of one database are migrated each', async (
   expect(await migrateDatabase({ url: urlOf('two') })).toEqual({ applied: 0 })
 })
 
-test('a database that drizzle migrated goes on being migrated there', async ({ databaseUrl }) => {
+test('a database that drizzle migrated has its history in the same table', async ({
+  databaseUrl,
+}) => {
   const { drizzle } = await import('drizzle-orm/node-postgres')
   const { migrate } = await import('drizzle-orm/node-postgres/migrator')
   await using bare = await bareDatabase(databaseUrl)
@@ -158,14 +162,18 @@ test('a database that drizzle migrated goes on being migrated there', async ({ d
   )
 })
 
-test('a search_path without a schema that exists is named', async ({ databaseUrl }) => {
+test('a search_path without an existing schema is an error that names it', async ({
+  databaseUrl,
+}) => {
   const options = encodeURIComponent('-c search_path=nowhere')
   await expect(migrateDatabase({ url: `${databaseUrl}?options=${options}` })).rejects.toThrow(
     'search_path is nowhere: none of these schemas exists',
   )
 })
 
-test('a role without the right to create says what it lacks', async ({ databaseUrl }) => {
+test('a role without the right to create is an error that names the right', async ({
+  databaseUrl,
+}) => {
   await using bare = await bareDatabase(databaseUrl)
   await execute(bare.url, `grant usage on schema public to ${bare.owner}`)
   await expect(migrateDatabase({ url: bare.ownerUrl })).rejects.toThrow(

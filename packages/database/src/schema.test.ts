@@ -13,11 +13,11 @@ async function json(name: string) {
   return JSON.parse(await readFile(new URL(name, META), 'utf8'))
 }
 
-// drizzle-kit gives every array an enumerable method. Other test files in this thread would find it
-// when they list the keys of an array.
+// drizzle-kit adds an enumerable method to every array, which other test files in this thread would
+// find among the keys of an array.
 Reflect.deleteProperty(Array.prototype, 'random')
 
-test('the committed migrations are all of the schema: drizzle-kit would generate nothing', async () => {
+test('the committed migrations contain the whole schema: drizzle-kit would generate none', async () => {
   const { entries } = await json('_journal.json')
   const newest = String(entries.at(-1).idx).padStart(4, '0')
   const statements = await generateMigration(
@@ -27,7 +27,7 @@ test('the committed migrations are all of the schema: drizzle-kit would generate
   expect(statements).toEqual([])
 })
 
-/** The migrations before one of them; deleted on disposal. */
+/** Writes the migrations before one of them. They are deleted on disposal. */
 async function migrationsBefore(tag: string) {
   const folder = await mkdtemp(path.join(tmpdir(), 'threefold-migrations-'))
   await cp(new URL('../', META), folder, { recursive: true })
@@ -38,7 +38,7 @@ async function migrationsBefore(tag: string) {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
 }
 
-test('roles that an earlier release stored become what Better Auth read in them', async ({
+test('roles of an earlier release are converted to the roles that Better Auth read', async ({
   databaseUrl,
 }) => {
   await using earlier = await migrationsBefore('_administrators')
@@ -58,7 +58,7 @@ test('roles that an earlier release stored become what Better Auth read in them'
   await close()
 })
 
-test('a second account of one provider account is refused, whoever makes it', async ({
+test('a second account of one provider account is refused for every user', async ({
   databaseUrl,
 }) => {
   await migrateDatabase({ url: databaseUrl })

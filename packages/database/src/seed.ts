@@ -2,7 +2,7 @@ import type { Database } from './connect.ts'
 import { readOptions, refuse, requireMethods } from './options.ts'
 import { account, user } from './schema.ts'
 
-/** Who can sign in to a freshly seeded database. For trying out, never for production. */
+/** The users of a seeded database, for demonstrations and never for production. */
 export const demo = {
   password: 'three-of-everything',
   user: { id: 'demo-user', name: 'Ada Lovelace', email: 'ada@threefold.test', role: 'user' },
@@ -10,8 +10,8 @@ export const demo = {
 } as const
 
 /**
- * Makes the demo user and the demo administrator. Idempotent, also when several instances seed at
- * once: whoever comes second changes nothing.
+ * Creates the demo user and the demo administrator. It can be repeated, also by several instances at
+ * once: existing users are not changed.
  */
 export async function seedDemo(
   db: Database,

@@ -6,7 +6,6 @@ const MAX_RATE = 1.5
 
 /** Packages that are not rewritten yet. The list only becomes shorter. */
 const PENDING = new Set([
-  ...['database', 'proxy', 'redis'],
   ...['session', 'testing', 'compose', 'deploy', 'docker', 'edge', 'infra', 'local', 'pgbouncer'],
   ...['embedded', 'services'],
 ])

@@ -7,7 +7,7 @@ const TABLE = '__drizzle_migrations'
 const QUERY_TIMEOUT_MS = 10_000
 
 export interface History {
-  /** The schema in which the tables are, or will be: the first of `search_path` that exists. */
+  /** The schema of the tables: the first one of `search_path` that exists. */
   schema: string
   /** The qualified name of the table of applied migrations; undefined in a new database. */
   table: string | undefined
@@ -65,7 +65,7 @@ export async function createHistory(client: ClientBase, schema: string): Promise
   return table
 }
 
-/** Notes a migration as applied. */
+/** Records a migration as applied. */
 export async function recordMigration(
   client: ClientBase,
   table: string,

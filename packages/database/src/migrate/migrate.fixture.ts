@@ -11,7 +11,7 @@ interface Order {
 
 serveReplica({
   migrate: migrateDatabase,
-  /** The mutant: drizzle's `migrate` as it comes, which takes no lock. */
+  /** The mutant: `migrate` of drizzle, which takes no lock. */
   async migrateWithoutLock({ url, folder }: Order) {
     const client = new Client(url)
     await client.connect()

@@ -21,7 +21,7 @@ const OURS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
 type Method = 'migrate' | 'migrateWithoutLock'
 
-/** All processes at once on an empty database: what each of them got, and what the database has. */
+/** Migrates an empty database with all processes at once. Returns their results and the history. */
 async function race(serverUrl: string, processes: Replica[], method: Method, folder: string) {
   const database = await createDatabase(serverUrl)
   const order = { url: database.url, folder }
@@ -47,7 +47,7 @@ async function recorded(url: string): Promise<number[]> {
   return rows.map(({ created_at }) => Number(created_at))
 }
 
-/** Each migration exactly once, in order, and nobody failed. */
+/** Expects each migration exactly once, in order, and no failed process. */
 function isExactlyOnce(
   { failures, recorded: times }: Awaited<ReturnType<typeof race>>,
   wanted: number[],
@@ -65,7 +65,7 @@ beforeAll(async () => {
 afterAll(() => endReplicas(processes))
 
 test(
-  `in ${ROUNDS} rounds, ${PROCESSES} processes at once on an empty database apply each migration exactly once, and none fails`,
+  `${PROCESSES} processes at once on an empty database apply each migration exactly once and none fails, in each of ${ROUNDS} rounds`,
   {
     timeout: 30_000 + 1_000 * ROUNDS,
   },
@@ -85,14 +85,14 @@ test(
       expect(result.failures).toEqual([])
       expect(result.recorded).toEqual(times)
       expect(isExactlyOnce(result, times)).toBe(true)
-      // All of them by one process: nobody took over in the middle.
+      // One process applied all of them.
       expect(result.applied.filter((applied) => applied > 0)).toEqual([times.length])
     }
   },
 )
 
 // This one.
-test('a sixth process that comes later applies nothing', async ({ databaseUrl }) => {
+test('a sixth process that starts later applies no migration', async ({ databaseUrl }) => {
   const migrate = (each: Replica) => each.call<Migration>('migrate', { url: databaseUrl })
   const first = await Promise.all(processes.map(migrate))
   const total = first.reduce((sum, { applied }) => sum + applied, 0)
@@ -100,7 +100,7 @@ test('a sixth process that comes later applies nothing', async ({ databaseUrl })
   expect(await migrateDatabase({ url: databaseUrl })).toEqual({ applied: 0 })
 })
 
-test('migrating without the lock is caught by the same check', async ({ databaseUrl }) => {
+test('the check of migrations detects a migration without the lock', async ({ databaseUrl }) => {
   let caught = false
   for (let round = 0; round < 20 && !caught; round += 1) {
     const result = await race(databaseUrl, processes, 'migrateWithoutLock', OURS)

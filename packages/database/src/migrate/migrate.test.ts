@@ -1,4 +1,4 @@
-import { createDatabase, describe, expect, test } from '@repo/testing'
+import { createDatabase, expect, test } from '@repo/testing'
 import { Client } from 'pg'
 import { migrateDatabase } from './migrate.ts'
 import { writeMigrations } from './migrations.fixture.ts'
@@ -19,42 +19,38 @@ async function query<Row extends object>(url: string, text: string): Promise<Row
 const locks = `select * from pg_locks where locktype = 'advisory'
                and database = (select oid from pg_database where datname = current_database())`
 
-describe('a migration that fails', () => {
-  test('leaves nothing behind, and no lock: the next instance is not kept waiting', async ({
-    databaseUrl,
-  }) => {
-    await using database = await emptyDatabase(databaseUrl)
-    const first = { when: 1, sql: 'create table first ()' }
-    await using broken = await writeMigrations([first, { when: 2, sql: 'create table (' }])
-    const failing = migrateDatabase({ url: database.url, folder: broken.folder })
-    await expect(failing).rejects.toMatchObject({ cause: { code: '42601' } })
-    expect(await query(database.url, locks)).toEqual([])
-    expect(await query(database.url, `select to_regclass('first') as found`)).toEqual([
-      { found: null },
-    ])
-    await using mended = await writeMigrations([first, { when: 2, sql: 'create table second ()' }])
-    const order = { url: database.url, folder: mended.folder }
-    expect(await migrateDatabase(order)).toEqual({ applied: 2 })
-    expect(await migrateDatabase(order)).toEqual({ applied: 0 })
-  })
-
-  // Drizzle goes by the time of the newest one only, so a branch merged late was never applied.
-  test('because it is older than those applied says so, instead of being passed over', async ({
-    databaseUrl,
-  }) => {
-    await using database = await emptyDatabase(databaseUrl)
-    await using main = await writeMigrations([{ when: 2, sql: 'create table main ()' }])
-    await migrateDatabase({ url: database.url, folder: main.folder })
-    await using merged = await writeMigrations([
-      { when: 1, sql: 'create table branch ()' },
-      { when: 2, sql: 'create table main ()' },
-    ])
-    const failing = migrateDatabase({ url: database.url, folder: merged.folder })
-    await expect(failing).rejects.toThrow('older than those applied (1)')
-  })
+test('a failed migration is rolled back and releases its lock', async ({ databaseUrl }) => {
+  await using database = await emptyDatabase(databaseUrl)
+  const first = { when: 1, sql: 'create table first ()' }
+  await using broken = await writeMigrations([first, { when: 2, sql: 'create table (' }])
+  const failing = migrateDatabase({ url: database.url, folder: broken.folder })
+  await expect(failing).rejects.toMatchObject({ cause: { code: '42601' } })
+  expect(await query(database.url, locks)).toEqual([])
+  expect(await query(database.url, `select to_regclass('first') as found`)).toEqual([
+    { found: null },
+  ])
+  await using mended = await writeMigrations([first, { when: 2, sql: 'create table second ()' }])
+  const order = { url: database.url, folder: mended.folder }
+  expect(await migrateDatabase(order)).toEqual({ applied: 2 })
+  expect(await migrateDatabase(order)).toEqual({ applied: 0 })
 })
 
-test('an older release finds a newer schema current', async ({ databaseUrl }) => {
+// Drizzle compares with the newest one only, so it never applied a branch that was merged late.
+test('a migration that is older than the applied ones is an error and is not skipped', async ({
+  databaseUrl,
+}) => {
+  await using database = await emptyDatabase(databaseUrl)
+  await using main = await writeMigrations([{ when: 2, sql: 'create table main ()' }])
+  await migrateDatabase({ url: database.url, folder: main.folder })
+  await using merged = await writeMigrations([
+    { when: 1, sql: 'create table branch ()' },
+    { when: 2, sql: 'create table main ()' },
+  ])
+  const failing = migrateDatabase({ url: database.url, folder: merged.folder })
+  await expect(failing).rejects.toThrow('older than those applied (1)')
+})
+
+test('an older release accepts a newer schema', async ({ databaseUrl }) => {
   await using database = await emptyDatabase(databaseUrl)
   const first = { when: 1, sql: 'create table first ()' }
   await using newer = await writeMigrations([first, { when: 2, sql: 'create table second ()' }])
@@ -63,16 +59,14 @@ test('an older release finds a newer schema current', async ({ databaseUrl }) =>
   expect(await migrateDatabase({ url: database.url, folder: older.folder })).toEqual({ applied: 0 })
 })
 
-test('a server that starts late is waited for', async ({ ownPostgres }) => {
+test('a migration waits for a server that starts late', async ({ ownPostgres }) => {
   await ownPostgres.kill()
   const migrating = migrateDatabase({ url: ownPostgres.url })
   await ownPostgres.restart()
   expect((await migrating).applied).toBeGreaterThan(0)
 })
 
-test('a server that does not come is given up on after the time that was asked for', async ({
-  ownPostgres,
-}) => {
+test('a migration fails after waitMs without a server', async ({ ownPostgres }) => {
   await ownPostgres.kill()
   const startedMs = performance.now()
   const migrating = migrateDatabase({ url: ownPostgres.url, waitMs: 300 })
@@ -80,7 +74,7 @@ test('a server that does not come is given up on after the time that was asked f
   expect(performance.now() - startedMs).toBeLessThan(10_000)
 })
 
-test('a wrong password fails at once, not after the time to wait', async ({ databaseUrl }) => {
+test('a wrong password fails at once, and not after waitMs', async ({ databaseUrl }) => {
   const url = new URL(databaseUrl)
   url.password = 'wrong'
   const startedMs = performance.now()

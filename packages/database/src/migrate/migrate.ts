@@ -9,27 +9,27 @@ import { AwakeClient } from '../pool/awake-client.ts'
 import { createHistory, readHistory, recordMigration } from './history.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
-/** The number of the advisory lock: any constant that nothing else in the database uses. */
+/** The number of the advisory lock: a constant that no other program uses in the database. */
 const LOCK = 3_333_333
 const LOCK_TIMEOUT_MS = 60_000
-/** Longer than any one statement of a migration should take while instances wait for it. */
+/** Longer than one statement of a migration should take while instances wait for it. */
 const QUERY_TIMEOUT_MS = 600_000
 
 export interface Migration {
-  /** How many migrations this call applied; 0 when another instance was first. */
+  /** The number of migrations that this call applied; 0 if another instance was first. */
   applied: number
 }
 
 /**
- * Brings the schema up to date. However many instances call it at once, each migration is applied
- * exactly once and every caller returns with the schema current. A migration that fails leaves
- * nothing behind. When nothing is missing it takes no lock and needs no right to create.
+ * Applies missing migrations. If many instances call it at once, each migration is applied exactly
+ * once, and every caller returns with the current schema. A failed migration is rolled back. If no
+ * migration is missing, it takes no lock and needs no right to create.
  *
- * @param waitMs how long to repeat it while the server is unavailable or a connection is lost
- * @param connectTimeoutMs how long opening the connection may take
- * @param folder of the migrations that drizzle-kit generated
+ * @param waitMs how long it is repeated while the server is unavailable or a connection is lost
+ * @param connectTimeoutMs how long one attempt to connect can take
+ * @param folder the migrations that drizzle-kit generated
  * @throws when the server refuses the role, is unavailable for longer than `waitMs`, a migration
- * fails, or one is older than those applied
+ * fails, or one is older than the applied ones
  */
 export async function migrateDatabase(options: {
   url: string
@@ -48,7 +48,7 @@ export async function migrateDatabase(options: {
   return untilAvailable(() => migrateOnce(url, connectTimeoutMs, wanted), { timeoutMs: waitMs })
 }
 
-/** How many of this release's migrations the database lacks. */
+/** Returns the number of migrations of this release that the database lacks. */
 export async function missingMigrations(pool: Pool): Promise<number> {
   const wanted = readMigrationFiles({ migrationsFolder: MIGRATIONS })
   const { applied } = await readHistory(pool).catch(explainRights)
@@ -64,7 +64,7 @@ async function migrateOnce(url: string, connectTimeoutMs: number, wanted: Migrat
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   })
-  // A connection that is lost between two statements: the next statement reports it.
+  // The connection was lost between two statements. The next statement reports it.
   client.on('error', markStoreError)
   try {
     await client.connect().catch((error: Error) => {
@@ -73,7 +73,7 @@ async function migrateOnce(url: string, connectTimeoutMs: number, wanted: Migrat
     })
     return { applied: await applyMissing(client, wanted).catch(explainRights) }
   } finally {
-    // The server has released the lock when it closes the connection. One that hangs never does.
+    // The server releases the lock before it closes the connection. A server that hangs never closes it.
     await Promise.race([client.end(), wait(connectTimeoutMs, undefined, { ref: false })])
   }
 }
@@ -93,7 +93,7 @@ async function applyMissing(client: ClientBase, wanted: MigrationMeta[]): Promis
   const older = missing.filter(({ folderMillis }) => folderMillis < newest)
   if (older.length > 0) {
     const times = older.map(({ folderMillis }) => folderMillis).join(', ')
-    throw new Error(`migrations older than those applied (${times}): generate them again`)
+    throw new Error(`migrations older than the applied ones (${times}): generate them again`)
   }
   const table = history.table ?? (await createHistory(client, history.schema))
   for (const migration of missing) {
@@ -110,7 +110,7 @@ function missingOf(wanted: MigrationMeta[], applied: Set<number>): MigrationMeta
 
 async function apply(client: ClientBase, { sql, folderMillis }: MigrationMeta, schema: string) {
   for (const statement of sql) {
-    // drizzle-kit qualifies what a foreign key refers to, and nothing else.
+    // drizzle-kit qualifies only the table to which a foreign key refers.
     const text = schema === 'public' ? statement : statement.replaceAll('"public".', '')
     await client.query(text).catch((cause: Error) => {
       throw new Error(`migration ${folderMillis} failed: ${cause.message}`, { cause })
@@ -119,11 +119,11 @@ async function apply(client: ClientBase, { sql, folderMillis }: MigrationMeta, s
 }
 
 /**
- * The lock belongs to the transaction and not to the session: so it holds behind a pooler in
- * transaction mode too, and ends with the transaction, for whatever reason that ends.
+ * Takes the lock. It belongs to the transaction and not to the session. So it also works behind a
+ * pooler in transaction mode, and always ends with the transaction.
  */
 async function lock(client: ClientBase): Promise<void> {
-  // READ COMMITTED: what is read after the wait must not be older than the wait.
+  // READ COMMITTED: a read after the wait must see the changes that were committed during it.
   await client.query('begin isolation level read committed')
   await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   await client.query('set local statement_timeout = 0')

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 interface Fixture {
-  /** When drizzle-kit made it. */
+  /** The time at which drizzle-kit generated it. */
   when: number
   sql: string
 }
 
-/** A folder of migrations as drizzle-kit writes it; it is deleted on disposal. */
+/** Writes a folder of migrations like drizzle-kit. It is deleted on disposal. */
 export async function writeMigrations(migrations: Fixture[]) {
   const folder = await mkdtemp(path.join(tmpdir(), 'threefold-migrations-'))
   const entries = migrations.map(({ when }, idx) => {

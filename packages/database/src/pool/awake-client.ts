@@ -2,14 +2,14 @@ import { setAwakeTimeout } from '@repo/concurrency'
 import { Client, type ClientConfig } from 'pg'
 
 export interface AwakeClientConfig extends ClientConfig {
-  /** How long opening the connection may take, in ms of time in which our event loop ran. */
+  /** How long the attempt to connect can take, in ms of time in which our event loop ran. */
   connectTimeoutMs?: number
 }
 
 /**
- * A client of `pg`, to be connected at once, whose connection must be open in time. The timer of `pg`
- * itself ends it before the event loop has read the socket, so a pause of the process would be an
- * outage of PostgreSQL.
+ * A client of `pg` whose connection must be open in time. The timer of `pg` ends before the event loop
+ * has read the socket, so a pause of the process would be an outage of PostgreSQL. Call `connect` at
+ * once.
  */
 export class AwakeClient extends Client {
   constructor({ connectTimeoutMs = 5_000, ...config }: AwakeClientConfig = {}) {

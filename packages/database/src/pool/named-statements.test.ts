@@ -10,7 +10,7 @@ const POOL = ['default_pool_size = 3', 'ignore_startup_parameters = extra_float_
 
 const program = await findPgBouncer()
 
-/** Runs a named statement, more often at once than the pooler has connections. Returns what failed. */
+/** Runs a named statement in more calls at once than the pooler has connections. Returns errors. */
 async function callNamed({ pool }: DatabaseConnection) {
   const calls = Array.from({ length: CALLS }, (_, n) =>
     pool.query({ name: 'named', text: 'select $1::int as n', values: [n] }),
@@ -19,7 +19,7 @@ async function callNamed({ pool }: DatabaseConnection) {
   return ends.filter(({ status }) => status === 'rejected')
 }
 
-/** Starts as an instance starts, then runs named statements. */
+/** Opens the database like an instance, and then runs named statements. */
 async function runNamed(url: string) {
   const log = createTestLog()
   const env = { DATABASE_URL: url, DATABASE_CONNECTIONS: 8, DATABASE_INSTANCES: 1 }
@@ -45,7 +45,7 @@ test('named statements are used on a server without a pooler', async ({ database
 })
 
 describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', () => {
-  test(`without prepared statements, none of ${CALLS} calls fails, and a line names the setting`, async ({
+  test(`behind a pooler without prepared statements, none of ${CALLS} calls fails, and a line names the setting`, async ({
     databaseUrl,
   }) => {
     await migrateDatabase({ url: databaseUrl })
@@ -58,7 +58,7 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
     }
   })
 
-  test('without prepared statements, a pool that sends names is caught by the same calls', async ({
+  test('the same calls fail on a pool that sends names to a pooler without prepared statements', async ({
     databaseUrl,
   }) => {
     await using pooler = await start(databaseUrl, 0)
@@ -68,7 +68,7 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
   })
 
   test.skipIf(!program?.canPrepare)(
-    'with prepared statements, they are used',
+    'named statements are used behind a pooler with prepared statements',
     async ({ databaseUrl }) => {
       await migrateDatabase({ url: databaseUrl })
       await using pooler = await start(databaseUrl, 200)
@@ -78,7 +78,7 @@ describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', (
     },
   )
 
-  test('a database is migrated through it', async ({ databaseUrl }) => {
+  test('a database is migrated through PgBouncer', async ({ databaseUrl }) => {
     await using pooler = await start(databaseUrl, 0)
     await migrateDatabase({ url: pooler.url })
     expect(await migrateDatabase({ url: pooler.url })).toEqual({ applied: 0 })

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { escapeIdentifier, type PoolClient } from 'pg'
 
 /**
- * Whether statements can be prepared by name. A pooler in transaction mode runs each transaction on
- * another connection of the server. It must then prepare named statements itself where they are
- * missing (PgBouncer: `max_prepared_statements`). Where it does not, statements are sent without
- * their names, and the server plans them each time.
+ * Decides if statements are sent by name. A pooler in transaction mode runs each transaction on
+ * another connection of the server. It must then prepare missing named statements itself (PgBouncer:
+ * `max_prepared_statements`). Otherwise statements are sent without names, and planned each time.
  */
 export function createNamedStatements(options: { isDetected: boolean }) {
   let isSupported = options.isDetected ? undefined : true
@@ -22,8 +21,8 @@ export function createNamedStatements(options: { isDetected: boolean }) {
       })
     },
     /**
-     * Finds out, once. A pooler hides the server's process number, and one that prepares statements
-     * itself gives them names of its own.
+     * Checks once. A pooler hides the process number of the server. A pooler that prepares statements
+     * itself gives them other names.
      */
     async detect(client: PoolClient): Promise<void> {
       if (isSupported !== undefined) return
@@ -44,7 +43,7 @@ async function isPreparedByPooler(client: PoolClient): Promise<boolean> {
     text: 'select name from pg_prepared_statements where name = $1',
     values: [name],
   })
-  // PgBouncer would answer this by itself for a name that it gave to the statement.
+  // PgBouncer itself would respond to this for a name that it gave to the statement.
   if (rows.length > 0) await client.query(`deallocate ${escapeIdentifier(name)}`)
   await client.query('commit')
   return rows.length === 0

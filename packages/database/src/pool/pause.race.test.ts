@@ -23,11 +23,11 @@ const REAL_CLOCK = `{
 }
   let ticks: NodeJS.Timeout | undefined`
 
-/** The failures of calls that wait for connections and answers while the process is paused. */
+/** Returns the failures of calls that wait for connections and replies while the process is paused. */
 async function failuresOfPauses(url: string, program: Program, rounds: number): Promise<string[]> {
   const failures: string[] = []
   for (let round = 0; round < rounds; round += 1) {
-    // Far less than a pause: a call takes at most 10 ms of awake time for each call before it.
+    // Much shorter than a pause. A call needs at most 10 ms of awake time for each call before it.
     const timeouts = { deadlineMs: 400, busyDeadlineMs: 400, connectTimeoutMs: 400 }
     const database = program.connectDatabase({ url, name: 'paused', poolSize: 5, ...timeouts })
     if (round % 2 === 0) await database.warm()
@@ -41,13 +41,13 @@ async function failuresOfPauses(url: string, program: Program, rounds: number): 
   return failures
 }
 
-test(`in ${ROUNDS} pauses that are longer than the deadlines, none of ${ROUNDS * CALLS} calls fails`, async ({
+test(`none of ${ROUNDS * CALLS} calls fails in ${ROUNDS} pauses that are longer than the deadlines`, async ({
   databaseUrl,
 }) => {
   expect(await failuresOfPauses(databaseUrl, { connectDatabase }, ROUNDS)).toEqual([])
 })
 
-test('deadlines by real time are caught by the same check', async ({ databaseUrl }) => {
+test('the check of pauses detects deadlines by real time', async ({ databaseUrl }) => {
   const clock = 'createAwakeClock({ ms: Math.min(deadlineMs, busyDeadlineMs), onTick: check })'
   const edits = [['pool/deadlines.ts', clock, REAL_CLOCK]] as const
   const program = path.join(import.meta.dirname, '..')

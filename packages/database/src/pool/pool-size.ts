@@ -1,11 +1,11 @@
 import { readOptions, requireCount } from '../options.ts'
 
 /**
- * The connections that one instance may open, so that all instances together, one more of each
- * during a rolling change included, stay under what the server grants.
+ * Returns the number of connections of one instance, so that all instances together stay within the
+ * connections of the server.
  *
- * @param connections what the server grants to all our instances together
- * @param instances how many instances share them
+ * @param connections the connections that the server grants to all instances together
+ * @param instances the number of instances, including the extra ones of a rolling change
  * @throws DatabaseOptionError `bad-option`
  */
 export function poolSize(options: { connections: number; instances: number }): number {

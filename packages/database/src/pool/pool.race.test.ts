@@ -8,7 +8,7 @@ const INSTANCES = 9
 const QUERIES = 100
 const GRANT = 40
 
-/** The connections of the instances, counted by the server over and over until `done`. */
+/** Counts the connections of the instances on the server repeatedly until `done`. */
 async function countConnections(url: string, done: AbortSignal): Promise<number[]> {
   const client = new Client(url)
   await client.connect()
@@ -30,7 +30,7 @@ async function load(url: string, size: number) {
   const instances = Array.from({ length: INSTANCES }, (_, index) =>
     connectDatabase({ url, name: `instance-${index}`, poolSize: size, deadlineMs: 20_000 }),
   )
-  // Every third one fails, which makes its connection be replaced.
+  // Every third query fails, so its connection is replaced.
   const ends = await contend(INSTANCES * QUERIES, (call) =>
     instances[call % INSTANCES]!.db.execute(
       call % 3 === 0 ? sql`select 1 / 0` : sql`select pg_sleep(0.005)`,
@@ -42,7 +42,7 @@ async function load(url: string, size: number) {
   return { answered: ends.filter(({ status }) => status === 'fulfilled').length, counts }
 }
 
-test(`${INSTANCES} instances with ${QUERIES} concurrent queries each, a third of which fail, never hold more than the ${GRANT} connections granted`, async ({
+test(`${INSTANCES} instances with ${QUERIES} concurrent queries each, a third of them failing, never exceed ${GRANT} granted connections`, async ({
   databaseUrl,
 }) => {
   const size = poolSize({ connections: GRANT, instances: INSTANCES })
@@ -53,7 +53,7 @@ test(`${INSTANCES} instances with ${QUERIES} concurrent queries each, a third of
   expect(Math.max(...counts)).toBeGreaterThanOrEqual(INSTANCES)
 })
 
-test('a pool that takes the default of ten per instance is caught by the same count', async ({
+test('the count of connections detects pools with the default of ten connections', async ({
   databaseUrl,
 }) => {
   const { counts } = await load(databaseUrl, 10)

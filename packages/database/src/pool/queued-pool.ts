@@ -13,15 +13,15 @@ export type QueuedPoolOptions = PoolConfig &
     named: ReturnType<typeof createNamedStatements>
   }
 
-/** More handshakes at once take processor time from the calls that wait for them. */
+/** The limit of handshakes at once: they use the processor time of waiting calls. */
 const OPENED_AT_ONCE = 3
 const RETRY_MS = 100
 const UPKEEP_MS = 1_000
 
 /**
- * A `pg` pool in which opening a connection and waiting for one are separate. A call takes whichever
- * connection is free first. A failed attempt to connect is repeated while calls wait. A call fails
- * at its own deadline only, which covers the wait for a connection and for the answer.
+ * A `pg` pool in which opening a connection and waiting for one are separate. A call uses the first
+ * free connection. A failed attempt to connect is repeated while calls wait. A call fails only at its
+ * deadline, which covers the wait for a connection and for the reply.
  */
 export class QueuedPool extends Pool {
   readonly #min: number
@@ -64,7 +64,7 @@ export class QueuedPool extends Pool {
   }
 
   /**
-   * Gives the minimum of connections to `use`, each once, and opens those that are missing.
+   * Calls `use` once with each of the minimum of connections, and opens missing ones.
    * @throws the failure of any of them
    */
   async warm(use: (client: PoolClient) => Promise<void>): Promise<void> {
@@ -80,7 +80,7 @@ export class QueuedPool extends Pool {
     for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
-  /** Calls that wait already are served first, or miss their deadline. */
+  /** Waiting calls are served first, or miss their deadline. */
   override end(): Promise<void>
   override end(ended: () => void): void
   override end(ended?: () => void): Promise<void> | void {
@@ -96,7 +96,7 @@ export class QueuedPool extends Pool {
     return promise
   }
 
-  /** Gives idle connections to the calls that wait, and opens more while there is room. */
+  /** Gives idle connections to waiting calls, and opens further ones up to the limit. */
   #pump(): void {
     if (this.ending) return
     while (this.idleCount > this.#taking && this.#waiting.count() > this.#taking) {
@@ -163,7 +163,7 @@ export class QueuedPool extends Pool {
     return this.#waiting.count() > 0
   }
 
-  /** Opens connections that were lost again, before a call needs them. */
+  /** Replaces lost connections before a call needs them. */
   #keepMinimum(): void {
     if (this.#isClosing || this.totalCount >= this.#min) return
     this.#upkeep ??= setTimeout(() => {
@@ -174,7 +174,7 @@ export class QueuedPool extends Pool {
     }, UPKEEP_MS).unref()
   }
 
-  /** `Pool.connect` opens a connection only when none is idle: the idle ones are taken for a moment. */
+  /** `Pool.connect` opens a connection only if none is idle, so idle ones are reserved for a moment. */
   #openBesideIdle(): void {
     for (let taken = this.idleCount; taken > 0; taken -= 1) {
       super.connect((_, client, release) => setImmediate(release, !client))
@@ -182,7 +182,7 @@ export class QueuedPool extends Pool {
     this.#open()
   }
 
-  /** A connection that no other caller has, whatever its age. */
+  /** Takes a connection that no other caller uses, new or idle. */
   async #take(): Promise<PoolClient> {
     try {
       const client = await super.connect()

@@ -1,4 +1,4 @@
-import { describe, expect, test, until } from '@repo/testing'
+import { expect, test, until } from '@repo/testing'
 import { sql } from 'drizzle-orm'
 import { Client } from 'pg'
 import { isDatabaseUnavailable } from '../availability.ts'
@@ -28,7 +28,7 @@ async function execute(url: string, ...statements: string[]) {
   return results.at(-1)?.rows ?? []
 }
 
-/** Makes the whole server read-only, or writable again, for the connections that are open too. */
+/** Makes the server read-only, or writable again, also for open connections. */
 async function setReadOnly(url: string, value: 'on' | 'off') {
   await execute(url, `alter system set default_transaction_read_only = ${value}`)
   await execute(url, 'select pg_reload_conf()')
@@ -55,66 +55,60 @@ async function failureOf(call: PromiseLike<unknown>): Promise<unknown> {
   )
 }
 
-describe('after a write that a read-only server refused', () => {
-  test.for(Object.entries(writes))(
-    'by %s, every connection is replaced before it is used again',
-    async ([, write], { ownPostgres: { url } }) => {
-      await execute(url, 'create table written (n int)')
-      await using database = connect(url)
-      await database.warm()
-      const pids = `select pid from pg_stat_activity where application_name = 'pool'`
-      const before = (await execute(url, pids)).map(({ pid }) => pid)
-      expect(before).toHaveLength(4)
-      await setReadOnly(url, 'on')
-      const refused = await failureOf(write(database))
-      expect(refused).toSatisfy(isDatabaseUnavailable)
-      const used = await Promise.all(
-        Array.from({ length: 4 }, async () => {
-          const { rows } = await database.pool.query(
-            'select pg_backend_pid() as pid, pg_sleep(0.1)',
-          )
-          return rows[0].pid
-        }),
-      )
-      expect(used.filter((pid) => before.includes(pid))).toEqual([])
-      await setReadOnly(url, 'off')
-      expect(await failureOf(write(database))).toBeUndefined()
-    },
-  )
-})
+test.for(Object.entries(writes))(
+  'every connection is replaced after a read-only server refused a write by %s',
+  async ([, write], { ownPostgres: { url } }) => {
+    await execute(url, 'create table written (n int)')
+    await using database = connect(url)
+    await database.warm()
+    const pids = `select pid from pg_stat_activity where application_name = 'pool'`
+    const before = (await execute(url, pids)).map(({ pid }) => pid)
+    expect(before).toHaveLength(4)
+    await setReadOnly(url, 'on')
+    const refused = await failureOf(write(database))
+    expect(refused).toSatisfy(isDatabaseUnavailable)
+    const used = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const { rows } = await database.pool.query('select pg_backend_pid() as pid, pg_sleep(0.1)')
+        return rows[0].pid
+      }),
+    )
+    expect(used.filter((pid) => before.includes(pid))).toEqual([])
+    await setReadOnly(url, 'off')
+    expect(await failureOf(write(database))).toBeUndefined()
+  },
+)
 
-describe('when an address leads to another server after a failover', () => {
-  test.for(Object.entries(writes))(
-    'one write by %s fails on the old server, and all others are done by the new one',
-    async ([, write], { ownPostgres, databaseUrl, tcpProxy }) => {
-      const role = `create role ${APP.user} login password '${APP.password}'`
-      const name = new URL(databaseUrl).pathname.slice(1)
-      await execute(databaseUrl, `do $$ begin ${role}; exception when duplicate_object then end $$`)
-      await execute(ownPostgres.url, role, `create database ${name}`)
-      const oldUrl = Object.assign(new URL(ownPostgres.url), { pathname: name }).href
-      for (const url of [oldUrl, databaseUrl]) {
-        await execute(url, 'drop table if exists written', 'create table written (n int)')
-        await execute(url, `grant all on written to ${APP.user}`)
-      }
-      const proxy = await tcpProxy({ target: oldUrl })
-      const address = new URL(proxy.url)
-      address.username = APP.user
-      address.password = APP.password
-      await using database = connect(address.href)
-      await database.warm()
-      await setReadOnly(oldUrl, 'on')
-      proxy.retarget(databaseUrl)
-      expect(await failureOf(write(database))).toSatisfy(isDatabaseUnavailable)
-      const others = Array.from({ length: 12 }, () => failureOf(write(database)))
-      expect(await Promise.all(others)).toEqual(others.map(() => undefined))
-      expect(await execute(databaseUrl, 'select count(*)::int as n from written')).toEqual([
-        { n: 12 },
-      ])
-    },
-  )
-})
+test.for(Object.entries(writes))(
+  'after a failover one write by %s fails on the old server, and the new one executes the others',
+  async ([, write], { ownPostgres, databaseUrl, tcpProxy }) => {
+    const role = `create role ${APP.user} login password '${APP.password}'`
+    const name = new URL(databaseUrl).pathname.slice(1)
+    await execute(databaseUrl, `do $$ begin ${role}; exception when duplicate_object then end $$`)
+    await execute(ownPostgres.url, role, `create database ${name}`)
+    const oldUrl = Object.assign(new URL(ownPostgres.url), { pathname: name }).href
+    for (const url of [oldUrl, databaseUrl]) {
+      await execute(url, 'drop table if exists written', 'create table written (n int)')
+      await execute(url, `grant all on written to ${APP.user}`)
+    }
+    const proxy = await tcpProxy({ target: oldUrl })
+    const address = new URL(proxy.url)
+    address.username = APP.user
+    address.password = APP.password
+    await using database = connect(address.href)
+    await database.warm()
+    await setReadOnly(oldUrl, 'on')
+    proxy.retarget(databaseUrl)
+    expect(await failureOf(write(database))).toSatisfy(isDatabaseUnavailable)
+    const others = Array.from({ length: 12 }, () => failureOf(write(database)))
+    expect(await Promise.all(others)).toEqual(others.map(() => undefined))
+    expect(await execute(databaseUrl, 'select count(*)::int as n from written')).toEqual([
+      { n: 12 },
+    ])
+  },
+)
 
-test('a statement that the server has forgotten is prepared again, in a transaction too', async ({
+test('a statement that the server no longer has is prepared again, also in a transaction', async ({
   databaseUrl,
 }) => {
   await using database = connect(databaseUrl)

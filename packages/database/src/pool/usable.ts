@@ -2,9 +2,9 @@ import type { PoolClient } from 'pg'
 import { breaksAllConnections, breaksConnection, markStoreError } from '../availability.ts'
 
 /**
- * Which connections of a pool can still do their work. An error of the server that concerns its
- * connection ends the use of that one. An error about the server's role ends the use of all that
- * are open: they lead to the same server.
+ * Tracks which connections of a pool can be used again. An error that concerns one connection ends its
+ * use. An error about the role of the server ends the use of all open connections, because they lead
+ * to the same server.
  */
 export function createUsable() {
   const generations = new WeakMap<PoolClient, number>()

@@ -13,8 +13,8 @@ export interface WaitingCall {
 }
 
 /**
- * The calls that wait for a connection, in their order. After `close` it takes no more.
- * @param now the time by the clock of the pool's deadlines, in ms
+ * Creates the queue of calls that wait for a connection. After `close` it accepts no calls.
+ * @param now returns the time of the clock of the deadlines, in ms
  */
 export function createWaitingCalls(now: () => number) {
   const calls: WaitingCall[] = []
@@ -34,7 +34,7 @@ export function createWaitingCalls(now: () => number) {
       if (!isClosed) calls.push({ sinceMs: now(), acquired })
       else acquired(new Error('Cannot use a pool after calling end on the pool'), undefined, noop)
     },
-    /** Rejects calls up to the first that has no reason: those after it began later. */
+    /** Rejects calls up to the first without a reason: the calls after it began later. */
     rejectWhile(reasonOf: (call: WaitingCall) => Error | undefined): void {
       for (let call = calls[0]; call; call = calls[0]) {
         const reason = reasonOf(call)

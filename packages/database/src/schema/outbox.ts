@@ -1,8 +1,8 @@
 import { bigint, index, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
 /**
- * What every instance has to be told because of a change, written in the transaction that makes
- * the change: a row is there until Redis has acknowledged its message. Written and relayed by
+ * Messages to every instance about a change, written in the transaction of the change. A row exists
+ * until Redis has acknowledged its message. Written and relayed by
  * `createOutbox` of `@repo/outbox`.
  */
 export const cacheOutbox = pgTable(
