@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   inRequest,
@@ -170,4 +170,27 @@ export function createInstanceServer({
       for (const socket of connections) if (!busy.has(socket)) socket.destroy()
     },
   }
+}
+
+/** @throws when the port is in use or not permitted */
+export function listen(
+  server: Server,
+  { HOST, PORT }: { HOST: string; PORT: number },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(PORT, HOST, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Returns the URL of a listening server on this machine, and '' before it listens. */
+export function urlOf(address: string | AddressInfo | null): string {
+  if (address === null || typeof address === 'string') return ''
+  const host = ['0.0.0.0', '::', '127.0.0.1'].includes(address.address)
+    ? 'localhost'
+    : address.address
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }

@@ -12,15 +12,14 @@ import {
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
 import type { Check, Phase } from '../http/health.ts'
-import { listen, urlOf } from '../http/listen.ts'
 import { createOps } from '../http/ops.ts'
-import { createInstanceServer, type Listener } from '../http/server.ts'
+import { createInstanceServer, listen, type Listener, urlOf } from '../http/server.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings } from '../settings/settings.ts'
+import { drain } from './drain.ts'
 import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
-import { shutDown } from './shut-down.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
 
@@ -140,7 +139,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     state.phase = 'draining'
     log.info({ event: 'drain', ...cause, inFlight: http.inFlight() }, 'draining')
     try {
-      const outcome = await shutDown({ http, registry, log, drainMs, close })
+      const outcome = await drain({ http, registry, log, drainMs, close })
       log.info({ event: 'exit', outcome }, outcome)
       process.exit(outcome === 'drained' && 'signal' in cause ? 0 : 1)
     } catch (error) {

@@ -1,9 +1,50 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Log } from '@repo/observability'
 import type { InstanceServer } from '../http/server.ts'
+import type { Registry } from '../registry/registry.ts'
 
+/** How long a drain waits for requests in flight. With the next deadline it is below 30 s. */
+const DRAIN_DEADLINE_MS = 25_000
+/** How long pools may take to close: the server of a pool can hang. */
+const CLOSE_DEADLINE_MS = 3_000
 const SWEEP_EVERY_MS = 100
 /** After close(), Node enforces no header timeout: half of a request head would delay the drain. */
 const HEAD_GRACE_MS = 1_000
+
+/** `cut off`: requests were cut off. `not closed`: a pool or a worker did not close. */
+export type DrainOutcome = 'drained' | 'cut off' | 'not closed'
+
+/** Removes the instance from the list, drains its server, and then closes pools and workers. */
+export async function drain({
+  http,
+  registry,
+  log,
+  drainMs,
+  close,
+}: {
+  http: InstanceServer
+  registry: Registry
+  log: Log
+  drainMs: number
+  close: () => Promise<void>
+}): Promise<DrainOutcome> {
+  http.leave()
+  await registry.close()
+  const deadlineMs = DRAIN_DEADLINE_MS - drainMs
+  const inTime = await drainServer(http, { drainMs, deadlineMs })
+  const late = wait(CLOSE_DEADLINE_MS, 'not closed' as const, { ref: false })
+  async function closeAll() {
+    try {
+      await close()
+      return inTime ? ('drained' as const) : ('cut off' as const)
+    } catch (error) {
+      log.warn({ event: 'close.failed', err: error }, 'a pool or a worker was not closed')
+      return 'not closed' as const
+    }
+  }
+
+  return Promise.race([closeAll(), late])
+}
 
 /**
  * Ends a server without losing a request. It serves for `drainMs`, so that balancers detect the
@@ -11,7 +52,7 @@ const HEAD_GRACE_MS = 1_000
  *
  * @returns whether all requests ended within `deadlineMs`; remaining connections are cut
  */
-export async function drainServer(
+async function drainServer(
   http: InstanceServer,
   { drainMs, deadlineMs }: { drainMs: number; deadlineMs: number },
 ): Promise<boolean> {
