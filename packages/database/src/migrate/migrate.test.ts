@@ -47,7 +47,7 @@ test('a migration that is older than the applied ones is an error and is not ski
     { when: 2, sql: 'create table main ()' },
   ])
   const failing = migrateDatabase({ url: database.url, folder: merged.folder })
-  await expect(failing).rejects.toThrow('older than those applied (1)')
+  await expect(failing).rejects.toThrow('older than the applied ones (1)')
 })
 
 test('an older release accepts a newer schema', async ({ databaseUrl }) => {
