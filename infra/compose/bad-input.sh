@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What is wrong with the settings is one line: each fault is made, `up` must fail, and the right service
-# must say why. Uses a project, ports and secrets of its own; TAG says which images.
+# Each fault of the settings is one line: the script makes each fault, `up` must fail, and the affected
+# service must report the reason. It has separate project, ports and secrets; TAG selects the images.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(mktemp -d)
@@ -15,8 +15,8 @@ export SECRETS_DIR=$good
 ./secrets.sh "$good"
 trap 'docker compose down --volumes --timeout 1 >/dev/null 2>&1 || :; rm -rf "$work"' EXIT
 
-# refused CASE SERVICE LINE [SERVICE…]: `up` of the services fails, and the log of SERVICE says LINE;
-# without a service Docker itself says it.
+# refused CASE SERVICE LINE [SERVICE…]: `up` of the services fails, and the log of SERVICE has LINE;
+# without a service, the output of Docker has it.
 refused() {
   local name=$1 service=$2 line=$3 said began=$SECONDS
   shift 3
@@ -26,7 +26,7 @@ refused() {
   fi
   if [[ -z $service ]]; then said=$(<"$work/up.log"); else said=$(docker compose logs --no-log-prefix "$service" 2>&1); fi
   if ! said=$(grep -m1 -F -- "$line" <<<"$said"); then
-    echo "BROKEN  $name: nobody says '$line'" >&2
+    echo "BROKEN  $name: no log has '$line'" >&2
     tail -3 "$work/up.log" >&2
     exit 1
   fi
@@ -34,7 +34,7 @@ refused() {
   docker compose rm --force --stop "${apps[@]}" migrate edge >/dev/null 2>&1
 }
 
-# bad SECRET TEXT: a copy of the good secrets in which one is this; without a text it is missing.
+# bad SECRET TEXT: a copy of the good secrets in which SECRET has this text, or is missing without a text.
 bad() {
   rm -rf "$work/bad"
   cp -r "$good" "$work/bad"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A certificate of this machine's own for compose.tls.yaml; browsers will warn. What is there is kept.
+# Creates a self-signed certificate for compose.tls.yaml, about which browsers warn. Existing files stay.
 # usage: certificate.sh [directory]        (default: .secrets beside this file)
 set -euo pipefail
 dir=${1:-$(dirname "${BASH_SOURCE[0]}")/.secrets}

@@ -44,12 +44,12 @@ images() {
 
 stand_ins() {
   [[ -x $offline/offline-images.sh ]] || return 1
-  # Its folder may be read-only; buildx asks before it reads outside of the context.
+  # Its folder can be read-only; buildx requests permission to read outside of the context.
   OFFLINE_IMAGES_CACHE=${OFFLINE_IMAGES_CACHE:-$work/offline} BUILDX_BAKE_ENTITLEMENTS_FS=0 \
     "$offline/offline-images.sh" >"$work/images.log" 2>&1
 }
 
-# For a moment an edge of its own, with TLS: whatever Host a client sends, it is redirected to ORIGIN.
+# Starts a separate edge with TLS: a request with any Host is redirected to ORIGIN.
 redirects_to_origin() {
   local edge location
   ../compose/certificate.sh "$work/tls"
@@ -74,7 +74,7 @@ refuses_other_checkout() {
   done
 }
 
-# A secret file that changed in place has no effect on the instance that read it: its health check says so.
+# A secret file that changed in place has no effect on the instance that read it: its health check reports this.
 reports_changed_secret() {
   local id said
   # No pipe into head: compose would fail with SIGPIPE when head ends before the last line.
@@ -109,7 +109,7 @@ images || stand_ins || skip 'the base images cannot be had: no registry, and no 
 trap finish EXIT
 note "engine $(docker version --format '{{.Server.Version}}') and base images"
 
-# Beside a stack that somebody uses on this machine: other names, ports, secrets.
+# Other names, ports and secrets than those of a stack that is used on this machine.
 export COMPOSE_PROJECT_NAME=threefold-ci COMPOSE_ENV_FILES=$work/release.env SECRETS_DIR=$work/secrets
 export TAG=ci DEMO=true EDGE_PORT=8380 PGBOUNCER_TAG=ci
 # All load comes from one address here: counted, and let through.
@@ -144,7 +144,7 @@ note 'images built, with what they need and no more'
 ./bad-input.sh
 note 'bad input is refused'
 
-# What a killed run left has other secrets.
+# Containers of a killed run have other secrets.
 docker compose down --volumes --timeout 5 >/dev/null 2>&1
 up=yes
 began=$SECONDS

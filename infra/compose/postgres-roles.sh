@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs once, on an empty volume: the role of the apps. It reads and writes rows, and changes no tables;
-# the owner, whom only the migrate job knows, does that.
+# Runs once, on an empty volume: creates the role of the apps, which reads and writes rows. Only the owner
+# changes tables, and only the migrate job has the owner's password.
 set -euo pipefail
 psql --quiet -v ON_ERROR_STOP=1 -v password="$(</run/secrets/app_password)" \
   --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'

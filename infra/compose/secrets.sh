@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the secrets of this checkout's stack and names its project. What exists is not changed.
+# Creates the secrets of this checkout's stack and names its project. Existing secrets are not changed.
 # usage: secrets.sh [directory]        (default: .secrets beside this file)
 #        secrets.sh next NAME [VALUE]  a new version of one secret: a new file, and NAME_VERSION in .env
 set -euo pipefail

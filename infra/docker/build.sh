@@ -5,8 +5,8 @@ app=$1
 
 build() {
   # Next makes the ids of server actions from this value. A public constant keeps them the same in
-  # every build, so that a form of one release may be posted to the next. What encrypts is a secret of
-  # the running container; Next would fall back to the build's value, so that leaves the output.
+  # every build, so that a form of one release may be posted to the next. The key that
+  # encrypts is a secret of the running container. Next would fall back to the constant, so it is removed.
   local salt
   salt=$(printf 'threefold: ids of server actions' | head -c 32 | base64)
 
@@ -26,7 +26,7 @@ build() {
 
 if grep -q '"build"' "apps/$app/package.json"; then build; fi
 
-# Optional peers that the lockfile knows from elsewhere in the repository, compilers and test tools.
+# Optional peers that other parts of the repository install, compilers and test tools.
 (
   cd node_modules/.pnpm
   rm -rf {@next+swc,@img+,sharp@,@esbuild,esbuild,drizzle-kit@,playwright,@playwright,@types+,tsx@}*

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# content.sh IMAGE MAX_MB: what an image must not hold, and how large it may be. Exits 1 and names what it finds.
+# content.sh IMAGE MAX_MB: checks an image for files that it must not have, and its size. Exits 1 with the faults.
 set -euo pipefail
 image=$1 max=$2
 found=$(docker run --rm --network none --user root --entrypoint bash "$image" -c '

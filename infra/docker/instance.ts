@@ -4,8 +4,8 @@ import { hostname } from 'node:os'
 
 /**
  * `node --import instance.ts src/main.ts`: names this instance after its container, `auth-2` for
- * `threefold-auth-2`. Only Docker's DNS knows that name from inside: it is what our own address
- * resolves to. Where nobody knows (Kubernetes, `docker run`) the host name stays the default.
+ * `threefold-auth-2`. Docker's DNS resolves the address of the container to this name. Without such a name
+ * (Kubernetes, `docker run`), the host name is the default.
  */
 const env = process.env
 const { COMPOSE_PROJECT_NAME: project, PORT: port } = env
@@ -21,17 +21,17 @@ if (project && !env['INSTANCE_ID']) {
 // `health.sh` compares the age of the secret files with this one.
 writeFileSync('/tmp/started', '')
 
-// Next reads this one itself, and reads no files.
+// Next reads this variable, and reads no file.
 const keyFile = env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY_FILE']
 if (keyFile) env['NEXT_SERVER_ACTIONS_ENCRYPTION_KEY'] = readFileSync(keyFile, 'utf8').trim()
 
-async function containerOf(ownProject: string): Promise<string | undefined> {
+async function containerOf(prefix: string): Promise<string | undefined> {
   try {
-    // `reverse` would ask the hosts file first, where our address is only our host name.
+    // `reverse` would read the hosts file first, in which the address has only the host name.
     const { address } = await lookup(hostname(), { family: 4 })
     const names = await resolvePtr(`${address.split('.').toReversed().join('.')}.in-addr.arpa`)
-    const own = names.map((name) => name.split('.', 1)[0] ?? '')
-    return own.find((name) => name.startsWith(`${ownProject}-`))
+    const hosts = names.map((name) => name.split('.', 1)[0] ?? '')
+    return hosts.find((name) => name.startsWith(`${prefix}-`))
   } catch (error) {
     process.stderr.write(`the host name stays this instance's name: ${String(error)}\n`)
     return undefined

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # follow.sh: writes the configuration with the present address of DATABASE_HOST.
 # follow.sh PID: does so whenever the address changes, and reloads that pgbouncer.
-# PgBouncer resolves names through c-ares, which caches an answer for its TTL (Docker's is 10 minutes)
-# whatever dns_max_ttl says. The resolver of the C library does not.
+# PgBouncer resolves names through c-ares, which caches a record for its TTL (Docker's is 10 minutes)
+# and ignores dns_max_ttl. The resolver of the C library does not.
 set -euo pipefail
 umask 077
 config=/tmp/pgbouncer.ini
@@ -12,7 +12,7 @@ address=$(sed -n 's/^\* = host=\([^ ]*\) .*/\1/p' "$config" 2>/dev/null || :)
 has_moved() {
   local found
   found=$(getent ahosts "$DATABASE_HOST" | awk '{ print $1 }') || found=${address:-$DATABASE_HOST}
-  # Of several addresses the present one is as good as any.
+  # With several addresses, the present one stays.
   [[ -n $address && $'\n'$found$'\n' == *$'\n'"$address"$'\n'* ]] && return 1
   address=${found%%$'\n'*}
 }

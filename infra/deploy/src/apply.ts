@@ -12,9 +12,9 @@ import { restartPostgres } from './stack/postgres.ts'
 import { say } from './stack/say.ts'
 
 /**
- * `apply.ts [--dry-run]`: brings the running stack to what the files, `.env` and the secrets say, with
- * the guarantees of a release: apps and poolers one at a time, PostgreSQL behind held queries, the edge
- * by a reload where a reload is enough. Nothing that has not changed is touched.
+ * `apply.ts [--dry-run]`: applies the files, `.env` and the secrets to the running stack, with the
+ * guarantees of a release. It replaces apps and poolers one at a time, PostgreSQL while queries wait, and
+ * the edge by a reload if a reload is enough. It does not touch a service that has not changed.
  */
 const ORDER = ['postgres', 'valkey-state', 'pgbouncer', 'migrate', ...APPS, 'edge']
 const isApp = (service: string): service is App => APPS.some((app) => app === service)
@@ -58,7 +58,7 @@ async function apply({ service, outdated }: Change): Promise<void> {
   say(`${service}: replaced`)
 }
 
-/** One at a time: the apps connect to the other one meanwhile. */
+/** Replaces one pooler at a time: the apps connect to the other pooler. */
 async function replacePoolers(outdated: readonly Container[]): Promise<void> {
   for (const pooler of outdated) {
     await retire(pooler)
@@ -77,7 +77,7 @@ async function start(service: string, how: '--no-recreate' | '--force-recreate')
   await docker(compose([...up, '--wait', '--wait-timeout', String(HEALTHY_WITHIN_S), service]))
 }
 
-/** Checks the settings of all, too: nothing that serves is touched after it refused them. */
+/** Also checks settings that all services share. If it refuses them, no running service is touched. */
 async function migrate(): Promise<void> {
   const { code, stderr } = await tryDocker(compose(['up', '--no-deps', '--no-build', 'migrate']))
   const [id = ''] = (await docker(compose(['ps', '-aq', 'migrate']))).split('\n')

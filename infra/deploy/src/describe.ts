@@ -5,9 +5,9 @@ import { APPS, containersOf } from './stack/containers.ts'
 import { COMPOSE_DIR, EDGE } from './stack/env.ts'
 
 /**
- * `describe.ts FILE [--watch]`: writes what the embedded cluster's `cluster.json` says, for the stack
- * that runs in containers, so that the same tests run on both. With `--watch` it stays true while
- * instances come and go.
+ * `describe.ts FILE [--watch]`: writes a `cluster.json` as the embedded cluster does, for the stack in
+ * containers, so that the same tests run on both. With `--watch`, it updates the file while instances start
+ * and end.
  */
 const EVERY_MS = 500
 const [file = join(COMPOSE_DIR, '../../.threefold/cluster.json'), watch] = process.argv.slice(2)

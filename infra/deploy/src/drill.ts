@@ -7,8 +7,8 @@ import { APPS } from './stack/containers.ts'
 import { say } from './stack/say.ts'
 
 /**
- * `drill.ts [--requests 10000] [--apps auth,web] [SCENARIO…]`: goes through the procedures on the running stack, under
- * load, and says of each promise whether it was kept.
+ * `drill.ts [--requests 10000] [--apps auth,web] [SCENARIO…]`: runs the procedures on the running stack under
+ * load, and reports each promise as kept or broken.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

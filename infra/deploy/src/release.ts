@@ -8,7 +8,7 @@ const USAGE = `usage: release.ts start TAG [APP…]    a second set of instances
        release.ts abort [APP…]        all requests to blue, green goes
 `
 
-/** Blue-green and canary releases: which colour gets how much is one number at the edge. */
+/** Blue-green and canary releases: one number at the edge is the share of requests for each color. */
 const [command, ...rest] = process.argv.slice(2)
 const named = APPS.filter((app) => rest.includes(app))
 const apps = named.length > 0 ? named : APPS

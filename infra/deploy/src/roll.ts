@@ -4,7 +4,7 @@ import { runCommand } from './stack/command.ts'
 import { APPS, type App } from './stack/containers.ts'
 import { say } from './stack/say.ts'
 
-/** `roll.ts APP TAG`: a rolling change. `roll.ts APP --back`: to the release before. */
+/** `roll.ts APP TAG`: a rolling change to a release. `roll.ts APP --back`: to the previous release. */
 const [name, wanted] = process.argv.slice(2)
 const app = APPS.find((each) => each === name)
 const tag = app && wanted === '--back' ? previousOf(app) : wanted
@@ -21,6 +21,6 @@ if (app && tag) {
 
 function previousOf(ofApp: App): string | undefined {
   const previous = readRelease()[previousVariable(ofApp)]
-  if (!previous) process.stderr.write(`nothing is known of a release of ${ofApp} before this one\n`)
+  if (!previous) process.stderr.write(`no previous release of ${ofApp} is recorded\n`)
   return previous
 }

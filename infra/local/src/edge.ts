@@ -4,10 +4,10 @@ import { createProxy, createUpstream } from '@repo/proxy'
 /**
  * The load balancer of the local cluster: spreads requests over the gateway instances (`/api`,
  * `/.well-known`) and over the web instances (all else), without stickiness. In compose files and
- * in production HAProxy, or whatever you have, stands in its place.
+ * in production, HAProxy or another load balancer replaces it.
  */
 const {
-  // Both addresses of `localhost`: some machines know only one of them.
+  // Both addresses of `localhost`: some machines resolve only one of them.
   EDGE_HOST = '127.0.0.1,::1',
   EDGE_PORT = '8080',
   GATEWAY_URLS = '',
@@ -23,7 +23,7 @@ function isApi({ url = '/' }: IncomingMessage): boolean {
   return /^\/(api|\.well-known)(\/|\?|$)/.test(url)
 }
 
-/** The instances' own: never reachable from outside. */
+/** Paths of the instances that the edge never forwards. */
 function isPrivate({ url = '/' }: IncomingMessage): boolean {
   return /^\/(metrics|livez|readyz|health)(\?|$)/.test(url)
 }

@@ -20,7 +20,7 @@ const HEADER = `# Every setting of every app, made from their schemas by \`pnpm 
 # Secrets may come from files instead: AUTH_SECRET_FILE=/run/secrets/auth.
 `
 
-/** The text of `.env.example`: each app says what it reads (\`node src/main.ts --settings\`). */
+/** The text of `.env.example`. Each app prints its settings (`node src/main.ts --settings`). */
 export function renderEnvExample(): string {
   const settings = new Map<string, Setting & { apps: string[] }>()
   for (const app of startOrder) {

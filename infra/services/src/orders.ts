@@ -2,7 +2,7 @@ import { type App, services } from './services.ts'
 
 const layer = { domain: 0, gateway: 1, web: 2 }
 
-/** What the others call starts first: domain services, the gateway, web. */
+/** The order in which services start: domain services, the gateway, web. */
 export const startOrder: readonly App[] = services
   .toSorted((a, b) => layer[a.role] - layer[b.role])
   .map(({ name }) => name)

@@ -2,7 +2,7 @@ import type { Service } from './service.ts'
 
 export const FIRST_NUMBER = 1
 export const LAST_NUMBER = 20
-/** Numbers without a service, whose ports `CONTRACT` promises to another one. */
+/** Numbers of services that do not exist yet: 5 is the worker of background jobs. */
 export const RESERVED_NUMBERS: readonly number[] = [5]
 
 type Numbered = Pick<Service, 'number'>
@@ -17,7 +17,7 @@ export function edgePort({ number }: Numbered): number {
   return 8_001 + 100 * number
 }
 
-/** What is added to `--ports` (4000): the first instance of number 1 listens on 4101. */
+/** The distance from `--ports` (4000): the first instance of number 1 listens on 4101. */
 export function localOffset({ number }: Numbered): number {
   return 100 * number
 }

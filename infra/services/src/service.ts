@@ -9,7 +9,7 @@ export interface Service {
    * service behind the gateway.
    */
   readonly role: 'domain' | 'gateway' | 'web'
-  /** The path prefixes that belong to the service: of the gateway at the edge, of others at the gateway. */
+  /** The path prefixes of the service. The edge reads those of the gateway, the gateway all others. */
   readonly paths: readonly string[]
   /** `open`: the service authenticates callers itself. `signed-in`: the gateway refuses all others. */
   readonly access: 'open' | 'signed-in'

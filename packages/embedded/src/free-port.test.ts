@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { freePort } from './free-port.ts'
 
-test('of 200 free ports, no two are equal, each accepts a server, and none is a port that Linux gives to clients', async () => {
+test('200 free ports differ, each one accepts a server, and no port is in the range that Linux gives to clients', async () => {
   const ports = await Promise.all(Array.from({ length: 200 }, freePort))
   expect(new Set(ports).size).toBe(200)
   expect(ports.filter((port) => port < 1_024 || port >= 32_768)).toEqual([])

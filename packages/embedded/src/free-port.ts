@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-// Below Linux's ephemeral range (32768 and up): there, a client that reconnects to a dead server can
-// be given the server's port as its own and so connect to itself, and the server cannot come back.
+// The range is below Linux's ephemeral ports (32768 and up). Linux can give an ephemeral port to a client
+// that reconnects to a dead server: the client then connects to itself, and the server cannot restart.
 const FIRST = 10_000
 const LAST = 32_000
 
-/** A TCP port on which nothing listened a moment ago, never given out twice by one thread. */
+/** Finds a TCP port on which no server listens. A thread never receives the same port twice. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 const MEMORY = '/dev/shm'
-/** Containers often have 64 MB there, which is one cluster. */
+/** Containers often have 64 MB in memory, which is too little for more than one cluster. */
 const ROOM_BYTES = 2 ** 30
 
 /**
- * A new folder, in memory where there is room (a cluster is a thousand small files), else where TMPDIR
- * names one, else in /tmp.
+ * Creates a folder: in memory if there is enough space, since a cluster has a thousand small files;
+ * otherwise in TMPDIR; otherwise in /tmp.
  */
 export async function createTemporaryDir(prefix: string): Promise<string> {
   const parents = [...((await hasRoom()) ? [MEMORY] : []), tmpdir(), '/tmp']
@@ -17,12 +17,12 @@ export async function createTemporaryDir(prefix: string): Promise<string> {
     try {
       return await mkdtemp(path.join(parent, prefix))
     } catch (error) {
-      faults.push(error) // Read-only, full, or not there.
+      faults.push(error) // The parent is read-only, full, or missing.
     }
   }
   throw new AggregateError(
     faults,
-    `no temporary folder can be made: ${faults.map(String).join('; ')}`,
+    `no temporary folder can be created: ${faults.map(String).join('; ')}`,
   )
 }
 
@@ -31,6 +31,6 @@ async function hasRoom(): Promise<boolean> {
     const { bavail, bsize } = await statfs(MEMORY)
     return bavail * bsize >= ROOM_BYTES
   } catch {
-    return false // Not Linux.
+    return false // Only Linux has this folder.
   }
 }

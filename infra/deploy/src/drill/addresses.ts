@@ -10,7 +10,7 @@ import { verdict } from './verdicts.ts'
 const SERVICES = ['postgres', 'pgbouncer', 'valkey-state', 'edge', ...APPS]
 const HEALS_WITHIN_MS = 5_000
 const GIVE_UP_MS = 60_000
-/** Probes in a row that must succeed. */
+/** The number of consecutive probes that must succeed. */
 const GOOD = 5
 
 type Client = ReturnType<typeof createClient>
@@ -49,7 +49,7 @@ export async function addresses(): Promise<void> {
   client.close()
 }
 
-/** Starts containers until the addresses of one that was removed are taken; their ids. */
+/** Starts containers until they have the addresses of a removed container. Returns their ids. */
 async function occupy({ image, addresses: wanted }: Container): Promise<string[]> {
   const squatters: string[] = []
   for (const { network, address } of wanted) {
@@ -66,13 +66,13 @@ async function occupy({ image, addresses: wanted }: Container): Promise<string[]
 }
 
 async function hasMoved(service: string, before: Container[], old: Container): Promise<boolean> {
-  const known = new Set(before.map(({ id }) => id))
-  const newcomer = (await containersOf(service)).find(({ id }) => !known.has(id))
-  const former = new Set(old.addresses.map(({ address }) => address))
-  return newcomer?.addresses.every(({ address }) => !former.has(address)) ?? false
+  const former = new Set(before.map(({ id }) => id))
+  const newcomer = (await containersOf(service)).find(({ id }) => !former.has(id))
+  const formerAddresses = new Set(old.addresses.map(({ address }) => address))
+  return newcomer?.addresses.every(({ address }) => !formerAddresses.has(address)) ?? false
 }
 
-/** How long it took from `began` to the first of some probes in a row that all succeed, in ms. */
+/** The time from `began` to the first of several consecutive probes that succeed, in ms. */
 async function untilHealed(client: Client, cookie: string, began: number): Promise<number> {
   let good = 0
   let since = 0

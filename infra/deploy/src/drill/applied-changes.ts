@@ -12,7 +12,7 @@ interface Drill {
   requests: number
 }
 
-/** A new version of a secret that payments alone reads, applied under load. */
+/** Applies a new version of a secret that only payments reads, under load. */
 export async function appliesSecret({ requests }: Drill): Promise<void> {
   const result = await underLoad('apply of a new secret', { requests }, async () => {
     await nextVersion('internal_secrets_accepted', await currentSecret('internal_secret'))
@@ -26,7 +26,7 @@ export async function appliesSecret({ requests }: Drill): Promise<void> {
   )
 }
 
-/** A setting of all apps, there and back. */
+/** Changes a setting of all apps under load, and changes it back. */
 export async function appliesSetting({ requests }: Drill): Promise<void> {
   const before = readRelease()['LOG_LEVEL'] ?? 'info'
   const result = await underLoad('apply of LOG_LEVEL', { requests }, async () => {
@@ -38,7 +38,7 @@ export async function appliesSetting({ requests }: Drill): Promise<void> {
   expectFlawless('apply of a changed setting loses nothing', result)
 }
 
-/** A secret that two apps share, replaced in the three steps of docs/operations.md. */
+/** Replaces a secret that two apps share, in the three steps of docs/operations.md. */
 export async function rotates({ requests }: Drill): Promise<void> {
   const result = await underLoad('rotation of internal_secret', { requests }, async () => {
     const old = await currentSecret('internal_secret')
@@ -54,7 +54,7 @@ export async function rotates({ requests }: Drill): Promise<void> {
   expectFlawless('a rotation of the secret between the apps loses nothing', result)
 }
 
-/** The command itself: it reads the files again. */
+/** Runs the command as a process, which reads the files again. */
 async function apply(): Promise<void> {
   const child = spawn(process.execPath, [join(import.meta.dirname, '../apply.ts')], {
     stdio: 'inherit',
@@ -70,7 +70,7 @@ async function nextVersion(name: string, value: string): Promise<void> {
   if (code !== 0) throw new Error(`secrets.sh next ${name}: exit code ${String(code)}`)
 }
 
-/** As an instance reads it. */
+/** Reads a secret as an instance does. */
 async function currentSecret(name: string): Promise<string> {
   const [instance] = await containersOf('payments')
   if (!instance) throw new Error('payments does not run')

@@ -9,13 +9,13 @@ import { countConnections, restartPostgres } from '../stack/postgres.ts'
 import { say } from '../stack/say.ts'
 import { expectFlawless, verdict } from './verdicts.ts'
 
-/** Ends an app as a crash would: SIGKILL to all that its container runs, from inside. */
+/** Ends an app as a crash does: SIGKILL to every process of its container, from inside. */
 async function kill({ id }: Container): Promise<void> {
   await docker(['exec', id, 'bash', '-c', 'kill -9 -1']).catch(() => 'the shell dies with the rest')
 }
 
 interface Short {
-  /** At least this many under each fault, and never more than it needs. */
+  /** The least number of requests under each fault. */
   requests: number
 }
 
@@ -61,15 +61,15 @@ export async function redisHangs(): Promise<void> {
     }
   })
   client.close()
-  expectFlawless('while Redis hangs, what PostgreSQL can answer is answered', result)
+  expectFlawless('while Redis hangs, requests that PostgreSQL can serve are served', result)
   verdict(
-    'while Redis hangs, what needs it says 503 within a second',
+    'while Redis hangs, requests that need it receive 503 within a second',
     statuses === '503' && slowest < 1_000,
     `status ${statuses}, slowest ${Math.round(slowest)} ms`,
   )
 }
 
-/** The deadline of a person, and not the time that it takes: a busy machine takes longer. */
+/** The time that a person waits. A request usually takes less, except on a busy machine. */
 const PATIENCE_MS = 5_000
 
 export async function postgresRestarted({ requests }: Short): Promise<void> {
@@ -86,7 +86,7 @@ export async function postgresRestarted({ requests }: Short): Promise<void> {
 
 const CLIENTS = 300
 const ROUNDS = 5
-/** What a person takes to read before the next click. */
+/** The time in which a person reads before the next click. */
 const THINK_MS = 2_000
 
 export async function connections(): Promise<void> {

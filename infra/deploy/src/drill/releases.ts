@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { type App, APPS, containersOf } from '../stack/containers.ts'
 
 export interface Releases {
-  /** Another release than the one that runs, of every app; each call names a new one. */
+  /** Builds another release of every app. Each call returns a new tag. */
   next(): Promise<string>
-  /** A release of an app that ends as soon as it is started. */
+  /** Builds a release of an app that exits when it is started. */
   crashing(app: App): Promise<string>
 }
 
-/** Releases to drill with, made from the images that run: the same code under another tag. */
+/** Builds releases for drills from the running images: the same code with another tag. */
 export async function makeReleases(): Promise<Releases> {
   const images = new Map<App, string>()
   for (const app of APPS) {

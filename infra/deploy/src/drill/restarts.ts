@@ -11,7 +11,7 @@ interface Drill {
 
 const restart = ({ id }: Container) => docker(['restart', id])
 
-/** Restarts the parts of which there is one, under load. A reload of the edge must not be noticed. */
+/** Restarts the parts that have one instance, under load. A reload of the edge must lose no request. */
 export async function restarts({ requests }: Drill): Promise<void> {
   const reload = await measured('edge', 'reload of the edge', requests, reloadEdge)
   expectFlawless('a reload of the edge loses nothing', reload)
@@ -20,7 +20,7 @@ export async function restarts({ requests }: Drill): Promise<void> {
   await bounded('edge', requests)
 }
 
-/** No more requests than those of the seconds in which the part was missing; no payment twice. */
+/** Requests fail only in the seconds of the restart, and no payment is made twice. */
 async function bounded(service: string, requests: number): Promise<void> {
   const { load, made, error } = await measured(service, `restart of ${service}`, requests, restart)
   const failures = load.failed.map(({ atMs }) => atMs)

@@ -12,13 +12,13 @@ import { shortage } from './shortage.ts'
 import { expectFlawless, verdict } from './verdicts.ts'
 
 interface Drill {
-  /** At least this many under each change. */
+  /** The least number of requests under each change. */
   requests: number
   apps: readonly App[]
   releases: Releases
 }
 
-/** How long a canary is watched at each step. */
+/** The duration of each step of a canary. */
 const WATCH_MS = 5_000
 
 async function rolling({ requests, apps, releases }: Drill) {

@@ -15,12 +15,12 @@ interface Drill {
 
 const BUSY_PER_PROCESSOR = 2
 const RATE_PER_SECOND = 30
-/** Of 1,000 requests. */
+/** The limit for 1,000 requests. */
 const MAY_FAIL = 10
 
 /**
  * A rolling change while other processes keep every processor busy: it takes longer, and requests wait.
- * It must end, and there are never fewer instances than before.
+ * The change must end, and the number of instances never falls.
  */
 export async function shortage({ requests, apps, releases }: Drill): Promise<void> {
   const tag = await releases.next()

@@ -3,13 +3,13 @@ import { say } from '../stack/say.ts'
 
 const verdicts: { promise: string; kept: boolean; measured: string }[] = []
 
-/** Notes whether a promise was kept, with the figure that says so. */
+/** Records whether a promise holds, with the measured figure. */
 export function verdict(promise: string, kept: boolean, measured: string): void {
   verdicts.push({ promise, kept, measured })
   say(`${kept ? 'kept  ' : 'BROKEN'}  ${promise}: ${measured}`)
 }
 
-/** Nothing failed, nothing was made twice and nothing that was answered is missing. */
+/** No request failed, no payment was made twice, and no confirmed payment is missing. */
 export function expectFlawless(name: string, { load, made, error }: UnderLoad): void {
   const { length: failed } = load.failed
   const flawless = failed + made.doubled.length + made.lost.length === 0 && error === undefined
@@ -17,7 +17,7 @@ export function expectFlawless(name: string, { load, made, error }: UnderLoad): 
   verdict(name, flawless, error ?? `${counts} of ${load.sent}`)
 }
 
-/** All verdicts again, one a line; whether all promises were kept. */
+/** Prints all verdicts again, one per line. Returns whether all promises hold. */
 export function summary(): boolean {
   process.stdout.write('\n')
   for (const { promise, kept, measured } of verdicts) {

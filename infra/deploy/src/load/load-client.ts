@@ -2,7 +2,7 @@ import { Agent, type OutgoingHttpHeaders, request } from 'node:http'
 import { PUBLIC_ORIGIN } from '../stack/env.ts'
 
 export interface Answer {
-  /** 0 when there was none. */
+  /** 0 without a response. */
   status: number
   error?: string
   body: string
@@ -12,7 +12,7 @@ export interface Answer {
 
 const TIMEOUT_MS = 15_000
 
-/** A client on keep-alive connections, as browsers and other services are. It repeats nothing. */
+/** A client with keep-alive connections, like browsers and services. It repeats no request. */
 export function createClient(edge: string, maxSockets = 64) {
   const agent = new Agent({ keepAlive: true, maxSockets })
   const origin = PUBLIC_ORIGIN
@@ -60,7 +60,7 @@ export function createClient(edge: string, maxSockets = 64) {
       const headers = { cookie, ...(key && { 'idempotency-key': key }) }
       return post('/api/payments', headers, { amount: 100, currency: 'EUR', reference })
     },
-    /** Makes a user and returns the session's cookie. @throws Error when refused */
+    /** Creates a user and returns the session's cookie. @throws Error when refused */
     async signUp(name: string): Promise<string> {
       const person = { name, email: `${name}@example.test`, password: `password-of-${name}` }
       const { status, cookie, body } = await post('/api/auth/sign-up/email', {}, person)

@@ -5,7 +5,7 @@ import { type Answer, createClient } from './load-client.ts'
 interface Failure {
   atMs: number
   kind: string
-  /** The status, or why there was none. */
+  /** The status, or the reason without a response. */
   reason: string
 }
 
@@ -13,17 +13,17 @@ export interface LoadReport {
   run: string
   sent: number
   failed: Failure[]
-  /** References of payments that were answered 201. */
+  /** References of payments that received 201. */
   paid: string[]
-  /** How many answers each instance took part in. */
+  /** The number of responses to which each instance contributed. */
   servedBy: Map<string, number>
   latencyMs: { p50: number; p95: number; p99: number; max: number }
 }
 
 export interface Load {
-  /** What was sent and what failed so far. */
+  /** The requests that were sent and that failed until now. */
   progress(): { sent: number; failed: number }
-  /** Sends no more, waits for what is in flight. */
+  /** Stops sending, and waits for requests in flight. */
   stop(): Promise<LoadReport>
 }
 
@@ -31,7 +31,7 @@ type Kind = 'me' | 'session' | 'pay' | 'payments' | 'page'
 
 const WARM_UP = 30
 
-/** Twenty requests: who am I, the session from auth, a payment, the list of them, a page. */
+/** Twenty requests: the caller, the session from auth, a payment, the list of payments, a page. */
 const MIX: Kind[] = [
   ...Array.from({ length: 7 }, () => 'me' as const),
   ...Array.from({ length: 3 }, () => 'session' as const),
@@ -41,8 +41,8 @@ const MIX: Kind[] = [
 ]
 
 /**
- * Sends mixed traffic at a fixed rate, whatever the answers take: an open loop, as people are. Each
- * payment has a reference of its own, so that one made twice can be counted in PostgreSQL.
+ * Sends mixed requests at a fixed rate, independent of the responses: an open loop, as with real users.
+ * Each payment has a unique reference, so PostgreSQL shows a payment that was made twice.
  */
 export async function startLoad({
   edge,
@@ -51,13 +51,13 @@ export async function startLoad({
 }: {
   edge: string
   ratePerSecond: number
-  /** Whether payments carry an Idempotency-Key. */
+  /** Whether payments have an Idempotency-Key. */
   keyed?: boolean
 }): Promise<Load> {
   const run = randomUUID().slice(0, 8)
   const client = createClient(edge)
   const cookies = await Promise.all([1, 2, 3, 4, 5].map((n) => client.signUp(`load-${run}-${n}`)))
-  // Connections and code that instances have not used yet belong to their start, not to the change.
+  // The first use of connections and code belongs to the start of an instance, not to the change.
   for (let n = 0; n < WARM_UP; n += 1) await client.get('/api/payments', cookies[n % 5] ?? '')
   const began = performance.now()
   const pending = new Set<Promise<void>>()

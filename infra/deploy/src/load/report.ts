@@ -4,7 +4,7 @@ import type { PaymentsMade } from './payments-made.ts'
 
 const SHOWN = 5
 
-/** One line of figures, and the first failures. */
+/** Prints one line of figures, and the first failures. */
 export function report(name: string, load: LoadReport, made: PaymentsMade): void {
   const { p50, p95, p99, max } = load.latencyMs
   const payments = `${load.paid.length} paid, ${made.doubled.length} doubled, ${made.lost.length} lost`

@@ -8,11 +8,11 @@ import { report } from './report.ts'
 export interface UnderLoad {
   load: LoadReport
   made: PaymentsMade
-  /** What the procedure threw. */
+  /** The error of the procedure. */
   error?: string
 }
 
-/** Runs a procedure while mixed traffic comes in, and at least until `requests` were sent. */
+/** Runs a procedure under mixed requests, at least until `requests` were sent. */
 export async function underLoad(
   name: string,
   {

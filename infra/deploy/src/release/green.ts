@@ -9,8 +9,8 @@ import { startOne } from './start-one.ts'
 const greenOf = (app: App) => `${app}-green`
 
 /**
- * Starts the second colour beside the first, as many of each app; nobody is sent to it yet.
- * @throws Error when it does not become healthy; it is removed again
+ * Starts the second color beside the first, with the same number of instances. It receives no requests yet.
+ * @throws Error when it does not become healthy; it is removed then
  */
 export async function startGreen(tag: string, apps: readonly App[] = APPS): Promise<void> {
   await setGreenPercent(0)
@@ -28,7 +28,7 @@ export async function startGreen(tag: string, apps: readonly App[] = APPS): Prom
   }
 }
 
-/** One by one: all at once would take the processors away from the instances that serve. */
+/** Starts instances one by one: all at the same time would slow down the instances that serve. */
 async function startAll(app: App, count: number, colour: 'blue' | 'green', tag?: string) {
   const env: Record<string, string> = tag === undefined ? {} : { GREEN_TAG: tag }
   for (
@@ -41,13 +41,13 @@ async function startAll(app: App, count: number, colour: 'blue' | 'green', tag?:
   }
 }
 
-/** Sends this share of the requests to green from now on. */
+/** Sends this share of the requests to green. */
 export async function shift(percent: number): Promise<void> {
   await setGreenPercent(percent)
   say(`green: gets ${percent} % of the requests`)
 }
 
-/** Blue, which nobody is sent to, takes the release over; then green drains and goes. */
+/** Blue, which receives no requests, starts with the release of green; then green drains and is removed. */
 export async function finishGreen(tag: string, apps: readonly App[] = APPS): Promise<void> {
   const seconds = await timed(async () => {
     for (const app of apps) {
@@ -63,7 +63,7 @@ export async function finishGreen(tag: string, apps: readonly App[] = APPS): Pro
   await stopGreen(apps)
 }
 
-/** Nobody is sent to green any more; its instances finish what they have and are removed. */
+/** Green receives no more requests; its instances finish their requests and are removed. */
 export async function stopGreen(apps: readonly App[] = APPS): Promise<void> {
   await setGreenPercent(0)
   say(`green: drained and removed in ${await timed(() => remove(apps.map(greenOf)))} s`)
@@ -74,7 +74,7 @@ async function remove(services: readonly string[]): Promise<void> {
   await docker(compose(['rm', '-f', ...services], [GREEN_FILE]))
 }
 
-/** Whether every app has instances of that colour that the edge sends to. */
+/** Whether the edge sends requests to instances of that color for every app. */
 export async function serves(colour: 'blue' | 'green', apps: readonly App[] = APPS) {
   const counts = await Promise.all(apps.map((app) => countUp(`${app}-${colour}`)))
   return counts.every((count) => count > 0)

@@ -3,14 +3,14 @@ import { parseEnv } from 'node:util'
 import type { App } from '../stack/containers.ts'
 import { RELEASE_FILE } from '../stack/env.ts'
 
-/** What `.env` beside the compose files says; compose reads it by itself. */
+/** Reads `.env` beside the compose files. Compose reads the same file. */
 export function readRelease(): Record<string, string> {
   if (!existsSync(RELEASE_FILE)) return {}
   const entries = Object.entries(parseEnv(readFileSync(RELEASE_FILE, 'utf8')))
   return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']))
 }
 
-/** Keeps the other lines. Readers see the old file or the new one, never half of one. */
+/** Changes variables and leaves the others. Readers see the old file or the new file, never a part. */
 export function writeRelease(changes: Record<string, string>): void {
   const all = { ...readRelease(), ...changes }
   const lines = Object.entries(all).map(([name, value]) => `${name}=${value}\n`)

@@ -9,7 +9,7 @@ export type RollOutcome =
   /** No instance that served was stopped after the first new one that did not serve well. */
   | { outcome: 'aborted'; replaced: number; reason: string }
 
-/** Replaces the instances of an app by those of another release, as `replaceInstances` does. */
+/** Replaces the instances of an app with instances of another release, as `replaceInstances` does. */
 export async function rollTo(app: App, tag: string): Promise<RollOutcome> {
   const old = await containersOf(app)
   const first = old[0]
@@ -25,8 +25,8 @@ export async function rollTo(app: App, tag: string): Promise<RollOutcome> {
 
 /**
  * Replaces instances one at a time: starts one more, waits until it serves well and the edge sends
- * requests to it, then drains and removes an old one. There are never fewer than before. New ones
- * that do not serve well are removed again.
+ * requests to it, then drains and removes an old one. The number of instances never falls. A new
+ * instance that does not serve well is removed.
  * @param env variables for compose beside those of the file
  */
 export async function replaceInstances(
@@ -47,7 +47,7 @@ export async function replaceInstances(
   return { outcome: 'rolled', replaced: outgoing.length }
 }
 
-/** SIGTERM, and as long as its stop_grace_period says. */
+/** Sends SIGTERM, and waits for at most its stop_grace_period. */
 export async function retire({ id }: Container): Promise<void> {
   await docker(['stop', id])
   await docker(['rm', id])

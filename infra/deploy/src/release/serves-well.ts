@@ -4,13 +4,13 @@ import type { Container } from '../stack/containers.ts'
 import { HEALTHY_WITHIN_S, SERVES_WITHIN_MS } from '../stack/env.ts'
 
 const ROUNDS = 5
-/** Requests of a round that are in flight together: they open the connections that a load needs. */
+/** The number of concurrent requests of a round. They open the connections that a load needs. */
 const AT_ONCE = 5
 const BETWEEN_ROUNDS_MS = 100
 
 /**
- * Waits until an instance serves well: each of 50 requests in a row, of which half go through to its
- * stores, is answered as expected within `SERVES_WITHIN_MS`. Ready says only that an instance began.
+ * Waits until an instance serves well: 50 consecutive requests, half of them to its stores, receive the
+ * expected response within `SERVES_WITHIN_MS`. Readiness shows only that the instance has started.
  * @throws Error with the last reason when it does not within the deadline
  */
 export async function untilServesWell(app: App, { instance, hostPort }: Container): Promise<void> {
@@ -27,7 +27,7 @@ export async function untilServesWell(app: App, { instance, hostPort }: Containe
   }
 }
 
-/** @returns why the instance does not serve well; undefined when it does */
+/** @returns the reason why the instance does not serve well; undefined when it does */
 async function runRound(base: string, probe: { path: string; status: number }) {
   const requests = Array.from({ length: AT_ONCE }, () => [
     ask(`${base}${probe.path}`, probe.status),
@@ -44,7 +44,7 @@ async function ask(url: string, expected: number): Promise<string | undefined> {
   })
 }
 
-/** `/health` asks each store. Settings that differ from the other instances' are no fault here. */
+/** `/health` checks each store. Settings that differ from those of other instances are no fault here. */
 async function askStores(base: string): Promise<string | undefined> {
   return answer(`${base}/health`, async (response) => {
     const { services = {} }: { services?: Record<string, string> } = JSON.parse(

@@ -14,7 +14,7 @@ type Colour = 'blue' | 'green'
 
 /**
  * Starts one more instance of an app and waits until it serves well and the edge sends requests to it.
- * One that does not is removed, and the start is tried again: a busy machine makes one too slow.
+ * An instance that does not is removed, and another one is started: a busy machine can be too slow.
  */
 export async function startOne(
   app: App,
@@ -74,7 +74,7 @@ async function untilHealthy(id: string): Promise<Container> {
   }
 }
 
-/** The stopped ones too. */
+/** Containers of the service, including stopped ones. */
 async function allOf(service: string, files: readonly string[]): Promise<string[]> {
   const listed = await docker(compose(['ps', '-aq', '--no-trunc', service], files))
   return listed.split('\n').filter((id) => id !== '')

@@ -4,14 +4,14 @@ import { compose, docker, tryDocker } from './docker.ts'
 
 export interface Change {
   service: string
-  /** The containers to replace; none where the service does not run. */
+  /** The containers to replace; empty when the service does not run. */
   outdated: Container[]
   reasons: string[]
 }
 
 /**
  * Finds the services of the running stack that differ from the files, the settings and the secrets. A
- * secret whose file is newer than its container is a change too: the process has read the old one.
+ * secret whose file is newer than the container is also a change: the process has read the old value.
  */
 export async function findChanges(): Promise<Change[]> {
   const hashes = await desiredHashes()
@@ -26,7 +26,7 @@ export async function findChanges(): Promise<Change[]> {
   return changes
 }
 
-/** How many instances of each app the settings ask for. */
+/** The number of instances of each app in the settings. */
 export async function desiredReplicas(): Promise<Map<string, number>> {
   interface Config {
     services: Record<string, { deploy?: { replicas?: number } }>

@@ -8,8 +8,8 @@ const DIRECTORY = 'com.docker.compose.project.working_dir'
 class RefusedError extends Error {}
 
 /**
- * Runs a command of this package on the stack of this checkout. A fault is one line; the exit code is
- * 78 when the stack is not this checkout's, and 1 for every other fault.
+ * Runs a command of this package on the stack of this checkout. A fault is one line. The exit
+ * code is 78 when the stack belongs to another checkout, and 1 for every other fault.
  */
 export async function runCommand(task: () => Promise<void>): Promise<void> {
   try {

@@ -45,8 +45,8 @@ const config = z.object({
 export type ComposeConfig = z.infer<typeof config>
 
 /**
- * What `docker compose config` makes of compose.yaml and these variables. COMPOSE_RENDERED names a file
- * with Docker's own rendering, for a machine that has Docker; it has the defaults and a project name.
+ * Renders compose.yaml with these variables, as `docker compose config` does. On a machine with Docker,
+ * COMPOSE_RENDERED names a file that Docker has rendered, with the defaults and a project name.
  */
 export function renderCompose(variables: Record<string, string> = {}): ComposeConfig {
   const rendered = process.env['COMPOSE_RENDERED']

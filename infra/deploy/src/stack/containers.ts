@@ -12,19 +12,19 @@ export interface Container {
   instance: string
   service: string
   image: string
-  /** The image that it was made from; a tag may name another one by now. */
+  /** The image of the container. Its tag can name another image now. */
   imageId: string
-  /** The hash of the settings that it was made with. */
+  /** The hash of its settings when it was created. */
   configHash: string
   startedAt: Date
-  /** Its first process on this machine. */
+  /** The pid of its first process on this machine. */
   pid: number
-  /** The published port on this machine, where there is one. */
+  /** The published port on this machine, if it has one. */
   hostPort: number | undefined
   status: 'starting' | 'healthy' | 'unhealthy' | 'none'
-  /** How often Docker has started it again after it exited. */
+  /** The number of restarts by Docker after an exit. */
   restarts: number
-  /** The files of this machine that it reads its secrets from. */
+  /** The files of this machine from which it reads its secrets. */
   secrets: { name: string; path: string }[]
   /** Its address on each network. */
   addresses: { network: string; address: string }[]
@@ -44,7 +44,7 @@ interface Inspected {
   }
 }
 
-/** The containers of a service that run now, oldest first; of all services without a name. */
+/** The running containers of a service, or of all services without a name, oldest first. */
 export async function containersOf(service?: string): Promise<Container[]> {
   const labels = [`com.docker.compose.project=${PROJECT}`, 'com.docker.compose.oneoff=False']
   if (service) labels.push(`com.docker.compose.service=${service}`)
@@ -53,9 +53,9 @@ export async function containersOf(service?: string): Promise<Container[]> {
   return ids.length === 0 ? [] : inspect(ids)
 }
 
-/** These containers, also those that do not run. One that does not exist any more is left out. */
+/** Containers by id, including stopped ones. A container that no longer exists is left out. */
 export async function inspect(ids: readonly string[]): Promise<Container[]> {
-  // docker's exit code says that one is missing, and the others are written all the same.
+  // If one container is missing, docker exits with an error and still prints the others.
   const inspected: Inspected[] = JSON.parse((await tryDocker(['inspect', ...ids])).stdout)
   return inspected.map(toContainer).toSorted((a, b) => numberOf(a) - numberOf(b))
 }

@@ -7,7 +7,7 @@ export interface Ran {
   stderr: string
 }
 
-/** Runs docker to its end, whatever it answers. */
+/** Runs docker to its end, and returns its exit code and output. */
 export function tryDocker(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   const child = spawn('docker', args, {
     cwd: COMPOSE_DIR,

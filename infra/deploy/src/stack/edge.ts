@@ -5,33 +5,33 @@ import { HEALTHY_WITHIN_S } from './env.ts'
 const MAP = '/var/lib/haproxy/release.map'
 const CONFIG = '/usr/local/etc/haproxy/haproxy.cfg'
 
-/** Says something to HAProxy's runtime interface and returns its answer. */
-async function tell(command: string): Promise<string> {
+/** Sends a command to HAProxy's runtime interface and returns the reply. */
+async function sendCommand(command: string): Promise<string> {
   const script = `exec 3<>/dev/tcp/127.0.0.1/9999; echo ${quote(command)} >&3; cat <&3`
   return docker(compose(['exec', '-T', 'edge', 'bash', '-c', script]))
 }
 
-/** Sends this share of the requests to green. Kept in a file too, for an edge that starts again. */
+/** Sends this share of the requests to green. A file stores it for an edge that restarts. */
 export async function setGreenPercent(percent: number): Promise<void> {
-  const keep = `echo "green ${percent}" > ${MAP}`
-  await docker(compose(['exec', '-T', 'edge', 'bash', '-c', keep]))
-  const known = (await greenPercent()) !== undefined
-  const answer = await tell(`${known ? 'set' : 'add'} map opt@${MAP} green ${percent}`)
+  const store = `echo "green ${percent}" > ${MAP}`
+  await docker(compose(['exec', '-T', 'edge', 'bash', '-c', store]))
+  const isSet = (await greenPercent()) !== undefined
+  const answer = await sendCommand(`${isSet ? 'set' : 'add'} map opt@${MAP} green ${percent}`)
   if (answer.trim() !== '') throw new Error(`the edge refused: ${answer.trim()}`)
 }
 
-/** The share that goes to green; undefined when the knob was never turned. */
+/** The share of the requests for green; undefined when it was never set. */
 async function greenPercent(): Promise<number | undefined> {
-  const shown = /green (\d+)/.exec(await tell(`show map opt@${MAP}`))
+  const shown = /green (\d+)/.exec(await sendCommand(`show map opt@${MAP}`))
   return shown?.[1] === undefined ? undefined : Number(shown[1])
 }
 
 const STATE = '/var/lib/haproxy/servers.state'
 
 /**
- * Reads the configuration and the certificate again: a new process takes the listening sockets over,
- * with the instances that are up, and the old one ends when its requests have.
- * @throws Error when the configuration is refused; the old process goes on then
+ * Reads the configuration and the certificate again. A new process takes over the listening sockets and the
+ * states of the instances. The old process ends after its last request.
+ * @throws Error when the configuration is refused; the old process continues then
  */
 export async function reloadEdge(): Promise<void> {
   const before = await processId()
@@ -46,23 +46,23 @@ export async function reloadEdge(): Promise<void> {
     if (performance.now() > giveUpAt) throw new Error('edge: no new process after 10 s')
     await wait(100)
   }
-  // A later start must not take over what is up now.
+  // A later start must not use these states.
   await docker(compose(['exec', '-T', 'edge', 'rm', '-f', STATE]))
 }
 
 async function processId(): Promise<string> {
-  return /^Pid: (\d+)$/m.exec(await tell('show info'))?.[1] ?? ''
+  return /^Pid: (\d+)$/m.exec(await sendCommand('show info'))?.[1] ?? ''
 }
 
-/** When the process that serves now was started: it has read its files then. */
+/** The start of the process that serves, which is when it read its files. */
 export async function edgeStartedAt(): Promise<Date> {
-  const seconds = /^Uptime_sec: (\d+)$/m.exec(await tell('show info'))?.[1]
+  const seconds = /^Uptime_sec: (\d+)$/m.exec(await sendCommand('show info'))?.[1]
   return new Date(Date.now() - Number(seconds ?? 0) * 1_000)
 }
 
-/** How many instances of a backend (`auth-blue`) the edge sends requests to. */
+/** The number of instances of a backend (`auth-blue`) to which the edge sends requests. */
 export async function countUp(backend: string): Promise<number> {
-  const rows = (await tell('show stat')).split('\n').map((row) => row.split(','))
+  const rows = (await sendCommand('show stat')).split('\n').map((row) => row.split(','))
   const status = rows[0]?.indexOf('status') ?? -1
   return rows.filter(
     ([proxy, server, ...rest]) =>
@@ -73,7 +73,7 @@ export async function countUp(backend: string): Promise<number> {
   ).length
 }
 
-/** Waits until the edge sends requests to this many. @throws Error when it does not in time */
+/** Waits until the edge sends requests to a number of instances. @throws Error after the deadline */
 export async function untilUp(backend: string, expected: number): Promise<void> {
   const giveUpAt = performance.now() + HEALTHY_WITHIN_S * 1_000
   while ((await countUp(backend)) < expected) {

@@ -7,7 +7,7 @@ export const COMPOSE_DIR = join(import.meta.dirname, '../../../compose')
 /** The settings and the release of this stack; compose reads the file by itself. */
 export const RELEASE_FILE = resolve(COMPOSE_DIR, process.env['COMPOSE_ENV_FILES'] ?? '.env')
 
-// As Docker does it: a variable of the environment goes before the same one in the file.
+// As with Docker, a variable of the environment overrides the same variable of the file.
 const written = existsSync(RELEASE_FILE) ? parseEnv(readFileSync(RELEASE_FILE, 'utf8')) : {}
 const {
   COMPOSE_PROJECT_NAME = '',
@@ -31,11 +31,11 @@ export const EDGE = EDGE_URL
 export const PUBLIC_ORIGIN = ORIGIN
 /** PostgreSQL connections that PgBouncer may open. */
 export const POOL_SIZE = Number(poolSize)
-/** Requests per second of a drill's load: what this machine can answer. */
+/** Requests per second in a drill: a rate that this machine can serve. */
 export const RATE_PER_SECOND = Number(rate)
-/** How long a new instance may take until it is healthy and serves well, in s. */
+/** The deadline for a new instance to be healthy and to serve well, in s. */
 export const HEALTHY_WITHIN_S = Number(healthyWithin)
 /** The slowest response with which an instance serves well, in ms. */
 export const SERVES_WITHIN_MS = Number(servesWithin)
-/** How many times a new instance is started before a change is aborted. */
+/** The number of starts of a new instance before a change is aborted. */
 export const START_ATTEMPTS = Number(attempts)

@@ -3,7 +3,7 @@ import { docker } from './docker.ts'
 
 const PSQL = ['psql', '-U', 'threefold', '-d', 'threefold', '-At', '-F', ' ', '-c']
 
-/** One value from PostgreSQL, asked directly. */
+/** Reads one value from PostgreSQL, without PgBouncer. */
 export async function askPostgres(query: string): Promise<string> {
   const [server] = await containersOf('postgres')
   if (!server) throw new Error('postgres does not run')
@@ -12,7 +12,7 @@ export async function askPostgres(query: string): Promise<string> {
 
 const COUNT = `select count(*) from pg_stat_activity where usename = 'app'`
 
-/** In one call each: a call of docker takes 50 ms, and everybody waits. */
+/** One call for each pooler: a call of docker takes 50 ms, in which all queries wait. */
 const UNTIL_UNUSED = `until [ "$(psql -U threefold -d threefold -Atc "${COUNT}")" = 0 ]; do sleep 0.02; done`
 const UNTIL_READY = 'until pg_isready -q -h 127.0.0.1; do sleep 0.02; done'
 
@@ -21,10 +21,10 @@ export async function countConnections(): Promise<number> {
 }
 
 /**
- * A planned restart: PgBouncer lets transactions end and holds what comes after, PostgreSQL starts
- * again, PgBouncer goes on. No statement is cut off; all wait as long as it takes.
- * @param restart what ends PostgreSQL and starts it again
- * @returns how long queries were held, in ms
+ * A planned restart. PgBouncer waits for open transactions and holds new queries, PostgreSQL restarts, and
+ * PgBouncer continues. No statement is interrupted.
+ * @param restart ends PostgreSQL and starts it again
+ * @returns the time in which queries were held, in ms
  */
 export async function restartPostgres(
   restart: (server: Container) => Promise<unknown> = ({ id }) => docker(['restart', id]),
@@ -32,7 +32,7 @@ export async function restartPostgres(
   const poolers = await containersOf('pgbouncer')
   const [server] = await containersOf('postgres')
   if (poolers.length === 0 || !server) throw new Error('pgbouncer and postgres must run')
-  // What a checkpoint writes now, the shutdown need not write while everybody waits.
+  // A checkpoint now leaves less to write for the shutdown, during which all queries wait.
   await docker(['exec', server.id, ...PSQL, 'checkpoint'])
   const began = performance.now()
   // PAUSE and RESUME of its console, which is closed.
@@ -43,7 +43,7 @@ export async function restartPostgres(
     const [restarted] = await containersOf('postgres')
     const { id } = restarted ?? server
     await docker(['exec', id, 'timeout', '30', 'sh', '-c', UNTIL_READY])
-    // Another container has another address: PgBouncer must know it before it goes on.
+    // Another container has another address: PgBouncer must resolve it before it continues.
     const address = restarted?.addresses[0]?.address ?? ''
     if (id !== server.id) await Promise.all(poolers.map((each) => untilFollowed(each, address)))
   } finally {

@@ -1,12 +1,12 @@
 const began = performance.now()
 
-/** One line per step, with the seconds since the start. */
+/** Prints one line per step, with the seconds since the start. */
 export function say(text: string): void {
   const seconds = ((performance.now() - began) / 1_000).toFixed(1).padStart(6)
   process.stdout.write(`${seconds} s  ${text}\n`)
 }
 
-/** Runs a step and returns how long it took, in seconds with one decimal. */
+/** Runs a step and returns its duration in seconds, with one decimal. */
 export async function timed(step: () => Promise<unknown>): Promise<string> {
   const start = performance.now()
   await step()

@@ -10,20 +10,20 @@ import type { Progress } from '../terminal/progress.ts'
 import { instanceEnvironment } from './environment.ts'
 import { type InstancePlan, publicHost } from './topology.ts'
 
-/** On a machine with much memory V8 collects late: a busy web instance would take 500 MB for 75. */
+/** With much memory, V8 collects late: a busy web instance would use 500 MB instead of 75. */
 const HEAP_LIMIT = '--max-old-space-size=256'
 
 export interface Cluster {
-  /** Starts what is planned, the instances with the same number together. @throws BootError */
+  /** Starts the planned instances; those with the same number start together. @throws BootError */
   start(): Promise<void>
   /** Writes `.threefold/cluster.json`. */
   publish(): void
   instances(): { app: string; id: string; url: string; pid: number }[]
-  /** Edge first, then what it served, last what those stood on: nobody is cut off. */
+  /** Stops the edge first, and each service before the services that it calls: no request is cut off. */
   stop(): Promise<void>
 }
 
-/** The instances and the edge; keeps `.threefold/cluster.json` true while they come and go. */
+/** Runs the instances and the edge, and updates `.threefold/cluster.json` when one starts or ends. */
 export function createCluster({
   plans,
   edgePort,
@@ -66,8 +66,13 @@ export function createCluster({
     }
   }
 
-  async function run(name: string, args: string[], own: Record<string, string>, readyUrl: string) {
-    const program = { name, args, env: { ...env, ...own }, readyUrl }
+  async function run(
+    name: string,
+    args: string[],
+    settings: Record<string, string>,
+    readyUrl: string,
+  ) {
+    const program = { name, args, env: { ...env, ...settings }, readyUrl }
     const supervised = await supervise(program, processes, ({ reason, pid }) => {
       const next = pid === undefined ? 'cannot be started yet' : `started again as process ${pid}`
       progress.event(`${name} ended (${reason}): ${next}`, { instance: name })

@@ -5,12 +5,12 @@ import type { Stores } from '../stores/stores.ts'
 import type { Options } from '../terminal/options.ts'
 import { type InstancePlan, originsOf, publicHost } from './topology.ts'
 
-/** What a rolling change may add on top of the planned instances. */
+/** The instances that a rolling change can add to the planned ones. */
 const SPARE_INSTANCES = 3
-/** Our share of PostgreSQL's 100 connections; the rest is for migrations, the seed and people. */
+/** The instances' share of PostgreSQL's 100 connections. Migrations, the seed and users have the rest. */
 const DATABASE_CONNECTIONS = 80
 
-/** The environment of every process of the cluster: the caller's settings win over the local ones. */
+/** The environment of every process of the cluster. Variables of the caller override the local ones. */
 export function sharedEnvironment(
   options: Options,
   plans: readonly InstancePlan[],
@@ -25,9 +25,9 @@ export function sharedEnvironment(
     ORIGIN: `http://${publicHost}:${options.port}`,
     DATABASE_CONNECTIONS: String(DATABASE_CONNECTIONS),
     DATABASE_INSTANCES: String(withDatabase + SPARE_INSTANCES),
-    // The edge asks every 250 ms: three checks, and a draining instance gets no new requests.
+    // The edge checks every 250 ms: after three checks, a draining instance receives no new requests.
     DRAIN_MS: '750',
-    // Compiled code is kept, so that every start but the first spends half the CPU.
+    // Cached compiled code halves the CPU time of every start after the first.
     NODE_COMPILE_CACHE: join(STATE, 'compile-cache'),
     ...given(stores),
     ...withoutProxy(),
@@ -43,8 +43,8 @@ export function sharedEnvironment(
 }
 
 /**
- * Whether the demo accounts, one of which is an administrator with a public password, are made: in the
- * embedded database, unless `DEMO=false`, and in another one only with `--seed-demo`.
+ * Whether the start creates the demo accounts, which include an administrator with a public password: in the
+ * embedded database unless `DEMO=false`, and in another database only with `--seed-demo`.
  */
 export function hasDemoData(
   { seedDemo }: Pick<Options, 'seedDemo'>,
@@ -54,17 +54,17 @@ export function hasDemoData(
   return seedDemo || (isDatabaseEmbedded && !isRefused)
 }
 
-/** What one instance gets beside it. */
+/** The additional variables of one instance. */
 export function instanceEnvironment({ id, port, url }: InstancePlan): Record<string, string> {
   return { INSTANCE_ID: id, INSTANCE_URL: url, PORT: String(port) }
 }
 
-/** Settings that belong to one instance, or would change its runtime. */
+/** Variables that belong to one instance, or that change its runtime. */
 const OWN = new Set(['PORT', 'HOST', 'INSTANCE_ID', 'INSTANCE_URL', 'NODE_ENV', 'NODE_OPTIONS'])
 
 /** The launcher's own environment. */
 function given({ isDatabaseEmbedded }: Pick<Stores, 'isDatabaseEmbedded'>): Record<string, string> {
-  // PGSSLMODE, PGOPTIONS and others belong to another server than the embedded one.
+  // PGSSLMODE, PGOPTIONS and similar variables do not belong to the embedded server.
   const isForeign = (name: string) =>
     OWN.has(name) || (isDatabaseEmbedded && /^PG[A-Z]+$/.test(name))
   return Object.fromEntries(

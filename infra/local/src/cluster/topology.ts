@@ -2,19 +2,19 @@ import { lookup } from 'node:dns/promises'
 import { type App, localOffset, serviceOf, startOrder } from '@repo/services'
 import type { Options } from '../terminal/options.ts'
 
-/** Where each instance listens. */
+/** The address on which each instance listens. */
 const HOST = '127.0.0.1'
-/** The host in the addresses that people and tests use: `localhost`, where it leads to the instances. */
-export const publicHost = (await localhostLeadsTo(HOST)) ? 'localhost' : HOST
+/** The host in URLs for users and tests: `localhost`, if it resolves to the address of the instances. */
+export const publicHost = (await isLocalhost(HOST)) ? 'localhost' : HOST
 
 export interface InstancePlan {
   app: App
   id: string
   number: number
   port: number
-  /** For people and tests. */
+  /** The URL for users and tests. */
   url: string
-  /** For the other instances: no name is looked up. */
+  /** The URL for other instances, without a name to resolve. */
   internalUrl: string
 }
 
@@ -50,7 +50,7 @@ export function originsOf(plans: readonly InstancePlan[], app: App): string {
     .join(',')
 }
 
-async function localhostLeadsTo(address: string): Promise<boolean> {
+async function isLocalhost(address: string): Promise<boolean> {
   const found = await lookup('localhost', { all: true }).catch(() => [])
   return found.some((each) => each.address === address)
 }

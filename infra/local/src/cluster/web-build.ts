@@ -7,7 +7,7 @@ import { runOnce } from '../processes/program.ts'
 import { type Lock, tryLock } from '../state/lock.ts'
 import { HOME, readState, ROOT, writeState } from '../state/state.ts'
 
-/** All that a build of web depends on: its sources, what it imports, and the versions of the rest. */
+/** Everything on which a build of web depends: sources, imported packages, and versions of the others. */
 const SOURCES = [
   'apps/web/{src,public}/**/*',
   'apps/web/{package.json,next.config.ts,postcss.config.*,tsconfig.json}',
@@ -16,7 +16,7 @@ const SOURCES = [
 ]
 const WEB = join(ROOT, 'apps/web')
 const STAMP = join(WEB, '.next/threefold.json')
-/** Each cluster of the checkout that serves the build holds it shared; a build needs it alone. */
+/** Each cluster of the checkout that serves the build has a shared lock; a build needs an exclusive one. */
 const LOCK_FILE = join(HOME, 'web-build.lock')
 
 /**
@@ -51,7 +51,7 @@ export async function buildWeb(
       {
         name: 'web-build',
         args: [join(WEB, 'node_modules/next/dist/bin/next'), 'build'],
-        // Next writes down where its handlers are as seen from here, and web looks from the same place.
+        // Next stores the paths of its handlers relative to this folder, and web starts in the same folder.
         cwd: WEB,
         env: { ...env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
       },

@@ -6,5 +6,5 @@ whenRunnerEnds(() => {
   process.exit()
 })
 process.stdout.write(`${JSON.stringify([process.pid, ...findRunners().map(({ pid }) => pid)])}\n`)
-// As the launcher does, it runs until it is told to stop.
+// Like the launcher, it runs until it receives a signal.
 setTimeout(() => process.exit(1), 60_000)

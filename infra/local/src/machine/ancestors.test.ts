@@ -36,7 +36,7 @@ const node = process.execPath
 const shell = ['sh', '-c', '"$@"; true', 'sh']
 
 test.for(['npx', 'npm-cli.js', 'pnpm.cjs'])(
-  'a program learns that the %s that started it has ended, through the shell between them',
+  'a program detects the end of the %s that started it, through the shell between them',
   async (name) => {
     const { child, lines, runners } = await start(node, createRunner(name), ...shell, node, fixture)
     expect(runners).toHaveLength(2)
@@ -58,7 +58,7 @@ test('the shell or the script above a package manager may end', async () => {
   await once(child, 'exit')
 })
 
-test('a program that no package manager started has none', async () => {
+test('a program that no package manager started has no runner above it', async () => {
   const { child, runners, program } = await start(...shell, node, fixture)
   expect(runners).toEqual([])
   process.kill(program)

@@ -24,9 +24,9 @@ interface Ancestor extends ProcessIdentity {
 }
 
 /**
- * Calls back once when one of the package managers that started this process has ended: `npx` that
- * receives SIGTERM, for example, does not pass it on. A shell or another program that started them may
- * end; a cluster in the background outlives it.
+ * Calls `onEnd` once when one of the package managers that started this process has ended. For example,
+ * `npx` does not forward SIGTERM. A shell or another program that started them can end; a cluster in the
+ * background continues.
  */
 export function whenRunnerEnds(onEnd: (pid: number) => void): void {
   const runners = findRunners()
@@ -50,7 +50,7 @@ export function findRunners(pid = process.ppid): ProcessIdentity[] {
   return above.length > 0 ? [parent, ...above] : []
 }
 
-/** `npm exec pnpm start` is a title that npm gives itself; others run as a script of Node.js. */
+/** npm sets a process title such as `npm exec pnpm start`; other package managers run as scripts. */
 function isRunner(command: readonly string[]): boolean {
   const name = nameOf(command)
   if (name !== 'node') return RUNNERS.has(name)
@@ -72,7 +72,7 @@ function readAncestor(pid: number): Ancestor | undefined {
     const [parent, command] = hasProc() ? readProc(pid) : readPs(pid)
     return { ...identity, parent, command }
   } catch {
-    return undefined // It ended just now, or belongs to another user.
+    return undefined // It has ended, or it belongs to another user.
   }
 }
 

@@ -7,7 +7,7 @@ import { checkPort } from './ports.ts'
 
 const NODE_MAJOR = 26
 
-/** Something that must be mended before a cluster can start; the message says how. */
+/** A cluster cannot start. The message states the reason and the fix. */
 export class PreflightError extends Error {
   override name = 'PreflightError'
 }

@@ -10,7 +10,7 @@ export interface ClusterGuard {
   release(): void
 }
 
-/** The order in which a cluster stops: each layer drains while those that it uses still serve. */
+/** The order in which a cluster stops: each layer drains while the layers that it calls still serve. */
 export const LAYERS: readonly string[] = ['edge', ...stopOrder]
 
 /** The name of an instance begins with its layer: `auth-1`. */
@@ -19,13 +19,13 @@ export function layerOf(name: string): string {
 }
 
 /**
- * Stops the instances when this process ends, for whatever reason, in the same order as the launcher
- * does. The guard is a shell that waits for the end of its input.
+ * Stops the instances when this process ends for any reason, in the order of the launcher. The guard is a
+ * shell that waits for the end of its input.
  */
 export function createClusterGuard({
   unwatched,
 }: {
-  /** Names that have a guard of their own, which waits for this one: the stores, and the launcher. */
+  /** Names that this guard leaves out: the launcher, and the stores, whose guards wait for this one. */
   unwatched: ReadonlySet<string>
 }): ClusterGuard {
   const shell = spawn('sh', [SCRIPT], {
@@ -35,7 +35,7 @@ export function createClusterGuard({
   const { stdin } = shell
   shell.unref()
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
-  // The cluster continues without its guard; the next start ends what is left then.
+  // The cluster continues without its guard. The next start ends remaining processes.
   stdin.on('error', () => undefined)
   shell.on('error', () => undefined)
   return {

@@ -2,7 +2,7 @@ import { Agent, get } from 'node:http'
 import { setAwakeTimeout } from '@repo/concurrency'
 
 /**
- * Whether a local server answers a URL with 200. It uses a connection of its own, and no proxy: with
+ * Whether a local server answers a URL with 200. It uses a new connection and no proxy: with
  * `NODE_USE_ENV_PROXY` set, `fetch` would send the request to the proxy.
  */
 export function isReady(url: string, timeoutMs = 2_000): Promise<boolean> {

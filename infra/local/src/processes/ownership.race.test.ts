@@ -97,7 +97,7 @@ test('--fresh does not delete the data of a PostgreSQL that runs without a launc
   for (const pid of Object.values(pids)) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
 })
 
-test('of 8 starts at once after a killed launcher, one takes the state', async () => {
+test('one of 8 concurrent starts after a killed launcher takes the state', async () => {
   const { launcher } = await startLauncher()
   launcher.kill('SIGKILL')
   const starts = Array.from({ length: 8 }, () => start('processes/launcher.fixture.ts'))
@@ -119,7 +119,7 @@ test('instances drain layer by layer, then PostgreSQL ends, when the launcher is
   expect(readFileSync(join(state, 'order.log'), 'utf8')).toBe('edge\ngateway-1\n')
 })
 
-test('`stop` ends what is left when launcher and guards were killed, and says when nothing runs', async () => {
+test('`stop` ends the processes of a killed launcher without guards, and reports when no cluster runs', async () => {
   const { launcher, pids } = await startLauncher()
   await killGuards(launcher, pids)
   launcher.kill('SIGKILL')

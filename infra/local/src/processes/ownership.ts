@@ -15,7 +15,7 @@ export const LOCK_FILE = join(STATE, 'launcher.lock')
 export function claimState(): Lock {
   createStateDirs()
   const lock = tryLock(LOCK_FILE)
-  // The recorded launcher still runs although its lock is free: the lock's file was deleted.
+  // The recorded launcher can run although its lock is free: its lock file was deleted.
   if (lock && !findLauncher()) return lock
   lock?.release()
   throw new PreflightError(describeOwner())
@@ -23,10 +23,10 @@ export function claimState(): Lock {
 
 function describeOwner(): string {
   const launcher = findLauncher()
-  const who = launcher ? `process ${launcher.pid}` : 'another process'
+  const owner = launcher ? `process ${launcher.pid}` : 'another process'
   const edge = edgeOf(readState(CLUSTER_FILE))
   const where = edge === undefined ? ', which is starting or stopping' : ` at ${edge}`
-  return `a cluster runs here already (${who})${where}: stop it with \`npx -y pnpm@12 stop\`, or with Ctrl-C in its terminal`
+  return `a cluster runs here already (${owner})${where}: stop it with \`npx -y pnpm@12 stop\`, or with Ctrl-C in its terminal`
 }
 
 function edgeOf(cluster: unknown): string | undefined {

@@ -64,8 +64,8 @@ export function findLauncher(): ProcessIdentity | undefined {
 }
 
 /**
- * Ends the processes that a killed launcher left, by pid and start time: instances first, then the
- * stores that they use. The caller holds the lock of the state.
+ * Ends the processes of a killed launcher, by pid and start time: instances first, then the stores that
+ * they use. The caller holds the lock of the state.
  */
 export async function endOrphans(
   describe: (activity: string) => void = () => undefined,
@@ -79,7 +79,7 @@ export async function endOrphans(
   return orphans.map(({ name }) => name)
 }
 
-/** Forgets the processes of a killed launcher. The caller holds the lock of the state. */
+/** Empties the table of a killed launcher. The caller holds the lock of the state. */
 export function clearTable(): void {
   writeState(FILE, [])
 }

@@ -23,7 +23,7 @@ export class BootError extends Error {
 export async function runOnce(program: Program, processes: ProcessTable): Promise<void> {
   const child = launchProgram(program, processes)
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  if (code !== 0) throw new BootError(whatItSaid(program.name))
+  if (code !== 0) throw new BootError(errorOutputOf(program.name))
 }
 
 /** Starts a program of Node.js. @throws BootError when the system cannot start a process */
@@ -36,7 +36,7 @@ export function launchProgram(
   const child = spawn(process.execPath, args, {
     cwd,
     env,
-    // A process group of its own: Ctrl-C goes to the launcher alone, which then stops all in order.
+    // A separate process group: Ctrl-C reaches only the launcher, which stops all processes in order.
     detached: true,
     stdio: ['ignore', log, errors],
   })
@@ -65,8 +65,8 @@ export async function endProgram(child: ChildProcess): Promise<void> {
   clearTimeout(killer)
 }
 
-/** The last words of a program on stderr. */
-export function whatItSaid(name: string): string {
+/** The text that a program wrote to stderr, or the name of its log. */
+export function errorOutputOf(name: string): string {
   const text = readFileSync(errorsOf(name), 'utf8').trim()
   return text || `${name} ended without a message; see ${logOf(name)}`
 }

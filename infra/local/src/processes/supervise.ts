@@ -7,10 +7,10 @@ import {
   hasEnded,
   launchProgram,
   type Program,
-  whatItSaid,
+  errorOutputOf,
 } from './program.ts'
 
-/** Twelve instances that start on two busy cores need far less than this. */
+/** Far above the time that twelve instances need to start on two busy cores. */
 const READY_WITHIN_MS = 180_000
 /** Doubled each time, up to the longest, while a program ends soon after its start. */
 const RESTART_DELAY_MS = 500
@@ -34,9 +34,9 @@ export type OnRestart = (event: { name: string; reason: string; pid: number | un
 
 /**
  * Runs a program until it is stopped: resolves when it is ready, and starts it again when it ends.
- * Its output goes to a file of its own under `.threefold/logs`.
+ * Its output goes to a separate file in `.threefold/logs`.
  *
- * @throws BootError when its first start fails, with what it wrote to stderr
+ * @throws BootError when its first start fails, with its output on stderr
  */
 export async function supervise(
   program: ServedProgram,
@@ -52,13 +52,13 @@ export async function supervise(
   async function untilReady(): Promise<void> {
     const giveUpAt = performance.now() + READY_WITHIN_MS
     while (performance.now() < giveUpAt) {
-      if (hasEnded(child)) throw new BootError(whatItSaid(program.name))
+      if (hasEnded(child)) throw new BootError(errorOutputOf(program.name))
       if (await isReady(program.readyUrl)) return
       await wait(50)
     }
     await endProgram(child)
     throw new BootError(
-      `${program.name} was not ready within ${READY_WITHIN_MS / 1_000} s: ${whatItSaid(program.name)}`,
+      `${program.name} was not ready within ${READY_WITHIN_MS / 1_000} s: ${errorOutputOf(program.name)}`,
     )
   }
 
@@ -73,7 +73,7 @@ export async function supervise(
     else child.once('exit', onExit)
   }
 
-  /** Never rejects: a machine that has no process or descriptor to spare is tried again. */
+  /** Never rejects. If the machine has no free process or descriptor, it tries again. */
   async function restart(reason: string): Promise<void> {
     while (!stopping.signal.aborted) {
       await wait(delayMs, undefined, { signal: stopping.signal }).catch(() => undefined)

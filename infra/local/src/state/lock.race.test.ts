@@ -24,7 +24,7 @@ async function lockInProcess(file: string) {
   return { child, outcome: String(output) }
 }
 
-test('of 12 processes that lock a file at once, one succeeds, and SIGKILL releases its lock', async () => {
+test('one of 12 processes that lock a file at the same time succeeds, and SIGKILL releases its lock', async () => {
   const file = join(dir, 'contended')
   const all = await Promise.all(Array.from({ length: 12 }, () => lockInProcess(file)))
   expect(all.filter(({ outcome }) => outcome === 'locked')).toHaveLength(1)

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
-/** A database that is collected as garbage would release its lock. */
+/** Referenced here, since the garbage collection of a database would release its lock. */
 const held = new Set<DatabaseSync>()
 
 export interface Lock {
@@ -22,7 +22,7 @@ export function tryLock(
 ): Lock | undefined {
   const database = new DatabaseSync(file, { open: false, timeout: 0 })
   try {
-    // SQLite opens a file that it may not write for reading, and such a file takes no exclusive lock.
+    // SQLite opens a read-only file for reading, and such a file has no exclusive lock.
     if (existsSync(file)) accessSync(file, constants.W_OK)
     database.open()
     database.exec('PRAGMA journal_mode = MEMORY')
@@ -47,6 +47,6 @@ const SQLITE_BUSY = 5
 
 function isBusy(error: unknown): boolean {
   if (!(error instanceof Error && 'errcode' in error)) return false
-  // The low byte is the primary code, the rest says more about it.
+  // The low byte is the primary code; the other bytes are its details.
   return typeof error.errcode === 'number' && (error.errcode & 0xff) === SQLITE_BUSY
 }

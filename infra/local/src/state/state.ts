@@ -6,16 +6,16 @@ import { hasCode, untilUnused } from '@repo/embedded'
 
 /** The repository's root. */
 export const ROOT = fileURLToPath(new URL('../../../../', import.meta.url))
-/** The state of the cluster that you use; the tests have their own. */
+/** The state of the cluster that you use. The tests have another folder. */
 export const HOME = join(ROOT, '.threefold')
 /**
- * Everything that a local cluster keeps: data, logs, caches. Safe to delete when stopped. Another
- * folder (`THREEFOLD_STATE`) is another cluster, as the tests' is, beside the one you use.
+ * The folder of a local cluster: data, logs, caches. It can be deleted while no cluster runs. Another folder
+ * (`THREEFOLD_STATE`) is another cluster, such as the cluster of the tests.
  */
 export const STATE = resolve(ROOT, process.env['THREEFOLD_STATE'] ?? HOME)
 export const CLUSTER_FILE = join(STATE, 'cluster.json')
 
-/** Makes the folders that hold the lock. */
+/** Creates the folders of the lock. */
 export function createStateDirs(): void {
   mkdirSync(HOME, { recursive: true })
   mkdirSync(STATE, { recursive: true })
@@ -31,13 +31,13 @@ export async function prepareState({ fresh }: { fresh: boolean }): Promise<void>
     await untilUnused(join(STATE, 'postgres/cluster'), 5_000)
     rmSync(join(STATE, 'postgres'), { recursive: true, force: true })
   }
-  // The logs are this run's: a log of yesterday misleads.
+  // Logs of earlier runs would mislead.
   rmSync(join(STATE, 'logs'), { recursive: true, force: true })
   rmSync(CLUSTER_FILE, { force: true })
   mkdirSync(join(STATE, 'logs'), { recursive: true })
 }
 
-/** Readers see the old file or the new one, never a part of one. */
+/** Writes a file. Readers see the old content or the new content, never a part. */
 export function writeState(file: string, value: unknown): void {
   const scratch = writeScratch(file, value)
   renameSync(scratch, file)
@@ -49,7 +49,7 @@ function writeScratch(file: string, value: unknown): string {
   return scratch
 }
 
-/** The file's JSON, or undefined when there is none (or it is damaged). */
+/** Reads the JSON of a file. Returns undefined when it is missing or damaged. */
 export function readState(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
@@ -66,21 +66,21 @@ const SECRETS = [
 ]
 
 /**
- * Secrets of this checkout's clusters: made at the first start, kept so that sessions outlive restarts.
+ * The secrets of this checkout's clusters. The first start creates them, and sessions outlive restarts.
  *
  * @throws Error when the file exists and cannot be used: new secrets would end all sessions
  */
 export function localSecrets(): Record<string, string> {
   const file = join(HOME, 'secrets.json')
-  const kept = readSecrets(file)
-  if (kept && SECRETS.every((name) => kept[name])) return kept
+  const stored = readSecrets(file)
+  if (stored && SECRETS.every((name) => stored[name])) return stored
   const created = SECRETS.map((name) => [name, randomBytes(32).toString('base64')])
-  const secrets: Record<string, string> = { ...Object.fromEntries(created), ...kept }
-  if (kept) {
+  const secrets: Record<string, string> = { ...Object.fromEntries(created), ...stored }
+  if (stored) {
     writeState(file, secrets)
     return secrets
   }
-  // The clusters of a checkout share the file; the first one that makes it wins.
+  // The clusters of a checkout share the file: the first cluster creates it.
   const scratch = writeScratch(file, secrets)
   try {
     linkSync(scratch, file)

@@ -1,5 +1,5 @@
 /**
- * The server that a connection URL names, for people: never its password.
+ * Describes the database of a connection URL for a terminal, without its password.
  *
  * @example `database "app" on db.example.com:5432 as user "app"`
  */
@@ -14,18 +14,18 @@ export function describeDatabase(url: string): string {
 
 /** @example `redis.example.com:6379, database 2` */
 export function describeRedis(url: string): string {
-  // A list of sentinels or cluster nodes is not one URL.
+  // A list of sentinels or cluster nodes has several URLs.
   const [first = ''] = url.split(',')
   const parsed = parse(first)
   if (!parsed) return 'a server (the form of the URL hides which)'
-  const more = url.split(',').length - 1
+  const otherCount = url.split(',').length - 1
   const database = parsed.pathname.slice(1)
-  const others = more > 0 ? ` and ${more} more` : ''
+  const others = otherCount > 0 ? ` and ${otherCount} more` : ''
   return `${hostOf(parsed, '6379')}${others}${database ? `, database ${database}` : ''}`
 }
 
 function parse(url: string): URL | undefined {
-  // `postgres` is no special scheme, so the host may be empty: the socket folder is in the query.
+  // `postgres` is no special scheme, so the host can be empty: the query has the folder of the socket.
   return URL.parse(url) ?? undefined
 }
 
@@ -35,7 +35,7 @@ function hostOf({ hostname, port, searchParams }: URL, defaultPort: string): str
   return `${host || 'localhost'}:${port || searchParams.get('port') || defaultPort}`
 }
 
-/** A raw `%` is no encoding; it stays as it is. */
+/** Text with a raw `%` is not encoded, and stays unchanged. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

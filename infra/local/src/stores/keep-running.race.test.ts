@@ -44,7 +44,7 @@ const restarts = (name: string) =>
 
 const failures = () => events.filter(({ kind }) => kind === 'failed')
 
-/** SIGKILL as from outside: nothing in this process knows about it. */
+/** Sends SIGKILL as another process does, without a call of the server's methods. */
 function kill(...servers: ServerProcess[]): number[] {
   const pids = servers.map(({ pid }) => pid)
   for (const pid of pids) process.kill(pid, 'SIGKILL')
@@ -59,7 +59,7 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-test(`of ${3 * ROUNDS} kills of PostgreSQL, of Valkey and of both at once, each causes one restart on the same port, and no process remains`, async () => {
+test(`each of ${3 * ROUNDS} kills of PostgreSQL, of Valkey and of both at once causes one restart on the same port, and no process remains`, async () => {
   const killed: number[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
     killed.push(...kill(postgres))

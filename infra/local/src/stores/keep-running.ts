@@ -10,8 +10,8 @@ export type StoreEvent =
   | { kind: 'failed'; name: string; reason: string; retryInMs: number }
 
 /**
- * Restarts a server each time that it ends, until `signal` aborts. There is one restart at a time; one
- * that fails is repeated after 0.5, 1, 2 … 16 s. Never rejects.
+ * Restarts a server each time it ends, until `signal` aborts. One restart runs at a time. A restart that
+ * fails is repeated after 0.5, 1, 2 … 16 s. Never rejects.
  */
 export async function keepRunning(
   name: string,
@@ -37,7 +37,7 @@ export async function keepRunning(
   }
 }
 
-/** @returns why it failed */
+/** @returns the reason of a failure */
 async function tryRestart(server: ServerProcess): Promise<string | undefined> {
   try {
     await server.restart()

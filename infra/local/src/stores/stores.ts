@@ -11,12 +11,12 @@ export interface Stores {
   redisUrl: string
   /** Whether the database is the embedded one of this checkout. */
   isDatabaseEmbedded: boolean
-  /** The embedded ones, by name; their processes, for tests that break them. */
+  /** The processes of the embedded stores, for tests that break them. */
   processes(): { name: string; pid: number }[]
   stop(): Promise<void>
 }
 
-/** PostgreSQL and Valkey: embedded, unless the environment names others. */
+/** Starts PostgreSQL and Valkey, unless the environment names other servers. */
 export async function startStores({
   password,
   progress,
@@ -29,7 +29,7 @@ export async function startStores({
   processes: Pick<ProcessTable, 'add'>
   /** The stores end after this process when the launcher is killed. */
   endAfter: number
-  /** A store ended and runs again, as another process. */
+  /** A store has restarted as another process. */
   onRestart: () => void
 }): Promise<Stores> {
   const embedded = new Map<string, ServerProcess>()

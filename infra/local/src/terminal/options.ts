@@ -7,7 +7,7 @@ export interface Options {
   port: number
   instancePorts: number
   fresh: boolean
-  /** Demo accounts also in a database that is not the embedded one. */
+  /** Create the demo accounts also in a database that is not embedded. */
   seedDemo: boolean
   json: boolean
 }
@@ -26,7 +26,7 @@ Starts three instances of each app behind one load balancer.
   --port 8080      port of the load balancer
   --ports 4000     instances listen on 4101, 4201, … above this
   --fresh          start with an empty database (the embedded one only)
-  --seed-demo      make the demo accounts also in the database that DATABASE_URL names;
+  --seed-demo      create the demo accounts also in the database that DATABASE_URL names;
                    one of them is an administrator with a public password
   --json           one JSON object per line, for programs
   --help           this text
@@ -35,7 +35,7 @@ DATABASE_URL and REDIS_URL, in the environment or in .env, replace the embedded 
 \`pnpm stop\` stops the cluster of this checkout.
 `
 
-/** Reads the command line; a fault is one line. */
+/** Reads the command line. A fault is one line. */
 export function parseOptions(argv: string[]): ParsedOptions {
   try {
     const { values } = parseArgs({

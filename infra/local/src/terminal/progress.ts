@@ -2,28 +2,28 @@ import { styleText } from 'node:util'
 
 export interface Progress {
   /**
-   * Runs one step and prints a line with its result and time. `describe` says what a long step does
-   * at the moment.
+   * Runs one step and prints a line with its result and time. `describe` reports the current activity of a
+   * long step.
    */
   step<T>(
     title: string,
     run: (describe: (activity: string) => void) => Promise<{ note: string; value: T }>,
   ): Promise<T>
-  /** Something that happened while the cluster runs. */
+  /** An event while the cluster runs. */
   event(message: string, fields?: Record<string, unknown>): void
   /** Text for people; nothing with `--json`. */
   text(lines: string): void
   /** Data for programs; nothing without `--json`. */
   data(fields: Record<string, unknown>): void
-  /** What is wrong and what mends it, in one line on stderr. */
+  /** A fault and its fix, in one line on stderr. */
   fault(message: string): void
 }
 
-/** On a terminal the line of a long step is renewed each second; elsewhere each line stays. */
+/** A terminal shows the line of a long step again each second; a file receives a new line. */
 const TERMINAL_EVERY_MS = 1_000
 const FILE_EVERY_MS = 10_000
 
-/** Prints what happens: a line per step for people, or a JSON object per line with `--json`. */
+/** Prints the progress: a line per step, or a JSON object per line with `--json`. */
 export function createProgress({
   json,
   out = process.stdout,

@@ -20,21 +20,21 @@ function line(app: string, id: string, url: string, pid: string): string {
   return `  ${app.padEnd(10)} ${id.padEnd(12)} ${url.padEnd(24)} ${pid.padStart(7)}`
 }
 
-/** The accounts that `apps/auth/src/seed.ts` makes. */
+/** The accounts that `apps/auth/src/seed.ts` creates. */
 const DEMO = {
   user: 'ada@threefold.test',
   admin: 'grace@threefold.test',
   password: 'three-of-everything',
 }
 
-/** What a newcomer does next. */
+/** The next steps for a new user. */
 export function nextSteps({
   edge,
   demo,
   victim,
 }: {
   edge: string
-  /** Whether the demo accounts are in the database. */
+  /** Whether the database has the demo accounts. */
   demo: boolean
   victim: number
 }): string {

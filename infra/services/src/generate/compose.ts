@@ -14,12 +14,12 @@ export function composeFiles(
   services: readonly Service[],
   packagesOf: (service: Service) => readonly string[],
 ): GeneratedFile[] {
-  const greens = services.map(({ name }) => `${name}-green`).join(', ')
+  const greens = services.map(({ name }) => `          - ${name}-green\n`).join('')
   const instances = REPLICAS * (services.filter(({ usesDatabase }) => usesDatabase).length + 1)
   return [
     file('compose', {
       instances: `  DATABASE_INSTANCES: ${instances}\n`,
-      aliases: `        aliases: [${greens}]\n`,
+      aliases: `        aliases:\n${greens}`,
       services: joined(services, (service) => composeService(service, services)),
     }),
     file('compose.blue-green', { services: joined(services, greenService) }),
@@ -83,7 +83,7 @@ function composeService(service: Service, services: readonly Service[]): string 
   ].join('\n')
 }
 
-/** The gateway and web have settings of their own, which compose.yaml has above the services. */
+/** The gateway and web read more settings, which compose.yaml lists above the services. */
 function settingsOf({ name, role }: Service): string[] {
   return role === 'domain' ? [] : [`*${name}-settings`]
 }

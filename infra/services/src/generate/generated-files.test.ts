@@ -7,7 +7,7 @@ import { generatedFiles } from './generated-files.ts'
 
 const ROOT = join(import.meta.dirname, '../../../..')
 
-test('every generated file is what the list of services says; `pnpm generate` writes them', () => {
+test('every generated file is up to date with the list of services; `pnpm generate` writes them', () => {
   const files = generatedFiles(ROOT, services)
   expect(files.length).toBeGreaterThanOrEqual(11)
   for (const { path, current, expected } of files) expect(current, path).toBe(expected)

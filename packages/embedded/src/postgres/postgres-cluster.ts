@@ -19,7 +19,7 @@ export interface Cluster {
   password: string
 }
 
-/** Finds the cluster in `dataDir`, or makes one: a creation that was interrupted leaves none. */
+/** Opens the cluster in `dataDir`, or creates one. An interrupted creation leaves no cluster. */
 export async function openCluster(options: {
   dataDir: string
   password?: string | undefined
@@ -40,7 +40,7 @@ export async function openCluster(options: {
     await releasePidFile(dir)
   }
   const password = await readFile(passwordFile, 'utf8')
-  // Data that another user made belongs to that user also when root starts it.
+  // PostgreSQL runs as the owner of the data, also when root starts it.
   const uid = owner || NOBODY
   return { command: (args) => asUser(uid, path.join(bin, 'postgres'), args), dir, password }
 }
@@ -52,7 +52,7 @@ async function ownerOf(dir: string): Promise<number | undefined> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined
     throw new Error(
-      `${dir} cannot be read (${String(error)}): another user, perhaps root, made it. Start as that user, or remove the folder`,
+      `${dir} cannot be read (${String(error)}): another user, perhaps root, created it. Start as that user, or remove the folder`,
       { cause: error },
     )
   }

