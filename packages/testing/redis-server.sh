@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints a native redis-server for the tests that need replicas, sentinels or cluster mode: the one on
-# the PATH, or Debian's, unpacked into the folder given and not installed. Prints nothing where neither
-# is to be had: those tests are then skipped.
+# the PATH, or the one of Debian, unpacked into the given folder and not installed. Prints nothing where neither
+# is available: those tests are then skipped.
 set -euo pipefail
 for name in valkey-server redis-server; do
   command -v "$name" && exit

@@ -1,6 +1,6 @@
 /**
  * Keeps the event loop of this thread from running, as a garbage collection or a limit of the
- * processor does: no timer fires and no socket is read meanwhile.
+ * processor does: during this time no timer fires and no socket is read.
  */
 export function blockEventLoop(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)

@@ -1,6 +1,6 @@
 import { contend, expect, test } from './index.ts'
 
-test('all contenders start before the first one is answered, and each outcome is told', async () => {
+test('all contenders start before the first one ends, and each outcome is returned', async () => {
   const started: number[] = []
   const outcomes = await contend(3, async (index) => {
     started.push(index)

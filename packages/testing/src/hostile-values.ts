@@ -96,8 +96,8 @@ export async function findRawErrors(
 }
 
 /**
- * Calls a function with valid options of which one has a hostile value, for each option and value. An
- * error must be coded and contain the name of the option.
+ * Calls a function with valid options and one hostile value, for each option and value. An error must
+ * be coded and contain the name of the option.
  *
  * @param valid all options, each with a value that is valid
  * @param call must undo what it creates, such as a timer

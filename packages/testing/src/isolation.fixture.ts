@@ -1,7 +1,7 @@
 import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { expect, test } from './index.ts'
 
-/** Two test files run this: whatever one leaves behind, the other does not see. */
+/** Two test files run this: neither reads data of the other one. */
 export function promiseFreshStores(): void {
   test('a test file finds an empty database and leaves a table', async ({ databaseUrl }) => {
     const client = await connectPostgres(databaseUrl)

@@ -1,13 +1,13 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
-/** What is replaced in a file of the program; it must stand there exactly once. */
+/** A replacement in a file of the program, which must contain `find` exactly once. */
 export type Edit = [file: string, find: string, put: string]
 
 /**
- * Copies a program beside itself without one of its mechanisms, to see that its tests notice.
- * @param folder the program's `src`, whose tests and fixtures stay behind
- * @throws Error when the program no longer has what an edit replaces
+ * Copies a program beside itself without one of its mechanisms, to verify that its tests detect it.
+ * @param folder the program's `src`, without its tests and fixtures
+ * @throws Error when the program does not contain the text of an edit
  */
 export async function copyMutant(
   folder: string,
@@ -31,7 +31,7 @@ export async function copyMutant(
   }
 }
 
-/** @throws Error when it does not stand there exactly once */
+/** @throws Error when the program does not contain `find` exactly once */
 export function replaceOnce(program: string, find: string, put: string): string {
   if (program.split(find).length !== 2) throw new Error(`there is not one "${find}"`)
   return program.replace(find, () => put)

@@ -7,14 +7,14 @@ const program = new URL('stores.fixture.ts', import.meta.url)
 
 describe('when a process is killed by SIGKILL', () => {
   test.for([{ paused: false }, { paused: true }])(
-    'its servers are gone too, with their temporary data: %o',
+    'the servers of a killed process end too, and their temporary data is deleted: %o',
     async (state, { replicas }) => {
       const [parent] = await replicas(1, { program })
       const { pids, dataDir } = await parent!.call<Started>('start', state)
       expect([...pids.map(isAlive), existsSync(dataDir)]).toEqual([true, true, true])
       await parent!.kill()
-      await until(() => !pids.some(isAlive), { message: 'the servers are gone' })
-      await until(() => !existsSync(dataDir), { message: 'the data is gone' })
+      await until(() => !pids.some(isAlive), { message: 'the end of the servers' })
+      await until(() => !existsSync(dataDir), { message: 'the end of the data' })
     },
   )
 })

@@ -1,4 +1,4 @@
-/** The program of the example in the README: a code is redeemed once, whichever replica is called. */
+/** The program of the example in the README: a code is redeemed once over all replicas. */
 import { Redis } from 'ioredis'
 import { serveReplica } from './replica-program.ts'
 

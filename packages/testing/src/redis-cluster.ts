@@ -9,7 +9,7 @@ const SLOTS = 16_384
 export interface RedisCluster {
   /** Three primaries, each with a third of the slots. */
   primaries: RedisServer[]
-  /** Of the primary whose slots include that of the hash tag. */
+  /** The replica of the primary whose slots include that of the hash tag. */
   replica: RedisServer
   /** The primary that owns the slot of the hash tag, and the two others. */
   owner: RedisServer

@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import type { RemoteError, Reply } from './replica-messages.ts'
 
-/** Of a call whose answer the caller typed; as methods its resolvers take any value. */
+/** A call without a reply yet. The caller types its result; as methods the resolvers take any value. */
 interface Pending {
   resolve(value: unknown): void
   reject(reason: Error): void
 }
 
-/** The asking side of `serveReplica`. */
+/** The caller's side of `serveReplica`. */
 export function createCalls(id: string, child: ChildProcess) {
   const pending = new Map<number, Pending>()
   let ready = false

@@ -1,4 +1,4 @@
-/** What goes over the IPC channel between a test and a replica's program. */
+/** The messages of the IPC channel between a test and the program of a replica. */
 export interface Call {
   id: number
   method: string

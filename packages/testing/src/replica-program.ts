@@ -1,11 +1,11 @@
 import { flushCompileCache } from 'node:module'
 import type { Call, RemoteError, Reply } from './replica-messages.ts'
 
-/** Each takes one argument and answers with what structured cloning can carry. */
+/** Each takes one argument and returns a value that structured cloning supports. */
 export type ReplicaMethods = Record<string, (arg: never) => unknown>
 
 /**
- * Makes the program a replica that a test starts by `replicas(n, { program })`: says ready, and
+ * Makes the program a replica that a test starts by `replicas(n, { program })`: it sends ready, and
  * answers `replica.call(method, arg)` until it is ended.
  */
 export function serveReplica(methods: ReplicaMethods): void {

@@ -8,7 +8,9 @@ const crash = new URL('crash.fixture.ts', import.meta.url)
 describe('replicas', () => {
   let earlier: number[] = []
 
-  test('are as many processes, each with a state and an id of its own', async ({ replicas }) => {
+  test('three replicas are three processes, each with its state and its id', async ({
+    replicas,
+  }) => {
     const three = await replicas(3, { program: counter })
     earlier = three.map(({ pid }) => pid)
     expect(new Set([...earlier, process.pid]).size).toBe(4)
@@ -21,12 +23,12 @@ describe('replicas', () => {
     ])
   })
 
-  test('are gone after the test that started them', () => {
+  test('replicas have ended after the test that started them', () => {
     expect(earlier).toHaveLength(3)
     expect(earlier.filter(isAlive)).toEqual([])
   })
 
-  test('are ready when their ready path answers 200, and exit with their own code', async ({
+  test('a replica is ready when its ready path answers 200, and exits with its exit code', async ({
     replicas,
   }) => {
     const [replica] = await replicas(1, { program: http, ready: '/readyz' })
@@ -34,14 +36,12 @@ describe('replicas', () => {
     expect(await replica!.terminate()).toBe(7)
   })
 
-  test('reject with their output when one dies before it is ready', async () => {
+  test('a replica that exits before it is ready rejects the start with its output', async () => {
     const starting = startReplicas(2, { program: crash })
     await expect(starting).rejects.toThrow(/exited before it was ready.*REDIS_URL is missing/s)
   })
 
-  test('do not answer while stopped, and answer what was asked once continued', async ({
-    replicas,
-  }) => {
+  test('a stopped replica answers its calls after it continues', async ({ replicas }) => {
     const [stopped, other] = await replicas(2, { program: counter })
     const order: string[] = []
     stopped!.stop()
@@ -53,14 +53,14 @@ describe('replicas', () => {
     expect(order).toEqual(['other', 'stopped'])
   })
 
-  test('pass on an error with its name and code', async ({ replicas }) => {
+  test('an error of a replica has its name and code in the test', async ({ replicas }) => {
     const [replica] = await replicas(1, { program: counter })
     const failure = { name: 'RangeError', message: 'out of luck', code: 'ELUCK' }
     await expect(replica!.call('fail')).rejects.toMatchObject(failure)
     await expect(replica!.call('missing')).rejects.toThrow('no method missing')
   })
 
-  test('fail the calls on their way when they are killed', async ({ replicas }) => {
+  test('the calls in flight fail when their replica is killed', async ({ replicas }) => {
     const [replica] = await replicas(1, { program: counter })
     const hanging = expect(replica!.call('hang')).rejects.toThrow('replica-1 exited')
     expect(await replica!.kill()).toEqual({ code: null, signal: 'SIGKILL' })
@@ -68,7 +68,7 @@ describe('replicas', () => {
     await expect(replica!.call('increment', 1)).rejects.toThrow('replica-1 cannot be called')
   })
 
-  test('keep what they wrote', async ({ replicas }) => {
+  test('the output of a replica is available to the test', async ({ replicas }) => {
     const [replica] = await replicas(1, { program: counter })
     await replica!.call('say', 'one\ntwo')
     expect(await until(() => replica!.lines().length === 2 && replica!.lines())).toEqual([

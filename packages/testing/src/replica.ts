@@ -19,11 +19,11 @@ export interface Replica {
   readonly url: string
   readonly exited: Promise<Exit>
   /**
-   * Calls a method of `serveReplica`; the caller says what type it answers with.
+   * Calls a method of `serveReplica`; the caller states the type of its result.
    * @throws Error with the name, message and code that were thrown there, or when the replica exits
    */
   call<T>(method: string, arg?: unknown): Promise<T>
-  /** Waits until the process is gone. */
+  /** Waits until the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<Exit>
   /** SIGTERM; the exit code, null when a signal ended it. */
   terminate(): Promise<number | null>
@@ -31,24 +31,24 @@ export interface Replica {
   stop(): void
   /** SIGCONT. */
   continue(): void
-  /** What it wrote to stdout and stderr. */
+  /** Its output on stdout and stderr. */
   output(): string
   lines(): string[]
 }
 
 export interface ReplicaOptions {
-  /** A Node program; it sees no environment of ours but `env`, INSTANCE_ID and PORT. */
+  /** A Node program; its environment has only `env`, INSTANCE_ID and PORT. */
   program: URL | string
   args?: string[]
   env?: Record<string, string>
-  /** `message` for a program that calls `serveReplica`, else the path that answers 200: `/readyz`. */
+  /** `message` for a program that calls `serveReplica`, or the path that answers 200: `/readyz`. */
   ready?: 'message' | `/${string}`
   /** How long to wait until ready: less than a test's own limit. */
   timeoutMs?: number
 }
 
 const { PATH, HOME, TMPDIR } = process.env
-/** Compiled programs are kept over runs: a replica boots in half the time. */
+/** Compiled programs are cached over runs: a replica boots in half the time. */
 const NODE_COMPILE_CACHE = fileURLToPath(
   new URL('../node_modules/.cache/replicas', import.meta.url),
 )
@@ -76,9 +76,9 @@ async function launch(id: string, options: ReplicaOptions) {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const file = program instanceof URL ? fileURLToPath(program) : program
-  const own = { INSTANCE_ID: id, PORT: String(port), ...env }
+  const settings = { INSTANCE_ID: id, PORT: String(port), ...env }
   const child = spawn(process.execPath, [file, ...args], {
-    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...own },
+    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
   })

@@ -6,10 +6,10 @@ import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { describe, expect, test } from './index.ts'
 import { isAlive } from './is-alive.fixture.ts'
 
-describe('a Valkey of its own', () => {
+describe('ownValkey', () => {
   let earlier = 0
 
-  test('hangs while paused and answers once resumed', async ({ ownValkey }) => {
+  test('a paused Valkey hangs, and a resumed one answers', async ({ ownValkey }) => {
     earlier = ownValkey.pid
     const redis = redisOnce(ownValkey.url, { commandTimeout: 1_000 })
     await redis.ping()
@@ -21,12 +21,12 @@ describe('a Valkey of its own', () => {
     redis.disconnect()
   })
 
-  test('is gone after its test', () => {
+  test('a Valkey has ended after its test', () => {
     expect(earlier).toBeGreaterThan(0)
     expect(isAlive(earlier)).toBe(false)
   })
 
-  test('refuses once killed and is empty after a restart on the same port', async ({
+  test('a killed Valkey refuses connections, and is empty after a restart on its port', async ({
     ownValkey,
   }) => {
     await redisOnce(ownValkey.url).set('key', 'value')
@@ -39,8 +39,8 @@ describe('a Valkey of its own', () => {
   })
 })
 
-describe('a PostgreSQL of its own', () => {
-  test('comes back from SIGKILL with the rows that were committed', async ({ ownPostgres }) => {
+describe('ownPostgres', () => {
+  test('PostgreSQL has its committed rows after SIGKILL and a restart', async ({ ownPostgres }) => {
     const before = await connectPostgres(ownPostgres.url)
     await before.query('create table kept (n int)')
     await before.query('insert into kept values (3)')
@@ -52,7 +52,7 @@ describe('a PostgreSQL of its own', () => {
     await after.end()
   })
 
-  test('hangs while paused, on open connections and on new ones', async ({ ownPostgres }) => {
+  test('a paused PostgreSQL hangs on open connections and on new ones', async ({ ownPostgres }) => {
     const client = await connectPostgres(ownPostgres.url, { query_timeout: 1_000 })
     await ownPostgres.pause()
     await expect(client.query('select 1')).rejects.toThrow('timeout')
@@ -66,7 +66,7 @@ describe('a PostgreSQL of its own', () => {
 })
 
 describe('a PostgreSQL on a data folder', () => {
-  test('finds its rows and its password again, past the pid file of a crash', async () => {
+  test('a data folder with the pid file of a crash starts with its rows and its password', async () => {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'threefold-data-'))
     const first = await startPostgres({ dataDir })
     const before = await connectPostgres(first.url)
@@ -79,7 +79,9 @@ describe('a PostgreSQL on a data folder', () => {
     const second = await startPostgres({ dataDir })
     try {
       const after = await connectPostgres(second.url)
-      expect((await after.query(`select to_regclass('kept') as it`)).rows).toEqual([{ it: 'kept' }])
+      expect((await after.query(`select to_regclass('kept') as name`)).rows).toEqual([
+        { name: 'kept' },
+      ])
       await after.end()
     } finally {
       await second.stop()
@@ -87,7 +89,7 @@ describe('a PostgreSQL on a data folder', () => {
     }
   })
 
-  test('says why it did not start', async () => {
+  test('the error of a failed start contains its reason', async () => {
     const first = await startPostgres()
     try {
       await expect(startPostgres({ port: first.port })).rejects.toThrow('Address already in use')

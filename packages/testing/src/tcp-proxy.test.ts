@@ -2,7 +2,7 @@ import { connectPostgres, redisOnce } from './clients.fixture.ts'
 import { describe, expect, test, until } from './index.ts'
 
 describe('a TCP proxy', () => {
-  test('keeps the scheme, credentials and path of its target', async ({
+  test('the URL of a TCP proxy has the scheme, credentials and path of its target', async ({
     tcpProxy,
     databaseUrl,
   }) => {
@@ -13,7 +13,7 @@ describe('a TCP proxy', () => {
     await client.end()
   })
 
-  test('delays each way', async ({ tcpProxy, redisUrl }) => {
+  test('a TCP proxy delays bytes in each direction', async ({ tcpProxy, redisUrl }) => {
     const proxy = await tcpProxy({ target: redisUrl })
     const redis = redisOnce(proxy.url)
     await redis.ping()
@@ -25,7 +25,7 @@ describe('a TCP proxy', () => {
     redis.disconnect()
   })
 
-  test('cuts all connections, refuses new ones, and heals on the same port', async ({
+  test('a TCP proxy cuts all connections, refuses new ones, and heals on the same port', async ({
     tcpProxy,
     redisUrl,
   }) => {
@@ -43,7 +43,7 @@ describe('a TCP proxy', () => {
     redis.disconnect()
   })
 
-  test('half-opens: connections stay and nothing arrives; healed, they are closed', async ({
+  test('half-open connections stay without bytes, and are closed when the TCP proxy heals', async ({
     tcpProxy,
     redisUrl,
   }) => {

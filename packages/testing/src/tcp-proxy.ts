@@ -12,7 +12,7 @@ export interface TcpProxy {
   delay(ms: number): void
   /** Closes all connections and refuses new ones. */
   cut(): Promise<void>
-  /** Takes connections and keeps them, and drops every byte: the peer is gone and nobody said so. */
+  /** Accepts connections, leaves them open and drops every byte, like a peer that lost its network. */
   halfOpen(): void
   /** Forwards again, without delay; connections that may have lost bytes are closed. */
   heal(): Promise<void>

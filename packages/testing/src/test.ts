@@ -44,9 +44,11 @@ export const test = base
   .extend('replicas', async ({}, { onCleanup }) => {
     const starting: Promise<Replica[]>[] = []
     onCleanup(async () => {
-      // Those too for which the test did not wait, for instance because its time was up.
+      // Also replicas for which the test did not wait, for instance after its time limit.
       const settled = await Promise.allSettled(starting)
-      await endReplicas(settled.flatMap((it) => (it.status === 'fulfilled' ? it.value : [])))
+      await endReplicas(
+        settled.flatMap((start) => (start.status === 'fulfilled' ? start.value : [])),
+      )
     })
     return (n: number, options: ReplicaOptions) => {
       const replicas = startReplicas(n, options)

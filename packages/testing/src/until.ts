@@ -6,14 +6,14 @@ type Truthy<T> = Exclude<T, false | 0 | 0n | '' | null | undefined | void>
 export interface UntilOptions {
   timeoutMs?: number
   everyMs?: number
-  /** What is waited for, for the error. */
+  /** The awaited fact, for the error. */
   message?: string
 }
 
 /**
  * Waits for an observed fact: probes until the answer is truthy, and returns it. A probe that throws
- * is asked again.
- * @throws Error after `timeoutMs`, also when a probe hangs; it says what was last seen
+ * is called again.
+ * @throws Error after `timeoutMs`, also when a probe hangs; it contains the last value
  */
 export async function until<T>(
   probe: () => T | Promise<T>,

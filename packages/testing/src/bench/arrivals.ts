@@ -14,7 +14,7 @@ export interface ArrivalsPlan {
   rate: number
   startAtMs: number
   ms: number
-  /** Intended arrival times, as a ring; `counters` say how many were written. */
+  /** Intended arrival times, as a ring; `counters` contain the number of times written. */
   times: Float64Array<SharedArrayBuffer>
   counters: Int32Array<SharedArrayBuffer>
 }
@@ -32,7 +32,7 @@ export function nextGapMs(rate: number, random: () => number = Math.random): num
 }
 
 /**
- * Independent arrivals for an open loop. A thread of its own waits for each arrival time, since a
+ * Independent arrivals for an open loop. A separate thread waits for each arrival time, because a
  * timer of the event loop would gather the arrivals of a millisecond. The event loop receives one
  * signal for the arrivals that are due when it turns, like a server that reads several sockets.
  */

@@ -30,7 +30,7 @@ function roundOf(clientUs: number): Round {
   }
 }
 
-/** What a fleet needs of a server; the CPU of the test's server is not of interest. */
+/** The server of a fleet. The CPU time of the test's server is always 0. */
 function serverOf(url: string) {
   return { url, kind: 'test', cpuUs: async () => 0, flush: async () => {}, stop: async () => {} }
 }
@@ -90,8 +90,8 @@ test('the gaps between arrivals are exponential', () => {
   expect(variance).toBeCloseTo(1, 1)
 })
 
-test('the bound of a median leaves out as many rounds as 95 % allow', () => {
-  // Of n fair coins, at most k show one side: 2 * P(k) <= 5 %.
+test('the 95 % bound of a median excludes the largest possible number of rounds', () => {
+  // At most k of n fair coins show one side: 2 * P(k) <= 5 %.
   expect([5, 6, 8, 9, 11, 12, 15].map(outsideBound)).toEqual([0, 0, 0, 1, 1, 2, 3])
   expect(estimate([9, 1, 5, 4, 6, 2, 8, 3, 7])).toEqual({
     ...{ value: 5, low: 2, high: 8, spreadPercent: 60 },

@@ -67,7 +67,7 @@ export interface Bench {
  * The frame of a package's bench. A bench has two programs: `bench/X-instance.ts` calls
  * `serveContenders` with all contenders by name, and `bench/X.ts` calls `openBench` with the path of
  * that program, then `closed`, `open` and `highest` with the names to compare. All contenders of a
- * section take turns within one run, each in processes of its own; a ratio is the median over the
+ * section take turns within one run, each in separate processes; a ratio is the median over the
  * rounds, with a 95 % bound. Options of the command line: see `USAGE`.
  */
 export async function openBench(packageName: string, program: URL): Promise<Bench> {

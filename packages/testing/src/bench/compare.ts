@@ -8,13 +8,13 @@ export interface Comparison {
   title: string
   contenders: string[]
   peer: string
-  /** Of all rounds of a contender. */
+  /** The estimate over all rounds of a contender. */
   figure(contender: string, figure: Figure): Estimate
-  /** Of the ratios to the peer (or to `to`) within each round. */
+  /** The estimate of the ratios to the peer (or to `to`) within each round. */
   ratio(contender: string, figure: Figure, to?: string): Estimate
-  /** What the contender costs more than another one, round by round. */
+  /** The extra cost of the contender beside another one, round by round. */
   difference(contender: string, figure: Figure, to?: string): Estimate
-  /** As `ratio`, of what both cost above a third contender: a middleware above the bare server. */
+  /** As `ratio`, for the costs above a third contender: a middleware above the bare server. */
   ratioAbove(contender: string, figure: Figure, base: string, to?: string): Estimate
   /** The share of one processor that the busiest instance used, median of the rounds. */
   utilisation(contender: string): number

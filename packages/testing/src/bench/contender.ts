@@ -6,8 +6,8 @@ export interface Contender {
    */
   run: (i: number) => unknown
   /**
-   * For operations of nanoseconds, closed loop only: runs `n` operations in a loop of its own, which
-   * is not awaited when it returns nothing.
+   * For operations of nanoseconds, closed loop only: runs `n` operations in its loop, which is
+   * not awaited when it returns nothing.
    */
   batch?: (n: number) => Promise<unknown> | undefined
   /** Before each round, for instance until a lease is fresh that a busy loop would not renew. */
@@ -24,10 +24,10 @@ export interface InstanceContext {
 
 export type OpenContender = (context: InstanceContext) => Contender | Promise<Contender>
 
-/** The contender that does nothing: what the generator and the idle process cost. */
+/** The contender that does nothing: the cost of the generator and the idle process. */
 export const NOTHING = 'nothing (generator alone)'
 
-/** What one instance measured in one round. */
+/** The measurements of one instance in one round. */
 export interface InstanceRound {
   operations: number
   elapsedMs: number

@@ -4,11 +4,11 @@ import type { ClosedOrder, InstanceRound, OpenOrder } from './contender.ts'
 import type { BenchServer } from './server.ts'
 import { percentile } from './statistics.ts'
 
-/** What one round of one contender cost, over all its instances. */
+/** The cost of one round of one contender, over all its instances. */
 export interface Round {
   operations: number
   perSecond: number
-  /** CPU per operation, in microseconds: of the instance processes together, and of Redis. */
+  /** CPU per operation, in microseconds: the instance processes together, and Redis. */
   clientUs: number
   redisUs: number
   /** The time from the last arrival to the last result, of the slowest instance. */
@@ -101,8 +101,8 @@ async function closeAll(replicas: Replica[], each: (method: string) => Promise<u
 }
 
 function combine(measured: InstanceRound[], redisUs: number, ms: number): Round {
-  const sum = (of: (one: InstanceRound) => number) =>
-    measured.reduce((all, one) => all + of(one), 0)
+  const sum = (read: (round: InstanceRound) => number) =>
+    measured.reduce((total, round) => total + read(round), 0)
   const operations = sum((one) => one.operations)
   const latenciesMs = Float64Array.from(measured.flatMap((one) => [...one.latenciesMs]))
   return {

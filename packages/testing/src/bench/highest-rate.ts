@@ -1,7 +1,7 @@
 export interface RateProbe {
   /** The share of one processor that the busiest instance used. */
   utilisation: number
-  /** Whether the answers kept up with the arrivals. */
+  /** Whether the answers were as fast as the arrivals. */
   isKeepingUp: boolean
 }
 

@@ -55,7 +55,7 @@ function serveInstance(open: OpenContender, context: InstanceContext) {
   })
 }
 
-/** `inFlight` callers, each of which begins the next operation when its last one has ended. */
+/** `inFlight` callers: each begins the next operation when its last one has ended. */
 async function closedLoop(
   { run, batch }: Contender,
   { inFlight, ms }: ClosedOrder,
@@ -84,7 +84,7 @@ async function closedLoop(
   return { operations, elapsedMs, cpuUs: cpuSince(cpuBefore), latenciesMs: new Float64Array() }
 }
 
-/** Operations begin when they arrive, whatever the others do. */
+/** Operations begin when they arrive, independently of each other. */
 async function openLoop(
   { run }: Contender,
   arrivals: Awaited<ReturnType<typeof openArrivals>>,

@@ -12,10 +12,14 @@ export function comparisonJson(comparison: Comparison) {
     contenders: contenders.map((name) => ({
       name,
       utilisation: comparison.utilisation(name),
-      figures: Object.fromEntries(FIGURES.map((it) => [it, comparison.figure(name, it)])),
+      figures: Object.fromEntries(
+        FIGURES.map((figure) => [figure, comparison.figure(name, figure)]),
+      ),
       ...(name !== peer &&
         name !== NOTHING && {
-          ratios: Object.fromEntries(FIGURES.map((it) => [it, comparison.ratio(name, it)])),
+          ratios: Object.fromEntries(
+            FIGURES.map((figure) => [figure, comparison.ratio(name, figure)]),
+          ),
         }),
     })),
   }

@@ -32,7 +32,7 @@ function markdownTable(rows: readonly Row[]): string {
   ].join('\n')
 }
 
-/** The machine, the server and the time: what a figure is worth depends on them. */
+/** The machine, the server and the time: the value of a figure depends on them. */
 export function headOf(name: string, server: string): string {
   const processor = cpus()[0]?.model ?? 'unknown processor'
   const load = loadavg()[0]?.toFixed(1)

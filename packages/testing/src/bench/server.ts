@@ -13,8 +13,8 @@ export interface BenchServer {
 }
 
 /**
- * The Redis of a bench: the one that REDIS_URL names, else a new native server (REDIS_SERVER, or on
- * the PATH), else Valkey as WebAssembly, whose figures do not count.
+ * The Redis of a bench: the server of REDIS_URL, or a new native server (REDIS_SERVER, or on the PATH).
+ * Without either it is Valkey as WebAssembly, whose figures are not valid.
  */
 export async function startBenchServer(): Promise<BenchServer> {
   const given = process.env['REDIS_URL']
@@ -22,15 +22,15 @@ export async function startBenchServer(): Promise<BenchServer> {
   if (command?.includes('/')) {
     process.env['PATH'] = `${path.dirname(path.resolve(command))}:${process.env['PATH']}`
   }
-  const own = given === undefined ? await startValkey() : undefined
-  const url = given ?? own?.url ?? ''
+  const started = given === undefined ? await startValkey() : undefined
+  const url = given ?? started?.url ?? ''
   const redis = new Redis(url)
   const info = async (section: string, field: string) =>
     new RegExp(`^${field}:(\\S+)`, 'm').exec(await redis.info(section))?.[1] ?? ''
   const version = await info('server', 'redis_version')
   return {
     url,
-    kind: `${own?.kind ?? 'server of REDIS_URL'} ${version}`,
+    kind: `${started?.kind ?? 'server of REDIS_URL'} ${version}`,
     async cpuUs() {
       const cpu = await redis.info('cpu')
       const seconds = ['used_cpu_user', 'used_cpu_sys'].map((field) =>
@@ -43,7 +43,7 @@ export async function startBenchServer(): Promise<BenchServer> {
     },
     async stop() {
       redis.disconnect()
-      await own?.stop()
+      await started?.stop()
     },
   }
 }

@@ -15,7 +15,7 @@ export function median(values: readonly number[]): number {
 export interface Estimate {
   /** The median of the rounds. */
   value: number
-  /** Bounds of the median with a confidence of at least 95 %; of all rounds when they are fewer than 6. */
+  /** Bounds of the median with a confidence of at least 95 %; the bounds of all rounds when there are fewer than 6. */
   low: number
   high: number
   /** The distance of the farther bound from the median, in percent of the median. */

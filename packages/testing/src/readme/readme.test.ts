@@ -1,9 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { Redis } from 'ioredis'
-import { Client } from 'pg'
 import { afterAll, beforeAll, expect, freePort, test } from '../index.ts'
 import { blocksOf } from './blocks.ts'
+import { emptyStores } from './empty-stores.ts'
 import { examplesOf } from './examples.ts'
 import { runExample, typeCheck, type WrittenExample, writeExamples } from './run-examples.ts'
 
@@ -49,7 +48,7 @@ test('the examples have the types of the packages', async () => {
 test.for(examples.map((example, i) => ({ ...example, i })))(
   'the example of $document, line $line, runs to its end',
   async ({ i }, { redisUrl, databaseUrl }) => {
-    await empty(redisUrl, databaseUrl)
+    await emptyStores(redisUrl, databaseUrl)
     const env = { REDIS_URL: redisUrl, DATABASE_URL: databaseUrl, PORT: String(await freePort()) }
     expect(await runExample(written[i]!, ROOT, env)).toBe('')
   },
@@ -74,17 +73,6 @@ test('each command that a document names is a script of this repository', () => 
 })
 
 const lines = (text: string) => text.split('\n').map((line) => line.trim())
-
-/** Every example begins with empty stores. */
-async function empty(redisUrl: string, databaseUrl: string) {
-  const redis = new Redis(redisUrl)
-  await redis.flushall()
-  redis.disconnect()
-  const client = new Client(databaseUrl)
-  await client.connect()
-  await client.query('drop schema if exists drizzle, public cascade; create schema public')
-  await client.end()
-}
 
 function scriptsOf(folder: string): string[] {
   const file = readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8')

@@ -41,7 +41,7 @@ export async function typeCheck(root: string, written: readonly WrittenExample[]
 
 /**
  * Runs a program to its end.
- * @returns what it wrote and how it ended when that was not by itself with exit code 0, else ''
+ * @returns its output and its end, or '' when it ended with exit code 0
  */
 export async function runExample(
   { file, folder }: WrittenExample,
