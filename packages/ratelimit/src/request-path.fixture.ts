@@ -4,7 +4,7 @@ import { serveReplica } from '@repo/testing/replica'
 import { connectLimiterRedis, createRateLimiter } from './index.ts'
 
 const PACKAGES = path.join(import.meta.dirname, '../..')
-const SAMPLES = 20
+const SAMPLES = 60
 
 /** The source files of this repository that a function was called in since the last call. */
 async function calledFiles(session: Session): Promise<Set<string>> {
