@@ -72,7 +72,7 @@ export async function openOurs(stores: Stores, answer: Answer): Promise<Contende
   }
 }
 
-/** The share of checks that PostgreSQL did not answer, of many on a cold instance. */
+/** The share of checks without a query to PostgreSQL, on an instance that starts without a cache. */
 export async function queriesSaved(stores: Stores, checks: number): Promise<number> {
   const headers = await signInMany(stores, checks / 500)
   const instance = `saved-${stores.instance}`

@@ -49,7 +49,8 @@ export function checkNumber(
 
 /**
  * Reads the properties of an object once, so that a getter cannot return another value later.
- * @throws SessionError with the code if the value is no object, or a getter throws
+ *
+ * @throws SessionError with the code if the value is not an object, or a getter throws
  */
 export function readOnce<T extends object>(
   code: 'bad-option' | 'bad-argument',
@@ -57,7 +58,7 @@ export function readOnce<T extends object>(
   value: T,
 ): T {
   try {
-    // A function and null have no options, and an array is none.
+    // A function, null and an array have no options.
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   } catch (cause) {
     throw new SessionError(code, `${name} cannot be read`, { cause })

@@ -14,7 +14,7 @@ import type { Opening } from './instance.fixture.ts'
 
 const program = new URL('instance.fixture.ts', import.meta.url)
 const OURS = path.join(import.meta.dirname, 'index.ts')
-/** An installed checkout of the release before: the third process runs it instead of this one. */
+/** An installed checkout of the previous release, which the third process runs instead of this one. */
 const BEFORE = process.env['RELEASE_BEFORE']
 const beforeFile = (name: string) => path.join(BEFORE ?? '', 'packages/session/src', name)
 
@@ -30,8 +30,8 @@ export interface Cluster {
 export const nowMs = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
 
 /**
- * `test` with `openCluster({ source, ... })`: what is tested or a mutant of it, on empty stores, in
- * the three processes of the file.
+ * `test` with `openCluster({ source, ... })`: the program or a mutant of it, on empty stores, in the
+ * three processes of the file.
  */
 export const test = base
   .extend('database', { scope: 'file' }, async ({ databaseUrl }, { onCleanup }) => {
@@ -57,18 +57,18 @@ export const test = base
         source = OURS,
         ...options
       }: Partial<SessionsOptions> & { source?: string } = {}): Promise<Cluster> => {
-        await Promise.all(three.map((it) => it.call('close')))
+        await Promise.all(three.map((replica) => replica.call('close')))
         await empty(redisUrl)
         await database.pool.query(
           'truncate cache_outbox, session_tombstone, session, "user" cascade',
         )
         const proxies = await Promise.all([0, 1, 2].map(() => tcpProxy({ target: redisUrl })))
         await Promise.all(
-          three.map((it, i) => {
+          three.map((replica, i) => {
             const stores = { databaseUrl, redisUrl: proxies[i]!.url }
-            const own = i === 2 && BEFORE !== undefined ? beforeFile('index.ts') : source
-            const opening: Opening = { source: own, instance: `session-${i}`, ...stores, options }
-            return it.call('open', opening)
+            const entry = i === 2 && BEFORE !== undefined ? beforeFile('index.ts') : source
+            const opening: Opening = { source: entry, instance: `session-${i}`, ...stores, options }
+            return replica.call('open', opening)
           }),
         )
         return { three, proxies, database, redisUrl }

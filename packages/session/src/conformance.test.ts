@@ -1,5 +1,5 @@
 import { connectDatabase, migrateDatabase } from '@repo/database'
-import { describe, expect, test, vi } from '@repo/testing'
+import { expect, test, vi } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { describeConformance, type Opened } from './conformance.ts'
 import { createMemorySessions } from './memory.ts'
@@ -37,26 +37,24 @@ async function openRedis(): Promise<Opened> {
 describeConformance('memory', openMemory)
 describeConformance('Redis', openRedis)
 
-describe('sessions in memory', () => {
-  test('are refused where there is more than one instance, and said in the log', async () => {
-    const database = connectDatabase({ url: stores.databaseUrl, name: 'memory', poolSize: 1 })
-    const log = { info: vi.fn<() => void>(), warn: vi.fn<() => void>() }
-    const open = (replicas: number) =>
-      createMemorySessions({ database, secret: SECRET, log, replicas })
-    expect(() => open(2)).toThrow(expect.objectContaining({ code: 'single-instance' }))
-    const sessions = open(1)
-    expect(log.warn).toHaveBeenCalledExactlyOnceWith(
-      { event: 'session.memory' },
-      expect.stringContaining('single instance'),
-    )
-    await sessions.close()
-    await database.close()
-  })
+test('sessions in memory are refused for more than one instance, and a single instance logs a warning', async () => {
+  const database = connectDatabase({ url: stores.databaseUrl, name: 'memory', poolSize: 1 })
+  const log = { info: vi.fn<() => void>(), warn: vi.fn<() => void>() }
+  const open = (replicas: number) =>
+    createMemorySessions({ database, secret: SECRET, log, replicas })
+  expect(() => open(2)).toThrow(expect.objectContaining({ code: 'single-instance' }))
+  const sessions = open(1)
+  expect(log.warn).toHaveBeenCalledExactlyOnceWith(
+    { event: 'session.memory' },
+    expect.stringContaining('single instance'),
+  )
+  await sessions.close()
+  await database.close()
+})
 
-  test('say so in their figures', async () => {
-    const { sessions, close } = await openMemory()
-    const { scope, validationCache } = await sessions.observability()
-    expect([scope, validationCache.backend]).toEqual(['instance', 'in-memory'])
-    await close()
-  })
+test('sessions in memory name their backend in the figures', async () => {
+  const { sessions, close } = await openMemory()
+  const { scope, validationCache } = await sessions.observability()
+  expect([scope, validationCache.backend]).toEqual(['instance', 'in-memory'])
+  await close()
 })

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { signSessionValue } from './cookie/session-cookie.ts'
 import type { Sessions } from './types.ts'
 
-/** Sessions that are ready, on a migrated database of their own. */
+/** Sessions that are ready, on a separate migrated database. */
 export interface Opened {
   sessions: Sessions
   database: DatabaseConnection
@@ -12,7 +12,7 @@ export interface Opened {
   close: () => Promise<void>
 }
 
-/** What every driver promises, as tests: call it in a test file with how to open the driver. */
+/** Declares the tests that every driver must pass. Call it in a test file; `open` opens the driver. */
 export function describeConformance(driver: string, open: () => Promise<Opened>): void {
   const closing: (() => Promise<void>)[] = []
 
@@ -37,14 +37,14 @@ export function describeConformance(driver: string, open: () => Promise<Opened>)
       for (const close of closing.splice(0)) await close()
     })
 
-    test('are read once, and then kept', async () => {
+    test(`sessions in ${driver} are read once and then cached`, async () => {
       const { check, userId, id } = await openWithSession()
       const said = { session: { id }, user: { id: userId, role: 'user' } }
       expect(await check()).toMatchObject({ outcome: 'valid', tier: 'database', ...said })
       expect(await check()).toMatchObject({ outcome: 'valid', tier: 'memo', ...said })
     })
 
-    test('give out a second cookie, and take it only beside the first', async () => {
+    test(`sessions in ${driver} accept a second cookie only beside the session cookie`, async () => {
       const { sessions, check, cookie } = await openWithSession()
       const first = await check()
       const setCookie = first.outcome === 'valid' ? first.setCookie : undefined
@@ -54,7 +54,7 @@ export function describeConformance(driver: string, open: () => Promise<Opened>)
       expect(await sessions.validate(second)).toEqual({ outcome: 'none' })
     })
 
-    test('that are revoked are revoked from then on, and unknown ones none', async () => {
+    test(`revoked sessions in ${driver} stay revoked, and unknown ones have the outcome none`, async () => {
       const { sessions, check, userId, secret } = await openWithSession()
       await check()
       const revoked = await sessions.revoke({ userId }, { confirm: 'all' })
@@ -64,7 +64,7 @@ export function describeConformance(driver: string, open: () => Promise<Opened>)
       expect(await sessions.validate(unknown)).toEqual({ outcome: 'none' })
     })
 
-    test('change with their user once it is settled, and end with a ban', async () => {
+    test(`sessions in ${driver} change with their user after a settle, and end with a ban`, async () => {
       const { sessions, check, pool, userId } = await openWithSession()
       await check()
       // The database keeps its last administrator: there is another one.
@@ -78,7 +78,7 @@ export function describeConformance(driver: string, open: () => Promise<Opened>)
       expect(await check()).toEqual({ outcome: 'revoked' })
     })
 
-    test('that end are expired', async () => {
+    test(`sessions in ${driver} expire at their end`, async () => {
       const { sessions, check, pool, id } = await openWithSession()
       await check()
       await pool.query('update session set expires_at = now() where id = $1', [id])
@@ -86,21 +86,21 @@ export function describeConformance(driver: string, open: () => Promise<Opened>)
       expect(await check()).toEqual({ outcome: 'expired' })
     })
 
-    test('have one successor, however many rotate them', async () => {
+    test(`one of several concurrent rotations in ${driver} succeeds`, async () => {
       const { sessions, check, token } = await openWithSession()
       const all = await Promise.all(Array.from({ length: 5 }, () => sessions.rotate(token)))
       expect(all.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1)
       expect(await check()).toMatchObject({ outcome: 'valid' })
     })
 
-    test('are listed for their user, without a token', async () => {
+    test(`sessions in ${driver} are listed for their user without a token`, async () => {
       const { sessions, userId, id, token } = await openWithSession()
       const list = await sessions.list(userId)
       expect(list).toMatchObject([{ id, agent: null, address: null }])
       expect(JSON.stringify(list)).not.toContain(token)
     })
 
-    test('count what they do', async () => {
+    test(`sessions in ${driver} count their checks and revocations`, async () => {
       const { sessions, check } = await openWithSession()
       await check()
       await check()

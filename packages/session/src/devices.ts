@@ -2,18 +2,18 @@ import { type DatabaseConnection, schema } from '@repo/database'
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
 import { checkId, checkNumber, readOnce } from './checks.ts'
 
-/** A session as its user sees it: never the token. */
+/** A session as its user sees it, without the token. */
 export interface Device {
   id: string
   agent: string | null
   address: string | null
   createdAt: Date
-  /** To a minute and a half. */
+  /** Exact to a minute and a half. */
   lastSeenAt: Date
   expiresAt: Date
 }
 
-/** Which sessions of a user are listed. */
+/** Selects the sessions of a user that are listed. */
 export interface ListOptions {
   /** At most this many, from 1 to 1,000; 100 by default. */
   limit?: number | undefined
@@ -21,7 +21,7 @@ export interface ListOptions {
   first?: string | undefined
 }
 
-/** The sessions of a user that are alive, the last seen first. */
+/** The live sessions of a user, the last used first. */
 export async function listDevices(
   { db }: DatabaseConnection,
   userId: string,
@@ -36,7 +36,7 @@ export async function listDevices(
   return db
     .select({
       id: session.id,
-      // Sign-ins of earlier releases stored it whole.
+      // Earlier releases stored user agents of any length.
       agent: sql<string | null>`left(${session.userAgent}, 256)`,
       address: session.ipAddress,
       createdAt: session.createdAt,

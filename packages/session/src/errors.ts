@@ -1,16 +1,16 @@
 export type SessionErrorCode =
-  /** More loads wait for PostgreSQL than may. */
+  /** A check waited too long for its turn to query PostgreSQL. */
   | 'overloaded'
   /** An option is missing or outside its range; the message names it. */
   | 'bad-option'
-  /** An argument of a call is not valid; the message names it. */
+  /** An argument of a call is not valid; the message names the argument. */
   | 'bad-argument'
-  /** Sessions are checked without memory and Redis, which cannot be trusted at the moment. */
+  /** Memory and Redis are not trusted at the moment, and PostgreSQL checks all sessions. */
   | 'degraded'
-  /** A request has more session cookies than a browser with several tabs and hosts ever sends. */
+  /** A request has more session cookies than a browser sends. */
   | 'too-many-cookies'
 
-/** A broken promise of the environment, or a call that is not valid. */
+/** A failure of the environment, or a call that is not valid. */
 export class SessionError extends Error {
   override name = 'SessionError'
   readonly code: SessionErrorCode

@@ -1,6 +1,6 @@
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { connectDatabase } from '@repo/database'
-import { describe, expect, findRawErrors, findRawErrorsOfOptions } from '@repo/testing'
+import { expect, findRawErrors, findRawErrorsOfOptions } from '@repo/testing'
 import * as api from './index.ts'
 import { test } from './join.fixture.ts'
 import { createMemorySessions } from './memory.ts'
@@ -35,105 +35,101 @@ const functions: Record<string, (value: never) => unknown> = {
   'setSessionLimit(database)': (value) => api.setSessionLimit(value, undefined),
 }
 
-describe('a hostile value', () => {
-  test.for(Object.entries(functions))(
-    'is accepted by %s or refused with a coded error',
-    async ([, call]) => {
-      expect(await findRawErrors(call, { isCoded })).toEqual([])
-    },
-  )
+test.for(Object.entries(functions))(
+  'a hostile value for %s is accepted or refused with a coded error',
+  async ([, call]) => {
+    expect(await findRawErrors(call, { isCoded })).toEqual([])
+  },
+)
 
-  test('in the options of cookies is refused with an error that names the option', async () => {
-    const calls = [
-      (options: typeof cookies) => api.chosenCookies(header, options),
-      (options: typeof cookies) => api.removedCookies(header, options, 'localhost'),
-      (options: typeof cookies) => api.sessionCookieHeader('token', options),
-      (options: typeof cookies) => api.sentTokens(header, options),
-    ]
-    for (const call of calls) {
-      expect(await findRawErrorsOfOptions(cookies, call, { isCoded })).toEqual([])
-    }
-  })
+test('a hostile value in the options of cookies is refused with an error that names the option', async () => {
+  const calls = [
+    (options: typeof cookies) => api.chosenCookies(header, options),
+    (options: typeof cookies) => api.removedCookies(header, options, 'localhost'),
+    (options: typeof cookies) => api.sessionCookieHeader('token', options),
+    (options: typeof cookies) => api.sentTokens(header, options),
+  ]
+  for (const call of calls) {
+    expect(await findRawErrorsOfOptions(cookies, call, { isCoded })).toEqual([])
+  }
+})
 
-  test('in the options of sessions is refused with an error that names the option', async ({
-    stores,
-  }) => {
-    const database = connectDatabase({ url: stores.databaseUrl, name: 'hostile', poolSize: 1 })
-    const bus = createMemoryBus({ name: 'platform' })
-    const valid = {
-      ...{ ...cookies, database, bus, redis: undefined, log: undefined },
-      ...{ ttlMs: 1_000, cookieMs: 1_000, idleMs: 1_000, lifetimeMs: 1_000, graceMs: 1_000 },
-      ...{ maxEntries: 10, relayMs: 1_000, touchMs: 1_000 },
-    }
-    const open = async (options: typeof valid) => api.createSessions(options).close()
-    expect(await findRawErrorsOfOptions(valid, open, { isCoded })).toEqual([])
-    const { bus: _, redis: __, ...alone } = { ...valid, replicas: 1 }
-    const openAlone = async (options: typeof alone) => createMemorySessions(options).close()
-    const isRefused = (error: unknown) => isCoded(error) || String(error).includes('replicas')
-    expect(await findRawErrorsOfOptions(alone, openAlone, { isCoded: isRefused })).toEqual([])
-    await bus.close()
-    await database.close()
-  })
+test('a hostile value in the options of sessions is refused with an error that names the option', async ({
+  stores,
+}) => {
+  const database = connectDatabase({ url: stores.databaseUrl, name: 'hostile', poolSize: 1 })
+  const bus = createMemoryBus({ name: 'platform' })
+  const valid = {
+    ...{ ...cookies, database, bus, redis: undefined, log: undefined },
+    ...{ ttlMs: 1_000, cookieMs: 1_000, idleMs: 1_000, lifetimeMs: 1_000, graceMs: 1_000 },
+    ...{ maxEntries: 10, relayMs: 1_000, touchMs: 1_000 },
+  }
+  const open = async (options: typeof valid) => api.createSessions(options).close()
+  expect(await findRawErrorsOfOptions(valid, open, { isCoded })).toEqual([])
+  const { bus: _, redis: __, ...alone } = { ...valid, replicas: 1 }
+  const openAlone = async (options: typeof alone) => createMemorySessions(options).close()
+  const isRefused = (error: unknown) => isCoded(error) || String(error).includes('replicas')
+  expect(await findRawErrorsOfOptions(alone, openAlone, { isCoded: isRefused })).toEqual([])
+  await bus.close()
+  await database.close()
+})
 
-  test('in a call of sessions is refused before any store is used, and changes nothing', async ({
-    stores,
-    join,
-  }) => {
-    const { sessions, database } = await join(stores, 'a')
-    const userId = await makeUser(database)
-    const { id, token, cookie } = await signIn(database, userId)
-    const count = async () => (await sessions.list(userId)).length
-    const calls: Record<string, (value: never) => unknown> = {
-      validate: (value) => sessions.validate(value),
-      settle: (value) => sessions.settle(value),
-      'settle(confirm)': (value) => sessions.settle({ confirm: value }),
-      revoke: (value) => sessions.revoke(value),
-      'revoke(sessionId)': (value) => sessions.revoke({ sessionId: value }),
-      'revoke(of)': (value) => sessions.revoke({ sessionId: 'other', of: value }),
-      'revoke(withSource)': (value) => sessions.revoke({ sessionId: 'other', withSource: value }),
-      'revoke(userId)': (value) => sessions.revoke({ userId: value }),
-      'revoke(except)': (value) => sessions.revoke({ userId: 'other', except: value }),
-      'revoke(options)': (value) => sessions.revoke({ sessionId: 'other' }, value),
-      rotate: (value) => sessions.rotate(value),
-      list: (value) => sessions.list(value),
-      'list(limit)': (value) => sessions.list(userId, { limit: value }),
-      'list(first)': (value) => sessions.list(userId, { first: value }),
-      observability: (value) => sessions.observability(value),
-      'observability(scope)': (value) => sessions.observability({ scope: value }),
-      ready: (value) => sessions.ready(value),
-    }
-    for (const [name, call] of Object.entries(calls)) {
-      expect(await findRawErrors(call, { isCoded }), name).toEqual([])
-    }
-    expect(await count()).toBe(1)
-    expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
-    // An empty owner or exception is not the same as none.
-    await expect(sessions.revoke({ sessionId: id, of: '' })).rejects.toThrow('target.of')
-    await expect(sessions.revoke({ userId, except: '' })).rejects.toThrow('target.except')
-    expect(await count()).toBe(1)
-    expect(await sessions.rotate(token)).toMatchObject({ outcome: 'rotated' })
-  })
+test('a hostile value in a call of sessions is refused before any store is used, and has no effect', async ({
+  stores,
+  join,
+}) => {
+  const { sessions, database } = await join(stores, 'a')
+  const userId = await makeUser(database)
+  const { id, token, cookie } = await signIn(database, userId)
+  const count = async () => (await sessions.list(userId)).length
+  const calls: Record<string, (value: never) => unknown> = {
+    validate: (value) => sessions.validate(value),
+    settle: (value) => sessions.settle(value),
+    'settle(confirm)': (value) => sessions.settle({ confirm: value }),
+    revoke: (value) => sessions.revoke(value),
+    'revoke(sessionId)': (value) => sessions.revoke({ sessionId: value }),
+    'revoke(of)': (value) => sessions.revoke({ sessionId: 'other', of: value }),
+    'revoke(withSource)': (value) => sessions.revoke({ sessionId: 'other', withSource: value }),
+    'revoke(userId)': (value) => sessions.revoke({ userId: value }),
+    'revoke(except)': (value) => sessions.revoke({ userId: 'other', except: value }),
+    'revoke(options)': (value) => sessions.revoke({ sessionId: 'other' }, value),
+    rotate: (value) => sessions.rotate(value),
+    list: (value) => sessions.list(value),
+    'list(limit)': (value) => sessions.list(userId, { limit: value }),
+    'list(first)': (value) => sessions.list(userId, { first: value }),
+    observability: (value) => sessions.observability(value),
+    'observability(scope)': (value) => sessions.observability({ scope: value }),
+    ready: (value) => sessions.ready(value),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    expect(await findRawErrors(call, { isCoded }), name).toEqual([])
+  }
+  expect(await count()).toBe(1)
+  expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
+  // An empty owner or exception is not the same as none.
+  await expect(sessions.revoke({ sessionId: id, of: '' })).rejects.toThrow('target.of')
+  await expect(sessions.revoke({ userId, except: '' })).rejects.toThrow('target.except')
+  expect(await count()).toBe(1)
+  expect(await sessions.rotate(token)).toMatchObject({ outcome: 'rotated' })
+})
 
-  test('in a limit of sessions is refused, and the limit before holds', async ({
-    stores,
-    join,
-  }) => {
-    const { database } = await join(stores, 'a')
-    const limit = { max: 3, onExceeded: 'reject' } as const
-    await api.setSessionLimit(database, limit)
-    const calls = [
-      (options: object) => Reflect.apply(api.setSessionLimit, undefined, [database, options]),
-      (options: object) =>
-        Reflect.apply(api.applySessionLimit, undefined, [
-          { database, limit: options, log: console },
-        ]),
-    ]
-    for (const call of calls)
-      expect(await findRawErrorsOfOptions(limit, call, { isCoded })).toEqual([])
-    const { rows } = await database.pool.query('select max_sessions from session_policy')
-    expect(rows).toEqual([{ max_sessions: 3 }])
-    await api.setSessionLimit(database, undefined)
-  })
+test('a hostile value in a limit of sessions is refused, and the previous limit applies', async ({
+  stores,
+  join,
+}) => {
+  const { database } = await join(stores, 'a')
+  const limit = { max: 3, onExceeded: 'reject' } as const
+  await api.setSessionLimit(database, limit)
+  const calls = [
+    (options: object) => Reflect.apply(api.setSessionLimit, undefined, [database, options]),
+    (options: object) =>
+      Reflect.apply(api.applySessionLimit, undefined, [{ database, limit: options, log: console }]),
+  ]
+  for (const call of calls)
+    expect(await findRawErrorsOfOptions(limit, call, { isCoded })).toEqual([])
+  const { rows } = await database.pool.query('select max_sessions from session_policy')
+  expect(rows).toEqual([{ max_sessions: 3 }])
+  await api.setSessionLimit(database, undefined)
 })
 
 test('a circle of causes has no refusal, and a refusal of a later release is one', () => {
@@ -142,8 +138,8 @@ test('a circle of causes has no refusal, and a refusal of a later release is one
   expect(api.sessionRefusal(circle)).toBeUndefined()
   const later = new Error('wrapped', { cause: Object.assign(new Error('x'), { code: 'TF099' }) })
   expect(api.sessionRefusal(later)).toBe('other')
-  const known = new Error('wrapped', { cause: Object.assign(new Error('x'), { code: 'TF001' }) })
-  expect(api.sessionRefusal(known)).toBe('banned')
+  const banned = new Error('wrapped', { cause: Object.assign(new Error('x'), { code: 'TF001' }) })
+  expect(api.sessionRefusal(banned)).toBe('banned')
 })
 
 test('more than 20 sessions in one request are refused with a code, and so is no smaller number', () => {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseConnection } from '@repo/database'
-import { contend, describe, expect, until } from '@repo/testing'
+import { contend, expect, until } from '@repo/testing'
 import { sessionRefusal } from './index.ts'
 import { test } from './join.fixture.ts'
-import { parseKnown } from './lookup/session-record.ts'
+import { parseRecord } from './lookup/session-record.ts'
 import { mutate } from './mutants.fixture.ts'
 import { cookieOf, makeUser, signIn } from './open.fixture.ts'
 
@@ -44,7 +44,7 @@ async function impersonate(
 }
 
 const bySource = 'delete from session where id = $1'
-/** What ends an impersonation: a statement, and the parameter that it has. */
+/** The ends of an impersonation: a statement and its parameter. */
 const ENDS: [how: string, statement: string, parameter: keyof Impersonation][] = [
   ['the administrator signs out', bySource, 'sourceId'],
   ['the administrator signs out everywhere', 'delete from session where user_id = $1', 'adminId'],
@@ -60,115 +60,112 @@ const ENDS: [how: string, statement: string, parameter: keyof Impersonation][] =
   ['the user becomes an administrator', `update "user" set role = 'admin' where id = $1`, 'userId'],
 ]
 
-describe('an impersonation', () => {
-  for (const source of ['with its source', 'of a release without a source'] as const) {
-    test.for(ENDS)(
-      `${source} is refused by every instance once %s`,
-      async ([, statement, parameter], { stores, join }) => {
-        const [a, b] = [await join(stores, 'a'), await join(stores, 'b')]
-        const made = await prepare(a.database)
-        const sourceId = source === 'with its source' ? made.sourceId : null
-        const { cookie } = await impersonate(a.database, { ...made, sourceId })
-        for (const { sessions } of [a, b]) {
-          expect(await sessions.validate(cookie)).toMatchObject({
-            outcome: 'valid',
-            user: { id: made.userId },
-            actor: { id: made.adminId, name: 'Ada' },
-          })
-        }
-        await a.database.pool.query(statement, [made[parameter]])
-        // A machine that is busy may leave Redis without a turn.
-        await until(
-          async () => (await a.sessions.settle({ confirm: 'all' })).outcome === 'confirmed',
-        )
-        for (const { sessions } of [a, b]) {
-          expect(await sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
-        }
-      },
-    )
+for (const source of ['with its source', 'of a release without a source'] as const) {
+  test.for(ENDS)(
+    `${source} is refused by every instance once %s`,
+    async ([, statement, parameter], { stores, join }) => {
+      const [a, b] = [await join(stores, 'a'), await join(stores, 'b')]
+      const made = await prepare(a.database)
+      const sourceId = source === 'with its source' ? made.sourceId : null
+      const { cookie } = await impersonate(a.database, { ...made, sourceId })
+      for (const { sessions } of [a, b]) {
+        expect(await sessions.validate(cookie)).toMatchObject({
+          outcome: 'valid',
+          user: { id: made.userId },
+          actor: { id: made.adminId, name: 'Ada' },
+        })
+      }
+      await a.database.pool.query(statement, [made[parameter]])
+      // A machine that is busy may leave Redis without a turn.
+      await until(async () => (await a.sessions.settle({ confirm: 'all' })).outcome === 'confirmed')
+      for (const { sessions } of [a, b]) {
+        expect(await sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
+      }
+    },
+  )
+}
+
+test('an impersonation is shortened with its source, never outlives it, and is never prolonged', async ({
+  stores,
+  join,
+}) => {
+  const { database, sessions } = await join(stores, 'a')
+  const made = await prepare(database)
+  const short = `update session set expires_at = now() + interval '10 min' where id = $1`
+  const expiry = async (id: string) => {
+    const text =
+      'select extract(epoch from expires_at - now())::int as s from session where id = $1'
+    return (await database.pool.query<{ s: number }>(text, [id])).rows[0]?.s
   }
-
-  test('is shortened with its source, never outlives it, and is never prolonged', async ({
-    stores,
-    join,
-  }) => {
-    const { database, sessions } = await join(stores, 'a')
-    const made = await prepare(database)
-    const short = `update session set expires_at = now() + interval '10 min' where id = $1`
-    const expiry = async (id: string) => {
-      const text =
-        'select extract(epoch from expires_at - now())::int as s from session where id = $1'
-      return (await database.pool.query<{ s: number }>(text, [id])).rows[0]?.s
-    }
-    const before = await impersonate(database, made)
-    await database.pool.query(short, [made.sourceId])
-    const after = await impersonate(database, made)
-    for (const { id } of [before, after]) {
-      await database.pool.query(
-        `update session set expires_at = now() + interval '7 d' where id = $1`,
-        [id],
-      )
-      expect(await expiry(id)).toBeLessThanOrEqual(600)
-    }
-    await database.pool.query('update session set expires_at = now() where id = $1', [
-      made.sourceId,
-    ])
-    await sessions.settle({ confirm: 'all' })
-    expect(await sessions.validate(before.cookie)).toEqual({ outcome: 'expired' })
-  })
-
-  test('is only for an administrator who is signed in', async ({ stores, join }) => {
-    const { database } = await join(stores, 'a')
-    const made = await prepare(database)
-    const other = await prepare(database)
-    const ofUser = await signIn(database, made.userId)
-    const nobody = await makeUser(database, 'admin')
-    const { id: derived } = await impersonate(database, made)
-    const refused = [
-      { ...made, sourceId: other.sourceId },
-      { ...made, sourceId: randomUUID() },
-      { ...made, sourceId: derived },
-      { ...made, adminId: made.userId, sourceId: ofUser.id },
-      { ...made, adminId: nobody, sourceId: null },
-    ]
-    for (const each of refused) {
-      const error = await impersonate(database, each).catch((thrown: unknown) => thrown)
-      expect(sessionRefusal(error)).toBe('impersonator-ended')
-    }
-  })
-
-  test('gets no second cookie, and follows the name of its administrator', async ({
-    stores,
-    join,
-  }) => {
-    const { database, sessions } = await join(stores, 'a')
-    const made = await prepare(database)
-    const { cookie } = await impersonate(database, made)
-    await sessions.validate(cookie)
-    const check = await sessions.validate(cookie)
-    expect(check).toMatchObject({ outcome: 'valid', tier: 'memo' })
-    expect(check).not.toHaveProperty('setCookie')
-    await database.pool.query(`update "user" set name = 'Grace' where id = $1`, [made.adminId])
-    await sessions.settle({ confirm: 'all' })
-    expect(await sessions.validate(cookie)).toMatchObject({ actor: { name: 'Grace' } })
-  })
-
-  test('does not count as a session of its user, and signs the user out nowhere', async ({
-    stores,
-    join,
-  }) => {
-    const { database, sessions } = await join(stores, 'a')
-    const made = await prepare(database)
-    const own = await signIn(database, made.userId)
-    const policy = `insert into session_policy (max_sessions, on_exceeded) values (1, 'evict-oldest')`
-    await database.pool.query(policy)
-    await impersonate(database, made)
-    expect(await sessions.validate(own.cookie)).toMatchObject({ outcome: 'valid' })
-    await database.pool.query('delete from session_policy')
-  })
+  const before = await impersonate(database, made)
+  await database.pool.query(short, [made.sourceId])
+  const after = await impersonate(database, made)
+  for (const { id } of [before, after]) {
+    await database.pool.query(
+      `update session set expires_at = now() + interval '7 d' where id = $1`,
+      [id],
+    )
+    expect(await expiry(id)).toBeLessThanOrEqual(600)
+  }
+  await database.pool.query('update session set expires_at = now() where id = $1', [made.sourceId])
+  await sessions.settle({ confirm: 'all' })
+  expect(await sessions.validate(before.cookie)).toEqual({ outcome: 'expired' })
 })
 
-/** An impersonation begins at the moment in which its source ends; counts those that live on. */
+test('an impersonation begins only for an administrator who is signed in', async ({
+  stores,
+  join,
+}) => {
+  const { database } = await join(stores, 'a')
+  const made = await prepare(database)
+  const other = await prepare(database)
+  const ofUser = await signIn(database, made.userId)
+  const nobody = await makeUser(database, 'admin')
+  const { id: derived } = await impersonate(database, made)
+  const refused = [
+    { ...made, sourceId: other.sourceId },
+    { ...made, sourceId: randomUUID() },
+    { ...made, sourceId: derived },
+    { ...made, adminId: made.userId, sourceId: ofUser.id },
+    { ...made, adminId: nobody, sourceId: null },
+  ]
+  for (const each of refused) {
+    const error = await impersonate(database, each).catch((thrown: unknown) => thrown)
+    expect(sessionRefusal(error)).toBe('impersonator-ended')
+  }
+})
+
+test('an impersonation has no second cookie, and shows the current name of its administrator', async ({
+  stores,
+  join,
+}) => {
+  const { database, sessions } = await join(stores, 'a')
+  const made = await prepare(database)
+  const { cookie } = await impersonate(database, made)
+  await sessions.validate(cookie)
+  const check = await sessions.validate(cookie)
+  expect(check).toMatchObject({ outcome: 'valid', tier: 'memo' })
+  expect(check).not.toHaveProperty('setCookie')
+  await database.pool.query(`update "user" set name = 'Grace' where id = $1`, [made.adminId])
+  await sessions.settle({ confirm: 'all' })
+  expect(await sessions.validate(cookie)).toMatchObject({ actor: { name: 'Grace' } })
+})
+
+test('an impersonation does not count as a session of its user, and ends no session of the user', async ({
+  stores,
+  join,
+}) => {
+  const { database, sessions } = await join(stores, 'a')
+  const made = await prepare(database)
+  const session = await signIn(database, made.userId)
+  const policy = `insert into session_policy (max_sessions, on_exceeded) values (1, 'evict-oldest')`
+  await database.pool.query(policy)
+  await impersonate(database, made)
+  expect(await sessions.validate(session.cookie)).toMatchObject({ outcome: 'valid' })
+  await database.pool.query('delete from session_policy')
+})
+
+/** An impersonation begins at the moment in which its source ends. Counts the remaining sessions. */
 async function beginAsSourceEnds(database: DatabaseConnection, statement: string, round: number) {
   const made = await prepare(database)
   const parameter = statement === bySource ? made.sourceId : made.adminId
@@ -185,35 +182,33 @@ async function beginAsSourceEnds(database: DatabaseConnection, statement: string
   return { errors, left: left.rowCount ?? 0 }
 }
 
-describe('an impersonation that begins as its source ends', () => {
-  test.for(ENDS.slice(0, 6))(
-    `lives on in 0 of ${ROUNDS} tries when %s`,
-    async ([, statement], { stores, join }) => {
-      const { database } = await join(stores, 'a')
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const { errors, left } = await beginAsSourceEnds(database, statement, round)
-        for (const error of errors) expect(sessionRefusal(error)).toBe('impersonator-ended')
-        expect(left).toBe(0)
-      }
-    },
-  )
-
-  test('lives on without the rule for other roles: the mutant is caught', async ({
-    stores,
-    join,
-  }) => {
+test.for(ENDS.slice(0, 6))(
+  `an impersonation survives in 0 of ${ROUNDS} tries when at the same moment %s`,
+  async ([, statement], { stores, join }) => {
     const { database } = await join(stores, 'a')
-    const mend = await mutate(database, 'a demotion that ends nothing')
-    try {
-      const made = await prepare(database)
-      await impersonate(database, made)
-      await database.pool.query(`update "user" set role = 'user' where id = $1`, [made.adminId])
-      const text = 'select 1 from session where impersonated_by = $1'
-      expect((await database.pool.query(text, [made.adminId])).rowCount).toBe(1)
-    } finally {
-      await mend()
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { errors, left } = await beginAsSourceEnds(database, statement, round)
+      for (const error of errors) expect(sessionRefusal(error)).toBe('impersonator-ended')
+      expect(left).toBe(0)
     }
-  })
+  },
+)
+
+test('an impersonation survives in the mutant without the rule for other roles, which is detected', async ({
+  stores,
+  join,
+}) => {
+  const { database } = await join(stores, 'a')
+  const mend = await mutate(database, 'a demotion that ends nothing')
+  try {
+    const made = await prepare(database)
+    await impersonate(database, made)
+    await database.pool.query(`update "user" set role = 'user' where id = $1`, [made.adminId])
+    const text = 'select 1 from session where impersonated_by = $1'
+    expect((await database.pool.query(text, [made.adminId])).rowCount).toBe(1)
+  } finally {
+    await mend()
+  }
 })
 
 test('a record of the release without actors is read, and a field of a later one is ignored', () => {
@@ -224,6 +219,6 @@ test('a record of the release without actors is read, and a field of a later one
     user: { id: 'u', name: 'Ada', email: 'ada@x', role: 'user' },
     until: at,
   }
-  expect(parseKnown(record)).not.toHaveProperty('actor')
-  expect(parseKnown({ ...record, later: 1 })).toEqual(parseKnown(record))
+  expect(parseRecord(record)).not.toHaveProperty('actor')
+  expect(parseRecord({ ...record, later: 1 })).toEqual(parseRecord(record))
 })

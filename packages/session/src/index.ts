@@ -1,4 +1,4 @@
-export { boundEmail, boundName } from './lookup/bounds.ts'
+export { boundEmail, boundName } from './lookup/session-record.ts'
 export { chosenCookies, removedCookies, sessionCookieHeader } from './cookie/chosen-cookies.ts'
 export { type CookieOptions, type CookieSite } from './cookie/cookie-options.ts'
 export { cookiePrefix, cookieSiteOf } from './cookie/session-cookie.ts'

@@ -5,15 +5,15 @@ import type { createSessions, SessionsOptions } from './index.ts'
 import type { RevokeTarget, SettleOptions } from './index.ts'
 import { closeInstance, type Joined, openInstance, signIn, type Stores } from './open.fixture.ts'
 
-/** One of the processes of a race: an instance, and what a test asks of it. */
+/** The input of one of the processes of a race. */
 export interface Opening extends Stores {
-  /** The program under test: a mutant's, or our own. */
+  /** The entry of the program under test, which is a mutant or this package. */
   source: string
   instance: string
   options?: Partial<SessionsOptions>
 }
 
-/** What a hammered cookie met: the last acceptance and the first refusal, by the machine's clock. */
+/** The last acceptance and the first refusal of a cookie, by the clock of the machine. */
 export interface Hammered {
   checks: number
   lastValidMs: number
@@ -46,7 +46,9 @@ serveReplica({
   async signInMany({ userId, n }: { userId: string; n: number }) {
     const all = Array.from({ length: n }, () => signIn(the().database, userId))
     const settled = await Promise.allSettled(all)
-    return settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value.cookie] : []))
+    return settled.flatMap((signedIn) =>
+      signedIn.status === 'fulfilled' ? [signedIn.value.cookie] : [],
+    )
   },
   /** The outcome of each, and whether a second cookie was given out. */
   async validate(cookies: string[]) {
@@ -63,7 +65,7 @@ serveReplica({
   },
   revoke: ({ target, ...options }: SettleOptions & { target: RevokeTarget }) =>
     the().sessions.revoke(target, options),
-  /** Checks without pause, each cookie in turn, until told to stop. */
+  /** Checks the cookies in turn without a pause, until `halt`. */
   hammer(cookies: string[]) {
     hammering = new AbortController()
     hammered = hammer(cookies, hammering.signal)
@@ -81,16 +83,17 @@ serveReplica({
 })
 
 async function hammer(cookies: string[], signal: AbortSignal): Promise<Hammered> {
-  const told: Hammered = { checks: 0, lastValidMs: 0, firstRefusedMs: 0, outcomes: {} }
+  const result: Hammered = { checks: 0, lastValidMs: 0, firstRefusedMs: 0, outcomes: {} }
   while (!signal.aborted) {
     const startedMs = nowMs()
-    const cookie = cookies[told.checks % cookies.length] ?? ''
+    const cookie = cookies[result.checks % cookies.length] ?? ''
     const { outcome } = await the().sessions.validate(cookie)
-    told.checks += 1
-    told.outcomes[outcome] = (told.outcomes[outcome] ?? 0) + 1
-    if (outcome === 'valid') told.lastValidMs = startedMs
-    else if (told.firstRefusedMs === 0 && outcome !== 'unavailable') told.firstRefusedMs = nowMs()
-    if (told.checks % 16 === 0) await pause(1)
+    result.checks += 1
+    result.outcomes[outcome] = (result.outcomes[outcome] ?? 0) + 1
+    if (outcome === 'valid') result.lastValidMs = startedMs
+    else if (result.firstRefusedMs === 0 && outcome !== 'unavailable')
+      result.firstRefusedMs = nowMs()
+    if (result.checks % 16 === 0) await pause(1)
   }
-  return told
+  return result
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { connectDatabase, type DatabaseConnection } from '@repo/database'
-import { describe, expect, until } from '@repo/testing'
+import { expect, until } from '@repo/testing'
 import { test as base } from './join.fixture.ts'
 import { cookieOf, makeUser, signIn } from './open.fixture.ts'
 
@@ -31,104 +31,104 @@ async function makeMany({ pool }: DatabaseConnection, userId: string, n: number)
   return prefix
 }
 
-describe(`a user with ${MANY} sessions`, () => {
-  test('signs out everywhere: none is accepted on two instances, and other callers are answered meanwhile', async ({
-    stores,
-    join,
-    patient,
-  }) => {
-    const a = await join(stores, 'a')
-    const b = await join(stores, 'b')
-    const userId = await makeUser(a.database)
-    const other = await signIn(a.database, await makeUser(a.database))
-    const prefix = await makeMany(patient, userId, MANY)
-    const some = [0, 1, Math.floor(MANY / 2), MANY - 1].map((i) => cookieOf(`${prefix}-${i}`))
-    for (const { sessions } of [a, b]) {
-      for (const cookie of some) {
-        expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
+test(`a sign-out of ${MANY} sessions is complete on two instances, and other callers are served at the same time`, async ({
+  stores,
+  join,
+  patient,
+}) => {
+  const a = await join(stores, 'a')
+  const b = await join(stores, 'b')
+  const userId = await makeUser(a.database)
+  const other = await signIn(a.database, await makeUser(a.database))
+  const prefix = await makeMany(patient, userId, MANY)
+  const sample = [0, 1, Math.floor(MANY / 2), MANY - 1].map((i) => cookieOf(`${prefix}-${i}`))
+  for (const { sessions } of [a, b]) {
+    for (const cookie of sample) {
+      expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
+    }
+  }
+  const done = new AbortController()
+  const refused: string[] = []
+  let answered = 0
+  const meanwhile = (async () => {
+    while (!done.signal.aborted) {
+      // Two instances, from Redis or memory, and a fresh session from PostgreSQL.
+      const fresh = await signIn(patient, await makeUser(patient))
+      const checks = [a.sessions.validate(other.cookie), b.sessions.validate(fresh.cookie)]
+      for (const { outcome } of await Promise.all(checks)) {
+        answered += 1
+        if (outcome !== 'valid') refused.push(outcome)
       }
     }
-    const done = new AbortController()
-    const refused: string[] = []
-    let answered = 0
-    const meanwhile = (async () => {
-      while (!done.signal.aborted) {
-        // Two instances, from Redis or memory, and a fresh session from PostgreSQL.
-        const fresh = await signIn(patient, await makeUser(patient))
-        const checks = [a.sessions.validate(other.cookie), b.sessions.validate(fresh.cookie)]
-        for (const { outcome } of await Promise.all(checks)) {
-          answered += 1
-          if (outcome !== 'valid') refused.push(outcome)
-        }
-      }
-    })()
-    const startedMs = performance.now()
-    const revoked = await a.sessions.revoke({ userId }, { confirm: 'all' })
-    process.stdout.write(
-      `${MANY} sessions: ${JSON.stringify(revoked)}, ${Math.round(performance.now() - startedMs)} ms\n`,
-    )
-    expect(revoked.revoked).toBe(MANY)
-    // Redis may need longer than a call waits: then another settlement confirms it.
-    await until(async () => {
-      const { outcome } = await b.sessions.settle({ confirm: 'all' })
-      return outcome === 'confirmed'
-    })
-    done.abort()
-    await meanwhile
-    for (const { sessions } of [a, b]) {
-      for (const cookie of some) {
-        expect(await sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
-      }
+  })()
+  const startedMs = performance.now()
+  const revoked = await a.sessions.revoke({ userId }, { confirm: 'all' })
+  process.stdout.write(
+    `${MANY} sessions: ${JSON.stringify(revoked)}, ${Math.round(performance.now() - startedMs)} ms\n`,
+  )
+  expect(revoked.revoked).toBe(MANY)
+  // Redis may need longer than a call waits: then another settlement confirms it.
+  await until(async () => {
+    const { outcome } = await b.sessions.settle({ confirm: 'all' })
+    return outcome === 'confirmed'
+  })
+  done.abort()
+  await meanwhile
+  for (const { sessions } of [a, b]) {
+    for (const cookie of sample) {
+      expect(await sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
     }
-    expect(answered).toBeGreaterThan(0)
-    expect(refused).toEqual([])
-    expect(await a.sessions.list(userId)).toEqual([])
-  })
-
-  test('has a list of at most 100, with the session of the caller first', async ({
-    stores,
-    join,
-    patient,
-  }) => {
-    const { sessions, database } = await join(stores, 'a')
-    const userId = await makeUser(database)
-    await makeMany(patient, userId, 1_200)
-    const { id } = await signIn(database, userId)
-    await database.pool.query(`update session set last_seen_at = now() - interval '1 day'
-      where id = '${id}'`)
-    const stranger = await signIn(database, await makeUser(database))
-    expect(await sessions.list(userId)).toHaveLength(100)
-    expect(await sessions.list(userId, { limit: 1_000 })).toHaveLength(1_000)
-    const listed = await sessions.list(userId, { limit: 5, first: id })
-    expect(listed.map((device) => device.id)).toHaveLength(5)
-    expect(listed[0]?.id).toBe(id)
-    const others = await sessions.list(userId, { limit: 5, first: stranger.id })
-    expect(others.map((device) => device.id)).not.toContain(stranger.id)
-  })
+  }
+  expect(answered).toBeGreaterThan(0)
+  expect(refused).toEqual([])
+  expect(await a.sessions.list(userId)).toEqual([])
 })
 
-describe(`${AT_ONCE} revocations at once`, () => {
-  test('are all confirmed, and none is accepted afterwards', async ({ stores, join, patient }) => {
-    const a = await join(stores, 'a')
-    const b = await join(stores, 'b')
-    const userId = await makeUser(a.database)
-    const prefix = await makeMany(patient, userId, AT_ONCE)
-    const cookies = [0, 7, AT_ONCE - 1].map((i) => cookieOf(`${prefix}-${i}`))
-    for (const cookie of cookies) await b.sessions.validate(cookie)
-    const startedMs = performance.now()
-    const ended = await Promise.all(
-      Array.from({ length: AT_ONCE }, (_, i) =>
-        a.sessions.revoke({ sessionId: `${prefix}-${i}` }, { confirm: 'all' }),
-      ),
-    )
-    const outcomes = Object.groupBy(ended, ({ outcome }) => outcome)
-    process.stdout.write(
-      `${AT_ONCE} at once: ${ended.length} in ${Math.round(performance.now() - startedMs)} ms, ${outcomes.confirmed?.length ?? 0} confirmed\n`,
-    )
-    expect(ended.reduce((sum, { revoked }) => sum + revoked, 0)).toBe(AT_ONCE)
-    await until(async () => (await a.sessions.settle({ confirm: 'all' })).outcome === 'confirmed')
-    for (const cookie of cookies) {
-      expect(await b.sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
-    }
-  })
+test(`a list of ${MANY} sessions has at most 100, with the session of the caller first`, async ({
+  stores,
+  join,
+  patient,
+}) => {
+  const { sessions, database } = await join(stores, 'a')
+  const userId = await makeUser(database)
+  await makeMany(patient, userId, 1_200)
+  const { id } = await signIn(database, userId)
+  await database.pool.query(`update session set last_seen_at = now() - interval '1 day'
+    where id = '${id}'`)
+  const stranger = await signIn(database, await makeUser(database))
+  expect(await sessions.list(userId)).toHaveLength(100)
+  expect(await sessions.list(userId, { limit: 1_000 })).toHaveLength(1_000)
+  const listed = await sessions.list(userId, { limit: 5, first: id })
+  expect(listed.map((device) => device.id)).toHaveLength(5)
+  expect(listed[0]?.id).toBe(id)
+  const others = await sessions.list(userId, { limit: 5, first: stranger.id })
+  expect(others.map((device) => device.id)).not.toContain(stranger.id)
+})
+
+test(`${AT_ONCE} concurrent revocations are all confirmed, and no revoked session is accepted afterwards`, async ({
+  stores,
+  join,
+  patient,
+}) => {
+  const a = await join(stores, 'a')
+  const b = await join(stores, 'b')
+  const userId = await makeUser(a.database)
+  const prefix = await makeMany(patient, userId, AT_ONCE)
+  const cookies = [0, 7, AT_ONCE - 1].map((i) => cookieOf(`${prefix}-${i}`))
+  for (const cookie of cookies) await b.sessions.validate(cookie)
+  const startedMs = performance.now()
+  const ended = await Promise.all(
+    Array.from({ length: AT_ONCE }, (_, i) =>
+      a.sessions.revoke({ sessionId: `${prefix}-${i}` }, { confirm: 'all' }),
+    ),
+  )
+  const outcomes = Object.groupBy(ended, ({ outcome }) => outcome)
+  process.stdout.write(
+    `${AT_ONCE} at once: ${ended.length} in ${Math.round(performance.now() - startedMs)} ms, ${outcomes.confirmed?.length ?? 0} confirmed\n`,
+  )
+  expect(ended.reduce((sum, { revoked }) => sum + revoked, 0)).toBe(AT_ONCE)
+  await until(async () => (await a.sessions.settle({ confirm: 'all' })).outcome === 'confirmed')
+  for (const cookie of cookies) {
+    expect(await b.sessions.validate(cookie)).toEqual({ outcome: 'revoked' })
+  }
 })

@@ -5,10 +5,10 @@ import { createSessions } from './sessions.ts'
 import type { Sessions } from './types.ts'
 
 /**
- * Sessions of the only instance of an app, without Redis: what it does itself it hears at once.
+ * Sessions of an app with a single instance and without Redis.
  *
- * @param options.replicas how many instances the app runs with
- * @throws CacheError `single-instance` for more than one: they would not hear each other
+ * @param options.replicas the number of instances of the app
+ * @throws CacheError `single-instance` for more than one, since they could not inform each other
  * @throws SessionError `bad-option`
  */
 export function createMemorySessions(
@@ -20,7 +20,7 @@ export function createMemorySessions(
   const bus = createMemoryBus({ replicas, name: 'platform' })
   options.log?.warn(
     { event: 'session.memory' },
-    'sessions are cached in memory only: for a single instance',
+    'sessions are cached in memory only, which is correct for a single instance',
   )
   const sessions = createSessions({ ...options, bus })
   return {

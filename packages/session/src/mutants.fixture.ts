@@ -1,12 +1,12 @@
 import type { DatabaseConnection } from '@repo/database'
 import { copyMutant, type Edit, replaceOnce } from '@repo/testing'
 
-/** What is taken out of the program, one at a time, to see that the races notice. */
+/** The mechanisms that a mutant lacks, one at a time. The race tests must detect each mutant. */
 const PROGRAMS = {
   'no positions': [
     [
       'revoke/recent-revocations.ts',
-      'begun && n >= floor && standsAt(key, n) && standsAt(userTag(userId), n)',
+      'hasBegun && n >= floor && isValidAt(key, n) && isValidAt(userTag(userId), n)',
       'true',
     ],
   ],
@@ -20,10 +20,10 @@ const PROGRAMS = {
   'no outage rule': [
     ['revoke/trust.ts', 'lease.lapses === drainedAt && clock.turn()', 'clock.turn()'],
   ],
-  'nobody is waited for': [['revoke/settle.ts', "confirm && 'everywhere'", 'undefined']],
+  'no wait for the instances': [['revoke/settle.ts', "confirm && 'everywhere'", 'undefined']],
 } satisfies Record<string, Edit[]>
 
-/** What is taken out of the database's functions. */
+/** The mechanisms that a function of the database lacks. */
 const FUNCTIONS = {
   'no lock at a sign-in': ['credential_admit', 'FOR NO KEY UPDATE', ''],
   'a ban that ends nothing': [
@@ -32,15 +32,15 @@ const FUNCTIONS = {
     'NULL',
   ],
   'a demotion that ends nothing': ['session_user_changed', 'NEW.role <> OLD.role', 'false'],
-  'a sign-out that nobody is told of': ['session_ended', 'HAVING count(*) > 0', 'HAVING false'],
+  'a sign-out without a message': ['session_ended', 'HAVING count(*) > 0', 'HAVING false'],
 } satisfies Record<string, [name: string, find: string, put: string]>
 
-/** Copies the program without one of its mechanisms; returns the copy's entry. */
+/** Copies the program without one of its mechanisms, and returns the entry of the copy. */
 export function makeMutant(mutant: keyof typeof PROGRAMS) {
   return copyMutant(import.meta.dirname, mutant, PROGRAMS[mutant])
 }
 
-/** Replaces a function of the database by one without a mechanism; returns how to mend it. */
+/** Replaces a function of the database by one without a mechanism, and returns a function that restores it. */
 export async function mutate({ pool }: DatabaseConnection, mutant: keyof typeof FUNCTIONS) {
   const [name, find, put] = FUNCTIONS[mutant]
   const { rows } = await pool.query<{ definition: string }>(

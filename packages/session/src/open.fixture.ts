@@ -45,7 +45,7 @@ export async function closeInstance({ sessions, bus, redis, database }: Joined):
   await Promise.all([redis.close(), database.close()])
 }
 
-/** A user of their own; an administrator is never the last one, whom the database would keep. */
+/** Creates a user. An administrator is never the last one, which the database would not remove. */
 export async function makeUser({ pool }: DatabaseConnection, role = 'user'): Promise<string> {
   const id = randomUUID()
   if (role === 'admin') {
@@ -60,7 +60,7 @@ export async function makeUser({ pool }: DatabaseConnection, role = 'user'): Pro
   return id
 }
 
-/** A sign-in as Better Auth makes it; the `Cookie` header of a browser that has it. */
+/** A sign-in as Better Auth performs it, with the `Cookie` header of its browser. */
 export async function signIn({ pool }: DatabaseConnection, userId: string) {
   const [id, token] = [randomUUID(), randomUUID().replaceAll('-', '')]
   await pool.query(
@@ -75,7 +75,7 @@ export function cookieOf(token: string, secret = SECRET): string {
   return `theme=dark; better-auth.session_token=${signSessionValue(token, secret)}`
 }
 
-/** The `Cookie` header with what a `Set-Cookie` line adds to it. */
+/** The `Cookie` header with the cookie of a `Set-Cookie` line. */
 export function withCookie(header: string, setCookie: string | undefined): string {
   return `${header}; ${setCookie?.split(';', 1)[0]}`
 }

@@ -8,25 +8,25 @@ import { SessionError } from './errors.ts'
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** What sessions need; see the README for the defaults. */
+/** The options of sessions. The README lists the defaults. */
 export interface SessionsOptions extends CookieOptions {
   database: DatabaseConnection
-  /** Named `platform`, as the database's triggers say. Without it every check is a query. */
+  /** The bus named `platform`, to which the triggers of the database write. Without it each check is a query. */
   bus?: Bus | undefined
-  /** Where the cluster's figures are kept; without it there are this instance's only. */
+  /** The store of the figures of the cluster. Without it each instance has its own figures only. */
   redis?: RedisConnection | undefined
-  /** For how long what is cached is believed, if nothing is heard. */
+  /** The longest time for which a cached session is used without a message. */
   ttlMs?: number
-  /** For how long a second cookie is good; 0: none is given out. */
+  /** The lifetime of a second cookie; 0 sends none. */
   cookieMs?: number
-  /** For how long an unused session lives on, and any session at most. */
+  /** The time after which an unused session expires, and the longest lifetime of a session. */
   idleMs?: number
   lifetimeMs?: number
-  /** For how long the token before a rotation is good. */
+  /** The time for which the token before a rotation is valid. */
   graceMs?: number
-  /** Sessions, and `Cookie` headers, that this process keeps. */
+  /** The number of sessions, and of `Cookie` headers, in the memory of this process. */
   maxEntries?: number
-  /** How often revocations that are left are looked for, and seen sessions written, in ms. */
+  /** The intervals at which the rest of the outbox is sent, and last-seen times are written, in ms. */
   relayMs?: number
   touchMs?: number
   log?: ConnectionLog | undefined
@@ -88,7 +88,7 @@ function readNumbers(options: SessionsOptions): typeof DEFAULTS {
   return numbers
 }
 
-/** @throws SessionError `bad-option` unless the value has all parts, and reading them does not throw */
+/** @throws SessionError `bad-option` unless all parts of the value can be read */
 export function requireParts(name: string, value: unknown, parts: readonly string[]): void {
   if (hasParts(value, parts)) return
   throw new SessionError('bad-option', `${name} must have ${parts.join(', ')}`)

@@ -6,16 +6,16 @@ import { type Revocation, setSessionLimit } from './index.ts'
 import type { Hammered } from './instance.fixture.ts'
 import { makeUser, POOL_SIZE, withCookie } from './open.fixture.ts'
 
-/** Each race ends in a count of what must not be: 0 for us, and more for a mutant. */
+/** The result of a race. The number of violations is 0 for the program, and more for a mutant. */
 export interface Verdict {
   attempts: number
   violations: number
 }
 
 const all = <T>({ three }: Cluster, method: string, arg?: unknown) =>
-  Promise.all(three.map((it) => it.call<T>(method, arg)))
+  Promise.all(three.map((replica) => replica.call<T>(method, arg)))
 
-/** A session, and its cookie with and without the second one, known to every instance. */
+/** A session, and its cookie with and without the second cookie, cached on every instance. */
 async function warm(cluster: Cluster, userId: string): Promise<string[]> {
   const [first] = cluster.three
   const cookie = await first!.call<string>('signIn', userId)
@@ -26,19 +26,21 @@ async function warm(cluster: Cluster, userId: string): Promise<string[]> {
 
 async function countValid(cluster: Cluster, cookies: string[]): Promise<number> {
   const outcomes = await all<string[]>(cluster, 'validate', cookies)
-  return outcomes.flat().filter((it) => it === 'valid').length
+  return outcomes.flat().filter((outcome) => outcome === 'valid').length
 }
 
 /** 50 sign-ins at once over three instances, used everywhere, then "sign out everywhere". */
 export async function revokeAll(cluster: Cluster): Promise<Verdict> {
   const userId = await makeUser(cluster.database)
   const made = await Promise.all(
-    cluster.three.map((it, i) => it.call<string[]>('signInMany', { userId, n: i === 0 ? 18 : 16 })),
+    cluster.three.map((replica, i) =>
+      replica.call<string[]>('signInMany', { userId, n: i === 0 ? 18 : 16 }),
+    ),
   )
   const cookies = made.flat()
   await countValid(cluster, cookies)
-  // Sign-ins go on meanwhile: those that were there before must be gone all the same.
-  const later = cluster.three.map((it) => it.call('signInMany', { userId, n: 3 }))
+  // Further sign-ins run at the same time. The earlier sessions must end all the same.
+  const later = cluster.three.map((replica) => replica.call('signInMany', { userId, n: 3 }))
   // Until all confirm: while a busy machine gives Redis no turn, the outcome is `pending`.
   await until(async () => {
     const order = { target: { userId }, confirm: 'all' }
@@ -50,10 +52,12 @@ export async function revokeAll(cluster: Cluster): Promise<Verdict> {
   return { attempts: cookies.length, violations }
 }
 
-/** A ban in the middle of 30 sign-ins; then it is lifted. */
+/** A ban in the middle of 30 sign-ins; then replica is lifted. */
 export async function banDuringSignIns(cluster: Cluster): Promise<Verdict> {
   const userId = await makeUser(cluster.database)
-  const making = cluster.three.map((it) => it.call<string[]>('signInMany', { userId, n: 10 }))
+  const making = cluster.three.map((replica) =>
+    replica.call<string[]>('signInMany', { userId, n: 10 }),
+  )
   await cluster.three[0]!.call('ban', userId)
   const cookies = (await Promise.all(making)).flat()
   const banned = await countValid(cluster, cookies)
@@ -63,7 +67,7 @@ export async function banDuringSignIns(cluster: Cluster): Promise<Verdict> {
   return { attempts: 30, violations: live }
 }
 
-/** A second cookie is shown to an instance that never saw the session, after it was revoked. */
+/** A second cookie is shown to an instance that never saw the session, after replica was revoked. */
 export async function showLate(cluster: Cluster): Promise<Verdict> {
   const [first, second, third] = cluster.three
   const userId = await makeUser(cluster.database)
@@ -82,14 +86,16 @@ export async function exceedLimit(
   await setSessionLimit(cluster.database, { max: 3, onExceeded })
   const userId = await makeUser(cluster.database)
   const made = await heldBack(cluster, userId, () =>
-    cluster.three.map((it, i) => it.call<string[]>('signInMany', { userId, n: i === 0 ? 6 : 7 })),
+    cluster.three.map((replica, i) =>
+      replica.call<string[]>('signInMany', { userId, n: i === 0 ? 6 : 7 }),
+    ),
   )
   await setSessionLimit(cluster.database, undefined)
   const live = await countValid(cluster, made.flat())
   return { attempts: 20, violations: Math.abs(live / 3 - 3) }
 }
 
-/** Holds the user's row until each connection has a sign-in that waits for it; then all go on. */
+/** Locks the row of the user until a sign-in waits for replica on each connection, and then releases replica. */
 async function heldBack<T>(
   { database, three }: Cluster,
   userId: string,
@@ -122,21 +128,21 @@ export async function hammerThrough(
   const userId = await makeUser(cluster.database)
   const cookies = await warm(cluster, userId)
   await all(cluster, 'hammer', cookies)
-  // Somebody hears later than the others.
+  // One instance receives messages later than the others.
   if (confirm) cluster.proxies[0]!.delay(40)
   await cluster.three[2]!.call('revoke', { target: { userId }, confirm })
   const atMs = nowMs()
   await untilRefused(cluster.three, cookies)
   cluster.proxies[0]!.delay(0)
-  const told = await all<Hammered>(cluster, 'halt')
-  const worstMs = Math.max(...told.map(({ lastValidMs }) => lastValidMs - atMs))
-  const attempts = told.reduce((sum, { checks }) => sum + checks, 0)
+  const hammered = await all<Hammered>(cluster, 'halt')
+  const worstMs = Math.max(...hammered.map(({ lastValidMs }) => lastValidMs - atMs))
+  const attempts = hammered.reduce((sum, { checks }) => sum + checks, 0)
   return { attempts, worstMs, violations: worstMs > (confirm ? 0 : 1_500) ? 1 : 0 }
 }
 
 async function untilRefused(three: Replica[], cookies: string[]) {
-  const refused = async (it: Replica) => {
-    const outcomes = await it.call<string[]>('validate', cookies)
+  const refused = async (replica: Replica) => {
+    const outcomes = await replica.call<string[]>('validate', cookies)
     return outcomes.every((outcome) => outcome !== 'valid')
   }
   // A mutant never refuses.
@@ -150,7 +156,7 @@ export async function cutOff(cluster: Cluster): Promise<Verdict & { lastMs: numb
   const userId = await makeUser(cluster.database)
   const cookies = await warm(cluster, userId)
   const [cut, other] = cluster.three
-  // A gateway that forwards nothing more, and says nothing either.
+  // A proxy that forwards no data and closes no connection.
   cluster.proxies[0]!.halfOpen()
   await cut!.call('hammer', cookies)
   await other!.call('revoke', { target: { userId } })
@@ -163,8 +169,8 @@ export async function cutOff(cluster: Cluster): Promise<Verdict & { lastMs: numb
 }
 
 /**
- * Redis goes away, a user signs out, and Redis is back: as it was, or as it was before another user
- * signed out. Nobody who signed out is let in again, by an instance that was there all the time.
+ * Redis becomes unreachable, a user signs out, and Redis returns with its data, or with the data from
+ * before another user signed out. No running instance accepts a user who signed out.
  */
 export async function restart(cluster: Cluster, data: 'same' | 'old'): Promise<Verdict> {
   const users = [await makeUser(cluster.database), await makeUser(cluster.database)]
@@ -173,7 +179,7 @@ export async function restart(cluster: Cluster, data: 'same' | 'old'): Promise<V
   const [first] = cluster.three
   await first!.call('revoke', { target: { userId: users[0] }, confirm: 'all' })
   await Promise.all(cluster.proxies.map((proxy) => proxy.cut()))
-  // Unheard of by Redis: it waits in the outbox, which nobody relays by turns in this test.
+  // Redis does not receive replica: replica waits in the outbox, which has no turns in this test.
   const signedOut = await first!.call<{ outcome: string }>('revoke', {
     target: { userId: users[1] },
   })

@@ -1,4 +1,4 @@
-import { describe, expect, until } from '@repo/testing'
+import { expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { test } from './join.fixture.ts'
 import { type Joined, makeUser, signIn } from './open.fixture.ts'
@@ -54,54 +54,52 @@ async function reasonOf({ sessions }: Joined): Promise<string> {
   return sessions.check().then(() => '', messagesOf)
 }
 
-describe('while Redis', () => {
-  test.for(STATES)(
-    '$name, sessions are checked, made and ended in PostgreSQL; health and log have its words; then all is as before',
-    async ({ answer, enter, leave }, { stores, ownValkey, join }) => {
-      const admin = new Redis(ownValkey.url)
-      const lines: string[] = []
-      const note = (fields: object, message: string) => {
-        lines.push(`${'reason' in fields ? String(fields.reason) : ''} ${message}`)
-      }
-      const log = { info: note, warn: note, error: note }
-      const a = await join({ ...stores, redisUrl: ownValkey.url }, 'a', { log })
-      const b = await join({ ...stores, redisUrl: ownValkey.url }, 'b')
-      const both = [a, b]
-      const userId = await makeUser(a.database)
-      const [kept, gone] = [await signIn(a.database, userId), await signIn(a.database, userId)]
-      for (const { sessions } of both) {
-        for (const { cookie } of [kept, gone]) await sessions.validate(cookie)
-      }
-      expect(await reasonOf(a)).toBe('')
+test.for(STATES)(
+  'while Redis $name, PostgreSQL serves sessions, health and log show its error, and then all recovers',
+  async ({ answer, enter, leave }, { stores, ownValkey, join }) => {
+    const admin = new Redis(ownValkey.url)
+    const lines: string[] = []
+    const note = (fields: object, message: string) => {
+      lines.push(`${'reason' in fields ? String(fields.reason) : ''} ${message}`)
+    }
+    const log = { info: note, warn: note, error: note }
+    const a = await join({ ...stores, redisUrl: ownValkey.url }, 'a', { log })
+    const b = await join({ ...stores, redisUrl: ownValkey.url }, 'b')
+    const both = [a, b]
+    const userId = await makeUser(a.database)
+    const [live, ended] = [await signIn(a.database, userId), await signIn(a.database, userId)]
+    for (const { sessions } of both) {
+      for (const { cookie } of [live, ended]) await sessions.validate(cookie)
+    }
+    expect(await reasonOf(a)).toBe('')
 
-      await enter(admin)
-      const revoked = await a.sessions.revoke({ sessionId: gone.id }, { confirm: 'all' })
-      expect(revoked.revoked).toBe(1)
-      const made = await signIn(a.database, userId)
-      for (const { sessions } of both) {
-        await until(async () => (await sessions.validate(gone.cookie)).outcome === 'revoked')
-        for (let check = 0; check < 20; check += 1) {
-          for (const { cookie } of [kept, made]) {
-            expect((await sessions.validate(cookie)).outcome).toBe('valid')
-          }
+    await enter(admin)
+    const revoked = await a.sessions.revoke({ sessionId: ended.id }, { confirm: 'all' })
+    expect(revoked.revoked).toBe(1)
+    const made = await signIn(a.database, userId)
+    for (const { sessions } of both) {
+      await until(async () => (await sessions.validate(ended.cookie)).outcome === 'revoked')
+      for (let check = 0; check < 20; check += 1) {
+        for (const { cookie } of [live, made]) {
+          expect((await sessions.validate(cookie)).outcome).toBe('valid')
         }
       }
-      await until(async () => answer.test(await reasonOf(a)))
-      const inWords = lines.filter((line) => answer.test(line))
-      expect(inWords.length).toBeGreaterThan(0)
-      // A line for each kind of event, and not one for each check.
-      expect(inWords.length).toBeLessThan(10)
+    }
+    await until(async () => answer.test(await reasonOf(a)))
+    const inWords = lines.filter((line) => answer.test(line))
+    expect(inWords.length).toBeGreaterThan(0)
+    // A line for each kind of event, and not one for each check.
+    expect(inWords.length).toBeLessThan(10)
 
-      await leave(admin)
-      for (const { sessions } of both) {
-        await until(async () => {
-          expect((await sessions.validate(gone.cookie)).outcome).toBe('revoked')
-          const check = await sessions.validate(kept.cookie)
-          return check.outcome === 'valid' && check.tier === 'memo'
-        })
-      }
-      await until(async () => (await reasonOf(a)) === '')
-      admin.disconnect()
-    },
-  )
-})
+    await leave(admin)
+    for (const { sessions } of both) {
+      await until(async () => {
+        expect((await sessions.validate(ended.cookie)).outcome).toBe('revoked')
+        const check = await sessions.validate(live.cookie)
+        return check.outcome === 'valid' && check.tier === 'memo'
+      })
+    }
+    await until(async () => (await reasonOf(a)) === '')
+    admin.disconnect()
+  },
+)

@@ -8,7 +8,7 @@ import { SECRET } from './open.fixture.ts'
 const BUS = 'threefold:{shared}:bus-platform'
 export const METRICS = 'threefold:{shared}:session:metrics'
 
-/** What a later release may change, each format once. */
+/** The changes of a later release: each format once. */
 const CHANGES: Edit[] = [
   // A record with another field.
   [
@@ -69,7 +69,7 @@ export function recordOf({ id, userId }: { id: string; userId: string }) {
   }
 }
 
-/** Appends a message to the log of the bus as it stands in Redis. */
+/** Appends a message to the log of the bus in Redis. */
 export async function appendMessage(redisUrl: string, message: object): Promise<void> {
   const redis = new Redis(redisUrl)
   const payload = JSON.stringify(['later~3-abcdefgh.1', 0, message])

@@ -1,4 +1,4 @@
-import { describe, expect } from '@repo/testing'
+import { expect } from '@repo/testing'
 import { type Cluster, test } from './cluster.fixture.ts'
 import { makeUser, withCookie } from './open.fixture.ts'
 import {
@@ -24,70 +24,68 @@ const mixed = test.extend('openMixed', async ({ openCluster, databaseUrl }, { on
 })
 
 const RACES: [name: string, race: (cluster: Cluster) => Promise<Verdict>][] = [
-  ['none accepts one of 50 sessions after "sign out everywhere"', revokeAll],
-  ['none admits a user who is banned, nor has a session left after it', banDuringSignIns],
-  ['none brings back what was revoked under load', (cluster) => hammerThrough(cluster, 'all')],
-  ['none accepts the second cookie of a session that was revoked', showLate],
+  ['no process accepts one of 50 sessions after "sign out everywhere"', revokeAll],
+  ['no process admits a banned user, and no session remains after the ban', banDuringSignIns],
+  ['no process accepts a revoked session under load', (cluster) => hammerThrough(cluster, 'all')],
+  ['no process accepts the second cookie of a revoked session', showLate],
 ]
 
-describe('of two processes of this release and one of the next', () => {
-  // The first process signs in, the second revokes in some races and the third in others.
-  const cases = [0, 1, 2].flatMap((index) => RACES.map(([name, race]) => ({ index, name, race })))
+// The first process signs in, the second revokes in some races and the third in others.
+const cases = [0, 1, 2].flatMap((index) => RACES.map(([name, race]) => ({ index, name, race })))
 
-  mixed.for(cases)(
-    'process $index being the next: $name',
-    async ({ index, race }, { openMixed }) => {
-      const cluster = await openMixed(index)
-      const sum = { attempts: 0, violations: 0 }
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const { attempts, violations } = await race(cluster)
-        sum.attempts += attempts
-        sum.violations += violations
-      }
-      process.stdout.write(`next release is ${index}: ${JSON.stringify(sum)}\n`)
-      expect(sum.attempts).toBeGreaterThan(0)
-      expect(sum.violations).toBe(0)
-    },
-  )
+mixed.for(cases)(
+  'with a process $index of the next release, $name',
+  async ({ index, race }, { openMixed }) => {
+    const cluster = await openMixed(index)
+    const sum = { attempts: 0, violations: 0 }
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const { attempts, violations } = await race(cluster)
+      sum.attempts += attempts
+      sum.violations += violations
+    }
+    process.stdout.write(`next release is ${index}: ${JSON.stringify(sum)}\n`)
+    expect(sum.attempts).toBeGreaterThan(0)
+    expect(sum.violations).toBe(0)
+  },
+)
 
-  mixed(
-    'each reads the records of the other from Redis, and needs no query for them',
-    async ({ openMixed }) => {
-      const { three, database } = await openMixed(1)
-      const [present, next, other] = three
-      const userId = await makeUser(database)
-      const tiersOf = (index: number) =>
-        three[index]!.call<{ redis: number; database: number }>('figures')
-      const fromPresent = await present!.call<string>('signIn', userId)
-      const fromNext = await next!.call<string>('signIn', userId)
-      await present!.call('validate', [fromPresent])
-      await next!.call('validate', [fromNext])
-      const crossed = [
-        await next!.call<string[]>('validate', [fromPresent]),
-        await present!.call<string[]>('validate', [fromNext]),
-        await other!.call<string[]>('validate', [fromPresent, fromNext]),
-      ]
-      expect(crossed.flat()).toEqual(['valid', 'valid', 'valid', 'valid'])
-      expect(await tiersOf(0)).toMatchObject({ redis: 1, database: 1 })
-      expect(await tiersOf(1)).toMatchObject({ redis: 1, database: 1 })
-      expect(await tiersOf(2)).toMatchObject({ redis: 2, database: 0 })
-    },
-  )
+mixed(
+  'processes of two releases read the records of each other from Redis, without a query',
+  async ({ openMixed }) => {
+    const { three, database } = await openMixed(1)
+    const [present, next, other] = three
+    const userId = await makeUser(database)
+    const tiersOf = (index: number) =>
+      three[index]!.call<{ redis: number; database: number }>('figures')
+    const fromPresent = await present!.call<string>('signIn', userId)
+    const fromNext = await next!.call<string>('signIn', userId)
+    await present!.call('validate', [fromPresent])
+    await next!.call('validate', [fromNext])
+    const crossed = [
+      await next!.call<string[]>('validate', [fromPresent]),
+      await present!.call<string[]>('validate', [fromNext]),
+      await other!.call<string[]>('validate', [fromPresent, fromNext]),
+    ]
+    expect(crossed.flat()).toEqual(['valid', 'valid', 'valid', 'valid'])
+    expect(await tiersOf(0)).toMatchObject({ redis: 1, database: 1 })
+    expect(await tiersOf(1)).toMatchObject({ redis: 1, database: 1 })
+    expect(await tiersOf(2)).toMatchObject({ redis: 2, database: 0 })
+  },
+)
 
-  mixed(
-    'a second cookie of the other release costs a read and never the session',
-    async ({ openMixed }) => {
-      const { three, database } = await openMixed(1)
-      const userId = await makeUser(database)
-      for (const [from, to] of [
-        [0, 1],
-        [1, 0],
-      ] as const) {
-        const cookie = await three[from]!.call<string>('signIn', userId)
-        const both = withCookie(cookie, await three[from]!.call<string>('secondCookie', cookie))
-        expect(await three[to]!.call('validate', [both])).toEqual(['valid'])
-        expect(await three[to]!.call('figures')).toMatchObject({ cookie: 0, redis: 1 })
-      }
-    },
-  )
-})
+mixed(
+  'a second cookie of the other release costs a read and never the session',
+  async ({ openMixed }) => {
+    const { three, database } = await openMixed(1)
+    const userId = await makeUser(database)
+    for (const [from, to] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const cookie = await three[from]!.call<string>('signIn', userId)
+      const both = withCookie(cookie, await three[from]!.call<string>('secondCookie', cookie))
+      expect(await three[to]!.call('validate', [both])).toEqual(['valid'])
+      expect(await three[to]!.call('figures')).toMatchObject({ cookie: 0, redis: 1 })
+    }
+  },
+)

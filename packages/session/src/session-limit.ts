@@ -4,16 +4,16 @@ import { checkNumber, readOnce } from './checks.ts'
 import { SessionError } from './errors.ts'
 import { requireParts } from './options.ts'
 
-/** How many sessions a user may have at once, and what the next sign-in does. */
+/** The maximum of sessions of a user, and the effect of a sign-in above it. */
 export interface SessionLimit {
   max: number
   onExceeded: 'reject' | 'evict-oldest'
 }
 
 /**
- * Sets the limit for the whole cluster, or takes it away. It is kept in PostgreSQL and exact under
- * any number of sign-ins at once, on any instance. A limit that is already set is not written, so
- * that an instance can start on a database that is read-only.
+ * Sets the limit for the whole cluster, or removes it. PostgreSQL stores it and applies it exactly to
+ * concurrent sign-ins on all instances (S6). An unchanged limit is not written, so that an instance can
+ * start on a read-only database.
  *
  * @throws SessionError `bad-option`
  */
@@ -38,10 +38,10 @@ export async function setSessionLimit(
 }
 
 /**
- * Sets the limit of an instance that starts: at once, else in the background until the database
- * accepts it. Until then the limit before holds.
+ * Sets the limit at the start of an instance. If that fails, the limit is set in the background as soon
+ * as the database accepts it. The previous limit applies until then.
  *
- * @returns how to stop
+ * @returns a function that stops the attempts
  * @throws SessionError `bad-option`
  */
 export async function applySessionLimit({
@@ -83,17 +83,17 @@ const REFUSALS = {
 /** `other`: a refusal that a later release added to the database. */
 export type SessionRefusal = (typeof REFUSALS)[keyof typeof REFUSALS] | 'other'
 
-/** The SQLSTATEs of the database's own refusals. */
+/** The SQLSTATEs of refusals by the triggers of this package. */
 const REFUSAL = /^TF\d{3}$/
 
-/** Errors may be wrapped this many times; a chain of causes may be a circle. */
+/** The number of wrapped errors that are searched: a chain of causes may be a circle. */
 const MAX_CAUSES = 20
 
 /**
- * Why PostgreSQL refused a session or a password, through any wrapping of the error: the user is
- * banned; has as many sessions as are allowed; a credential changed after it was verified; or the
- * impersonator is not a signed-in administrator any more; or the change would leave no administrator.
- * `other` for a refusal of a later release, undefined for every other error.
+ * The reason for which PostgreSQL refused a session or a password, also from a wrapped error. The user
+ * is banned or has the maximum of sessions, or a credential changed after it was verified. Or the
+ * impersonator is not a signed-in administrator, or no administrator would remain. `other` is a refusal
+ * of a later release. Undefined is any other error.
  */
 export function sessionRefusal(error: unknown): SessionRefusal | undefined {
   let current = error
@@ -106,7 +106,7 @@ export function sessionRefusal(error: unknown): SessionRefusal | undefined {
   return undefined
 }
 
-/** Undefined where the error has a getter that throws. */
+/** Returns undefined if the error has a getter that throws. */
 function readProperty(error: Error, name: 'code' | 'cause'): unknown {
   try {
     return Reflect.get(error, name)

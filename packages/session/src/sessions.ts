@@ -5,13 +5,13 @@ import { createCallers } from './cookie/callers.ts'
 import type { CookieSite } from './cookie/cookie-options.ts'
 import { createClaims } from './cookie/second-cookie.ts'
 import { listDevices } from './devices.ts'
-import { CACHE, createReader } from './lookup/cached-lookup.ts'
+import { CACHE, createCachedLookup } from './lookup/cached-lookup.ts'
 import { createDatabaseClock } from './lookup/database-clock.ts'
-import { createSource } from './lookup/postgres-lookup.ts'
+import { createPostgresLookup } from './lookup/postgres-lookup.ts'
 import { createMetrics } from './metrics/metrics.ts'
-import { describe } from './metrics/observability.ts'
+import { describeFigures } from './metrics/observability.ts'
 import { readOptions, type SessionsOptions } from './options.ts'
-import { checkUse } from './revoke/health-check.ts'
+import { checkStores } from './revoke/health-check.ts'
 import { createRevocations } from './revoke/recent-revocations.ts'
 import { createRevoke } from './revoke/revoke.ts'
 import { createRotate } from './revoke/rotate.ts'
@@ -24,8 +24,8 @@ import { createValidate } from './validate.ts'
 const SCOPES = ['cluster', 'instance']
 
 /**
- * Who is calling, from the session cookie. PostgreSQL is the only truth; what is cached of it is
- * believed only by an instance that would have heard of a revocation.
+ * Identifies callers by the session cookie. PostgreSQL has the truth. An instance uses cached sessions
+ * only while it receives every revocation.
  *
  * @throws SessionError `bad-option`, which names the option
  */
@@ -42,25 +42,28 @@ export function createSessions(given: SessionsOptions): Sessions {
     bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
   const settle = createSettle({ bus, outbox, counters })
   const revoke = createRevoke(database, settle)
-  const { find, statements } = createSource({
+  const { find, statements } = createPostgresLookup({
     ...{ database, clock, counters, lifetimeMs, graceMs },
     async onReuse(sessionId) {
-      log?.warn({ event: 'session.reuse', sessionId }, 'a replaced token came back: revoked')
+      log?.warn(
+        { event: 'session.reuse', sessionId },
+        'a replaced token was used again, and its session is revoked',
+      )
       await revoke({ sessionId })
     },
   })
-  const reader = createReader({ bus, find, ttlMs, maxEntries, log })
+  const lookup = createCachedLookup({ bus, find, ttlMs, maxEntries, log })
   const claims = createClaims([secret, ...acceptedSecrets])
   const callers = createCallers({ secret, acceptedSecrets, ...site, claims, cookieMs, maxEntries })
   const revocations =
     link && createRevocations({ link, cache: CACHE, keepMs: cookieMs * 1.5, maxEntries })
-  const trust = bus && outbox && createTrust({ bus, outbox, onHearing: () => revocations?.begin() })
-  const heard = trust && revocations && { trust, revocations, applied: () => link.applied() }
+  const trust = bus && outbox && createTrust({ bus, outbox, onJoin: () => revocations?.begin() })
+  const trusted = trust && revocations && { trust, revocations, applied: () => link.applied() }
   const onSeen = (userId: string) => metrics.noteUser(userId)
   const touches = createTouches({ database, idleMs, lifetimeMs, everyMs: touchMs, onSeen, log })
 
-  /** Waits until what is cached may be believed. */
-  async function trusted(timeoutMs: number): Promise<void> {
+  /** Waits until cached sessions are trusted (S4). */
+  async function untilTrusted(timeoutMs: number): Promise<void> {
     if (!bus || !trust) return
     const untilMs = performance.now() + timeoutMs
     // The bus takes whole milliseconds from 1, and `ready` takes 0 and fractions too.
@@ -73,7 +76,7 @@ export function createSessions(given: SessionsOptions): Sessions {
 
   return {
     validate: createValidate({
-      ...{ callers, claims, reader, heard, clock, counters, cookieMs, ...site },
+      ...{ callers, claims, lookup, trusted, clock, counters, cookieMs, ...site },
       onSeen: (live) => touches.note(live),
       log,
     }),
@@ -82,31 +85,31 @@ export function createSessions(given: SessionsOptions): Sessions {
     rotate: createRotate(database, secret, settle),
     list: (userId, listOptions) => listDevices(database, userId, listOptions),
     noteLogin: () => metrics.noteLogin(),
-    cache: reader.cache,
+    cache: lookup.cache,
     async observability(which = {}) {
       checkOneOf('scope', readOnce('bad-argument', 'options', which).scope, SCOPES)
       const { scope = 'cluster' } = which
       const cluster = scope === 'cluster' ? await metrics.cluster() : undefined
       const backend = bus && redis ? 'redis' : 'in-memory'
-      const size = reader.cache?.stats().entries ?? 0
+      const size = lookup.cache?.stats().entries ?? 0
       const cache = { size, maxSize: maxEntries, ttlMs, backend } as const
       return {
         scope: cluster ? 'cluster' : 'instance',
-        ...describe(cluster ?? metrics.own(), cache),
+        ...describeFigures(cluster ?? metrics.instance(), cache),
       }
     },
     async ready(timeoutMs = 2_000) {
       checkNumber('bad-argument', 'timeoutMs', timeoutMs, {
         ...{ min: 1, max: 3_600_000, isInteger: true },
       })
-      const ends = await Promise.allSettled([trusted(timeoutMs), database.warm(statements)])
+      const ends = await Promise.allSettled([untilTrusted(timeoutMs), database.warm(statements)])
       for (const end of ends) if (end.status === 'rejected') throw end.reason
     },
-    check: () => checkUse(bus, trust),
+    check: () => checkStores(bus, trust),
     async close() {
       await Promise.all([touches.close(), metrics.close(), outbox?.close()])
       revocations?.detach()
-      reader.close()
+      lookup.close()
     },
   }
 }

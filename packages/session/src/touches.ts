@@ -3,16 +3,16 @@ import type { DatabaseConnection } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import type { Live } from './lookup/session-record.ts'
 
-/** Seen again within this time, a session is not written again. */
-const REST_MS = 60_000
-/** Sessions noted between two writes: beyond it the rest is noted next time. */
+/** A session is written at most once in this time. */
+const PAUSE_MS = 60_000
+/** The maximum of sessions between two writes. Further sessions are noted after the next write. */
 const MAX_NOTED = 50_000
 
 export interface TouchesOptions {
   database: DatabaseConnection
-  /** For how long a session lives on when it is not used. */
+  /** The time after which an unused session expires. */
   idleMs: number
-  /** For how long at most since it was made. */
+  /** The longest lifetime of a session. */
   lifetimeMs: number
   everyMs?: number
   onSeen: (userId: string) => void
@@ -20,10 +20,10 @@ export interface TouchesOptions {
 }
 
 /**
- * When sessions were last seen, in one statement for all of them. It only moves forward, and only
- * rows that are there: a session that was revoked meanwhile stays so. Rows that somebody else is
- * changing are left to the next time, so that instances cannot lock each other out. A session that
- * was made for a shorter time ("do not remember me": a day) is not prolonged.
+ * Writes the last-seen times of sessions, in one statement for all of them. A time only moves forward,
+ * and only in an existing row, so a revoked session stays revoked (S5). Rows that another transaction
+ * locks are left for the next turn, so that instances cannot block each other. A session with a shorter
+ * lifetime (the sign-in option for a day) is not prolonged.
  */
 export function createTouches(options: TouchesOptions) {
   const { database, idleMs, lifetimeMs, everyMs = 30_000, onSeen, log } = options
@@ -36,7 +36,7 @@ export function createTouches(options: TouchesOptions) {
     text: `with due as (
              select id from session
              where id = any($1) and expires_at > now() and impersonated_by is null
-               and last_seen_at < now() - interval '${REST_MS} ms'
+               and last_seen_at < now() - interval '${PAUSE_MS} ms'
              order by id for no key update skip locked
            )
            update session s set last_seen_at = now(),
@@ -53,13 +53,13 @@ export function createTouches(options: TouchesOptions) {
              limit 10000 for update skip locked)`,
   }
 
-  /** @throws what PostgreSQL answers; the sessions are then written with the next turn */
+  /** @throws the error of PostgreSQL; the next turn then writes the same sessions */
   async function flush(): Promise<void> {
     const nowMs = performance.now()
     const ids = due
     due = []
     for (const [id, atMs] of noted) {
-      if (nowMs - atMs < REST_MS) break
+      if (nowMs - atMs < PAUSE_MS) break
       noted.delete(id)
     }
     try {

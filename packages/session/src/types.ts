@@ -7,44 +7,45 @@ import type { Settlement, SettleOptions } from './revoke/settle.ts'
 import type { Validation } from './validate.ts'
 
 /**
- * Sessions of one instance. What reads or writes PostgreSQL throws what `isDatabaseUnavailable` of
- * `@repo/database` knows when it is away; only `validate` and `settle` answer instead. An argument
- * that is not valid is a SessionError `bad-argument` that names it, before any store is used.
+ * Sessions of one instance. While PostgreSQL is unavailable, a method that uses it throws an error for
+ * which `isDatabaseUnavailable` of `@repo/database` is true; `validate` and `settle` return an outcome
+ * instead. An argument that is not valid is a SessionError `bad-argument`, before any store is used.
  */
 export interface Sessions {
   /**
-   * Who the caller is, from the `Cookie` header. What was revoked is accepted by no instance that
-   * hears the bus once it has heard of it, and by no other one after 1.5 s.
-   * @throws what PostgreSQL says when it refuses the query, as when the schema is not there
+   * Identifies the caller by the `Cookie` header. An instance that receives the messages of the bus
+   * refuses a revoked session from the message on, and any other instance after at most 1.5 s (S2).
+   *
+   * @throws the error of PostgreSQL when it refuses the query, for example without the schema
    */
   validate(cookie: string | undefined): Promise<Validation>
-  /** Call it after a transaction that may have ended sessions: every instance is told at once. */
+  /** Sends all instances the changes of a transaction that may have ended sessions. */
   settle(options?: SettleOptions): Promise<Settlement>
-  /** Ends one session, or all of a user. With `confirm: 'all'` no instance accepts them afterwards. */
+  /** Ends one session, or all of a user. With `confirm: 'all'` no instance accepts them afterwards (S1). */
   revoke(target: RevokeTarget, options?: SettleOptions): Promise<Revocation>
-  /** Gives a session a new token; the old one is good for 20 s, and revokes it if it comes later. */
+  /** Replaces the token of a session. The old token is valid for 20 s; a later use revokes the session. */
   rotate(token: string): Promise<Rotation>
-  /** The sessions of a user that are alive, the last seen first, at most 100; never a token. */
+  /** Lists the live sessions of a user, the last used first, at most 100, without their tokens. */
   list(userId: string, options?: ListOptions): Promise<Device[]>
   /**
-   * For `cacheFigures` of `@repo/cache-broadcast`, whose `outages` counts checks that did without
-   * Redis; undefined without a bus.
+   * The cache for `cacheFigures` of `@repo/cache-broadcast`, whose `outages` counts the checks without
+   * Redis. Undefined without a bus.
    */
   readonly cache: Pick<Cache<unknown>, 'name' | 'stats'> | undefined
   /** Counts a sign-in. */
   noteLogin(): void
-  /** What was counted by all instances, or by this one: also where Redis is away, which it says. */
+  /** Reads the figures of all instances, or of this one. While Redis is unavailable `scope` is `instance`. */
   observability(options?: { scope?: 'cluster' | 'instance' }): Promise<Observability>
   /**
-   * Waits until what is cached may be believed, at most that long, and prepares the statements of a
-   * check on the connections that are open. Checks are right before it too.
+   * Waits until cached sessions are trusted, for at most `timeoutMs`, and prepares the statements of a
+   * check on the open connections. Checks before that are correct too, and use PostgreSQL.
    */
   ready(timeoutMs?: number): Promise<void>
   /**
-   * For `/health`: resolves when checks may use memory and Redis. While they use PostgreSQL alone it
-   * rejects, with the answer of Redis as its cause where there was one.
+   * The check for `/health`: resolves when sessions may be read from memory and Redis. While only
+   * PostgreSQL is used it rejects, with the error of Redis as its cause if there was one.
    */
   check(): Promise<void>
-  /** Writes what is left to write; leaves bus, database and Redis to their owner. */
+  /** Writes pending last-seen times and figures. The owner closes the bus, the database and Redis. */
   close(): Promise<void>
 }

@@ -5,14 +5,14 @@ import type { Caller, Callers } from './cookie/callers.ts'
 import type { CookieSite } from './cookie/cookie-options.ts'
 import { claimCookieName, type Claims } from './cookie/second-cookie.ts'
 import { SessionError } from './errors.ts'
-import type { Reader } from './lookup/cached-lookup.ts'
+import type { CachedLookup } from './lookup/cached-lookup.ts'
 import type { DatabaseClock } from './lookup/database-clock.ts'
-import type { Actor, Known, Live, Session, SessionUser } from './lookup/session-record.ts'
+import type { Actor, SessionRecord, Live, Session, SessionUser } from './lookup/session-record.ts'
 import type { Counters } from './metrics/counters.ts'
 import type { Revocations } from './revoke/recent-revocations.ts'
 import type { Trust } from './revoke/trust.ts'
 
-/** What answered a check: this process, the second cookie, Redis, or PostgreSQL. */
+/** The source of a result: this process, the second cookie, Redis, or PostgreSQL. */
 export type Tier = 'memo' | 'cookie' | 'redis' | 'database'
 
 export type Validation =
@@ -23,23 +23,23 @@ export type Validation =
       /** The administrator who acts for the user; absent when the user acts. */
       actor?: Actor
       tier: Tier
-      /** A `Set-Cookie` line for the response, when the caller is due a new second cookie. */
+      /** A `Set-Cookie` line for the response when a new second cookie is due. */
       setCookie?: string
     }
-  /** No cookie, one that is not ours, or a session that nobody ever heard of. */
+  /** No cookie, a cookie that this site did not sign, or a token that no session ever had. */
   | { outcome: 'none' }
   | { outcome: 'expired' }
-  /** It was there, and was ended: signed out, revoked, its user banned or deleted. */
+  /** The session existed and was ended: signed out, revoked, or its user is banned or deleted. */
   | { outcome: 'revoked' }
-  /** No store could say: nobody is told that they are signed out. */
+  /** No store has the answer. The caller must not be treated as signed out. */
   | { outcome: 'unavailable'; cause: unknown }
 
 export interface ValidateOptions extends CookieSite {
   callers: Callers
   claims: Claims
-  reader: Reader
-  /** Undefined without a bus: nothing is cached. */
-  heard: { trust: Trust; revocations: Revocations; applied: () => number } | undefined
+  lookup: CachedLookup
+  /** Undefined without a bus, when nothing is cached. */
+  trusted: { trust: Trust; revocations: Revocations; applied: () => number } | undefined
   clock: DatabaseClock
   counters: Counters
   cookieMs: number
@@ -50,15 +50,15 @@ export interface ValidateOptions extends CookieSite {
 const NONE: Validation = { outcome: 'none' }
 const NO_COOKIE = 'cookie must be the text of a Cookie header, or undefined'
 
-/** Checks a `Cookie` header, by the cheapest that may be believed. */
+/** Checks a `Cookie` header by the cheapest source that is trusted. */
 export function createValidate(options: ValidateOptions) {
-  const { callers, claims, reader, heard, clock, counters, cookieMs, onSeen } = options
+  const { callers, claims, lookup, trusted, clock, counters, cookieMs, onSeen } = options
   const name = claimCookieName(options)
   const seconds = Math.ceil(cookieMs / 1_000)
   const attributes = `; Max-Age=${seconds}; Path=/; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}`
 
-  function isLive(known: Known | undefined): known is Live {
-    return known?.state === 'live' && known.until.getTime() > clock.nowMs()
+  function isLive(record: SessionRecord | undefined): record is Live {
+    return record?.state === 'live' && record.until.getTime() > clock.nowMs()
   }
 
   function valid(caller: Caller, live: Live, tier: Tier): Validation {
@@ -66,63 +66,65 @@ export function createValidate(options: ValidateOptions) {
     onSeen(live)
     const { session, user, actor } = live
     if (actor) return { outcome: 'valid', session, user, actor, tier }
-    const setCookie = due(caller)
+    const setCookie = createSecondCookie(caller)
     if (setCookie === undefined) return { outcome: 'valid', session, user, tier }
     return { outcome: 'valid', session, user, tier, setCookie }
   }
 
   /**
-   * Only of what this process keeps: all news up to `applied` is in it (S3). An impersonation gets
-   * none: the cookie has no field for the actor.
+   * The second cookie is signed from the record in memory, which contains every message up to `applied`
+   * (S3). An impersonation has no second cookie: the cookie has no field for the actor.
    */
-  function due(caller: Caller): string | undefined {
-    if (!heard || cookieMs === 0) return undefined
+  function createSecondCookie(caller: Caller): string | undefined {
+    if (!trusted || cookieMs === 0) return undefined
     const nowMs = clock.nowMs()
-    if (nowMs < caller.nextCookieMs || !heard.trust.holds()) return undefined
-    const live = reader.peek(caller.key)
+    if (nowMs < caller.nextCookieMs || !trusted.trust.holds()) return undefined
+    const live = lookup.peek(caller.key)
     if (live?.state !== 'live') return undefined
     caller.nextCookieMs = nowMs + cookieMs / 3
     const untilMs = Math.min(nowMs + cookieMs, live.until.getTime())
-    const claim = { key: caller.key, n: heard.applied(), untilMs, live }
+    const claim = { key: caller.key, n: trusted.applied(), untilMs, live }
     const value = claims.sign(claim, caller.sessionCookie)
     return value && `${name}=${value}${attributes}`
   }
 
-  function fromClaim(caller: Caller): Live | undefined {
+  /** The record of the second cookie, if this instance received no revocation of it (S3). */
+  function findByClaim(caller: Caller): Live | undefined {
     const { claim } = caller
-    if (!claim || !heard) return undefined
+    if (!claim || !trusted) return undefined
     const { key, n, untilMs, live } = claim
-    if (untilMs > clock.nowMs() && heard.revocations.allow(key, live.user.id, n)) return live
+    if (untilMs > clock.nowMs() && trusted.revocations.allow(key, live.user.id, n)) return live
     caller.claim = undefined
     caller.nextCookieMs = 0
     return undefined
   }
 
-  async function ask(caller: Caller, trusted: boolean): Promise<Validation> {
-    const sinceMs = performance.now()
+  /** Reads Redis or PostgreSQL. */
+  async function find(caller: Caller, isTrusted: boolean): Promise<Validation> {
+    const startedMs = performance.now()
     const { key, token } = caller
     try {
-      let { known, tier } = await (trusted
-        ? reader.read(key, token)
-        : reader.readDirect(key, token))
-      if (known?.state === 'live' && !isLive(known)) {
-        ;({ known, tier } = await reader.reread(key, token))
+      let { record, tier } = await (isTrusted
+        ? lookup.read(key, token)
+        : lookup.readDirect(key, token))
+      if (record?.state === 'live' && !isLive(record)) {
+        ;({ record, tier } = await lookup.reread(key, token))
       }
-      if (known?.state === 'live') return valid(caller, known, tier)
+      if (record?.state === 'live') return valid(caller, record, tier)
       counters[tier] += 1
-      if (!known) return NONE
-      return { outcome: known.state === 'expired' ? 'expired' : 'revoked' }
+      if (!record) return NONE
+      return { outcome: record.state === 'expired' ? 'expired' : 'revoked' }
     } catch (cause) {
       if (!isUnavailable(cause)) throw cause
       counters.failures += 1
       return { outcome: 'unavailable', cause }
     } finally {
-      counters.waitedUs += Math.round((performance.now() - sinceMs) * 1_000)
+      counters.waitedUs += Math.round((performance.now() - startedMs) * 1_000)
     }
   }
 
   /**
-   * @throws what PostgreSQL answers when it refuses the query, as when the schema is not there
+   * @throws the error of PostgreSQL when it refuses the query, for example without the schema
    * @throws SessionError `bad-argument`
    */
   return async function validate(cookie: string | undefined): Promise<Validation> {
@@ -130,16 +132,16 @@ export function createValidate(options: ValidateOptions) {
     if (typeof cookie !== 'string') throw new SessionError('bad-argument', NO_COOKIE)
     const caller = callers.identify(cookie)
     if (!caller) return NONE
-    const trusted = heard !== undefined && heard.trust.holds()
-    if (trusted) {
-      const kept = reader.peek(caller.key)
-      if (isLive(kept)) return valid(caller, kept, 'memo')
-      const live = kept ? undefined : fromClaim(caller)
+    const isTrusted = trusted !== undefined && trusted.trust.holds()
+    if (isTrusted) {
+      const cached = lookup.peek(caller.key)
+      if (isLive(cached)) return valid(caller, cached, 'memo')
+      const live = cached ? undefined : findByClaim(caller)
       if (live) return valid(caller, live, 'cookie')
-    } else if (heard) {
-      runInBackground('session.trust', () => heard.trust.regain(), options.log)
+    } else if (trusted) {
+      runInBackground('session.trust', () => trusted.trust.regain(), options.log)
     }
-    return await ask(caller, trusted)
+    return await find(caller, isTrusted)
   }
 }
 

@@ -5,7 +5,7 @@ import { type Place, type Survey, surveyLanguage } from './survey.ts'
 const MAX_RATE = 1.5
 
 /** Packages that are not rewritten yet. The list only becomes shorter. */
-const PENDING = new Set<string>(['session'])
+const PENDING = new Set<string>()
 
 /**
  * Checks comments, documents, messages, test titles, page copy and names for plain English.

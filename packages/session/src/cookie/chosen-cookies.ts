@@ -18,7 +18,7 @@ const SECURE_PREFIX = '__Secure-'
 const FORMER_PREFIX = 'better-auth.'
 // RFC 1035 2.3.4: at most 255 characters; an IPv6 address has colons and brackets.
 const HOST = /^[\w.:[\]-]{1,255}$/
-// RFC 6265 4.1.1: what a cookie's name and value consist of.
+// RFC 6265 4.1.1: the characters of the name and the value of a cookie.
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const OCTETS = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 
@@ -35,7 +35,7 @@ export function sessionCookieHeader(token: string, options: CookieOptions): stri
 }
 
 /**
- * Returns the `Cookie` header for Better Auth, which parses cookies by rules of its own. It has the
+ * Returns the `Cookie` header for Better Auth, which parses cookies by other rules. It has the
  * session cookie that `readSessionCookie` accepts, under the current name and signed by the current
  * secret, or no session cookie. Cookies that two parsers may read differently are left out.
  */
@@ -53,7 +53,7 @@ export function chosenCookies(header: string, options: CookieOptions): string {
       return isChosen ? [sessionCookieHeader(check.token, options)] : []
     }
     if (!TOKEN.test(name) || !OCTETS.test(value)) return []
-    // A session of a former release keeps its other cookies, such as the one not to remember it.
+    // A session of a former release keeps its other cookies, such as `dont_remember`.
     const isRenamed = isFormer && name.startsWith(FORMER_PREFIX)
     const current = isRenamed ? prefix + name.slice(FORMER_PREFIX.length) : name
     return [`${current}=${current.includes(prefix) ? resign(value, options) : value}`]
@@ -74,7 +74,7 @@ function isFormerName(header: string, site: CookieSite): boolean {
 }
 
 /**
- * Returns `Set-Cookie` lines that remove the cookies of the sessions of a request, but for the one
+ * Returns `Set-Cookie` lines that remove the cookies of the sessions of a request, except the cookie
  * that Better Auth sets or removes itself. A name that was sent several times has copies that belong
  * to a parent domain or to a path, so they are removed there. Cookies of former names that this site
  * has not signed belong to another site of the host.
@@ -85,9 +85,10 @@ export function removedCookies(header: string, options: CookieOptions, host: str
   checkText('header', header)
   checkCookieOptions(options)
   checkHost(host)
-  const own = sessionCookieName(options)
+  const currentName = sessionCookieName(options)
   const sent = sentSessionCookies(header, options).filter(
-    ({ name, value }) => name === own || checkSessionValue(value, options).outcome === 'signed',
+    ({ name, value }) =>
+      name === currentName || checkSessionValue(value, options).outcome === 'signed',
   )
   const secondName = claimCookieName(options)
   const hasSecond = countCookies(header, [secondName]) > 0
@@ -95,7 +96,7 @@ export function removedCookies(header: string, options: CookieOptions, host: str
   return names.flatMap((name) => {
     const isCopied = sent.filter((each) => each.name === name).length > 1
     const scopes = isCopied ? scopesOf(host) : ['; Path=/']
-    const others = name === own ? scopes.filter((scope) => scope !== '; Path=/') : scopes
+    const others = name === currentName ? scopes.filter((scope) => scope !== '; Path=/') : scopes
     const isSecure = options.secure === true || name.startsWith(SECURE_PREFIX)
     const attributes = `; Max-Age=0; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
     return others.map((scope) => `${name}=${scope}${attributes}`)
@@ -108,13 +109,15 @@ function checkHost(host: string): void {
   throw new SessionError('bad-argument', 'host must be a name or an address of a host')
 }
 
-/** Where a cookie that a request to `/api/auth` carries may be stored. */
+/** The paths and domains that can set a cookie which a request to `/api/auth` carries. */
 function scopesOf(host: string): string[] {
   const labels = host.split('.')
   // An address, and a host without a domain, has no parent that could set a cookie.
   const isDomain = labels.length > 1 && !/^\d+$/.test(labels.at(-1) ?? '') && !host.includes(':')
   if (!isDomain) return ['; Path=/']
   const domains = labels.slice(0, -1).map((_, index) => labels.slice(index).join('.'))
-  const of = ['', ...domains.map((domain) => `; Domain=${domain}`)]
-  return ['/', '/api', '/api/auth'].flatMap((path) => of.map((domain) => `; Path=${path}${domain}`))
+  const scopes = ['', ...domains.map((domain) => `; Domain=${domain}`)]
+  return ['/', '/api', '/api/auth'].flatMap((path) =>
+    scopes.map((domain) => `; Path=${path}${domain}`),
+  )
 }

@@ -1,11 +1,11 @@
 import { checkNumber, readOnce } from '../checks.ts'
 import { SessionError } from '../errors.ts'
 
-/** How the site is served, which decides the names of its cookies. */
+/** The address of the site, which determines the names of its cookies. */
 export interface CookieSite {
   /**
-   * Whether the site is served over https: then only the `__Secure-` cookie counts. Without it
-   * either name does.
+   * Whether the site is served over https. Then only the `__Secure-` cookie counts. Without this
+   * option either name counts.
    */
   secure?: boolean | undefined
   /**
@@ -18,13 +18,13 @@ export interface CookieSite {
 export interface CookieOptions extends CookieSite {
   /** Better Auth's secret. */
   secret: string
-  /** Secrets that signed before and are still accepted. */
+  /** Former secrets whose signatures are still accepted. */
   acceptedSecrets?: readonly string[] | undefined
 }
 
 const SECRET = 'a text of at least 1 character'
 
-/** Checks how a site signs and names its cookies. @throws SessionError `bad-option` */
+/** Checks the options with which a site signs and names its cookies. @throws SessionError `bad-option` */
 export function checkCookieOptions(options: CookieOptions): void {
   checkSite(options)
   if (!isSecret(options.secret)) throw new SessionError('bad-option', `secret must be ${SECRET}`)

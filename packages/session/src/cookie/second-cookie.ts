@@ -3,10 +3,10 @@ import { z } from 'zod'
 import type { Live } from '../lookup/session-record.ts'
 import type { CookieSite } from './cookie-options.ts'
 
-/** A cookie that says more than this about its user is not given out. */
+/** A longer cookie is not sent. */
 const MAX_LENGTH = 1_500
 
-/** What the second cookie says: who the caller was when the session was read at number `n`. */
+/** The content of the second cookie: the session as it was read at number `n` of the log. */
 export interface Claim {
   key: string
   n: number
@@ -15,7 +15,7 @@ export interface Claim {
   live: Live
 }
 
-/** One that was verified. */
+/** A claim whose MAC is verified. */
 export interface VerifiedClaim extends Claim {
   mac: string
 }
@@ -35,34 +35,34 @@ const payload = z.tuple([
   z.string(),
 ])
 
-/** The second cookie's name: a prefix that keeps other hosts and http pages from setting it. */
+/** The name of the second cookie. Over https its prefix prevents other hosts and http pages from setting it. */
 export function claimCookieName({ secure, port }: CookieSite): string {
   if (secure === true) return '__Host-sc'
   return port === undefined ? 'threefold.sc' : `threefold-${port}.sc`
 }
 
 /**
- * Signs and checks the second cookie: `kid.payload.mac`. The mac also covers the session cookie
- * that it was given out beside: with any other, even one byte of it, it is worth nothing.
+ * Signs and verifies the second cookie: `kid.payload.mac`. The MAC also covers the session cookie of
+ * the same request (S3). With any other session cookie the second cookie is not valid.
  */
 export function createClaims(secrets: readonly [string, ...string[]]) {
   const ring = secrets.map(toKey)
   const [current] = ring
 
   return {
-    /** Undefined: it would be too long for a cookie. */
+    /** Returns undefined when the claim is too long for a cookie. */
     sign({ key, n, untilMs, live }: Claim, sessionCookie: string): string | undefined {
       if (!current) return undefined
       const { session, user } = live
       const times = [session.createdAt.getTime(), session.expiresAt.getTime()]
-      const who = [user.id, user.name, user.email, user.role]
-      const json = JSON.stringify([1, key, n, Math.floor(untilMs), session.id, ...times, ...who])
+      const person = [user.id, user.name, user.email, user.role]
+      const json = JSON.stringify([1, key, n, Math.floor(untilMs), session.id, ...times, ...person])
       const text = `${current.kid}.${Buffer.from(json).toString('base64url')}`
       if (text.length > MAX_LENGTH) return undefined
       return `${text}.${macOf(current.key, text, sessionCookie)}`
     },
 
-    /** Undefined for what is not ours, or not beside this session cookie. */
+    /** Returns undefined for a cookie that this site did not sign beside this session cookie. */
     verify(value: string, sessionCookie: string): VerifiedClaim | undefined {
       if (value.length > MAX_LENGTH + 50) return undefined
       const end = value.lastIndexOf('.')
@@ -84,7 +84,7 @@ function macOf(key: KeyObject, text: string, sessionCookie: string): string {
   return createHmac('sha256', key).update(`${text}\n${sessionCookie}`).digest('base64url')
 }
 
-/** Undefined for one that another release wrote, in whatever encoding. */
+/** Returns undefined for a payload that another release wrote in another form. */
 function parseClaim(text: string): Claim | undefined {
   const { success, data } = payload.safeParse(parseJson(Buffer.from(text, 'base64url').toString()))
   if (!success) return undefined
@@ -111,7 +111,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A key of its own: what one cookie proves, the other does not. */
+/** A derived key, so that the signature of one cookie is not valid for the other. */
 function toKey(secret: string): { kid: string; key: KeyObject } {
   const derived = createHmac('sha256', secret).update('threefold session claim').digest()
   return { kid: hash('sha256', derived, 'base64url').slice(0, 6), key: createSecretKey(derived) }

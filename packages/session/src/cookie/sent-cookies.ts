@@ -8,7 +8,7 @@ import {
 } from './cookie-options.ts'
 import { allSessionCookieNames, checkSessionValue, isOneOf } from './session-cookie.ts'
 
-/** Sessions of one request: a parent domain, a path and former names together give fewer. */
+/** The maximum of sessions in one request. A parent domain, a path and former names give fewer. */
 const MAX_TOKENS = 20
 
 /** A cookie of a `Cookie` header, without the white space around its name and its value. */
@@ -28,8 +28,8 @@ export function carriesSessionCookie(header: string | undefined, site: CookieSit
  * Returns the token of each session cookie with a valid signature, once. It accepts more than
  * `readSessionCookie`: several cookies, former names, percent-encoded names and quoted values.
  *
- * @throws SessionError `too-many-cookies` for more than 20 signed tokens: each costs queries when its
- * session ends. `bad-argument`, `bad-option`
+ * @throws SessionError `too-many-cookies` for more than 20 signed tokens, since each costs queries when
+ * its session ends. `bad-argument`, `bad-option`
  */
 export function sentTokens(header: string, options: CookieOptions): string[] {
   checkText('header', header)
@@ -53,7 +53,7 @@ export function sentSessionCookies(header: string, site: CookieSite): SentCookie
     .filter(({ name }) => isOneOf(name, names))
 }
 
-/** All cookies of a header in their order; a part without `=` is none. */
+/** All cookies of a header in their order. A part without `=` is not a cookie. */
 export function parseCookies(header: string): SentCookie[] {
   return header.split(';').flatMap((part) => {
     const equals = part.indexOf('=')

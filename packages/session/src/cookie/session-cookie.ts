@@ -3,13 +3,13 @@ import { SessionError } from '../errors.ts'
 import { checkSite, type CookieOptions, type CookieSite } from './cookie-options.ts'
 
 const PLAIN = 'better-auth.session_token'
-/** Over https; browsers take a cookie of this prefix from no http page. */
+/** The name over https. Browsers accept a cookie with this prefix from no http page. */
 const SECURE = `__Secure-${PLAIN}`
-/** Token (32) + dot + base64 of 32 bytes, percent-encoded; anything longer is none of ours. */
+/** Token (32), dot and base64 of 32 bytes, percent-encoded. This site signs no longer value. */
 const MAX_LENGTH = 256
 
 export type CookieCheck =
-  /** `value` is as it was sent; `secret` is the one that signed it. */
+  /** `value` is the text that was sent, and `secret` the secret that signed it. */
   { outcome: 'signed'; token: string; value: string; secret: string } | { outcome: 'none' }
 
 /**
@@ -50,16 +50,16 @@ export function sessionCookieNames({ secure, port }: CookieSite): {
 }
 
 /**
- * The session token of a request, if its signature is ours: `token.base64(HMAC-SHA256(token))`. A
- * tampered, truncated, oversized, doubled or otherwise encoded cookie is `none`, before any store
- * is asked.
+ * The session token of a request if this site signed it: `token.base64(HMAC-SHA256(token))`. A
+ * tampered, truncated, oversized, doubled or differently encoded cookie is `none`, before any store is
+ * used (S8).
  */
 export function readSessionCookie(header: string | undefined, options: CookieOptions): CookieCheck {
   const value = findSessionCookie(header ?? '', options)
   return value === undefined ? { outcome: 'none' } : checkSessionValue(value, options)
 }
 
-/** The same, for a cookie's value. */
+/** Does the same for the value of a cookie. */
 export function checkSessionValue(
   value: string,
   { secret, acceptedSecrets = [] }: CookieOptions,
@@ -70,7 +70,7 @@ export function checkSessionValue(
   const token = text.slice(0, dot)
   const given = Buffer.from(text.slice(dot + 1))
   for (const each of [secret, ...acceptedSecrets]) {
-    // Compared as text: a signature has one spelling, while decoding base64 accepts many.
+    // The comparison is of text: a signature has one spelling, and base64 decoding accepts many.
     const expected = Buffer.from(signatureOf(token, each))
     if (given.length === expected.length && timingSafeEqual(given, expected)) {
       return { outcome: 'signed', token, value, secret: each }
@@ -79,7 +79,7 @@ export function checkSessionValue(
   return { outcome: 'none' }
 }
 
-/** A cookie's value as Better Auth signs it (better-call's `signCookieValue`). */
+/** The value of a cookie as Better Auth signs it (`signCookieValue` of better-call). */
 export function signSessionValue(token: string, secret: string): string {
   return encodeURIComponent(`${token}.${signatureOf(token, secret)}`)
 }
@@ -101,8 +101,8 @@ export function findSessionCookie(header: string, site: CookieSite): string | un
 }
 
 /**
- * The value of the only cookie with one of the names. Two session cookies are a fixation attempt or
- * a broken client: neither can be trusted.
+ * The value of the only cookie with one of the names. Two session cookies are a fixation attempt or a
+ * broken client, so neither is trusted.
  */
 export function onlyCookie(
   header: string,
@@ -127,7 +127,7 @@ function findCookies(header: string, names: readonly (string | RegExp)[]) {
   for (let start = 0; start < header.length;) {
     const semicolon = header.indexOf(';', start)
     const end = semicolon < 0 ? header.length : semicolon
-    // Searched again only behind the last one: a header of nothing but semicolons costs no more.
+    // The search continues behind the last `=`: a header of semicolons alone costs no more.
     if (equals < start) equals = header.indexOf('=', start)
     if (equals < 0) return found
     if (equals < end && isOneOf(header.slice(start, equals).trim(), names)) {
@@ -147,7 +147,7 @@ export function isOneOf(name: string, names: readonly (string | RegExp)[]): bool
   return false
 }
 
-/** What is too long or broken is no text that a signature fits. */
+/** Returns an empty text, which has no signature, for a value that is too long or malformed. */
 function decode(value: string): string {
   if (value.length > MAX_LENGTH) return ''
   try {

@@ -7,88 +7,88 @@ import {
   runInBackground,
 } from '@repo/concurrency'
 import { DatabaseUnavailableError } from '@repo/database'
-import { type Known, parseKnown, userTag } from './session-record.ts'
+import { type SessionRecord, parseRecord, userTag } from './session-record.ts'
 
-/** The name under which the database's triggers invalidate sessions. */
+/** The name of the cache, which the triggers of the database use too. */
 export const CACHE = 'session'
 
-export interface ReaderOptions {
-  /** Without it every check asks PostgreSQL. */
+export interface CachedLookupOptions {
+  /** Without a bus every check queries PostgreSQL. */
   bus: Bus | undefined
-  find: (key: string, token: string) => Promise<Known | undefined>
+  find: (key: string, token: string) => Promise<SessionRecord | undefined>
   ttlMs: number
   maxEntries: number
   log?: BackgroundLog | undefined
 }
 
-export interface Reading {
-  known: Known | undefined
+export interface Lookup {
+  record: SessionRecord | undefined
   tier: 'redis' | 'database'
 }
 
-/** A token that is asked for: the cache knows its key only. */
-interface Asked {
+/** A token that callers look up: the cache has its key only. */
+interface Pending {
   token: string
-  by: number
-  loaded: boolean
+  callers: number
+  isLoaded: boolean
 }
 
-interface Lookup extends Flight<Known | undefined> {
+interface Query extends Flight<SessionRecord | undefined> {
   readonly token: string
 }
 
-/** What is known of a token: in memory, in Redis, or in PostgreSQL. */
-export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOptions) {
-  const asked = new Map<string, Asked>()
-  const lookups = createSingleFlight<Known | undefined, string, Lookup>({
-    create: (key, token) => ({ ...createFlight<Known | undefined>(key), token }),
+/** Looks a token up in memory, in Redis, or in PostgreSQL. */
+export function createCachedLookup({ bus, find, ttlMs, maxEntries, log }: CachedLookupOptions) {
+  const pending = new Map<string, Pending>()
+  const queries = createSingleFlight<SessionRecord | undefined, string, Query>({
+    create: (key, token) => ({ ...createFlight<SessionRecord | undefined>(key), token }),
     start: ({ key, token }) => find(key, token),
-    // A caller that has waited for one deadline does not wait for another.
+    // A caller that waited for one deadline does not wait for another.
     isErrorShared: (error) => error instanceof DatabaseUnavailableError,
   })
-  const cache: Cache<Known> | undefined =
+  const cache: Cache<SessionRecord> | undefined =
     bus &&
-    createCache<Known>({
+    createCache<SessionRecord>({
       bus,
       name: CACHE,
-      parse: parseKnown,
+      parse: parseRecord,
       tags: tagsOf,
       ...{ ttlMs, maxEntries, loadTimeoutMs: 2_500 },
       async load(key) {
-        const asking = asked.get(key)
-        // Who starts a load waits for it.
-        if (!asking) throw new TypeError('a session was loaded that nobody asked for')
-        asking.loaded = true
-        return find(key, asking.token)
+        const lookup = pending.get(key)
+        // A caller that starts a load waits for it.
+        if (!lookup) throw new TypeError('a session was loaded without a caller')
+        lookup.isLoaded = true
+        return find(key, lookup.token)
       },
     })
 
-  async function readDirect(key: string, token: string): Promise<Reading> {
-    return { known: await lookups.joinLater(key, token), tier: 'database' }
+  async function readDirect(key: string, token: string): Promise<Lookup> {
+    return { record: await queries.joinLater(key, token), tier: 'database' }
   }
 
   return {
     cache,
-    /** What this process keeps, while it hears the bus. */
+    /** The record in memory, while this process receives the messages of the bus. */
     peek: (key: string) => cache?.peek(key),
-    /** From PostgreSQL, by a query that starts after the call. */
+    /** Reads PostgreSQL by a query that starts after the call (S7). */
     readDirect,
-    async read(key: string, token: string): Promise<Reading> {
+    async read(key: string, token: string): Promise<Lookup> {
       if (!cache) return readDirect(key, token)
-      const asking = asked.get(key) ?? { token, by: 0, loaded: false }
-      asked.set(key, asking)
-      asking.by += 1
+      const lookup = pending.get(key) ?? { token, callers: 0, isLoaded: false }
+      pending.set(key, lookup)
+      lookup.callers += 1
       try {
-        const known = await cache.get(key)
-        return { known, tier: asking.loaded ? 'database' : 'redis' }
+        const record = await cache.get(key)
+        return { record, tier: lookup.isLoaded ? 'database' : 'redis' }
       } finally {
-        asking.by -= 1
-        if (asking.by === 0) asked.delete(key)
+        lookup.callers -= 1
+        if (lookup.callers === 0) pending.delete(key)
       }
     },
-    /** What is kept is over by now, or was prolonged meanwhile: only PostgreSQL can say. */
-    async reread(key: string, token: string): Promise<Reading> {
-      // Without Redis what is kept there stays over, and is read anew each time.
+    /** The cached session has expired, or was prolonged since. Only PostgreSQL has the answer. */
+    async reread(key: string, token: string): Promise<Lookup> {
+      // While Redis is unavailable its record stays expired, and each check reads PostgreSQL.
       runInBackground('session.reread', () => cache?.invalidate(key), log)
       return readDirect(key, token)
     },
@@ -96,10 +96,10 @@ export function createReader({ bus, find, ttlMs, maxEntries, log }: ReaderOption
   }
 }
 
-export type Reader = ReturnType<typeof createReader>
+export type CachedLookup = ReturnType<typeof createCachedLookup>
 
-function tagsOf(known: Known): string[] {
-  if (known.state !== 'live') return []
-  const { user, actor } = known
+function tagsOf(record: SessionRecord): string[] {
+  if (record.state !== 'live') return []
+  const { user, actor } = record
   return actor ? [userTag(user.id), userTag(actor.id)] : [userTag(user.id)]
 }

@@ -1,12 +1,12 @@
-/** How long a reading stands: longer, and two clocks may have drifted apart. */
-const STANDS_MS = 60_000
+/** The time for which a reading is used. After a longer time the two clocks may have drifted apart. */
+const MAX_AGE_MS = 60_000
 
 /**
- * The database's clock as this process last read it, so that one clock judges a session on every
- * instance. Each answer bounds it from above by when the question was sent: the reading is never
- * behind, and ahead by no more than a round trip. Until the first answer it is our own wall clock.
+ * The clock of the database as this process last read it, so that every instance uses one clock for a
+ * session (S9). Each reply bounds it from above by the time at which the query was sent. The reading is
+ * never behind, and at most a round trip ahead. Until the first reply it is the wall clock.
  *
- * @param now monotonic ms
+ * @param now the monotonic time in ms
  */
 export function createDatabaseClock(now: () => number) {
   let offsetMs = Date.now() - performance.now()
@@ -16,8 +16,8 @@ export function createDatabaseClock(now: () => number) {
     nowMs: () => now() + offsetMs,
     observe(databaseMs: number, sentAtMs: number): void {
       const bound = databaseMs - sentAtMs
-      const old = sentAtMs - readAtMs > STANDS_MS
-      if (!old && bound >= offsetMs) return
+      const isOld = sentAtMs - readAtMs > MAX_AGE_MS
+      if (!isOld && bound >= offsetMs) return
       offsetMs = bound
       readAtMs = sentAtMs
     },

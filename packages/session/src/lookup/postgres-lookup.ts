@@ -2,11 +2,11 @@ import { createBulkhead } from '@repo/concurrency'
 import type { DatabaseConnection } from '@repo/database'
 import { SessionError } from '../errors.ts'
 import type { Counters } from '../metrics/counters.ts'
-import { boundEmail, boundName } from './bounds.ts'
 import type { DatabaseClock } from './database-clock.ts'
-import type { Known } from './session-record.ts'
+import { boundEmail, boundName } from './session-record.ts'
+import type { SessionRecord } from './session-record.ts'
 
-/** Queries at a time: a cold cache takes no more of the pool. */
+/** The number of queries at a time (S7), so that a cold cache does not occupy the whole pool. */
 const WIDTH = 20
 const MAX_WAIT_MS = 200
 
@@ -26,22 +26,25 @@ interface LiveRow {
 interface TombstoneRow extends LiveRow {
   reason: 'revoked' | 'banned' | 'deleted' | 'rotated'
   session_id: string
-  /** Until when the token before the last rotation is good; null for an older one. */
+  /** The end of the grace of the token before the last rotation; null for an older token. */
   grace_ms: number | null
 }
 
-export interface SourceOptions {
+export interface PostgresLookupOptions {
   database: DatabaseConnection
   clock: DatabaseClock
   counters: Counters
   lifetimeMs: number
   graceMs: number
-  /** A token came back that was replaced longer ago than parallel requests take. */
+  /** Runs when a token is used that was replaced longer ago than parallel requests take. */
   onReuse: (sessionId: string) => Promise<void>
 }
 
-/** PostgreSQL, the only truth: what it says of a token. Named statements, planned once a connection. */
-export function createSource(options: SourceOptions) {
+/**
+ * Looks a token up in PostgreSQL, which has the truth. The statements are named, so that each connection
+ * plans them once.
+ */
+export function createPostgresLookup(options: PostgresLookupOptions) {
   const { database, clock, counters, graceMs } = options
   const bulkhead = createBulkhead({
     width: WIDTH,
@@ -62,7 +65,7 @@ export function createSource(options: SourceOptions) {
            where s.token = $1 and s.impersonated_by is null
              and (not u.banned or u.ban_expires <= now())`,
   }
-  // A query of its own: one more column would make that of every other session slower.
+  // A separate query: one more column would make the query of every other session slower.
   const byImpersonation = {
     name: 'session-by-impersonation',
     text: `select ${columns}, ${actor} from session s join "user" u on u.id = s.user_id
@@ -90,34 +93,38 @@ export function createSource(options: SourceOptions) {
     return row
   }
 
-  async function findEnded(key: string): Promise<Known | undefined> {
+  async function findEnded(key: string): Promise<SessionRecord | undefined> {
     const row = await query<TombstoneRow>(byTombstone, key)
     if (!row) return undefined
     if (row.reason === 'banned') counters.banned += 1
     if (row.reason === 'deleted') counters.deleted += 1
     if (row.reason !== 'rotated' || row.id === null) return { state: 'gone' }
-    if (row.grace_ms !== null && row.now_ms < row.grace_ms) return toKnown(row, row.grace_ms)
+    if (row.grace_ms !== null && row.now_ms < row.grace_ms) return toRecord(row, row.grace_ms)
     await options.onReuse(row.session_id)
     return { state: 'gone' }
   }
 
-  /** Undefined: never heard of. @throws what `isDatabaseUnavailable` knows; SessionError */
-  async function find(key: string, token: string): Promise<Known | undefined> {
+  /**
+   * Returns undefined for a token that no session ever had.
+   *
+   * @throws an error for which `isDatabaseUnavailable` is true; SessionError `overloaded`
+   */
+  async function find(key: string, token: string): Promise<SessionRecord | undefined> {
     return bulkhead(async () => {
       counters.queries += 1
-      const own = await query<LiveRow>(byToken, token)
-      const row = own ?? (await query<LiveRow>(byImpersonation, token))
-      return row ? toKnown(row, row.expires_ms) : findEnded(key)
+      const ordinary = await query<LiveRow>(byToken, token)
+      const row = ordinary ?? (await query<LiveRow>(byImpersonation, token))
+      return row ? toRecord(row, row.expires_ms) : findEnded(key)
     })
   }
 
-  // Statements that each connection prepares before the first check needs them.
+  // Each connection prepares these statements before the first check.
   const statements = [byToken, byTombstone].map((each) => ({ ...each, values: [''] }))
   return { find, statements }
 }
 
-function toKnown(row: LiveRow, goodUntilMs: number): Known {
-  const untilMs = Math.min(goodUntilMs, row.expires_ms)
+function toRecord(row: LiveRow, validUntilMs: number): SessionRecord {
+  const untilMs = Math.min(validUntilMs, row.expires_ms)
   if (untilMs <= row.now_ms) return { state: 'expired' }
   const { id, role } = row
   const session = { id, createdAt: new Date(row.created_ms), expiresAt: new Date(row.expires_ms) }

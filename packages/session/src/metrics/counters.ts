@@ -1,28 +1,28 @@
-/** What an instance counts, since its last report or since it started. */
+/** The counters of an instance, since its last report or since its start. */
 export interface Counters {
   logins: number
-  /** Checks of a cookie that is ours, by what answered them. */
+  /** Checks of a cookie with a valid signature, by their source. */
   memo: number
   cookie: number
   redis: number
   database: number
-  /** Sessions asked for in PostgreSQL: one query may answer many checks. */
+  /** Queries of sessions in PostgreSQL. One query may serve several checks. */
   queries: number
-  /** Checks that nothing could answer. */
+  /** Checks without a result, since no store was available. */
   failures: number
-  /** Time that checks took which did not end at once, in µs. */
+  /** The time of the checks that read Redis or PostgreSQL, in µs. */
   waitedUs: number
-  /** Cookies that were good once, and whose user is deleted or banned. */
+  /** Checks of a former session whose user is deleted or banned. */
   deleted: number
   banned: number
-  /** Revocations that were sent to all, and how long that took together, in µs. */
+  /** Revocations that were sent to all instances, and the total time of that, in µs. */
   revocations: number
   revocationUs: number
-  /** Revocations that Redis could not be told at once. */
+  /** Revocations that were not sent at once, since Redis was unavailable. */
   pending: number
 }
 
-/** Their names, in which they are reported. */
+/** The names of the counters in a report. */
 export const COUNTERS = [
   'logins',
   'memo',

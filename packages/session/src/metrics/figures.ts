@@ -1,19 +1,19 @@
 import { COUNTERS, type Counters, createCounters } from './counters.ts'
 
-/** What was counted since when, by one instance or by all. */
+/** The figures of one instance or of the cluster, and the time since which they are counted. */
 export interface Figures {
   sinceMs: number
   nowMs: number
   totals: Counters
-  /** By hours since 1970. */
+  /** The keys are hours since 1970. */
   loginsByHour: Map<number, number>
   lastLoginMs: number | undefined
   activeUsers: number
 }
 
 /**
- * From the fields of the cluster's counters. A field that another release wrote in another form is
- * left out: it changes no other figure.
+ * Reads the figures from the fields of the counters in Redis. A field that another release wrote in
+ * another form is left out and changes no other figure.
  */
 export function toFigures([now, users, ...rest]: unknown[]): Figures {
   const figures: Figures = {
@@ -41,7 +41,7 @@ function read(figures: Figures, field: string, value: number) {
   } else if (name === 'logins') readHour(figures, Number(scope), value)
 }
 
-/** A later release may count by minutes or days: those numbers are no hours of the last day. */
+/** A later release may count by minutes or days. Such a number is not an hour of the last day. */
 function readHour(figures: Figures, hour: number, logins: number) {
   const newest = Math.floor(figures.nowMs / 3_600_000)
   if (Number.isInteger(hour) && hour > newest - 24 && hour <= newest) {

@@ -5,10 +5,10 @@ import { type Figures, toFigures } from './figures.ts'
 import { sessionKeys } from './keys.ts'
 import { readReport, report } from './scripts.ts'
 
-/** Users of one report; the rest go with the next. */
+/** The maximum of users in one report. The next report has the others. */
 const MAX_USERS = 1_000
 
-/** Counts of this instance, added to the cluster's every few seconds. */
+/** Counts in this instance, and adds the counts to those of the cluster every few seconds. */
 export function createMetrics({
   redis,
   everyMs = 5_000,
@@ -32,16 +32,16 @@ export function createMetrics({
     const upTo = { ...counters }
     const since = reported
     const counts = COUNTERS.map((name) => [name, upTo[name] - since[name]] as const)
-    const some = counts.filter(([, count]) => count > 0)
-    const who = [...seen].slice(0, MAX_USERS)
-    if (some.length === 0 && who.length === 0) return
+    const changed = counts.filter(([, count]) => count > 0)
+    const ids = [...seen].slice(0, MAX_USERS)
+    if (changed.length === 0 && ids.length === 0) return
     reported = upTo
-    for (const id of who) seen.delete(id)
-    const args = [some.length, ...some.flat(), ...who]
+    for (const id of ids) seen.delete(id)
+    const args = [changed.length, ...changed.flat(), ...ids]
     try {
       await redis.call((client) => runScript(client, report, keys, args))
     } catch (error) {
-      // Surely not counted: with the next report. Else it may have been, and is not repeated.
+      // A call that was not sent is repeated with the next report. Any other call may have counted.
       if (error instanceof RedisError && error.code === 'unavailable') reported = since
       throw error
     }
@@ -49,7 +49,7 @@ export function createMetrics({
 
   const flushing = repeat({ task: 'session.metrics', work: flush, everyMs, log })
 
-  function own(): Figures {
+  function instance(): Figures {
     const nowMs = Date.now()
     for (const [id, atMs] of users) if (nowMs - atMs > 3_600_000) users.delete(id)
     const totals = { ...counters }
@@ -58,7 +58,7 @@ export function createMetrics({
 
   return {
     counters,
-    own,
+    instance,
     noteLogin(): void {
       counters.logins += 1
       lastLoginMs = Date.now()
@@ -71,7 +71,7 @@ export function createMetrics({
       if (seen.size < MAX_USERS * 10) seen.add(id)
     },
     flush: () => flushing.run(),
-    /** Undefined: Redis is away, or there is none. */
+    /** Returns undefined without Redis, or while Redis is unavailable. */
     async cluster(): Promise<Figures | undefined> {
       if (!redis) return undefined
       await flushing.run()

@@ -1,12 +1,12 @@
 import type { Figures } from './figures.ts'
 
-/** US dollars for one query, as the figures of the costs assume. */
+/** The assumed cost of one query, in US dollars. */
 const QUERY_COST = 0.000_01
 const HOUR_MS = 3_600_000
 
-/** What `/api/observability` says. */
-export type Observability = ReturnType<typeof describe> & {
-  /** Whom the figures are of. `cluster` was asked for and Redis is away: they are this instance's. */
+/** The response of `/api/observability`. */
+export type Observability = ReturnType<typeof describeFigures> & {
+  /** The source of the figures: `instance` also when Redis is unavailable. */
   scope: 'cluster' | 'instance'
 }
 
@@ -17,12 +17,12 @@ export interface CacheFigures {
   backend: 'redis' | 'in-memory'
 }
 
-export function describe(figures: Figures, cache: CacheFigures) {
+export function describeFigures(figures: Figures, cache: CacheFigures) {
   const { totals, nowMs, sinceMs } = figures
   const { memo, cookie, redis, database, revocations } = totals
   const cacheHits = memo + cookie + redis
   const total = cacheHits + database
-  // Half a minute at least: a rate of the first second says nothing.
+  // At least half a minute: a rate over the first seconds has no meaning.
   const hours = Math.max((nowMs - sinceMs) / HOUR_MS, 1 / 120)
   const perHour = (count: number) => rounded(count / hours, 1)
   const hitRate = total === 0 ? 0 : rounded((cacheHits / total) * 100, 2)

@@ -1,6 +1,6 @@
 import { script } from '@repo/redis'
 
-/** Hours by the server's clock, so that all instances count into the same one. */
+/** The hour by the clock of the server, so that all instances use the same hour. */
 const HOUR = /* lua */ `
   local time = redis.call('TIME')
   local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -8,9 +8,9 @@ const HOUR = /* lua */ `
 `
 
 /**
- * Adds what an instance counted to what the cluster did.
+ * Adds the counters of an instance to those of the cluster.
  * KEYS: 1 metrics · 2 users (prefix)
- * ARGV: 1 number of counters · 2... name and count of each · then users that were seen
+ * ARGV: 1 number of counters · 2... name and count of each · then the ids of active users
  * Returns the hour.
  */
 export const report = script({
@@ -44,9 +44,9 @@ export const report = script({
 })
 
 /**
- * Reads what the cluster did.
+ * Reads the counters of the cluster.
  * KEYS: 1 metrics · 2 users (prefix)   ARGV: none
- * Returns { now in ms, number of users seen in this hour and the last, field, value, ... }.
+ * Returns { now in ms, number of active users of this and the previous hour, field, value, ... }.
  */
 export const readReport = script({
   keys: 2,

@@ -4,18 +4,18 @@ import { SessionError } from '../errors.ts'
 import { CACHE } from '../lookup/cached-lookup.ts'
 import type { Trust } from './trust.ts'
 
-/** A key that no session has: those are 64 digits. */
+/** A key that no session has: the key of a session has 64 digits. */
 const KEY = 'check'
-/** An instance that joins the bus again, and sends what is left in the outbox, needs this long. */
+/** An instance that joins the bus again and sends the rest of the outbox needs up to 400 ms. */
 const TURN_MS = 50
 const TURNS = 8
 
 /**
- * Checks that sessions can be read from Redis and stored there, and that this instance may trust what
- * it reads.
- * @throws CacheError with the answer of Redis; SessionError `degraded`; what PostgreSQL throws
+ * Checks that sessions can be read from Redis and stored there, and that this instance may trust them.
+ *
+ * @throws CacheError with the reply of Redis; SessionError `degraded`; an error of PostgreSQL
  */
-export async function checkUse(bus: Bus | undefined, trust: Trust | undefined): Promise<void> {
+export async function checkStores(bus: Bus | undefined, trust: Trust | undefined): Promise<void> {
   if (!bus || !trust) return
   // A read claims a key that has no value: both rights are needed.
   await openStore(CACHE, { link: bus.link, hasTags: false }).read(KEY)

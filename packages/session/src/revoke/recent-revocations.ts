@@ -1,29 +1,29 @@
 import type { Bus } from '@repo/cache-broadcast'
 import { userTag } from '../lookup/session-record.ts'
 
-/** A change of this instance's own is applied at once, before the log has given it a number. */
+/** A change by this instance is applied at once, before it has a number in the log. */
 const UNNUMBERED = Number.MAX_SAFE_INTEGER
 
 interface Revocation {
-  /** The highest number of the log under which it came. */
+  /** The highest number of its messages in the log. */
   n: number
-  /** This instance revoked it itself, and may not have heard the number yet. */
-  own: boolean
-  heardAtMs: number
+  /** This instance revoked the session, and may not have received the number. */
+  isLocal: boolean
+  receivedAtMs: number
 }
 
 export interface RevocationsOptions {
   link: Bus['link']
   cache: string
-  /** How long a revocation is remembered one by one. */
+  /** The time for which each revocation is stored. */
   keepMs: number
   maxEntries?: number
 }
 
 /**
- * The revocations of the last minute by their number in the log, so that a cookie that was read at
- * an earlier number is refused (S3). Complete from `floor` on: forgetting one raises the floor over
- * it, so that no clock decides about safety.
+ * The revocations of the last minute by their number in the log. A second cookie that was read at an
+ * earlier number is refused (S3). The list is complete from `floor` on: the removal of a revocation
+ * raises the floor to its number, so that no clock decides about safety.
  */
 export function createRevocations({
   link,
@@ -31,27 +31,27 @@ export function createRevocations({
   keepMs,
   maxEntries = 10_000,
 }: RevocationsOptions) {
-  const heard = new Map<string, Revocation>()
+  const received = new Map<string, Revocation>()
   let floor = 0
-  let begun = false
+  let hasBegun = false
 
   function note(name: string, n: number) {
     const nowMs = link.clock.exact()
-    const before = heard.get(name) ?? { n: 0, own: false }
-    heard.delete(name)
-    const own = before.own || n === UNNUMBERED
-    heard.set(name, {
+    const before = received.get(name) ?? { n: 0, isLocal: false }
+    received.delete(name)
+    const isLocal = before.isLocal || n === UNNUMBERED
+    received.set(name, {
       n: n === UNNUMBERED ? before.n : Math.max(before.n, n),
-      own,
-      heardAtMs: nowMs,
+      isLocal,
+      receivedAtMs: nowMs,
     })
     prune(nowMs)
   }
 
   function prune(nowMs: number) {
-    for (const [name, { n, heardAtMs }] of heard) {
-      if (heard.size <= maxEntries && nowMs - heardAtMs < keepMs) return
-      heard.delete(name)
+    for (const [name, { n, receivedAtMs }] of received) {
+      if (received.size <= maxEntries && nowMs - receivedAtMs < keepMs) return
+      received.delete(name)
       floor = Math.max(floor, n)
     }
   }
@@ -67,20 +67,20 @@ export function createRevocations({
     },
   })
 
-  function standsAt(name: string, n: number): boolean {
-    const revocation = heard.get(name)
-    return revocation === undefined || (!revocation.own && revocation.n <= n)
+  function isValidAt(name: string, n: number): boolean {
+    const revocation = received.get(name)
+    return revocation === undefined || (!revocation.isLocal && revocation.n <= n)
   }
 
   return {
-    /** Called when this instance hears the bus: what was revoked before, it does not know. */
+    /** Called when this instance joins the bus: earlier revocations are not in the list. */
     begin(): void {
-      if (!begun) floor = Math.max(floor, link.applied())
-      begun = true
+      if (!hasBegun) floor = Math.max(floor, link.applied())
+      hasBegun = true
     },
-    /** Whether nothing is known against a session that was read at number `n`. */
+    /** Returns whether no revocation followed a session that was read at number `n` (S3). */
     allow: (key: string, userId: string, n: number): boolean =>
-      begun && n >= floor && standsAt(key, n) && standsAt(userTag(userId), n),
+      hasBegun && n >= floor && isValidAt(key, n) && isValidAt(userTag(userId), n),
     detach,
   }
 }

@@ -6,23 +6,23 @@ import { checkSettleOptions, type Settle, type Settlement, type SettleOptions } 
 
 const { session, user } = schema
 
-/** Sessions that one statement deletes, with a tombstone and an entry of the outbox for each. */
-const AT_ONCE = 2_000
+/** The sessions of one statement, each with a tombstone and an entry of the outbox. */
+const CHUNK = 2_000
 
 /**
- * One session, if need be only if it is this user's, or with the administrator's own session from
- * which it impersonates; or all of a user but the one that asks.
+ * Either one session: with `of` only if it belongs to this user, and with `withSource` together with
+ * the session from which the administrator acts. Or all sessions of a user, except one.
  */
 export type RevokeTarget =
   | { sessionId: string; of?: string | undefined; withSource?: boolean }
   | { userId: string; except?: string | undefined }
 
 export type Revocation = Settlement & {
-  /** Sessions that were there and are not any more. */
+  /** The number of sessions that ended. */
   revoked: number
 }
 
-/** Ends sessions in PostgreSQL, whose triggers write down in the same transaction whom to tell. */
+/** Ends sessions in PostgreSQL. Its triggers write the messages in the same transaction (S6). */
 export function createRevoke(database: DatabaseConnection, settle: Settle) {
   const { db } = database
 
@@ -34,7 +34,7 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
         .from(session)
         .where(eq(session.id, sessionId))
       const isTarget = eq(session.id, sessionId)
-      const gone = await db
+      const deleted = await db
         .delete(session)
         .where(
           and(
@@ -43,11 +43,11 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
           ),
         )
         .returning({ id: session.id })
-      return gone.length
+      return deleted.length
     }
     const { userId, except } = target
     return db.transaction(async (tx) => {
-      // Sign-ins that are under way come before or after: none slips through.
+      // The lock orders concurrent sign-ins before or after this transaction (S6).
       await tx.select({ id: user.id }).from(user).where(eq(user.id, userId)).for('no key update')
       const others = and(
         eq(session.userId, userId),
@@ -65,21 +65,21 @@ export function createRevoke(database: DatabaseConnection, settle: Settle) {
   }
 }
 
-/** In statements of which each ends within the deadline of a query. @returns their number */
+/** Deletes in chunks, so that each statement ends within its deadline. @returns the number of sessions */
 async function deleteAll(tx: Pick<Database, 'select' | 'delete'>, where: SQL | undefined) {
   let revoked = 0
   for (;;) {
-    const some = tx.select({ id: session.id }).from(session).where(where).limit(AT_ONCE)
-    const gone = await tx
+    const chunk = tx.select({ id: session.id }).from(session).where(where).limit(CHUNK)
+    const deleted = await tx
       .delete(session)
-      .where(inArray(session.id, some))
+      .where(inArray(session.id, chunk))
       .returning({ id: session.id })
-    revoked += gone.length
-    if (gone.length < AT_ONCE) return revoked
+    revoked += deleted.length
+    if (deleted.length < CHUNK) return revoked
   }
 }
 
-/** An empty `of` or `except` must not act as if it were absent. @throws SessionError `bad-argument` */
+/** An empty `of` or `except` must not be treated as absent. @throws SessionError `bad-argument` */
 function checkTarget(given: RevokeTarget): RevokeTarget {
   const target = readOnce('bad-argument', 'target', given)
   if ('sessionId' in target === 'userId' in target) {

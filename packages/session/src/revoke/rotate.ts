@@ -7,7 +7,7 @@ import type { Settle } from './settle.ts'
 export type Rotation =
   /** `cookieValue` is the token as Better Auth signs it. */
   | { outcome: 'rotated'; token: string; cookieValue: string }
-  /** Somebody else rotated it before, or it is over: keep the cookie that there is. */
+  /** Another request rotated the token before, or the session has ended. The cookie stays as it is. */
   | { outcome: 'lost' }
 
 const ROTATE = {
@@ -16,7 +16,7 @@ const ROTATE = {
          where token = $1 and expires_at > now() returning id`,
 }
 
-/** Gives a session a new token by compare-and-set: of many that try at once, one does. */
+/** Replaces the token of a session by compare-and-set: exactly one of several concurrent calls succeeds. */
 export function createRotate(database: DatabaseConnection, secret: string, settle: Settle) {
   return async (token: string): Promise<Rotation> => {
     checkId('token', token)

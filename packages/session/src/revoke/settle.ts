@@ -3,21 +3,20 @@ import { isDatabaseUnavailable } from '@repo/database'
 import type { Outbox } from '@repo/outbox'
 import { checkOneOf, readOnce } from '../checks.ts'
 import type { Counters } from '../metrics/counters.ts'
-import { createSharedFlights } from './shared-flights.ts'
 
 export type Settlement =
-  /** Redis has it: every instance that hears the bus forgets within milliseconds. */
+  /** Redis has the messages. Each instance on the bus drops its cached sessions within milliseconds. */
   | { outcome: 'sent'; ms: number }
-  /** No instance accepts what was revoked any more: those that did not answer trust nothing. */
+  /** No instance accepts the revoked sessions (S1). An instance without a reply trusts no cached session. */
   | { outcome: 'confirmed'; instances: number; acked: number; lapsed: number; ms: number }
   /**
-   * PostgreSQL has it, Redis could not be told yet; it will be, by any instance. Every instance
-   * stops trusting what it keeps within 1.5 s meanwhile.
+   * PostgreSQL has the revocation, and Redis is unavailable. Any instance sends it later. Until then
+   * every instance stops to trust its cached sessions within 1.5 s (S2).
    */
   | { outcome: 'pending'; ms: number }
 
 export interface SettleOptions {
-  /** Wait until every instance has forgotten, or has shown that it trusts nothing. */
+  /** Wait until every instance has dropped the sessions, or trusts no cached session. */
   confirm?: 'all' | undefined
 }
 
@@ -28,8 +27,8 @@ type Sent = { outcome: 'sent' | 'pending' } | (Confirmed & { outcome: 'confirmed
 type Confirmed = { instances: number; acked: number; lapsed: number }
 
 /**
- * Sends every instance at once what committed transactions have revoked. Many calls at once cost the
- * outbox and Redis as much as a few.
+ * Sends the revocations of committed transactions to every instance. Concurrent calls cost the outbox
+ * and Redis as much as a few calls.
  */
 export function createSettle({
   bus,
@@ -43,7 +42,7 @@ export function createSettle({
   async function send(confirm: SettleOptions['confirm']): Promise<Sent> {
     try {
       if (bus && outbox && (await outbox.drain()).outcome === 'drained') {
-        // Entries are applied in their order: who has this one has all that was revoked before.
+        // Entries are applied in order: an instance that applied this one has applied all before it.
         const wait = confirm && 'everywhere'
         const delivery = wait && (await bus.emit('session.settled', null, { wait }))
         if (delivery?.outcome !== 'everywhere') return { outcome: 'sent' }
@@ -56,7 +55,7 @@ export function createSettle({
         }
       }
     } catch (error) {
-      // What was committed stays so, and will be sent.
+      // The committed revocations stay in the outbox, and are sent later.
       if (!(error instanceof CacheError || isDatabaseUnavailable(error))) throw error
     }
     return { outcome: 'pending' }
@@ -67,9 +66,9 @@ export function createSettle({
 
   return async function settle(options?: SettleOptions): Promise<Settlement> {
     const confirm = checkSettleOptions(options)
-    const sinceMs = performance.now()
+    const startedMs = performance.now()
     const sent = await (confirm ? sendConfirmed() : sendUnconfirmed())
-    const passedMs = performance.now() - sinceMs
+    const passedMs = performance.now() - startedMs
     if (sent.outcome === 'pending') counters.pending += 1
     else {
       counters.revocations += 1
@@ -86,4 +85,34 @@ export function checkSettleOptions(options: SettleOptions = {}): SettleOptions['
   const { confirm } = readOnce('bad-argument', 'options', options)
   checkOneOf('confirm', confirm, ['all'])
   return confirm
+}
+
+/**
+ * Runs at most `width` calls at a time. Further callers share one call that starts after all their calls,
+ * so it covers the changes that each of them made before. 2,000 concurrent callers cause a few calls.
+ */
+function createSharedFlights<T>(width: number, start: () => Promise<T>): () => Promise<T> {
+  let running = 0
+  let next: PromiseWithResolvers<T> | undefined
+
+  function end(): void {
+    running -= 1
+    const shared = next
+    if (!shared) return
+    next = undefined
+    shared.resolve(takeOff())
+  }
+
+  function takeOff(): Promise<T> {
+    running += 1
+    const flight = start()
+    flight.then(end, end)
+    return flight
+  }
+
+  return () => {
+    if (running < width) return takeOff()
+    next ??= Promise.withResolvers<T>()
+    return next.promise
+  }
 }

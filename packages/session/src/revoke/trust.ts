@@ -2,38 +2,38 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Bus, CacheError } from '@repo/cache-broadcast'
 import type { Outbox } from '@repo/outbox'
 
-/** After a try, how long until the next. */
+/** The pause between two attempts. */
 const RETRY_MS = 100
 
 /**
- * Whether what is cached, here or in Redis, may be believed (S4): this instance hears the bus, and
- * since it last could not, every revocation that PostgreSQL holds for Redis has been sent once and
- * applied here. One that was committed while Redis was away is in no cache, and Redis may be back
- * with what it had.
+ * Decides whether cached sessions, here or in Redis, are trusted (S4). This instance receives the bus,
+ * and since the last interruption every revocation in the outbox of PostgreSQL was sent and applied
+ * here. A revocation that was committed during an outage of Redis is in no cache, and Redis may return
+ * with its old data.
  */
 export function createTrust({
   bus,
   outbox,
-  onHearing,
+  onJoin,
 }: {
   bus: Bus
   outbox: Pick<Outbox, 'drain'>
-  /** From now on this instance hears all. */
-  onHearing: () => void
+  /** Runs when this instance receives all further messages. */
+  onJoin: () => void
 }) {
   const { link } = bus
   const { lease, clock } = link
-  /** The count of lapses at which the outbox was seen empty. */
+  /** The number of lapses of the lease when the outbox was last empty. */
   let drainedAt = -1
   let draining: Promise<void> | undefined
   let nextTryMs = 0
 
   async function drain(): Promise<void> {
-    onHearing()
+    onJoin()
     const { lapses } = lease
     const { outcome } = await outbox.drain()
     if (outcome === 'pending') return
-    // What another instance sent is applied here when we hear what we say after it.
+    // The messages of other instances are applied here before our message that follows them.
     const { n } = await bus.emit('session.drained')
     while (link.applied() < n && lease.lapses === lapses) await pause(1)
     drainedAt = lapses
@@ -43,7 +43,7 @@ export function createTrust({
     try {
       await drain()
     } catch (error) {
-      if (!(error instanceof CacheError)) throw error // Redis is away again: the next try
+      if (!(error instanceof CacheError)) throw error // Redis is unavailable again, until the next attempt
     } finally {
       nextTryMs = clock.exact() + RETRY_MS
       draining = undefined
@@ -52,7 +52,7 @@ export function createTrust({
 
   return {
     holds: () => lease.lapses === drainedAt && clock.turn() < lease.untilMs,
-    /** Tries to find it again; one try at a time. @throws what PostgreSQL threw */
+    /** Restores the trust if possible, by one attempt at a time. @throws an error of PostgreSQL */
     async regain(): Promise<void> {
       if (draining) return draining
       const nowMs = clock.exact()
