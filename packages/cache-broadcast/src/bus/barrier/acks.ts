@@ -115,7 +115,9 @@ export function createAcks(options: AcksOptions) {
     },
     applied(n: number, origin: string): void {
       if (!isTallied(origin)) return void answer(origin, true)
-      done.push({ n, origin })
+      // No round trip for an entry of this process.
+      if (senderOf(origin) === options.member) options.answerSelf(origin, true)
+      else done.push({ n, origin })
       schedule()
     },
     started(n: number, origin: string): void {
