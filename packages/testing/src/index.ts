@@ -2,7 +2,7 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from
 export { freePort } from '@repo/embedded'
 export { blockEventLoop } from './block-event-loop.ts'
 export { contend } from './contend.ts'
-export { createDatabase, type TestDatabase } from './database.ts'
+export { createDatabase, type TestDatabase } from './stores/database.ts'
 export { copyMutant, type Edit, replaceOnce } from './mutant.ts'
 export {
   findRawErrors,
@@ -11,14 +11,14 @@ export {
   type HostileValue,
   hostileValues,
 } from './hostile-values.ts'
-export { makeReadOnly } from './read-only.ts'
+export { makeReadOnly } from './stores/read-only.ts'
 export {
   type Exit,
   type Replica,
   type ReplicaOptions,
   endReplicas,
   startReplicas,
-} from './replica.ts'
-export { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
+} from './replica/replica.ts'
+export { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './stores/tcp-proxy.ts'
 export { test } from './test.ts'
 export { type UntilOptions, until } from './until.ts'

@@ -1,6 +1,6 @@
 /** The program of the example in the README: a code is redeemed once over all replicas. */
 import { Redis } from 'ioredis'
-import { serveReplica } from './replica-program.ts'
+import { serveReplica } from './replica/replica-program.ts'
 
 const redis = new Redis(process.env['REDIS_URL'] ?? '')
 

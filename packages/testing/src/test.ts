@@ -2,9 +2,9 @@
 import { startPostgres, startValkey, type Valkey } from '@repo/embedded'
 import { Redis } from 'ioredis'
 import { test as base, inject } from 'vitest'
-import { createDatabase } from './database.ts'
-import { type Replica, type ReplicaOptions, endReplicas, startReplicas } from './replica.ts'
-import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './tcp-proxy.ts'
+import { type Replica, type ReplicaOptions, endReplicas, startReplicas } from './replica/replica.ts'
+import { createDatabase } from './stores/database.ts'
+import { type TcpProxy, type TcpProxyOptions, startTcpProxy } from './stores/tcp-proxy.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

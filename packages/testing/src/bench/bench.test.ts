@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { Redis } from 'ioredis'
 import { expect, test } from '../index.ts'
-import { nextGapMs } from './arrivals.ts'
 import { createComparison } from './compare.ts'
 import { NOTHING } from './contender.ts'
-import { insertFigures } from './document.ts'
 import { type Round, startFleet } from './fleet.ts'
-import { findHighestRate } from './highest-rate.ts'
+import { nextGapMs } from './loop/arrivals.ts'
+import { findHighestRate } from './loop/highest-rate.ts'
 import { readOptions } from './options.ts'
-import { isMet } from './report.ts'
-import { estimate, outsideBound, percentile } from './statistics.ts'
+import { insertFigures } from './report/document.ts'
+import { isMet } from './report/report.ts'
+import { estimate, outsideBound, percentile } from './report/statistics.ts'
 
 const program = new URL('contenders.fixture.ts', import.meta.url)
 

@@ -2,12 +2,12 @@ import { availableParallelism } from 'node:os'
 import { type Comparison, compare } from './compare.ts'
 import { NOTHING } from './contender.ts'
 import { type Fleet, startFleet } from './fleet.ts'
-import { findHighestRate } from './highest-rate.ts'
+import { findHighestRate } from './loop/highest-rate.ts'
 import { type BenchOptions, readOptions, USAGE } from './options.ts'
-import { comparisonJson } from './report-json.ts'
-import { comparisonTable, headOf, isMet, type Target, targetTable } from './report.ts'
+import { comparisonJson } from './report/report-json.ts'
+import { comparisonTable, headOf, isMet, type Target, targetTable } from './report/report.ts'
+import { type Estimate, estimate } from './report/statistics.ts'
 import { type BenchServer, startBenchServer } from './server.ts'
-import { type Estimate, estimate } from './statistics.ts'
 
 /** Contenders that are measured in turns; the names are those of `serveContenders`. */
 interface Section {

@@ -1,6 +1,6 @@
 import { NOTHING } from './contender.ts'
 import type { Fleet, Round } from './fleet.ts'
-import { type Estimate, estimate, median } from './statistics.ts'
+import { type Estimate, estimate, median } from './report/statistics.ts'
 
 export type Figure = 'perSecond' | 'clientUs' | 'redisUs' | 'p50Ms' | 'p99Ms'
 

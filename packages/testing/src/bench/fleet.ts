@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { endReplicas, type Replica, startReplicas } from '../replica.ts'
+import { endReplicas, type Replica, startReplicas } from '../replica/replica.ts'
 import type { ClosedOrder, InstanceRound, OpenOrder } from './contender.ts'
+import { percentile } from './report/statistics.ts'
 import type { BenchServer } from './server.ts'
-import { percentile } from './statistics.ts'
 
 /** The cost of one round of one contender, over all its instances. */
 export interface Round {

@@ -8,9 +8,9 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { insertFigures } from './document.ts'
 import { findBenches } from './list.ts'
 import { USAGE } from './options.ts'
+import { insertFigures } from './report/document.ts'
 
 const EX_USAGE = 64
 const ROOT = path.join(import.meta.dirname, '../../../..')

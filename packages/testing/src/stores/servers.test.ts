@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startPostgres } from '@repo/embedded'
-import { connectPostgres, redisOnce } from './clients.fixture.ts'
-import { describe, expect, test } from './index.ts'
-import { isAlive } from './is-alive.fixture.ts'
+import { connectPostgres, redisOnce } from '../clients.fixture.ts'
+import { describe, expect, test } from '../index.ts'
+import { isAlive } from '../replica/is-alive.fixture.ts'
 
 describe('ownValkey', () => {
   let earlier = 0

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { describe, expect, test, until } from './index.ts'
-import { isAlive } from './is-alive.fixture.ts'
+import { describe, expect, test, until } from '../index.ts'
+import { isAlive } from '../replica/is-alive.fixture.ts'
 import type { Started } from './stores.fixture.ts'
 
 const program = new URL('stores.fixture.ts', import.meta.url)

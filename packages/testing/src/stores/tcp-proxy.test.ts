@@ -1,5 +1,5 @@
-import { connectPostgres, redisOnce } from './clients.fixture.ts'
-import { describe, expect, test, until } from './index.ts'
+import { connectPostgres, redisOnce } from '../clients.fixture.ts'
+import { describe, expect, test, until } from '../index.ts'
 
 describe('a TCP proxy', () => {
   test('the URL of a TCP proxy has the scheme, credentials and path of its target', async ({

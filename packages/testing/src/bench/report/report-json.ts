@@ -1,5 +1,5 @@
-import type { Comparison, Figure } from './compare.ts'
-import { NOTHING } from './contender.ts'
+import type { Comparison, Figure } from '../compare.ts'
+import { NOTHING } from '../contender.ts'
 
 const FIGURES: Figure[] = ['perSecond', 'clientUs', 'redisUs', 'p50Ms', 'p99Ms']
 

@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, loadavg } from 'node:os'
-import type { Comparison, Figure } from './compare.ts'
-import { NOTHING } from './contender.ts'
+import type { Comparison, Figure } from '../compare.ts'
+import { NOTHING } from '../contender.ts'
 import type { Estimate } from './statistics.ts'
 
 /** A figure repeats when both bounds of its median are within this share of it. */

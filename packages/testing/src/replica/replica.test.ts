@@ -1,4 +1,4 @@
-import { describe, expect, startReplicas, test, until } from './index.ts'
+import { describe, expect, startReplicas, test, until } from '../index.ts'
 import { isAlive } from './is-alive.fixture.ts'
 
 const counter = new URL('counter.fixture.ts', import.meta.url)

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { createGuard, freePort } from '@repo/embedded'
+import { until } from '../until.ts'
 import { createCalls } from './replica-calls.ts'
-import { until } from './until.ts'
 
 export interface Exit {
   code: number | null
@@ -50,7 +50,7 @@ export interface ReplicaOptions {
 const { PATH, HOME, TMPDIR } = process.env
 /** Compiled programs are cached over runs: a replica boots in half the time. */
 const NODE_COMPILE_CACHE = fileURLToPath(
-  new URL('../node_modules/.cache/replicas', import.meta.url),
+  new URL('../../node_modules/.cache/replicas', import.meta.url),
 )
 
 /** Starts `n` processes of one program and waits until all are ready; if one fails, none stays. */

@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 import { freePort } from '@repo/embedded'
 
 const run = promisify(execFile)
-const SCRIPT = fileURLToPath(new URL('../pgbouncer.sh', import.meta.url))
-const FOLDER = fileURLToPath(new URL('../../../.threefold/pgbouncer', import.meta.url))
+const SCRIPT = fileURLToPath(new URL('../../pgbouncer.sh', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../../../../.threefold/pgbouncer', import.meta.url))
 
 export interface PgBouncer {
   /** The URL of the target, through the pooler. */

@@ -1,5 +1,4 @@
-import { serveReplica } from '../replica-program.ts'
-import { nowMs, openArrivals } from './arrivals.ts'
+import { serveReplica } from '../../replica/replica-program.ts'
 import {
   type ClosedOrder,
   type Contender,
@@ -8,7 +7,8 @@ import {
   NOTHING,
   type OpenContender,
   type OpenOrder,
-} from './contender.ts'
+} from '../contender.ts'
+import { nowMs, openArrivals } from './arrivals.ts'
 
 /** Operations between two looks at the clock. */
 const STRIDE = 16

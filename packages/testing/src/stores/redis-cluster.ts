@@ -1,6 +1,6 @@
 import { freePort, type RedisServer, startRedisServer } from '@repo/embedded'
 import { Redis } from 'ioredis'
-import { until } from './until.ts'
+import { until } from '../until.ts'
 
 /** How soon nodes agree that one is dead, in ms. */
 const NODE_TIMEOUT_MS = 1_000

@@ -1,6 +1,6 @@
 import { startPostgres, startValkey } from '@repo/embedded'
-import { connectPostgres } from './clients.fixture.ts'
-import { serveReplica } from './replica-program.ts'
+import { connectPostgres } from '../clients.fixture.ts'
+import { serveReplica } from '../replica/replica-program.ts'
 
 export interface Started {
   pids: number[]

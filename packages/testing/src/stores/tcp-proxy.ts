@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type Socket, connect, createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@repo/embedded'
-import { until } from './until.ts'
+import { until } from '../until.ts'
 
 export interface TcpProxy {
   readonly port: number
