@@ -10,14 +10,9 @@ const MAX_IN_PACKAGE = new Map([
   ['session', 40],
 ])
 
-/** Packages whose folders are not divided yet. The list only becomes shorter. */
-const PENDING_FOLDERS = new Set(['testing'])
-
 /** @returns a line for each folder and package with too many source files */
-export function checkFolders(root: string, pending: ReadonlySet<string> = PENDING_FOLDERS) {
-  const files = listFiles(root, '{apps,packages,infra,e2e}/**/*.{ts,tsx}').filter(
-    (file) => isSource(file) && !pending.has(packageOf(file)),
-  )
+export function checkFolders(root: string) {
+  const files = listFiles(root, '{apps,packages,infra,e2e}/**/*.{ts,tsx}').filter(isSource)
   const folders = Map.groupBy(files, (file) => path.dirname(file))
   const packages = Map.groupBy(files, packageOf)
   return [

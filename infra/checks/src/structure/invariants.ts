@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { isSource, listFiles, packageOf } from '../files.ts'
+import { isSource, listFiles } from '../files.ts'
 import { passagesOfSource } from '../language/source-text.ts'
-
-/** Packages whose invariants are not named everywhere yet. The list only becomes shorter. */
-const PENDING_INVARIANTS = new Set<string>()
 
 /** `| I4 | After a break ...`: a row that defines an invariant. */
 const DEFINITION = /^\| ([A-Z]\d+) \|/gm
@@ -15,7 +12,7 @@ const DEFINITION = /^\| ([A-Z]\d+) \|/gm
  *
  * @returns a line for each invariant that is not
  */
-export function checkInvariants(root: string, pending: ReadonlySet<string> = PENDING_INVARIANTS) {
+export function checkInvariants(root: string) {
   const inSource = new Set<string>()
   const inTitles = new Set<string>()
   for (const file of listFiles(root, '{apps,packages,e2e}/**/*.{ts,tsx}')) {
@@ -26,13 +23,11 @@ export function checkInvariants(root: string, pending: ReadonlySet<string> = PEN
       for (const [name] of passage.text.matchAll(/\b[A-Z]\d+\b/g)) names?.add(name)
     }
   }
-  return listFiles(root, 'packages/*/{README,DESIGN}.md')
-    .filter((file) => !pending.has(packageOf(file)))
-    .flatMap((file) => {
-      const text = readFileSync(path.join(root, file), 'utf8')
-      return [...text.matchAll(DEFINITION)].flatMap(([, name = '']) => [
-        ...(inSource.has(name) ? [] : [`${name} of ${file} is named in no comment of the source`]),
-        ...(inTitles.has(name) ? [] : [`${name} of ${file} is named in no title of a test`]),
-      ])
-    })
+  return listFiles(root, 'packages/*/{README,DESIGN}.md').flatMap((file) => {
+    const text = readFileSync(path.join(root, file), 'utf8')
+    return [...text.matchAll(DEFINITION)].flatMap(([, name = '']) => [
+      ...(inSource.has(name) ? [] : [`${name} of ${file} is named in no comment of the source`]),
+      ...(inTitles.has(name) ? [] : [`${name} of ${file} is named in no title of a test`]),
+    ])
+  })
 }

@@ -1,22 +1,17 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { listFiles, packageOf } from '../files.ts'
+import { listFiles } from '../files.ts'
 
 const MAX_WORDS = 600
 
-/** Packages whose README is not shortened yet. The list only becomes shorter. */
-const PENDING_READMES = new Set(['testing'])
-
 /** @returns a line for each package without a README, or with more than 600 words in it */
-export function checkReadmes(root: string, pending: ReadonlySet<string> = PENDING_READMES) {
-  return listFiles(root, 'packages/*/package.json')
-    .filter((file) => !pending.has(packageOf(file)))
-    .flatMap((file) => {
-      const readme = path.join(path.dirname(file), 'README.md')
-      if (listFiles(root, readme).length === 0) return `${readme} is missing`
-      const words = countProse(readFileSync(path.join(root, readme), 'utf8'))
-      return words > MAX_WORDS ? `${readme} has ${words} words: at most ${MAX_WORDS}` : []
-    })
+export function checkReadmes(root: string) {
+  return listFiles(root, 'packages/*/package.json').flatMap((file) => {
+    const readme = path.join(path.dirname(file), 'README.md')
+    if (listFiles(root, readme).length === 0) return `${readme} is missing`
+    const words = countProse(readFileSync(path.join(root, readme), 'utf8'))
+    return words > MAX_WORDS ? `${readme} has ${words} words: at most ${MAX_WORDS}` : []
+  })
 }
 
 /** Words outside of code blocks and HTML comments. */

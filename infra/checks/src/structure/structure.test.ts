@@ -5,8 +5,6 @@ import { checkFolders } from './folders.ts'
 import { checkInvariants } from './invariants.ts'
 import { checkReadmes, countProse } from './readme-lengths.ts'
 
-const NO_PACKAGE = new Set<string>()
-
 const filesOf = (folder: string, count: number, extension = 'ts') =>
   Object.fromEntries(
     Array.from({ length: count }, (_, i) => [`${folder}/file-${i}.${extension}`, '']),
@@ -18,10 +16,7 @@ test('a folder may have 15 source files, and 16 are too many', () => {
     ...filesOf('packages/lock/src', 9, 'test.ts'),
     ...filesOf('packages/lock/src/redis', 16),
   })
-  expect(checkFolders(root, NO_PACKAGE)).toEqual([
-    'packages/lock/src/redis has 16 source files: at most 15',
-  ])
-  expect(checkFolders(root, new Set(['lock']))).toEqual([])
+  expect(checkFolders(root)).toEqual(['packages/lock/src/redis has 16 source files: at most 15'])
 })
 
 test('the package session may have 40 source files in all its folders', () => {
@@ -29,11 +24,9 @@ test('the package session may have 40 source files in all its folders', () => {
     filesOf(`packages/session/${folder}`, 13),
   )
   const files = Object.assign({}, ...folders)
-  expect(checkFolders(project(files), NO_PACKAGE)).toEqual([])
+  expect(checkFolders(project(files))).toEqual([])
   const root = project({ ...files, ...filesOf('packages/session/src/c', 2) })
-  expect(checkFolders(root, NO_PACKAGE)).toEqual([
-    'package session has 41 source files: at most 40',
-  ])
+  expect(checkFolders(root)).toEqual(['package session has 41 source files: at most 40'])
 })
 
 test.each([
@@ -60,11 +53,10 @@ test('a README of a package has at most 600 words outside of its code', () => {
     'packages/clock/README.md': 'word '.repeat(601),
     'packages/queue/package.json': '{}',
   })
-  expect(checkReadmes(root, NO_PACKAGE)).toEqual([
+  expect(checkReadmes(root)).toEqual([
     'packages/clock/README.md has 601 words: at most 600',
     'packages/queue/README.md is missing',
   ])
-  expect(checkReadmes(root, new Set(['clock', 'queue']))).toEqual([])
 })
 
 test('an invariant is named in a comment of the source and in the title of a test', () => {
@@ -74,12 +66,11 @@ test('an invariant is named in a comment of the source and in the title of a tes
     'packages/lock/src/lock.ts': '// L1: one script decides.\nexport const name = "L2"\n// L10\n',
     'packages/lock/src/lock.test.ts': '// L2, L3\ntest("L1, L3: one holder at a time", () => {})\n',
   })
-  expect(checkInvariants(root, NO_PACKAGE)).toEqual([
+  expect(checkInvariants(root)).toEqual([
     'L2 of packages/lock/README.md is named in no comment of the source',
     'L2 of packages/lock/README.md is named in no title of a test',
     'L3 of packages/lock/README.md is named in no comment of the source',
   ])
-  expect(checkInvariants(root, new Set(['lock']))).toEqual([])
 })
 
 test('an invariant of a DESIGN.md may be proved by a test of another package', () => {
@@ -88,5 +79,5 @@ test('an invariant of a DESIGN.md may be proved by a test of another package', (
     'packages/lock/src/lock.ts': '/** L1: one script decides. */\n',
     'e2e/tests/lock.spec.ts': 'test("L1: two users do not hold one lock", () => {})\n',
   })
-  expect(checkInvariants(root, NO_PACKAGE)).toEqual([])
+  expect(checkInvariants(root)).toEqual([])
 })
