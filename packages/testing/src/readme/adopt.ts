@@ -1,4 +1,12 @@
-import { cpSync, globSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+} from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { blocksOf } from './blocks.ts'
@@ -29,6 +37,8 @@ export function copyPackages(root: string, names: readonly string[], project: st
     cpSync(from, to, { recursive: true, filter: isCopied })
     const { dependencies, peerDependencies } = manifestOf(from)
     linkDependencies(from, to, { ...dependencies, ...peerDependencies })
+    // An example may also import what a copied package imports, such as Hono.
+    linkDependencies(from, project, { ...dependencies, ...peerDependencies })
     link(to, path.join(project, 'node_modules/@repo', name))
   }
 }
@@ -73,6 +83,7 @@ function linkDependencies(from: string, to: string, dependencies: Record<string,
 }
 
 function link(target: string, file: string) {
+  if (existsSync(file)) return
   mkdirSync(path.dirname(file), { recursive: true })
   symlinkSync(target, file, 'dir')
 }
