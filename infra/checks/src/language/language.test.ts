@@ -173,6 +173,12 @@ test('a package fails above 1.5 phrases in 1,000 words, and one phrase in page c
   ).toHaveLength(1)
 })
 
+test('a table that a program writes between two marks is no prose', () => {
+  const table = '<!-- begin lock -->\n\nNobody waits.\n\n<!-- end lock -->\n'
+  const texts = passagesOf('a.md', `Before.\n\n${table}\nAfter.\n`).map(({ text }) => text.trim())
+  expect(texts).toEqual(['Before.', 'After.'])
+})
+
 test('a package that does not exist fails the check', () => {
   const root = project({ 'packages/lock/README.md': 'Plain words.' })
   expect(checkLanguage(root, 'lock').isFailed).toBe(false)
