@@ -38,9 +38,9 @@ export function requireUpstreamOptions(
     refuse('targets', 'a list of origins, such as http://127.0.0.1:4101')
   }
   if (healthCheck !== undefined) requireHealthCheck(healthCheck)
-  requireNumber('connections', connections, 1, 100_000)
+  requireInteger('connections', connections, 1, 100_000)
   for (const option of TIMEOUTS) {
-    requireNumber(option, options[option], 0, MAX_TIMER_MS)
+    requireInteger(option, options[option], 0, MAX_TIMER_MS)
   }
   if (ejection !== undefined) requireEjection(ejection)
   requireFunction('onEvent', onEvent)
@@ -51,14 +51,14 @@ function requireHealthCheck(healthCheck: unknown): void {
   if (typeof path !== 'string' || !/^\/[!-~]{0,2000}$/.test(path)) {
     refuse('healthCheck.path', 'a path that begins with a slash')
   }
-  requireNumber('healthCheck.intervalMs', intervalMs ?? Number.NaN, 1, MAX_TIMER_MS)
-  requireNumber('healthCheck.timeoutMs', timeoutMs ?? Number.NaN, 1, MAX_TIMER_MS)
+  requireInteger('healthCheck.intervalMs', intervalMs ?? Number.NaN, 1, MAX_TIMER_MS)
+  requireInteger('healthCheck.timeoutMs', timeoutMs ?? Number.NaN, 1, MAX_TIMER_MS)
 }
 
 function requireEjection(ejection: unknown): void {
   const { failures, durationMs, panicThreshold } = readObject('ejection', ejection)
-  requireNumber('ejection.failures', failures, 1, 1_000_000)
-  requireNumber('ejection.durationMs', durationMs, 0, MAX_TIMER_MS)
+  requireInteger('ejection.failures', failures, 1, 1_000_000)
+  requireInteger('ejection.durationMs', durationMs, 0, MAX_TIMER_MS)
   requireNumber('ejection.panicThreshold', panicThreshold, 0, 1)
 }
 
@@ -79,8 +79,8 @@ export function requireProxyOptions(
   if (!Array.isArray(names) || names.length > MAX_ITEMS || !names.every(isName)) {
     refuse('dropRequestHeaders', 'a list of names of headers')
   }
-  if (maxBodyBytes !== Infinity) requireNumber('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
-  requireNumber('retries', retries, 0, 100)
+  if (maxBodyBytes !== Infinity) requireInteger('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
+  requireInteger('retries', retries, 0, 100)
   for (const option of HOOKS) {
     requireFunction(option, options[option])
   }
@@ -110,6 +110,14 @@ function readObject(option: string, value: unknown): Record<string, unknown> {
 function requireNumber(option: string, value: unknown, min: number, max: number): void {
   if (value === undefined || (typeof value === 'number' && value >= min && value <= max)) return
   refuse(option, `a number from ${min} to ${max}`)
+}
+
+/** undici refuses each request of a pool whose timeouts are fractions. */
+function requireInteger(option: string, value: unknown, min: number, max: number): void {
+  if (value !== undefined && !Number.isInteger(value)) {
+    refuse(option, `a whole number from ${min} to ${max}`)
+  }
+  requireNumber(option, value, min, max)
 }
 
 function requireFunction(option: string, value: unknown): void {

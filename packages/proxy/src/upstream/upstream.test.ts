@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { expect } from 'vitest'
 import { ask, deadOrigin, test, until } from '../servers.fixture.ts'
-import type { UpstreamEvent } from './upstream.ts'
+import { createUpstream, type UpstreamEvent } from './upstream.ts'
 
 function share(names: string[]): number[] {
   const counts = new Map<string, number>()
@@ -150,3 +150,11 @@ test('a stopped instance is down after three missed checks, and healthy after it
   expect(events.map(({ event }) => event)).toEqual(['down', 'healthy'])
   server.close()
 })
+
+test.for(['connections', 'connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'] as const)(
+  'an upstream whose %s is a fraction is refused by its name',
+  (option) => {
+    const options = { name: 'auth', targets: ['http://127.0.0.1:4101'], [option]: 10.5 }
+    expect(() => createUpstream(options)).toThrow(`${option} must be a whole number from `)
+  },
+)
