@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
+import { findHeader, type RawHeaders, replaceHeader } from './raw-headers.ts'
 
 /**
  * The handling of received X-Forwarded headers.
@@ -33,7 +33,7 @@ export function addForwarded(headers: RawHeaders, req: IncomingMessage, mode: Fo
   }
   // node:http joins repeated fields, so no earlier hop is lost.
   const before = req.headers['x-forwarded-for']
-  setHeader(headers, 'X-Forwarded-For', before ? `${before.toString()}, ${sender}` : sender)
-  if (!getHeader(headers, 'x-forwarded-host')) headers.push('X-Forwarded-Host', host)
-  if (!getHeader(headers, 'x-forwarded-proto')) headers.push('X-Forwarded-Proto', proto)
+  replaceHeader(headers, 'X-Forwarded-For', before ? `${before.toString()}, ${sender}` : sender)
+  if (!findHeader(headers, 'x-forwarded-host')) headers.push('X-Forwarded-Host', host)
+  if (!findHeader(headers, 'x-forwarded-proto')) headers.push('X-Forwarded-Proto', proto)
 }

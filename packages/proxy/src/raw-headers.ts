@@ -53,6 +53,18 @@ export function withoutHeaders(headers: RawHeaders, names: ReadonlySet<string>):
 /** Returns the first value of `name`, in any case. @throws ProxyError `bad-option` */
 export function getHeader(headers: RawHeaders, name: string): string | undefined {
   requireHeaders(headers, name)
+  return findHeader(headers, name)
+}
+
+/** Replaces all fields called `name` by one, in place. @throws ProxyError `bad-option` */
+export function setHeader(headers: RawHeaders, name: string, value: string): void {
+  requireHeaders(headers, name)
+  requireHeaders([value], name)
+  replaceHeader(headers, name, value)
+}
+
+/** `getHeader` for headers of this package: it does not check every item for each request. */
+export function findHeader(headers: RawHeaders, name: string): string | undefined {
   const wanted = name.toLowerCase()
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i]?.toLowerCase() === wanted) return headers[i + 1]
@@ -60,10 +72,8 @@ export function getHeader(headers: RawHeaders, name: string): string | undefined
   return undefined
 }
 
-/** Replaces all fields called `name` by one, in place. @throws ProxyError `bad-option` */
-export function setHeader(headers: RawHeaders, name: string, value: string): void {
-  requireHeaders(headers, name)
-  requireHeaders([value], name)
+/** `setHeader` for headers of this package: it does not check every item for each request. */
+export function replaceHeader(headers: RawHeaders, name: string, value: string): void {
   const wanted = name.toLowerCase()
   for (let i = headers.length - 2; i >= 0; i -= 2) {
     if (headers[i]?.toLowerCase() === wanted) headers.splice(i, 2)
