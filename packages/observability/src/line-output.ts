@@ -30,8 +30,8 @@ export interface LineOutput {
  * accepts bytes again. The rest of the buffer is written when the process exits, within 500 ms.
  *
  * sonic-boom, the default destination of pino, is not used. Its asynchronous write occupies a thread
- * of the pool while a pipe is full, and Node.js waits for that thread at exit. Its flushSync never
- * returns on EPIPE and ENOSPC.
+ * of the pool while a pipe is full, and Node.js waits for that thread at exit. Its `flushSync` repeats
+ * a write without end while the descriptor returns EPIPE or ENOSPC.
  *
  * @param maxBytes the size of the buffer
  * @param onResume called when writing continues after lines were dropped, with their number
@@ -59,16 +59,18 @@ export function createLineOutput({
 
   function writeWaiting() {
     timer = undefined
+    // The only line that waited was larger than the buffer, and was dropped.
+    if (queue.bytes === 0) return accepted()
     if (target.blocks) writeInThread()
     else writeNow()
   }
 
   /** The usual case: the line has left the process before `write` returns, so a crash loses none. */
-  function writeAtOnce(line: string) {
+  function writeAtOnce(line: string, bytes: number) {
     let written = 0
     try {
       written = writeSync(target.fd, line)
-      if (written === Buffer.byteLength(line)) return
+      if (written === bytes) return
       schedule(0)
     } catch {
       failed()
@@ -93,7 +95,7 @@ export function createLineOutput({
 
   /** For files and devices, which block while the disk or the terminal does. */
   function writeInThread() {
-    if (inFlight || queue.bytes === 0) return
+    if (inFlight) return
     inFlight = true
     write(target.fd, queue.head(), (error, written) => {
       inFlight = false
@@ -141,7 +143,8 @@ export function createLineOutput({
 
   return {
     write(line) {
-      if (!target.blocks && queue.bytes === 0) return writeAtOnce(line)
+      const bytes = Buffer.byteLength(line)
+      if (!target.blocks && queue.bytes === 0 && bytes <= maxBytes) return writeAtOnce(line, bytes)
       enqueue(line)
       if (!inFlight) schedule(GATHER_MS)
     },
