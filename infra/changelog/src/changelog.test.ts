@@ -1,23 +1,17 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { readChanges, renderChangelog } from './changelog.ts'
+import { ChangelogError, readChanges, renderChangelog } from './changelog.ts'
 
 function repository() {
   const root = mkdtempSync(path.join(tmpdir(), 'changelog-'))
   onTestFinished(() => rmSync(root, { recursive: true }))
   const git = (...args: string[]) => {
-    const settings = [
-      '-c',
-      'user.name=a',
-      '-c',
-      'user.email=a@example.com',
-      '-c',
-      'commit.gpgsign=false',
-    ]
-    execFileSync('git', [...settings, ...args], { cwd: root, stdio: 'pipe' })
+    const settings = ['user.name=a', 'user.email=a@example.com', 'commit.gpgsign=false']
+    const options = settings.flatMap((setting) => ['-c', setting])
+    execFileSync('git', [...options, ...args], { cwd: root, stdio: 'pipe' })
   }
   git('init', '--initial-branch=main')
   let count = 0
@@ -56,8 +50,18 @@ test('a range without commits of the package has no changes', () => {
   expect(renderChangelog(readChanges(root, 'packages/lock', 'HEAD..HEAD'))).toBe('No changes.\n')
 })
 
-test('a range that does not exist is an error of git', () => {
+test('a range that does not exist is an error with the reason of git and the next step', () => {
   const { root, commit } = repository()
   commit('packages/lock', 'feat(lock): the first')
-  expect(() => readChanges(root, 'packages/lock', 'HEAD..upstream/main')).toThrow(/upstream\/main/)
+  const read = () => readChanges(root, 'packages/lock', 'HEAD..upstream/main')
+  expect(read).toThrow(ChangelogError)
+  expect(read).toThrow(/^git cannot list HEAD\.\.upstream\/main: fatal: .*\n.*`git fetch upstream`/)
+})
+
+test('`pnpm changelog` without the name of a package exits with 1 and one line', () => {
+  const program = path.join(import.meta.dirname, 'main.ts')
+  for (const args of [[], ['no-such-package']]) {
+    const { status, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' })
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^usage: pnpm changelog NAME.*\n$/)])
+  }
 })

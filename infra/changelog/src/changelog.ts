@@ -1,4 +1,9 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
+
+/** git cannot read the range. The message states its reason and what to do. */
+export class ChangelogError extends Error {
+  override name = 'ChangelogError'
+}
 
 export interface Change {
   commit: string
@@ -23,11 +28,19 @@ const SECTIONS: [title: string, isIn: (change: Change) => boolean][] = [
  * The commits of a range that change a folder, newest first.
  *
  * @param range as `git log` takes it, for example `v1..upstream/main`
+ * @throws ChangelogError when git does not have the range
  */
 export function readChanges(root: string, folder: string, range: string): Change[] {
   const args = ['log', '--no-merges', `--format=${FORMAT}`, '--end-of-options', range, '--', folder]
-  const output = execFileSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 })
-  return output
+  const options = { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 } as const
+  const { status, stdout, stderr, error } = spawnSync('git', args, options)
+  if (status !== 0) {
+    throw new ChangelogError(
+      `git cannot list ${range}: ${error ? String(error) : stderr.trim()}\n` +
+        'docs/staying-current.md describes how to add the remote "upstream"; run `git fetch upstream` after it',
+    )
+  }
+  return stdout
     .split('\x01')
     .map((record) => record.trim().split('\0'))
     .filter((fields) => fields.length === 3)
