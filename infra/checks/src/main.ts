@@ -11,13 +11,13 @@ const { positionals, values } = parseArgs({
   options: { package: { type: 'string' } },
 })
 
-const checks: Record<string, () => Report> = {
-  docs: () => checkDocs(root),
-  language: () => checkLanguage(root, values.package),
-  structure: () => checkStructure(root),
-}
-const check = checks[positionals[0] ?? '']
-const usage = `usage: node infra/checks/src/main.ts ${Object.keys(checks).join('|')} [--package NAME]`
+const checks = new Map<string, () => Report>([
+  ['docs', () => checkDocs(root)],
+  ['language', () => checkLanguage(root, values.package)],
+  ['structure', () => checkStructure(root)],
+])
+const check = checks.get(positionals[0] ?? '')
+const usage = `usage: node infra/checks/src/main.ts ${[...checks.keys()].join('|')} [--package NAME]`
 const { lines, isFailed } = check?.() ?? { lines: [usage], isFailed: true }
 process.stdout.write(`${lines.join('\n')}\n`)
 if (isFailed) process.exitCode = 1
