@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Service } from '../service.ts'
@@ -30,6 +31,18 @@ test.for(['me', 'sessions', 'edge', 'postgres', 'migrate', 'worker'])(
     expect(() => checkName(name, services, ROOT)).toThrow(`the name "${name}" is reserved`)
   },
 )
+
+test('a service cannot have the name of a path that the gateway or each instance serves', () => {
+  const files = ['apps/gateway/src/app.ts', 'packages/service/src/http/ops.ts']
+  const texts = files.map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  const names = texts.map((text) =>
+    [...text.matchAll(/'\/api\/(\w+)'/g)].map(([, name = '']) => name),
+  )
+  expect(names).toEqual([expect.arrayContaining(['me', 'sessions']), ['health']])
+  for (const name of names.flat()) {
+    expect(() => checkName(name, [], ROOT)).toThrow(`the name "${name}" is reserved`)
+  }
+})
 
 test('a service cannot have the name of another service, or of files that exist', () => {
   expect(() => checkName('payments', services, ROOT)).toThrow(

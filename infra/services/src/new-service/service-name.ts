@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { FIRST_NUMBER, LAST_NUMBER, RESERVED_NUMBERS } from '../ports.ts'
 import type { Service } from '../service.ts'
 
-/** The first words of paths that the gateway serves itself. */
+/** The first words of paths below /api that the gateway and each instance serve themselves. */
 const GATEWAY_PATHS = [
   'cluster',
   'docs',
+  'health',
   'limits',
   'me',
   'observability',
