@@ -37,7 +37,8 @@ export function createService(
       const output = error ? String(error) : `${stdout}${stderr}`.trim()
       throw new NewServiceError(
         `the step "${title}" failed, and the service is incomplete:\n${output}\n` +
-          `Remove it with \`git restore .\` and \`git clean -fd apps packages\`, correct the cause, and run the command again`,
+          'To remove it, commit or stash your other changes, then run `git restore .` and `git clean -fd apps packages`. ' +
+          'Correct the cause, and run the command again',
       )
     }
   }
