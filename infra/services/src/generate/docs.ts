@@ -4,7 +4,7 @@ import type { GeneratedFile } from './generated-file.ts'
 
 /** The table of services in docs/architecture.md. */
 export function docsFile(services: readonly Service[]): GeneratedFile {
-  const header = `| service | what | paths | instances | in containers |
+  const header = `| service | purpose | paths | instances | in containers |
 | --- | --- | --- | --- | --- |
 `
   return {
