@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { project } from '../project.fixture.ts'
 import { checkDocs } from './check-docs.ts'
 import { checkGuarantees, readGuarantees } from './guarantees.ts'
+import { checkLayers } from './layers.ts'
 import { checkNamedFiles } from './named-files.ts'
 
 const HEAD = '| promise | kept in | proved by |\n| --- | --- | --- |\n'
@@ -54,6 +55,23 @@ test('a document that names or links to a file which does not exist is a fault',
   expect(checkNamedFiles(root)).toEqual([
     'docs/a.md names infra/none.sh, which does not exist',
     'docs/a.md names docs/b.md, which does not exist',
+  ])
+})
+
+test('a package without one row, or with other imports than its dependencies, is a fault', () => {
+  const lock = { dependencies: { '@repo/redis': 'workspace:*', zod: 'catalog:' } }
+  const faultsIn = (text: string) =>
+    checkLayers(
+      project({ 'packages/lock/package.json': JSON.stringify(lock), 'docs/architecture.md': text }),
+    )
+  const row = '| `packages/lock` | one holder | `redis` |\n'
+  expect(faultsIn(row)).toEqual([])
+  expect([...faultsIn(''), ...faultsIn(row + row)]).toEqual([
+    'docs/architecture.md has 0 rows for packages/lock: write one',
+    'docs/architecture.md has 2 rows for packages/lock: write one',
+  ])
+  expect(faultsIn(row.replace('`redis`', '`redis`, `database`'))).toEqual([
+    'docs/architecture.md lists other imports for packages/lock than its package.json: write redis',
   ])
 })
 
