@@ -17,11 +17,9 @@ test('a batch that is full is handled at once, and the rest at the end of the ti
   const queue = createBatchQueue<number>({ maxItems: 2, handle: (items) => batches.push(items) })
   for (const item of [1, 2, 3]) queue.add(item)
   expect(batches).toEqual([[1, 2]])
-  expect(queue.isEmpty()).toBe(false)
   await Promise.resolve().then(() => undefined)
   await new Promise((resolve) => process.nextTick(resolve))
   expect(batches).toEqual([[1, 2], [3]])
-  expect(queue.isEmpty()).toBe(true)
 })
 
 test('a flush separates the items before it from the items after it', () => {

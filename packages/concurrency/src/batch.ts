@@ -11,8 +11,6 @@ export interface BatchQueue<T> {
   readonly add: (item: T) => void
   /** Handles the collected items now, so that a later item is not handled with them. */
   readonly flush: () => void
-  /** Whether no item is collected. */
-  readonly isEmpty: () => boolean
 }
 
 /**
@@ -40,7 +38,6 @@ export function createBatchQueue<T>({
       if (collected.length === maxItems) flush()
     },
     flush,
-    isEmpty: () => collected.length === 0,
   }
 }
 
