@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import { Attempt, type AttemptOwner, type ParsedHeaders } from './attempt.ts'
 import { problem, problemOf, type ProxyProblem, toError } from './problem.ts'
 import type { RawHeaders } from './raw-headers.ts'
 import { createRequestBody, type RequestBody } from './request-body.ts'
 import { isWritableHead } from './response-head.ts'
 import { ResponseWriter } from './response-writer.ts'
 import type { Target } from './upstream/target.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import type { PickContext, Upstream } from './upstream/upstream.ts'
 
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
@@ -15,6 +16,8 @@ export interface ExchangeOptions {
   req: IncomingMessage
   res: ServerResponse
   upstream: Upstream
+  /** The part of the request that the choice of an instance depends on. */
+  pickContext?: PickContext | undefined
   path: string
   headers: RawHeaders
   hasBody: boolean
@@ -24,32 +27,26 @@ export interface ExchangeOptions {
   onProblem: (problem: ProxyProblem) => void
 }
 
-/**
- * One request in the proxy, and the handler of undici's events for all its attempts. It is a class
- * and not a closure for each event, because this is the hot path.
- *
- * Every callback catches its errors: otherwise undici and node:http would leave the client without a
- * response, or end the process. Such an error is no failure of the instance.
- */
-export class Exchange implements Dispatcher.DispatchHandler {
+/** One request in the proxy, with all its attempts. */
+export class Exchange implements AttemptOwner {
   readonly #options: ExchangeOptions
   readonly #body: RequestBody | undefined
   readonly #writer: ResponseWriter
   readonly #tried: Target[] = []
-  #target: Target | undefined
-  #controller: Dispatcher.DispatchController | undefined
-  #wasSent = false
+  #attempt: Attempt | undefined
+  /** The client has its whole response, or cannot get one. */
   #isDone = false
   #isTooLarge = false
   #isClientGone = false
   /** A callback threw an error, and the client has its response. */
   #isBroken = false
-  #isSettled = true
+  /** A request that may have run was sent a second time. */
+  #wasRepeated = false
 
   constructor(options: ExchangeOptions) {
     this.#options = options
     const { req, res, hasBody, maxBodyBytes: maxBytes, onResponseHeaders } = options
-    const onFault = (error: unknown) => this.#break(error)
+    const onFault = (error: unknown) => this.onFault(error)
     this.#writer = new ResponseWriter({ res, onResponseHeaders, onFault })
     if (hasBody) {
       const onTooLarge = () => (this.#isTooLarge = true)
@@ -60,110 +57,87 @@ export class Exchange implements Dispatcher.DispatchHandler {
     res.once('close', () => {
       if (this.#isDone) return
       this.#isClientGone = true
-      this.#abort(new Error('the client disconnected'))
+      this.#attempt?.abort(new Error('the client disconnected'))
     })
   }
 
   start(): void {
-    const target = this.#options.upstream.pick()
-    if (target) this.#attempt(target)
+    const { upstream, pickContext } = this.#options
+    const target = upstream.pick(pickContext)
+    if (target) this.#send(target)
     else this.#fail(problem('no_instance'))
   }
 
-  #attempt(target: Target): void {
+  #send(target: Target): void {
     const { req, path, headers } = this.#options
-    this.#target = target
     this.#tried.push(target)
-    this.#wasSent = false
     this.#isDone = false
-    this.#isSettled = false
-    target.inFlight += 1
     const isEventStream = req.headers.accept?.includes('text/event-stream')
     const timeout = isEventStream && { bodyTimeout: 0 }
     const [method, body] = [req.method ?? 'GET', this.#body?.stream ?? null]
-    try {
-      target.pool.dispatch({ method, path, headers, body, ...timeout }, this)
-    } catch (error) {
-      this.#break(error)
-      this.#settle()
-    }
+    this.#attempt = new Attempt(this, target)
+    this.#attempt.dispatch({ method, path, headers, body, ...timeout })
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#wasSent = true
-    this.#controller = controller
-    if (this.#isClientGone) this.#abort(new Error('the client disconnected'))
+  isCurrent(attempt: Attempt): boolean {
+    return attempt === this.#attempt && !this.#isBroken
   }
 
-  onResponseStart(
+  onHead(
+    _attempt: Attempt,
     controller: Dispatcher.DispatchController,
     statusCode: number,
-    parsed: Record<string, string | string[] | undefined>,
+    parsed: ParsedHeaders,
     statusMessage?: string,
   ): void {
-    if (this.#isBroken || (statusCode >= 100 && statusCode < 200)) return
     try {
-      this.#target?.succeeded()
       this.#writer.start(controller, statusCode, parsed, statusMessage)
     } catch (error) {
       const isHookFault = isWritableHead(statusCode, controller.rawHeaders)
-      this.#break(error, isHookFault ? 'internal' : 'bad_response')
+      this.onFault(error, isHookFault ? 'internal' : 'bad_response')
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isBroken) return
-    try {
-      this.#writer.write(controller, chunk)
-    } catch (error) {
-      this.#break(error)
-    }
+  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#writer.write(controller, chunk)
   }
 
-  onResponseEnd(): void {
-    this.#settle()
-    if (this.#isBroken) return
-    try {
-      this.#writer.end()
-    } catch (error) {
-      this.#break(error)
-    }
+  onEnd(): void {
+    this.#isDone = true
+    this.#writer.end()
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
-    const target = this.#settle()
-    if (this.#isClientGone || this.#isBroken) return
-    try {
-      this.#retryOrFail(target, error)
-    } catch (thrown) {
-      this.#break(thrown)
-    }
-  }
-
-  #retryOrFail(target: Target | undefined, error: Error): void {
+  onError(attempt: Attempt, error: Error): void {
+    this.#isDone = true
+    if (this.#isClientGone) return
     if (this.#isTooLarge) return this.#fail(problem('body_too_large'))
-    const found = problemOf(error, this.#wasSent)
+    const found = problemOf(error, attempt.wasSent)
     const isInstanceFault = found.code !== 'bad_request' && found.code !== 'bad_response'
-    if (isInstanceFault) target?.failed(`${found.code}: ${error.message}`)
-    const { upstream } = this.#options
-    const next = this.#mayRetry(found) ? upstream.pick(this.#tried) : undefined
-    if (next && upstream.allowRetry()) this.#attempt(next)
+    if (isInstanceFault) attempt.target.failed(`${found.code}: ${error.message}`)
+    const next = this.#mayRetry(found) ? this.#pickNext() : undefined
+    if (next) this.#send(next)
     else this.#fail(found)
+  }
+
+  #pickNext(): Target | undefined {
+    const { upstream, pickContext } = this.#options
+    const next = upstream.pick(pickContext, this.#tried)
+    return next && upstream.allowRetry() ? next : undefined
   }
 
   /** A request that was not sent can go to another instance. One that was sent may have run. */
   #mayRetry({ code }: ProxyProblem): boolean {
-    const { req, res, retries } = this.#options
+    const { res, retries } = this.#options
     if (res.headersSent || this.#body?.isStarted || this.#tried.length > retries) return false
     if (code === 'connect_failed') return true
-    return code === 'upstream_reset' && idempotentMethods.has(req.method ?? '')
+    if (this.#wasRepeated || !this.#isRepeatable()) return false
+    this.#wasRepeated = code === 'upstream_reset' || code === 'upstream_timeout'
+    return this.#wasRepeated
   }
 
-  #settle(): Target | undefined {
-    this.#isDone = true
-    if (this.#target && !this.#isSettled) this.#target.inFlight -= 1
-    this.#isSettled = true
-    return this.#target
+  /** Whether the request may run twice. Requests with an idempotency key join here. */
+  #isRepeatable(): boolean {
+    return idempotentMethods.has(this.#options.req.method ?? '')
   }
 
   #fail(found: ProxyProblem): void {
@@ -175,19 +149,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Ends an exchange after an error of a callback, with a problem if no response has begun. */
-  #break(error: unknown, code: 'internal' | 'bad_response' = 'internal'): void {
+  onFault(error: unknown, code: 'internal' | 'bad_response' = 'internal'): void {
     if (this.#isBroken) return
     this.#isBroken = true
     const cause = toError(error)
     this.#fail(problem(code, cause))
-    this.#abort(cause)
-  }
-
-  #abort(reason: Error): void {
-    try {
-      this.#controller?.abort(reason)
-    } catch {
-      // The connection is already closed.
-    }
+    this.#attempt?.abort(cause)
   }
 }

@@ -7,6 +7,7 @@ export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
 export type { Target, TargetState } from './upstream/target.ts'
 export {
   createUpstream,
+  type PickContext,
   type TargetSnapshot,
   type Upstream,
   type UpstreamEvent,

@@ -1,4 +1,4 @@
-const retriesPerRequest = 0.2
+const retriesPerRequest = 0.1
 const retriesPerSecond = 10
 const maxRetries = 200
 
@@ -10,7 +10,7 @@ export interface RetryBudget {
 }
 
 /**
- * Creates a budget of retries: a fifth of the requests and ten for each second. At most 200
+ * Creates a budget of retries: a tenth of the requests and ten for each second. At most 200
  * retries are saved (the retry budget of Twitter's Finagle). So retries do not triple the load of a cluster
  * that fails.
  */

@@ -37,13 +37,30 @@ export class Target {
     return 'healthy'
   }
 
-  /** Records a response. */
-  succeeded(): void {
+  /** Records a request that is dispatched to the pool. `ended` follows exactly once. */
+  started(): void {
+    this.inFlight += 1
+  }
+
+  /** Records the end of a request: its response is complete, it failed, or it was aborted. */
+  ended(): void {
+    this.inFlight -= 1
+  }
+
+  /**
+   * Records the head of a final response.
+   * @param _statusCode its status
+   * @param _latencyMs the time from sending the request on a connection to the head
+   */
+  succeeded(_statusCode: number, _latencyMs: number): void {
     if (this.#failures === 0) return
     this.#recover()
   }
 
-  /** Records a refusal, a reset or a timeout. After an ejection, one more failure ejects again. */
+  /**
+   * Records a refusal, a reset or a timeout. After an ejection, one more failure ejects again. Faults
+   * of the proxy, its hooks or the client are not recorded: such a request only has its `ended`.
+   */
   failed(reason: string): void {
     this.#failures += 1
     this.#emit('failed', reason)

@@ -19,11 +19,22 @@ export interface TargetSnapshot {
   inFlight: number
 }
 
+/** The part of a request that the choice of its instance depends on. */
+export interface PickContext {
+  /** The requests with the same key, such as a user, stay in one group of targets. */
+  stickyKey?: string
+  /** The group of targets, from a caller that may choose it. */
+  group?: string
+}
+
 export interface Upstream {
   readonly name: string
-  /** Returns the instance for the next request, not one of `tried`; undefined if none is left. */
-  pick(tried?: readonly Target[]): Target | undefined
-  /** Takes one retry from the budget: a fifth of the requests and ten for each second. */
+  /**
+   * Returns the instance for an attempt, not one of `tried`; undefined if none is left. The caller
+   * reports each attempt to it: `started`, then `succeeded` or `failed` or none, then `ended`.
+   */
+  pick(context?: PickContext, tried?: readonly Target[]): Target | undefined
+  /** Takes one retry from the budget: a tenth of the requests and ten for each second. */
   allowRetry(): boolean
   targets(): TargetSnapshot[]
   /** Ends the health checks and, after the requests in flight, the connections. */
@@ -69,7 +80,7 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
     bodyTimeout: bodyTimeoutMs,
     allowH2: false,
   }
-  const targets = origins.map(
+  const targets = [...new Set(origins)].map(
     (address) =>
       new Target(address, {
         pool,
@@ -87,7 +98,7 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
 
   return {
     name,
-    pick(tried = []) {
+    pick(_context, tried = []) {
       if (tried.length === 0) budget.earn()
       const remaining =
         tried.length === 0 ? targets : targets.filter((each) => !tried.includes(each))

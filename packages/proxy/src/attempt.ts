@@ -1,0 +1,122 @@
+import type { Dispatcher } from 'undici'
+import type { Target } from './upstream/target.ts'
+
+export type ParsedHeaders = Record<string, string | string[] | undefined>
+
+/** Receives the events of the attempts of one request. Methods may throw: see `onFault`. */
+export interface AttemptOwner {
+  /** Whether events of this attempt still count. */
+  isCurrent(attempt: Attempt): boolean
+  onHead(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    statusMessage?: string,
+  ): void
+  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
+  onEnd(): void
+  onError(attempt: Attempt, error: Error): void
+  /** Receives an error that a callback of the owner threw. */
+  onFault(error: unknown): void
+}
+
+/**
+ * One attempt of a request at one target, and the handler of undici's events for it. It is a class
+ * and not a closure for each event, because this is the hot path.
+ *
+ * It reports to the target: `started` and `ended` exactly once each, and the head of a response.
+ * Faults are reported by the owner, which has the reasons.
+ *
+ * Every callback catches its errors: otherwise undici and node:http would leave the client without a
+ * response, or end the process. Such an error is no failure of the instance.
+ */
+export class Attempt implements Dispatcher.DispatchHandler {
+  readonly target: Target
+  /** The request may have been written to a connection. */
+  wasSent = false
+  readonly #owner: AttemptOwner
+  #controller: Dispatcher.DispatchController | undefined
+  #sentAtMs = 0
+  #hasEnded = false
+  #abortReason: Error | undefined
+
+  constructor(owner: AttemptOwner, target: Target) {
+    this.#owner = owner
+    this.target = target
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions): void {
+    this.target.started()
+    try {
+      this.target.pool.dispatch(options, this)
+    } catch (error) {
+      this.#end()
+      this.#owner.onFault(error)
+    }
+  }
+
+  /** Ends the attempt. One that was not sent yet will never be sent. */
+  abort(reason: Error): void {
+    this.#abortReason = reason
+    try {
+      this.#controller?.abort(reason)
+    } catch {
+      // The connection is already closed.
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#abortReason) return this.abort(this.#abortReason)
+    this.wasSent = true
+    this.#sentAtMs = performance.now()
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    statusMessage?: string,
+  ): void {
+    if (statusCode >= 100 && statusCode < 200) return
+    if (!this.#owner.isCurrent(this)) return
+    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs)
+    this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#owner.isCurrent(this)) return
+    try {
+      this.#owner.onData(controller, chunk)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  onResponseEnd(): void {
+    this.#end()
+    if (!this.#owner.isCurrent(this)) return
+    try {
+      this.#owner.onEnd()
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#end()
+    if (!this.#owner.isCurrent(this)) return
+    try {
+      this.#owner.onError(this, error)
+    } catch (thrown) {
+      this.#owner.onFault(thrown)
+    }
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.target.ended()
+  }
+}
