@@ -105,20 +105,39 @@ export async function createPublishedLimits({
     limit = enforce(limiter, limits)
   }
 
-  async function store(source: unknown, by: string, from: unknown) {
-    const parsed = parseLimits(source)
-    if (parsed.outcome === 'invalid') return parsed
-    const value = { file: from, limits: writeLimits(parsed.limits) }
-    await db.transaction(async (tx) => {
-      await tx
+  /**
+   * Stores limits. The statement compares and keeps the hash of the file, because this instance may
+   * not have read the last change yet.
+   *
+   * @param digest the hash of the file with the limits; limits without a file keep the stored hash
+   * @returns false if the file was the last one published
+   */
+  async function store(next: Limits, by: string, digest?: string): Promise<boolean> {
+    const value = { file: digest, limits: writeLimits(next) }
+    const storedFile = sql`jsonb_strip_nulls(jsonb_build_object('file', ${setting.value}->'file'))`
+    return db.transaction(async (tx) => {
+      const written = await tx
         .insert(setting)
         .values({ name: NAME, value, updatedBy: by })
         .onConflictDoUpdate({
           target: setting.name,
-          set: { value, updatedBy: by, updatedAt: sql`now()` },
+          set: {
+            value: sql`${storedFile} || excluded.value`,
+            updatedBy: by,
+            updatedAt: sql`now()`,
+          },
+          ...(digest !== undefined && {
+            setWhere: sql`${setting.value}->>'file' is distinct from ${digest}`,
+          }),
         })
+        .returning({ name: setting.name })
+      if (written.length === 0) return false
       await outbox.emit(tx, CHANGED)
+      return true
     })
+  }
+
+  async function announce() {
     const delivery = await announceChange(log, () =>
       bus.emit(CHANGED, null, { wait: 'everywhere' }),
     )
@@ -139,10 +158,21 @@ export async function createPublishedLimits({
       return limit
     },
     current: () => limits,
-    set: (source, by) => store(source, by, file),
+    async set(source, by) {
+      const parsed = parseLimits(source)
+      if (parsed.outcome === 'invalid') return parsed
+      await store(parsed.limits, by)
+      return announce()
+    },
     async publish(text) {
       const digest = hash('sha256', text)
-      return digest === file ? { outcome: 'unchanged' } : store(text, 'file', digest)
+      if (digest === file) return { outcome: 'unchanged' }
+      const parsed = parseLimits(text)
+      if (parsed.outcome === 'invalid') return parsed
+      if (await store(parsed.limits, 'file', digest)) return announce()
+      // Another instance published the file. Without Redis its message does not arrive.
+      await reload()
+      return { outcome: 'unchanged' }
     },
   }
 }
