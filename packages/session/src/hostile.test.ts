@@ -132,6 +132,32 @@ test('a hostile value in a limit of sessions is refused, and the previous limit 
   await api.setSessionLimit(database, undefined)
 })
 
+test('a getter that returns another value after its check does not change the limit or the scope', async ({
+  stores,
+  join,
+}) => {
+  const { database, sessions } = await join(stores, 'a')
+  let reads = 0
+  const limit = {
+    onExceeded: 'reject' as const,
+    get max() {
+      reads += 1
+      return reads === 1 ? 3 : 500
+    },
+  }
+  await api.setSessionLimit(database, limit)
+  const { rows } = await database.pool.query('select max_sessions from session_policy')
+  expect(rows).toEqual([{ max_sessions: 3 }])
+  await api.setSessionLimit(database, undefined)
+  const scopes: ('cluster' | 'instance')[] = ['instance', 'cluster']
+  const options = {
+    get scope() {
+      return scopes.shift() ?? 'cluster'
+    },
+  }
+  expect(await sessions.observability(options)).toMatchObject({ scope: 'instance' })
+})
+
 test('a circle of causes has no refusal, and a refusal of a later release is one', () => {
   const circle = new Error('a')
   circle.cause = circle

@@ -19,9 +19,9 @@ export interface SessionLimit {
  */
 export async function setSessionLimit(
   database: DatabaseConnection,
-  limit: SessionLimit | undefined,
+  given: SessionLimit | undefined,
 ): Promise<void> {
-  checkLimit(database, limit)
+  const limit = readLimit(database, given)
   const { db } = database
   const { sessionPolicy } = schema
   const [current] = await db.select().from(sessionPolicy)
@@ -46,14 +46,14 @@ export async function setSessionLimit(
  */
 export async function applySessionLimit({
   database,
-  limit,
+  limit: given,
   log,
 }: {
   database: DatabaseConnection
   limit: SessionLimit | undefined
   log: BackgroundLog
 }): Promise<() => void> {
-  checkLimit(database, limit)
+  const limit = readLimit(database, given)
   const work = () => setSessionLimit(database, limit)
   try {
     await work()
@@ -63,12 +63,13 @@ export async function applySessionLimit({
   }
 }
 
-function checkLimit(database: DatabaseConnection, limit: SessionLimit | undefined): void {
+function readLimit(database: DatabaseConnection, given: SessionLimit | undefined) {
   requireParts('database', database, ['db'])
-  if (limit === undefined) return
-  const { max, onExceeded } = readOnce('bad-option', 'limit', limit)
+  if (given === undefined) return undefined
+  const limit = readOnce('bad-option', 'limit', given)
+  const { max, onExceeded } = limit
   checkNumber('bad-option', 'limit.max', max, { min: 1, max: 1_000_000, isInteger: true })
-  if (onExceeded === 'reject' || onExceeded === 'evict-oldest') return
+  if (onExceeded === 'reject' || onExceeded === 'evict-oldest') return limit
   throw new SessionError('bad-option', 'limit.onExceeded must be reject or evict-oldest')
 }
 

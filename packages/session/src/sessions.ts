@@ -22,6 +22,8 @@ import type { Sessions } from './types.ts'
 import { createValidate } from './validate.ts'
 
 const SCOPES = ['cluster', 'instance']
+/** The range of the timeout of `ready`, as of the bus. */
+const READY_MS = { min: 1, max: 3_600_000, isInteger: true }
 
 /**
  * Identifies callers by the session cookie. PostgreSQL has the truth. An instance uses cached sessions
@@ -43,7 +45,11 @@ export function createSessions(given: SessionsOptions): Sessions {
   const settle = createSettle({ bus, outbox, counters })
   const revoke = createRevoke(database, settle)
   const { find, statements } = createPostgresLookup({
-    ...{ database, clock, counters, lifetimeMs, graceMs },
+    database,
+    clock,
+    counters,
+    lifetimeMs,
+    graceMs,
     async onReuse(sessionId) {
       log?.warn(
         { event: 'session.reuse', sessionId },
@@ -66,8 +72,7 @@ export function createSessions(given: SessionsOptions): Sessions {
   async function untilTrusted(timeoutMs: number): Promise<void> {
     if (!bus || !trust) return
     const untilMs = performance.now() + timeoutMs
-    // The bus takes whole milliseconds from 1, and `ready` takes 0 and fractions too.
-    await bus.ready(Math.max(1, Math.ceil(timeoutMs)))
+    await bus.ready(timeoutMs)
     while (!trust.holds() && performance.now() < untilMs) {
       await trust.regain()
       if (!trust.holds()) await pause(5)
@@ -76,7 +81,14 @@ export function createSessions(given: SessionsOptions): Sessions {
 
   return {
     validate: createValidate({
-      ...{ callers, claims, lookup, trusted, clock, counters, cookieMs, ...site },
+      ...site,
+      callers,
+      claims,
+      lookup,
+      trusted,
+      clock,
+      counters,
+      cookieMs,
       onSeen: (live) => touches.note(live),
       log,
     }),
@@ -87,8 +99,8 @@ export function createSessions(given: SessionsOptions): Sessions {
     noteLogin: () => metrics.noteLogin(),
     cache: lookup.cache,
     async observability(which = {}) {
-      checkOneOf('scope', readOnce('bad-argument', 'options', which).scope, SCOPES)
-      const { scope = 'cluster' } = which
+      const { scope = 'cluster' } = readOnce('bad-argument', 'options', which)
+      checkOneOf('scope', scope, SCOPES)
       const cluster = scope === 'cluster' ? await metrics.cluster() : undefined
       const backend = bus && redis ? 'redis' : 'in-memory'
       const size = lookup.cache?.stats().entries ?? 0
@@ -99,9 +111,7 @@ export function createSessions(given: SessionsOptions): Sessions {
       }
     },
     async ready(timeoutMs = 2_000) {
-      checkNumber('bad-argument', 'timeoutMs', timeoutMs, {
-        ...{ min: 1, max: 3_600_000, isInteger: true },
-      })
+      checkNumber('bad-argument', 'timeoutMs', timeoutMs, READY_MS)
       const ends = await Promise.allSettled([untilTrusted(timeoutMs), database.warm(statements)])
       for (const end of ends) if (end.status === 'rejected') throw end.reason
     },

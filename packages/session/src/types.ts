@@ -38,7 +38,11 @@ export interface Sessions {
   observability(options?: { scope?: 'cluster' | 'instance' }): Promise<Observability>
   /**
    * Waits until cached sessions are trusted, for at most `timeoutMs`, and prepares the statements of a
-   * check on the open connections. Checks before that are correct too, and use PostgreSQL.
+   * check on the open connections. Checks before that are correct too, and use PostgreSQL. It also
+   * resolves if this instance has joined the bus and the outbox is not empty in time.
+   *
+   * @param timeoutMs an integer from 1 to 3,600,000; 2,000 by default
+   * @throws CacheError `unavailable` if this instance has not joined the bus in time
    */
   ready(timeoutMs?: number): Promise<void>
   /**

@@ -53,7 +53,9 @@ export function createCachedLookup({ bus, find, ttlMs, maxEntries, log }: Cached
       name: CACHE,
       parse: parseRecord,
       tags: tagsOf,
-      ...{ ttlMs, maxEntries, loadTimeoutMs: 2_500 },
+      ttlMs,
+      maxEntries,
+      loadTimeoutMs: 2_500,
       async load(key) {
         const lookup = pending.get(key)
         // A caller that starts a load waits for it.

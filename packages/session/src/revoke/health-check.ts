@@ -19,10 +19,10 @@ export async function checkStores(bus: Bus | undefined, trust: Trust | undefined
   if (!bus || !trust) return
   // A read claims a key that has no value: both rights are needed.
   await openStore(CACHE, { link: bus.link, hasTags: false }).read(KEY)
-  for (let turn = 0; turn < TURNS; turn += 1) {
-    if (trust.holds()) return
+  for (let turn = 0; turn <= TURNS; turn += 1) {
+    if (turn > 0) await pause(TURN_MS)
     await trust.regain()
-    await pause(TURN_MS)
+    if (trust.holds()) return
   }
   throw new SessionError('degraded', 'sessions are checked in PostgreSQL alone')
 }

@@ -11,7 +11,7 @@ export type Settlement =
   | { outcome: 'confirmed'; instances: number; acked: number; lapsed: number; ms: number }
   /**
    * PostgreSQL has the revocation, and Redis is unavailable. Any instance sends it later. Until then
-   * every instance stops to trust its cached sessions within 1.5 s (S2).
+   * every instance stops trusting its cached sessions within 1.5 s (S2).
    */
   | { outcome: 'pending'; ms: number }
 
