@@ -179,7 +179,10 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     }),
     isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
-    ...{ sessions, settings, limits, log },
+    sessions,
+    settings,
+    limits,
+    log,
   })
   const server = await listen((req, res) => void gateway(req, res))
   return {

@@ -113,7 +113,10 @@ export function createGateway(options: GatewayOptions): Listener {
     const cookies = check.setCookie ? [['Set-Cookie', check.setCookie] as const] : []
     route.forward(req, res, {
       identity: {
-        ...{ userId, email, role, sessionId: check.session.id },
+        userId,
+        email,
+        role,
+        sessionId: check.session.id,
         ...(check.actor && { actor: check.actor }),
       },
       headers: [...headers, ...cookies],

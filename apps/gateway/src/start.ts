@@ -70,17 +70,21 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     }
   })
   const app = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
-  // Each request tries an unavailable store again.
-  await sessions
-    .ready()
-    .catch((error: unknown) => log.warn({ err: error }, 'the session cache is not ready'))
+  // A store that is unavailable is used again by each request.
+  await sessions.ready().catch((error: unknown) => {
+    log.warn({ event: 'sessions.cold', err: error }, 'the caches of sessions are not subscribed')
+  })
 
   return {
     listener: createGateway({
       app: listenerOf(app),
       routes: upstreams.map(({ route }) => route),
       isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
-      ...{ sessions, settings, limits, ipOf, log },
+      sessions,
+      settings,
+      limits,
+      ipOf,
+      log,
     }),
     checks: {
       database: database.ping,
