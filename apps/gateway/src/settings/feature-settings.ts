@@ -11,19 +11,23 @@ import { announceChange, type ChangeDelivery } from '../cluster/announce.ts'
 const SETTINGS_TAG = 'settings'
 
 /**
- * The values in force if a later release stored a value that this one cannot read. An administrator
- * has set the value, so the strictest value is in force and not the default.
+ * The values in force. If a later release stored a value that this one cannot read, the strictest value
+ * is in force and not the default, because an administrator has set the value.
  */
-const WHEN_UNREADABLE: z.infer<typeof featureValues> = { announcement: '', payments: 'closed' }
+const inForce = z.object({
+  announcement: featureSettings.announcement.catch(''),
+  payments: featureSettings.payments.catch('closed'),
+})
 
-const featureValues = z.object(featureSettings)
-const NAMES = featureValues.keyof().options
+export const settingName = z.object(featureSettings).keyof()
+const NAMES = settingName.options
 const stored = z.record(
   z.string(),
   z.object({ value: z.unknown(), updatedAt: z.string(), updatedBy: z.string() }),
 )
 
-type FeatureValues = z.infer<typeof featureValues>
+type FeatureValues = z.infer<typeof inForce>
+type Rows = z.infer<typeof stored>
 
 /** One setting as administrators see it; `updatedAt` is null while it has its default. */
 export interface Setting {
@@ -85,15 +89,19 @@ export function createFeatureSettings({
 
   metrics.observe(cacheFigures(cache))
 
+  async function readRows(): Promise<Rows> {
+    return (await cache.get('all')) ?? {}
+  }
+
   async function list(): Promise<Setting[]> {
-    const rows = (await cache.get('all')) ?? {}
+    const rows = await readRows()
+    const values = valuesOf(rows)
     return NAMES.map((name) => {
       const row = rows[name]
-      const check = featureSettings[name].safeParse(row?.value)
       const { description = '' } = featureSettings[name].meta() ?? {}
       return {
         name,
-        value: check.success ? check.data : WHEN_UNREADABLE[name],
+        value: values[name],
         default: featureSettings[name].parse(undefined),
         description,
         updatedAt: row?.updatedAt ?? null,
@@ -103,10 +111,7 @@ export function createFeatureSettings({
   }
 
   return {
-    async values() {
-      const entries = (await list()).map(({ name, value }) => [name, value])
-      return featureValues.parse(Object.fromEntries(entries))
-    },
+    values: async () => valuesOf(await readRows()),
     list,
     async set(name, value, by) {
       const row = { value, updatedBy: by, updatedAt: sql`now()` }
@@ -128,4 +133,8 @@ export function createFeatureSettings({
       return { setting: changed, delivery }
     },
   }
+}
+
+function valuesOf(rows: Rows): FeatureValues {
+  return inForce.parse(Object.fromEntries(NAMES.map((name) => [name, rows[name]?.value])))
 }

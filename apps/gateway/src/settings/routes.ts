@@ -1,10 +1,9 @@
-import { featureSettings, type publicSettings, type ResponseBody, settingRequests } from '@repo/api'
+import { type publicSettings, type ResponseBody, settingRequests } from '@repo/api'
 import { ProblemError, readJson } from '@repo/service/hono'
 import { Hono } from 'hono'
-import { z } from 'zod'
 import { administratorOf, type RouteEnv } from '../caller.ts'
 import type { FindProfile } from '../people/profiles.ts'
-import type { FeatureSettings, Setting } from './feature-settings.ts'
+import { type FeatureSettings, type Setting, settingName } from './feature-settings.ts'
 
 export interface FeatureRoutes {
   settings: FeatureSettings
@@ -32,9 +31,9 @@ export function createFeatureRoutes({ settings, findProfile }: FeatureRoutes): H
 
   app.put('/:name', async (c) => {
     const { user } = administratorOf(c)
-    const name = z.enum(['announcement', 'payments']).safeParse(c.req.param('name')).data
+    const name = settingName.safeParse(c.req.param('name')).data
     if (!name) {
-      const names = Object.keys(featureSettings).join(', ')
+      const names = settingName.options.join(', ')
       const detail = `There is no such setting. The settings are ${names}.`
       throw new ProblemError({ status: 404, code: 'not-found', detail })
     }
