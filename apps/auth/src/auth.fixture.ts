@@ -14,6 +14,18 @@ export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 export const OLD_SECRET = 'p3Wn8bE5sK1xC6vM9aZ2qL7tJ4yU0oR-'
 export const PASSWORD = 'three-of-everything'
 
+/** The settings of a replica of the app. */
+export function environment(databaseUrl: string, redisUrl: string) {
+  return {
+    HOST: '127.0.0.1',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ORIGIN,
+    AUTH_SECRET: SECRET,
+    DRAIN_MS: '0',
+  }
+}
+
 export interface Answer {
   status: number
   headers: Headers

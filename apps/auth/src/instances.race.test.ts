@@ -1,28 +1,17 @@
 import { connectDatabase, schema } from '@repo/database'
 import { contend, expect, test, until } from '@repo/testing'
-import { type Answer, ask, count, ORIGIN, person, SECRET } from './auth.fixture.ts'
+import { type Answer, ask, count, environment, person, SECRET } from './auth.fixture.ts'
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 3)
 const CONTENDERS = 6
 const program = new URL('main.ts', import.meta.url)
-
-function settingsFor(databaseUrl: string, redisUrl: string) {
-  return {
-    HOST: '127.0.0.1',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
-    ORIGIN,
-    AUTH_SECRET: SECRET,
-    DRAIN_MS: '0',
-  }
-}
 
 test(`exactly one of ${CONTENDERS} simultaneous sign-ups for one e-mail creates a user, ${ROUNDS} times; the others get 422`, async ({
   replicas,
   databaseUrl,
   redisUrl,
 }) => {
-  const env = settingsFor(databaseUrl, redisUrl)
+  const env = environment(databaseUrl, redisUrl)
   const three = await replicas(3, { program, env, ready: '/readyz' })
   const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
   for (let round = 1; round <= ROUNDS; round += 1) {
@@ -57,7 +46,7 @@ test('a ban while its user signs in everywhere leaves no session, not even when 
   databaseUrl,
   redisUrl,
 }) => {
-  const env = settingsFor(databaseUrl, redisUrl)
+  const env = environment(databaseUrl, redisUrl)
   const three = await replicas(3, { program, env, ready: '/readyz' })
   const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
   const post = (at: number, path: string, body: unknown, cookie = '') =>
@@ -119,7 +108,7 @@ test('users sign up and sign in while Redis is unavailable', async ({
   databaseUrl,
   ownValkey,
 }) => {
-  const env = settingsFor(databaseUrl, ownValkey.url)
+  const env = environment(databaseUrl, ownValkey.url)
   const [replica] = await replicas(1, { program, env, ready: '/readyz' })
   await ownValkey.pause()
   const hung = await ask(fetch, replica!.url, '/sign-up/email', { body: person('hung') })

@@ -1,6 +1,6 @@
 import { connectDatabase, migrateDatabase } from '@repo/database'
 import { expect, makeReadOnly, test, until } from '@repo/testing'
-import { ask, ORIGIN, person, SECRET } from './auth.fixture.ts'
+import { ask, environment, person } from './auth.fixture.ts'
 
 const program = new URL('main.ts', import.meta.url)
 
@@ -11,15 +11,7 @@ test('an instance starts on a database that is read-only, and applies its sessio
 }) => {
   await migrateDatabase({ url: databaseUrl })
   const readOnly = await makeReadOnly(databaseUrl)
-  const env = {
-    HOST: '127.0.0.1',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
-    ORIGIN,
-    AUTH_SECRET: SECRET,
-    MAX_SESSIONS: '3',
-    DRAIN_MS: '0',
-  }
+  const env = { ...environment(databaseUrl, redisUrl), MAX_SESSIONS: '3' }
   const [replica] = await replicas(1, { program, env, ready: '/readyz' })
   await until(async () => {
     const metrics = await (await fetch(`${replica!.url}/metrics`)).text()

@@ -4,7 +4,7 @@ import { connectLimiterRedis, createRateLimiter } from '@repo/ratelimit'
 import { contend, copyMutant, expect, test, until } from '@repo/testing'
 import { hashPassword, verifyPassword } from 'better-auth/crypto'
 import pLimit from 'p-limit'
-import { ask, ORIGIN, PASSWORD, person, SECRET } from '../auth.fixture.ts'
+import { ask, environment, PASSWORD, person } from '../auth.fixture.ts'
 import * as program from './guesses.ts'
 import { HASHED_AT_ONCE } from './hashing.ts'
 import { authPolicies, createGuessLimit } from './limits.ts'
@@ -61,14 +61,7 @@ test(`three instances check at most ${MOST} of ${GUESSES} wrong passwords for on
   databaseUrl,
   redisUrl,
 }) => {
-  const env = {
-    HOST: '127.0.0.1',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
-    ORIGIN,
-    AUTH_SECRET: SECRET,
-    DRAIN_MS: '0',
-  }
+  const env = environment(databaseUrl, redisUrl)
   const main = new URL('../main.ts', import.meta.url)
   const three = await replicas(INSTANCES, { program: main, env, ready: '/readyz' })
   const urlOf = (i: number) => three[i % INSTANCES]!.url

@@ -3,11 +3,10 @@ import { expect, test, until } from '@repo/testing'
 import {
   type Answer,
   ask,
+  environment,
   openApp,
-  ORIGIN,
   PASSWORD,
   person,
-  SECRET,
   type TestApp,
 } from '../auth.fixture.ts'
 
@@ -212,14 +211,7 @@ test('an impersonation of one instance has ended on another when a third ends it
   databaseUrl,
   redisUrl,
 }) => {
-  const env = {
-    HOST: '127.0.0.1',
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redisUrl,
-    ORIGIN,
-    AUTH_SECRET: SECRET,
-    DRAIN_MS: '0',
-  }
+  const env = environment(databaseUrl, redisUrl)
   await using app = await openApp(databaseUrl)
   const [admin, user] = [await signUp(app, 'admin'), await signUp(app, 'user')]
   const program = new URL('../main.ts', import.meta.url)
