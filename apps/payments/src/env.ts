@@ -4,7 +4,7 @@ import type { z } from 'zod'
 export const paymentsSettings = {
   ...baseSettings,
   ...databaseSettings,
-  INTERNAL_SECRET: secret('signs who the caller is between the gateway and upstreams'),
+  INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),
   INTERNAL_SECRETS_ACCEPTED: acceptedSecrets(
     'other secrets whose signatures are valid: the next or the last while it changes',
   ),
