@@ -1,15 +1,10 @@
-import { expect, until } from '@repo/testing'
+import { blockEventLoop, expect, until } from '@repo/testing'
 import { test } from './join.fixture.ts'
 import { makeUser, signIn, withCookie } from './open.fixture.ts'
 
 const PAUSES = 5
 
-/** Keeps the event loop from running, as garbage collection or a limit of the processor does. */
-function blockEventLoop(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}
-
-/** Lets what was called be sent. */
+/** Resolves after the calls of this turn were sent. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 test(`${PAUSES} pauses of a process for 500 ms refuse none of its checks in flight, and cause no additional use of a store`, async ({
@@ -25,7 +20,7 @@ test(`${PAUSES} pauses of a process for 500 ms refuse none of its checks in flig
   for (let round = 0; round < PAUSES; round += 1) {
     const stored = await Promise.all(Array.from({ length: 10 }, () => signIn(a.database, userId)))
     for (const { cookie } of stored) await b.sessions.validate(cookie)
-    // More than may ask PostgreSQL at a time: some wait for their turn.
+    // More than the limit of queries at a time, so that some checks wait for their turn.
     const cold = await Promise.all(Array.from({ length: 60 }, () => signIn(a.database, userId)))
     const inFlight = [...stored, ...cold].map(({ cookie }) => a.sessions.validate(cookie))
     await turn()
@@ -34,7 +29,7 @@ test(`${PAUSES} pauses of a process for 500 ms refuse none of its checks in flig
     expect(outcomes.filter((outcome) => outcome !== 'valid')).toEqual([])
     const after = await a.sessions.validate(hot.cookie)
     expect(after).toMatchObject({ outcome: 'valid' })
-    // A check that did without the cache answers from the database, and again each time.
+    // Without the trust in its cache, the instance would query PostgreSQL each time.
     const again = await a.sessions.validate(hot.cookie)
     expect(again).toMatchObject({ outcome: 'valid', tier: 'memo' })
     expect(await a.sessions.settle({ confirm: 'all' })).toMatchObject({ outcome: 'confirmed' })
@@ -65,7 +60,7 @@ test('a process that was paused for longer than its trust accepts no session tha
   paused!.stop()
   const revoked = await b.sessions.revoke({ userId }, { confirm: 'all' })
   expect(revoked).toMatchObject({ outcome: 'confirmed', lapsed: 1 })
-  // Sent to a process that cannot answer: its first turn after the pause checks these.
+  // The process receives the call while it is stopped, and serves it in its first turn.
   const late = paused!.call<string[]>('validate', [cookie, both, cookie])
   paused!.continue()
   expect(await late).toEqual(['revoked', 'revoked', 'revoked'])

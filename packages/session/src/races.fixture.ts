@@ -52,7 +52,7 @@ export async function revokeAll(cluster: Cluster): Promise<Verdict> {
   return { attempts: cookies.length, violations }
 }
 
-/** A ban in the middle of 30 sign-ins; then replica is lifted. */
+/** A ban in the middle of 30 sign-ins, which is then lifted. */
 export async function banDuringSignIns(cluster: Cluster): Promise<Verdict> {
   const userId = await makeUser(cluster.database)
   const making = cluster.three.map((replica) =>
@@ -67,7 +67,7 @@ export async function banDuringSignIns(cluster: Cluster): Promise<Verdict> {
   return { attempts: 30, violations: live }
 }
 
-/** A second cookie is shown to an instance that never saw the session, after replica was revoked. */
+/** A second cookie is sent to an instance that never read the session, after its revocation. */
 export async function showLate(cluster: Cluster): Promise<Verdict> {
   const [first, second, third] = cluster.three
   const userId = await makeUser(cluster.database)
@@ -95,7 +95,7 @@ export async function exceedLimit(
   return { attempts: 20, violations: Math.abs(live / 3 - 3) }
 }
 
-/** Locks the row of the user until a sign-in waits for replica on each connection, and then releases replica. */
+/** Locks the row of the user until a sign-in waits for it on each connection, and then unlocks it. */
 async function heldBack<T>(
   { database, three }: Cluster,
   userId: string,
@@ -179,7 +179,7 @@ export async function restart(cluster: Cluster, data: 'same' | 'old'): Promise<V
   const [first] = cluster.three
   await first!.call('revoke', { target: { userId: users[0] }, confirm: 'all' })
   await Promise.all(cluster.proxies.map((proxy) => proxy.cut()))
-  // Redis does not receive replica: replica waits in the outbox, which has no turns in this test.
+  // Redis does not receive the revocation. It stays in the outbox, which has no turns in this test.
   const signedOut = await first!.call<{ outcome: string }>('revoke', {
     target: { userId: users[1] },
   })
