@@ -79,3 +79,14 @@ export function cookieOf(token: string, secret = SECRET): string {
 export function withCookie(header: string, setCookie: string | undefined): string {
   return `${header}; ${setCookie?.split(';', 1)[0]}`
 }
+
+/** The `Cookie` header that a browser sends after this instance has checked its session. */
+export async function withSecondCookie(
+  { sessions }: Pick<Joined, 'sessions'>,
+  cookie: string,
+): Promise<string> {
+  const check = await sessions.validate(cookie)
+  const setCookie = check.outcome === 'valid' ? check.setCookie : undefined
+  if (setCookie === undefined) throw new Error(`no second cookie: ${check.outcome}`)
+  return withCookie(cookie, setCookie)
+}

@@ -3,7 +3,7 @@ import { expect, until } from '@repo/testing'
 import { createClaims } from './cookie/second-cookie.ts'
 import { readSessionCookie } from './cookie/session-cookie.ts'
 import { test } from './join.fixture.ts'
-import { makeUser, SECRET, signIn, withCookie } from './open.fixture.ts'
+import { makeUser, SECRET, signIn, withCookie, withSecondCookie } from './open.fixture.ts'
 import {
   appendMessage,
   METRICS,
@@ -123,8 +123,7 @@ test('a revocation of an unknown kind ends the trust in all cached sessions and 
   const a = await join(stores, 'a')
   const b = await join(stores, 'b')
   const { cookie } = await signIn(a.database, await makeUser(a.database))
-  const first = await a.sessions.validate(cookie)
-  const both = withCookie(cookie, first.outcome === 'valid' ? first.setCookie : undefined)
+  const both = await withSecondCookie(a, cookie)
   expect(await b.sessions.validate(both)).toMatchObject({ tier: 'cookie' })
   await appendMessage(stores.redisUrl, { kind: 'devices', cache: 'session', devices: ['d1'] })
   for (const { sessions } of [a, b]) {
