@@ -62,7 +62,7 @@ const ENDS: [how: string, statement: string, parameter: keyof Impersonation][] =
 
 for (const source of ['with its source', 'of a release without a source'] as const) {
   test.for(ENDS)(
-    `${source} is refused by every instance once %s`,
+    `an impersonation ${source} is refused by every instance once %s`,
     async ([, statement, parameter], { stores, join }) => {
       const [a, b] = [await join(stores, 'a'), await join(stores, 'b')]
       const made = await prepare(a.database)
