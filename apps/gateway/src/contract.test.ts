@@ -7,8 +7,14 @@ test("each response of the gateway's own routes matches the schema that clients 
 }) => {
   const { cookie, identity } = await signedIn(databaseUrl, 'admin')
   const instance = {
-    ...{ id: 'web-1', app: 'web', version: '1', url: 'http://localhost:4301', ready: true },
-    ...{ startedAt: new Date().toISOString(), load: 0, fingerprint: {} },
+    id: 'web-1',
+    app: 'web',
+    version: '1',
+    url: 'http://localhost:4301',
+    ready: true,
+    startedAt: new Date().toISOString(),
+    load: 0,
+    fingerprint: {},
   }
   const instances = async () => [instance]
   await using gateway = await serveGateway({ databaseUrl, auth: [], payments: [], instances })

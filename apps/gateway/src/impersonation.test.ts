@@ -20,7 +20,12 @@ async function open(databaseUrl: string) {
     sourceSessionId: admin.identity.sessionId,
   })
   return {
-    ...{ admin, ada, auth, payments, gateway, sessionId },
+    admin,
+    ada,
+    auth,
+    payments,
+    gateway,
+    sessionId,
     send: (method: string, path: string, body?: string) =>
       ask(gateway.origin, path, { method, headers: { cookie }, ...(body && { body }) }),
     async [Symbol.asyncDispose]() {

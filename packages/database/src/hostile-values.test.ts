@@ -17,7 +17,11 @@ test('each function takes each hostile option, or refuses it by its name', async
 }) => {
   const times = { connectTimeoutMs: 500, deadlineMs: 500, busyDeadlineMs: 500 }
   const valid = {
-    ...{ url: databaseUrl, name: 'hostile', poolSize: 2, minConnections: 1, isPooled: false },
+    url: databaseUrl,
+    name: 'hostile',
+    poolSize: 2,
+    minConnections: 1,
+    isPooled: false,
     ...times,
   }
   const connect = (options: typeof valid) => connectDatabase(options).close()
@@ -39,8 +43,10 @@ test('the other functions refuse hostile arguments by their name, before they co
 }) => {
   const log = { info: () => undefined, warn: () => undefined, error: () => undefined }
   const env = {
-    ...{ DATABASE_URL: databaseUrl, DATABASE_CONNECTIONS: 2, DATABASE_INSTANCES: 1 },
-    ...{ MIGRATE_ON_BOOT: true },
+    DATABASE_URL: databaseUrl,
+    DATABASE_CONNECTIONS: 2,
+    DATABASE_INSTANCES: 1,
+    MIGRATE_ON_BOOT: true,
   }
   const functions = {
     isDatabaseUnavailable,

@@ -31,7 +31,12 @@ async function bareDatabase(serverUrl: string) {
   )
   const as = (username: string) => Object.assign(new URL(url), { username, password: 'x' }).href
   return {
-    ...{ url, owner, app, database, ownerUrl: as(owner), appUrl: as(app) },
+    url,
+    owner,
+    app,
+    database,
+    ownerUrl: as(owner),
+    appUrl: as(app),
     async [Symbol.asyncDispose]() {
       await created.drop()
       await execute(serverUrl, `drop role ${owner}`, `drop role ${app}`)
@@ -52,7 +57,9 @@ function servingGrants(schema: string, history: string, app: string, owner: stri
 
 function open(url: string, isMigrating: boolean) {
   const env = {
-    ...{ DATABASE_URL: url, DATABASE_CONNECTIONS: 4, DATABASE_INSTANCES: 2 },
+    DATABASE_URL: url,
+    DATABASE_CONNECTIONS: 4,
+    DATABASE_INSTANCES: 2,
     MIGRATE_ON_BOOT: isMigrating,
   }
   return openDatabase({ env, name: 'auth-1', log: createTestLog() })

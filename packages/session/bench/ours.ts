@@ -38,7 +38,9 @@ export async function openOurs(stores: Stores, answer: Answer): Promise<Contende
     return { run: (i) => check(headers[i % SESSIONS] ?? '') }
   }
   const bus = createBus({
-    ...{ redis: stores.redis, name: 'platform', instance: `${answer}-${stores.instance}` },
+    redis: stores.redis,
+    name: 'platform',
+    instance: `${answer}-${stores.instance}`,
   })
   const options = answer === 'redis' ? { cookieMs: 0, maxEntries: 100 } : { cookieMs: COOKIE_MS }
   const { redis } = stores

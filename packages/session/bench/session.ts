@@ -23,12 +23,20 @@ const pairs = [
   { ours: 'PostgreSQL', peer: 'Better Auth, PostgreSQL', us: 60, times: 8, inFlight: 20 },
 ]
 await bench.closed({
-  ...{ title: 'check', contenders: ['memory', 'iron-session'], peer: 'memory', inFlight: 64, env },
+  title: 'check',
+  contenders: ['memory', 'iron-session'],
+  peer: 'memory',
+  inFlight: 64,
+  env,
   targets: (found) => [target('memory, µs', found.figure('memory', 'clientUs'), '<=', 1)],
 })
 for (const { ours, peer, us, times, inFlight } of pairs) {
   await bench.closed({
-    ...{ title: `check by ${ours}`, contenders: [ours, peer], peer: ours, inFlight, env },
+    title: `check by ${ours}`,
+    contenders: [ours, peer],
+    peer: ours,
+    inFlight,
+    env,
     targets: (found) => [
       target(`${ours}, µs`, found.figure(ours, 'clientUs'), '<=', us),
       target(`${peer} / ${ours}`, found.ratio(peer, 'clientUs'), '>=', times),

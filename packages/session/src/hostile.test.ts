@@ -60,9 +60,19 @@ test('a hostile value in the options of sessions is refused with an error that n
   const database = connectDatabase({ url: stores.databaseUrl, name: 'hostile', poolSize: 1 })
   const bus = createMemoryBus({ name: 'platform' })
   const valid = {
-    ...{ ...cookies, database, bus, redis: undefined, log: undefined },
-    ...{ ttlMs: 1_000, cookieMs: 1_000, idleMs: 1_000, lifetimeMs: 1_000, graceMs: 1_000 },
-    ...{ maxEntries: 10, relayMs: 1_000, touchMs: 1_000 },
+    ...cookies,
+    database,
+    bus,
+    redis: undefined,
+    log: undefined,
+    ttlMs: 1_000,
+    cookieMs: 1_000,
+    idleMs: 1_000,
+    lifetimeMs: 1_000,
+    graceMs: 1_000,
+    maxEntries: 10,
+    relayMs: 1_000,
+    touchMs: 1_000,
   }
   const open = async (options: typeof valid) => api.createSessions(options).close()
   expect(await findRawErrorsOfOptions(valid, open, { isCoded })).toEqual([])

@@ -226,7 +226,10 @@ test('a limit by address uses the networks of the trusted proxies', async ({ dat
   await signedIn(databaseUrl)
   await using auth = await serveUpstream('auth-1')
   await using gateway = await serveGateway({
-    ...{ databaseUrl, auth: [auth.origin], payments: [], ...limits },
+    databaseUrl,
+    auth: [auth.origin],
+    payments: [],
+    ...limits,
     trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'],
   })
   const headers = { 'x-forwarded-for': '6.6.6.6, 203.0.113.7:1, 10.0.0.1, 10.0.0.2:80' }

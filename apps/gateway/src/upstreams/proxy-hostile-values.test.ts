@@ -7,8 +7,13 @@ const nothing = () => undefined
 
 test('an upstream takes each hostile option, or refuses it by its name', async () => {
   const valid = {
-    ...{ name: 'hostile', targets: ['http://127.0.0.1:1'], connections: 1, onEvent: nothing },
-    ...{ connectTimeoutMs: 10, headersTimeoutMs: 10, bodyTimeoutMs: 10 },
+    name: 'hostile',
+    targets: ['http://127.0.0.1:1'],
+    connections: 1,
+    onEvent: nothing,
+    connectTimeoutMs: 10,
+    headersTimeoutMs: 10,
+    bodyTimeoutMs: 10,
     healthCheck: { path: '/', intervalMs: 1_000, timeoutMs: 10 },
     ejection: { failures: 1, durationMs: 1, panicThreshold: 0 },
   }
@@ -27,8 +32,14 @@ test('an upstream takes each hostile option, or refuses it by its name', async (
 test('a proxy takes each hostile option, or refuses it by its name', async () => {
   const upstream = createUpstream({ name: 'hostile', targets: [] })
   const valid = {
-    ...{ upstream, forwarded: 'set' as const, dropRequestHeaders: ['x-user'], retries: 1 },
-    ...{ requestHeaders: nothing, responseHeaders: nothing, onProblem: nothing, maxBodyBytes: 1 },
+    upstream,
+    forwarded: 'set' as const,
+    dropRequestHeaders: ['x-user'],
+    retries: 1,
+    requestHeaders: nothing,
+    responseHeaders: nothing,
+    onProblem: nothing,
+    maxBodyBytes: 1,
   }
   expect(await findRawErrorsOfOptions(valid, createProxy, { isCoded })).toEqual([])
   expect(await findRawErrors(createProxy, { isCoded })).toEqual([])
