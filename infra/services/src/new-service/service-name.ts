@@ -48,6 +48,7 @@ export function checkName(name: string, services: readonly Service[], root: stri
   for (const path of [
     `apps/${name}/package.json`,
     `packages/database/src/schema/${name}.ts`,
+    `packages/api/src/endpoints/${name}.ts`,
     `packages/api/src/requests/${name}.ts`,
     `packages/api/src/responses/${name}.ts`,
   ]) {

@@ -20,10 +20,13 @@ interface Insertion {
  * @returns the files, from the root of the repository
  */
 export function writeService(root: string, name: string, number: number): string[] {
-  const insertions = insertionsFor(name, number).map((insertion) => ({
-    path: insertion.path,
-    content: insert(root, insertion),
-  }))
+  const lists = new Map<string, string>()
+  for (const insertion of insertionsFor(name, number)) {
+    const { path } = insertion
+    const text = lists.get(path) ?? readFileSync(join(root, path), 'utf8')
+    lists.set(path, insert(text, insertion))
+  }
+  const insertions = Array.from(lists, ([path, content]) => ({ path, content }))
   const created = globSync(`**/*${SUFFIX}`, { cwd: TEMPLATE }).map((file) => ({
     path: fill(file.slice(0, -SUFFIX.length), name),
     content: fill(readFileSync(join(TEMPLATE, file), 'utf8'), name),
@@ -64,6 +67,16 @@ function insertionsFor(name: string, number: number): Insertion[] {
       lines: `export { ${name}Item } from './schema/${name}.ts'\n`,
     },
     {
+      path: 'packages/api/src/endpoints.ts',
+      before: 'export type { Endpoint, Method }',
+      lines: `import { ${name}Endpoints } from './endpoints/${name}.ts'\n`,
+    },
+    {
+      path: 'packages/api/src/endpoints.ts',
+      before: ']',
+      lines: `  ...${name}Endpoints,\n`,
+    },
+    {
       path: 'packages/api/src/index.ts',
       before: undefined,
       lines: `export { type ${capitalized(name)}ItemRequest, ${name}ItemRequest } from './requests/${name}.ts'
@@ -73,8 +86,7 @@ export { ${name}Item, ${name}Items } from './responses/${name}.ts'
   ]
 }
 
-function insert(root: string, { path, before, lines }: Insertion): string {
-  const text = readFileSync(join(root, path), 'utf8')
+function insert(text: string, { path, before, lines }: Insertion): string {
   if (before === undefined) return text + lines
   const index = text.indexOf(`\n${before}`)
   if (index === -1) {
