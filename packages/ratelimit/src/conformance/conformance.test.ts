@@ -15,13 +15,17 @@ beforeAll(async () => {
 
 afterAll(() => stop())
 
-describeConformance('memory', async (policies) => {
-  let nowMs = Date.now()
-  const limiter = createMemoryRateLimiter({ policies, now: () => nowMs })
-  return { limiter, advance: async (ms) => void (nowMs += ms) }
-})
+describeConformance(
+  'memory',
+  async (policies) => {
+    let nowMs = Date.now()
+    const limiter = createMemoryRateLimiter({ policies, now: () => nowMs })
+    return { limiter, advance: async (ms) => void (nowMs += ms) }
+  },
+  { isShared: false },
+)
 
-describeConformance('Redis', (policies) => openOnRedis(url, policies))
+describeConformance('Redis', (policies) => openOnRedis(url, policies), { isShared: true })
 
 test('the memory driver refuses to serve several instances', () => {
   expect(() => createMemoryRateLimiter({ policies: [], replicas: 3 })).toThrow(

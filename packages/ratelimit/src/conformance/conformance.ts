@@ -7,8 +7,17 @@ import { describeReleases } from './releases.ts'
 
 export type { OpenLimiter } from './open.ts'
 
-/** The tests that every driver of the limiter must pass. Call it in a test file with the driver. */
-export function describeConformance(driver: string, openLimiter: OpenLimiter): void {
+/**
+ * The tests that every driver of the limiter must pass. Call it in a test file with the driver.
+ *
+ * @param isShared whether several instances share the store of the driver: `openLimiter` then returns
+ * `beside`, `deadlineMs` and `refuse`, and the tests that need them run
+ */
+export function describeConformance(
+  driver: string,
+  openLimiter: OpenLimiter,
+  { isShared }: { isShared: boolean },
+): void {
   describe(`a limiter in ${driver}`, () => {
     const open = opening(openLimiter)
 
@@ -110,7 +119,7 @@ export function describeConformance(driver: string, openLimiter: OpenLimiter): v
 
     describeControl(open)
     describeLeases(open)
-    describeReleases(open)
-    describeConditions(open)
+    describeReleases(open, isShared)
+    describeConditions(open, isShared)
   })
 }

@@ -19,6 +19,12 @@ export type OpenLimiter = (policies: PolicyInput[]) => Promise<{
 export const base = { windowMs: 60_000, by: 'ip' } as const
 export const ip = '203.0.113.7'
 
+/** A part that the driver of a shared store must have. */
+export function required<T>(part: T | undefined, name: string): T {
+  if (part === undefined) throw new Error(`openLimiter of a shared store must return ${name}`)
+  return part
+}
+
 /** Returns `open` for the tests of a suite. After each test it closes the opened limiters. */
 export function opening(openLimiter: OpenLimiter) {
   const closing: (() => Promise<void>)[] = []

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PolicyInput } from '../policy.ts'
 import type { RateLimiter } from '../types.ts'
-import { base, ip, type Open } from './open.ts'
+import { base, ip, type Open, required } from './open.ts'
 
 const p = { ...base, name: 'p', quota: 12 } as const
 /** The changes that a release may make to a policy without a new name. */
@@ -36,17 +36,16 @@ const left = async (limiter: RateLimiter) =>
   (await limiter.peek(['p'], { ip })).limits[0]?.remaining
 
 /** The tests of two releases whose policies of one name differ. */
-export function describeReleases(open: Open): void {
+export function describeReleases(open: Open, isShared: boolean): void {
   async function openBoth(one: string, other: string) {
     const opened = await open(versionOf(one))
-    const limiters = [opened.limiter, await opened.beside?.([versionOf(other)])]
-    return limiters.every((limiter) => limiter !== undefined) ? limiters : undefined
+    const beside = required(opened.beside, 'beside')
+    return [opened.limiter, await beside([versionOf(other)])] as const
   }
-  test.each(PAIRS)(
+  test.runIf(isShared).each(PAIRS)(
     'R12: with %s in one release and %s in the next, each admits units and at most its quota',
     async (one, other) => {
       const both = await openBoth(one, other)
-      if (!both) return
       const counts = await admitted(both)
       const most = [quotaOf(one), quotaOf(other)]
       for (const [at, count] of counts.entries()) expect(count).toBeLessThanOrEqual(most[at] ?? 0)
@@ -69,12 +68,10 @@ export function describeReleases(open: Open): void {
     },
   )
 
-  test.each(PAIRS)(
+  test.runIf(isShared).each(PAIRS)(
     'R12: with %s in one release and %s in the next, a block, an unblock and a reset by one apply to the other',
     async (one, other) => {
-      const both = await openBoth(one, other)
-      const [first, second] = both ?? []
-      if (!first || !second) return
+      const [first, second] = await openBoth(one, other)
       await admitted([first, second])
       await second.block(['p'], { ip }, 60_000)
       await first.reset(['p'], { ip })
@@ -89,12 +86,10 @@ export function describeReleases(open: Open): void {
     },
   )
 
-  test.each(PAIRS.filter((pair) => !pair.join().includes('concurrency')))(
+  test.runIf(isShared).each(PAIRS.filter((pair) => !pair.join().includes('concurrency')))(
     'R12: with %s in one release and %s in the next, a reward by one applies to the other',
     async (one, other) => {
-      const both = await openBoth(one, other)
-      const [first, second] = both ?? []
-      if (!first || !second) return
+      const [first, second] = await openBoth(one, other)
       await first.penalize(['p'], { ip }, quotaOf(one))
       await second.penalize(['p'], { ip }, quotaOf(other))
       await first.reward(['p'], { ip }, 100)

@@ -25,5 +25,5 @@ describe.skipIf(command === '')('on Redis Cluster, which refuses what touches tw
     await redis.close()
   })
 
-  describeConformance('Redis Cluster', (policies) => openOnRedis(url, policies))
+  describeConformance('Redis Cluster', (policies) => openOnRedis(url, policies), { isShared: true })
 })
