@@ -139,6 +139,9 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
     get outstanding() {
       return outstanding
     },
-    ...{ tickMs, start, end, run },
+    tickMs,
+    start,
+    end,
+    run,
   }
 }

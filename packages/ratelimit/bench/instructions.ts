@@ -15,7 +15,10 @@ const WINDOW_MS = 3_000_000
 const dimensions = ['ip', 'user', 'client', 'route'] as const
 const names = dimensions.map((dimension) => `api-${dimension}`)
 const policies = dimensions.map((by) => ({
-  ...{ name: `api-${by}`, quota: QUOTA, windowMs: WINDOW_MS, by },
+  name: `api-${by}`,
+  quota: QUOTA,
+  windowMs: WINDOW_MS,
+  by,
 }))
 const subjectOf = (i: number) => ({
   ip: `192.0.2.${i % 250}`,

@@ -80,11 +80,18 @@ function flexibleOf(redis: Redis, policy: string, points: number) {
 /** Peers that cache blocked keys in memory. */
 export function blockingPeers(redis: Redis): Record<string, CountOne> {
   const flexible = new RateLimiterRedis({
-    ...{ storeClient: redis, keyPrefix: 'rlf:block', points: 1, duration: 600 },
-    ...{ inMemoryBlockOnConsumed: 1, inMemoryBlockDuration: 600 },
+    storeClient: redis,
+    keyPrefix: 'rlf:block',
+    points: 1,
+    duration: 600,
+    inMemoryBlockOnConsumed: 1,
+    inMemoryBlockDuration: 600,
   })
   const upstash = new Ratelimit({
-    ...{ redis: adapt(redis), prefix: 'up:block', analytics: false, ephemeralCache: new Map() },
+    redis: adapt(redis),
+    prefix: 'up:block',
+    analytics: false,
+    ephemeralCache: new Map(),
     limiter: Ratelimit.fixedWindow(1, '600 s'),
   })
   return {
@@ -96,7 +103,10 @@ export function blockingPeers(redis: Redis): Record<string, CountOne> {
 
 function upstashOf(redis: Redis, policy: string, quota: number) {
   return new Ratelimit({
-    ...{ redis: adapt(redis), prefix: `up:${policy}`, analytics: false, ephemeralCache: false },
+    redis: adapt(redis),
+    prefix: `up:${policy}`,
+    analytics: false,
+    ephemeralCache: false,
     limiter: Ratelimit.slidingWindow(quota, `${WINDOW_MS} ms`),
   })
 }

@@ -47,15 +47,23 @@ for (const [workload, title, targets] of [
   }
 }
 await bench.closed({
-  ...{ title: 'hot key', contenders: ['ours', 'ours, leased', peer, 'INCR, auto-pipelined'] },
-  ...{ peer, inFlight: 256, env: { WORKLOAD: 'hot' } },
+  title: 'hot key',
+  contenders: ['ours', 'ours, leased', peer, 'INCR, auto-pipelined'],
+  peer,
+  inFlight: 256,
+  env: { WORKLOAD: 'hot' },
 })
 await bench.closed({
-  ...{ title: 'blocked key', contenders: ['ours', peer, '@upstash/ratelimit'], peer },
-  ...{ inFlight: 64, env: { WORKLOAD: 'blocked' } },
+  title: 'blocked key',
+  contenders: ['ours', peer, '@upstash/ratelimit'],
+  peer,
+  inFlight: 64,
+  env: { WORKLOAD: 'blocked' },
 })
 await bench.closed({
-  ...{ title: 'request of Hono, 4 dimensions', inFlight: 64, env: { WORKLOAD: 'four' } },
+  title: 'request of Hono, 4 dimensions',
+  inFlight: 64,
+  env: { WORKLOAD: 'four' },
   contenders: ['Hono alone', 'Hono with ours', 'Hono with rate-limiter-flexible'],
   peer: 'Hono with rate-limiter-flexible',
   targets: (found) => [

@@ -20,7 +20,10 @@ export function workloadOf(text: string): Workload {
 export const policies: PolicyInput[] = [
   ...DIMENSIONS.map((by) => ({ name: `api-${by}`, quota: QUOTA, windowMs: WINDOW_MS, by })),
   {
-    ...{ name: 'leased', quota: QUOTA, windowMs: WINDOW_MS, by: 'user' },
+    name: 'leased',
+    quota: QUOTA,
+    windowMs: WINDOW_MS,
+    by: 'user',
     lease: { units: 1_000, ms: 100 },
   },
   { name: 'block', quota: 1, windowMs: 600_000, by: 'user' },

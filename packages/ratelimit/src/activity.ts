@@ -18,8 +18,12 @@ export function createActivity({
   available: () => boolean
 }) {
   const totals = {
-    ...{ allowed: 0, limited: 0, unavailable: 0 },
-    ...{ fromDenyCache: 0, fromLease: 0, degraded: 0 },
+    allowed: 0,
+    limited: 0,
+    unavailable: 0,
+    fromDenyCache: 0,
+    fromLease: 0,
+    degraded: 0,
   }
   let refusals = new Map<string, number>()
   let timer: NodeJS.Timeout | undefined

@@ -93,9 +93,7 @@ describe('a limiter that is called with hostile values', () => {
 })
 
 describe('a function of the package that gets hostile options', () => {
-  const redis = {
-    ...{ available: () => true, run: () => 0, runPieces: () => 0, runText: () => 0 },
-  }
+  const redis = { available: () => true, run: () => 0, runPieces: () => 0, runText: () => 0 }
 
   test('a hostile option causes a result or a coded error that names the option', async ({
     redisUrl,

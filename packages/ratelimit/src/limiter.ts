@@ -44,7 +44,8 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   let isClosed = false
   const quotaBlocks = createQuotaBlocks({ store, now })
   const denyCache = createDenyCache({
-    ...{ bus: parts.bus, maxKeys: parts.denyCacheKeys },
+    bus: parts.bus,
+    maxKeys: parts.denyCacheKeys,
     onForget: (keys) => quotaBlocks.forget(keys),
   })
   const slots = createConcurrencySlots(store)

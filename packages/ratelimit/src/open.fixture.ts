@@ -47,14 +47,12 @@ export async function openOnRedis(
   await direct.set(CLOCK, nowMs)
   const open = (chosen: PolicyInput[]) =>
     createLimiter({
-      ...{
-        policies: chosen,
-        bus,
-        denyCacheKeys,
-        source: 'redis',
-        ipv6Prefix: 56,
-        observe: undefined,
-      },
+      policies: chosen,
+      bus,
+      denyCacheKeys,
+      source: 'redis',
+      ipv6Prefix: 56,
+      observe: undefined,
       store: createRedisStore(redis, scriptsByClock),
       now: () => nowMs,
       available: () => redis.available(),

@@ -11,8 +11,16 @@ describe('a policy file', () => {
       outcome: 'valid',
       policies: [
         {
-          ...{ name: 'api-ip', quota: Infinity, windowMs: 60_000, by: ['ip'], cost: 1 },
-          ...{ algorithm: 'sliding', onUnavailable: 'local', shadow: false, allow: [], deny: [] },
+          name: 'api-ip',
+          quota: Infinity,
+          windowMs: 60_000,
+          by: ['ip'],
+          cost: 1,
+          algorithm: 'sliding',
+          onUnavailable: 'local',
+          shadow: false,
+          allow: [],
+          deny: [],
         },
       ],
     })

@@ -32,8 +32,16 @@ async function open(url: string) {
 
 test('a connection takes each hostile option, or refuses it by its name', async ({ redisUrl }) => {
   const valid = {
-    ...{ url: redisUrl, name: 'hostile', deadlineMs: 250, log, prefix: 'p', legacyNames: true },
-    ...{ sentinels: ['h:1'], sentinelUsername: 'u', sentinelPassword: 'p', sentinelTls: false },
+    url: redisUrl,
+    name: 'hostile',
+    deadlineMs: 250,
+    log,
+    prefix: 'p',
+    legacyNames: true,
+    sentinels: ['h:1'],
+    sentinelUsername: 'u',
+    sentinelPassword: 'p',
+    sentinelTls: false,
   }
   const connect = async (options: typeof valid) => {
     const redis = connectRedis(options)

@@ -47,7 +47,13 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   const writer = createMemoryWriter({ memory, settings, now: () => clock.exact() })
   const claims = createLoadClaims(store, link.claimMs, () => (stats.refused += 1))
   const loads = createLoads<T>({
-    ...{ settings, store, codec, writer, claims, stats, notices },
+    settings,
+    store,
+    codec,
+    writer,
+    claims,
+    stats,
+    notices,
     refresh: (key) => reads.refresh(key),
   })
   // I7: concurrent callers of a key share one read, and its error.
@@ -61,7 +67,16 @@ export function createCache<T>(options: CacheOptions<T>): Cache<T> {
     onEnd: (read) => tickets.close(read),
   })
   const reads = createReads<T>({
-    ...{ settings, link, memory, tickets, flights, store, loads, writer, stats, notices },
+    settings,
+    link,
+    memory,
+    tickets,
+    flights,
+    store,
+    loads,
+    writer,
+    stats,
+    notices,
   })
   const sink = createInvalidationSink({ cache: name, memory, tickets, flights, settings, clock })
   const detach = link.attach(sink)

@@ -37,10 +37,23 @@ const DRIVERS: Record<string, OpenBus> = {
 }
 
 const valid = {
-  ...{ name: 'thing', load: async () => 1, parse: Number, tags: () => ['a'] },
-  ...{ ttlMs: 60_000, localTtlMs: 1_000, negativeTtlMs: 1_000, staleMs: 1_000, failSafeMs: 1_000 },
-  ...{ retryAfterMs: 100, jitter: 0.1, maxEntries: 10, maxBytes: 10_000, maxValueBytes: 1_000 },
-  ...{ loadTimeoutMs: 1_000, outage: 'bypass' as const, freeze: true },
+  name: 'thing',
+  load: async () => 1,
+  parse: Number,
+  tags: () => ['a'],
+  ttlMs: 60_000,
+  localTtlMs: 1_000,
+  negativeTtlMs: 1_000,
+  staleMs: 1_000,
+  failSafeMs: 1_000,
+  retryAfterMs: 100,
+  jitter: 0.1,
+  maxEntries: 10,
+  maxBytes: 10_000,
+  maxValueBytes: 1_000,
+  loadTimeoutMs: 1_000,
+  outage: 'bypass' as const,
+  freeze: true,
 }
 
 describe.each(Object.entries(DRIVERS))('a cache in %s', (_driver, openBus) => {
@@ -169,8 +182,12 @@ test('a hostile option of createMemoryBus and createNextHandler is valid or a co
   const memory = { replicas: 1, name: 'memory', handlerTimeoutMs: 500, onError: () => undefined }
   expect(await findRawErrorsOfOptions(memory, createMemoryBus, { isCoded })).toEqual([])
   const next = {
-    ...{ bus: () => createMemoryBus(), name: 'next', maxEntries: 1, maxBytes: 1 },
-    ...{ maxValueBytes: 1, onError: () => undefined },
+    bus: () => createMemoryBus(),
+    name: 'next',
+    maxEntries: 1,
+    maxBytes: 1,
+    maxValueBytes: 1,
+    onError: () => undefined,
   }
   expect(await findRawErrorsOfOptions(next, createNextHandler, { isCoded })).toEqual([])
 })

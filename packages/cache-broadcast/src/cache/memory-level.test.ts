@@ -6,8 +6,15 @@ function entry(
   { version = 1, bytes = 100, tags = [] as string[] } = {},
 ): Entry<string> {
   return {
-    ...{ value, promise: undefined, version, bytes, tags, isUsed: false },
-    ...{ freshUntilMs: 1, staleUntilMs: 1, endsAtMs: 1 },
+    value,
+    promise: undefined,
+    version,
+    bytes,
+    tags,
+    isUsed: false,
+    freshUntilMs: 1,
+    staleUntilMs: 1,
+    endsAtMs: 1,
   }
 }
 

@@ -98,7 +98,9 @@ test('a set that is refused before it is sent does not affect the other sets of 
 }) => {
   const a = await join(redisUrl, 'a')
   const cache = createCache<unknown>({
-    ...{ bus: a.bus, name: 'any', parse: (stored: unknown) => stored },
+    bus: a.bus,
+    name: 'any',
+    parse: (stored: unknown) => stored,
     load: async () => LOADED,
     maxValueBytes: 2_000,
   })
@@ -139,7 +141,9 @@ test('a stored text with line feeds is read unchanged together with values witho
 }) => {
   const [a, b] = [await join(redisUrl, 'a'), await join(redisUrl, 'b')]
   const cache = createCache<unknown>({
-    ...{ bus: a.bus, name: 'any', parse: (stored: unknown) => stored },
+    bus: a.bus,
+    name: 'any',
+    parse: (stored: unknown) => stored,
     load: async () => LOADED,
   })
   await cache.set('long', 'x'.repeat(5_000))
@@ -150,7 +154,9 @@ test('a stored text with line feeds is read unchanged together with values witho
   const stored = String(await a.redis.client.get(name))
   await a.redis.client.set(name, stored.replace('{', '{\n'), 'PX', 60_000)
   const reader = createCache<unknown>({
-    ...{ bus: b.bus, name: 'any', parse: (value: unknown) => value },
+    bus: b.bus,
+    name: 'any',
+    parse: (value: unknown) => value,
     load: async () => 'not stored',
   })
   expect(await reader.get('other')).toEqual({ v: 1 })

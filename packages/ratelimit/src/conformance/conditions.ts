@@ -36,10 +36,13 @@ export function describeConditions(open: Open, isShared: boolean): void {
         await vi.waitFor(() => expect(limiter.stats().exact).toBe(false), { timeout: 20_000 })
         for (let i = 0; i < 5; i += 1) {
           expect(await limiter.take(['allow'], { ip })).toMatchObject({
-            ...{ outcome: 'allowed', degraded: true },
+            outcome: 'allowed',
+            degraded: true,
           })
           expect(await limiter.take(['deny'], { ip })).toMatchObject({
-            ...{ outcome: 'unavailable', degraded: true, violated: ['deny'] },
+            outcome: 'unavailable',
+            degraded: true,
+            violated: ['deny'],
           })
         }
       } finally {
@@ -47,7 +50,9 @@ export function describeConditions(open: Open, isShared: boolean): void {
       }
       await vi.waitFor(() => expect(limiter.stats().exact).toBe(true), { timeout: 20_000 })
       expect(await limiter.take(['deny'], { ip })).toMatchObject({
-        ...{ outcome: 'allowed', limits: [{ remaining: 7 }], degraded: false },
+        outcome: 'allowed',
+        limits: [{ remaining: 7 }],
+        degraded: false,
       })
     },
   )

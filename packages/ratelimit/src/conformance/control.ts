@@ -82,7 +82,10 @@ export function describeControl(open: Open): void {
 
   test('a concurrency limit admits its quota at a time, and slots end by release or with their lease', async () => {
     const { limiter, admitted, advance } = await open({
-      ...{ ...base, name: 'p', quota: 2, algorithm: 'concurrency' },
+      ...base,
+      name: 'p',
+      quota: 2,
+      algorithm: 'concurrency',
     })
     const one = await limiter.take(['p'], { ip })
     expect(await admitted(3, ['p'])).toBe(1)

@@ -57,7 +57,8 @@ export function describeLeases(open: Open): void {
     ])
     for (let i = 0; i < 30; i += 1) {
       expect(await limiter.take(['hot', 'user'], subject)).toMatchObject({
-        ...{ outcome: 'limited', violated: ['user'] },
+        outcome: 'limited',
+        violated: ['user'],
       })
     }
     const { limits, source } = await limiter.take(['hot'], { ip })

@@ -20,15 +20,30 @@ const policies = [
 
 function limit(fields: Partial<Limit>): Limit {
   return {
-    ...{ policy: 'p', quota: 10, windowMs, algorithm: 'sliding', shadow: false },
-    ...{ remaining: 3, refillMs: 1_500, resetMs: 9_000, retryMs: 0, ...fields },
+    policy: 'p',
+    quota: 10,
+    windowMs,
+    algorithm: 'sliding',
+    shadow: false,
+    remaining: 3,
+    refillMs: 1_500,
+    resetMs: 9_000,
+    retryMs: 0,
+    ...fields,
   }
 }
 
 function decision(fields: Partial<Decision>): Decision {
   return {
-    ...{ outcome: 'allowed', limits: [limit({})], violated: [], shadowed: [], retryAfterMs: 0 },
-    ...{ degraded: false, source: 'redis', release: async () => undefined, ...fields },
+    outcome: 'allowed',
+    limits: [limit({})],
+    violated: [],
+    shadowed: [],
+    retryAfterMs: 0,
+    degraded: false,
+    source: 'redis',
+    release: async () => undefined,
+    ...fields,
   }
 }
 
@@ -85,10 +100,14 @@ describe('a refusal', () => {
     expect(problemOf(decision({}))).toBeUndefined()
     const refused = { violated: ['p'], retryAfterMs: 1_200 }
     expect(problemOf(decision({ outcome: 'limited', ...refused }))).toMatchObject({
-      ...{ status: 429, code: 'rate-limited', retryAfter: 2, violated: ['p'] },
+      status: 429,
+      code: 'rate-limited',
+      retryAfter: 2,
+      violated: ['p'],
     })
     expect(problemOf(decision({ outcome: 'unavailable', ...refused }))).toMatchObject({
-      ...{ status: 503, retryAfter: 2 },
+      status: 503,
+      retryAfter: 2,
     })
   })
 
@@ -159,7 +178,9 @@ describe('the middleware of Hono', () => {
     const refused = await app.request('/limited')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
     expect(await refused.json()).toMatchObject({
-      ...{ status: 429, instance: 'urn:request:7', 'violated-policies': ['api-ip'] },
+      status: 429,
+      instance: 'urn:request:7',
+      'violated-policies': ['api-ip'],
     })
   })
 

@@ -34,7 +34,9 @@ function openBatch() {
   function check(i: number): PendingCheck {
     return {
       check: {
-        ...{ kind: 'take', holder: '', times: 1 },
+        kind: 'take',
+        holder: '',
+        times: 1,
         needs: rules.plan('take', ['p'], `${i}`).needs,
       },
       onVerdict: () => void (outcomes.decided += 1),

@@ -143,8 +143,16 @@ interface ScriptCall {
 export function createProbeCall(names: LimiterKeys): ScriptCall {
   const needs = PROBE_COUNTS.map(({ algorithm, windowMs }): Need => {
     const policy: Policy = {
-      ...{ name: '.health', algorithm, windowMs, quota: 1_000, by: [], cost: 1 },
-      ...{ onUnavailable: 'deny', shadow: false, allow: [], deny: [] },
+      name: '.health',
+      algorithm,
+      windowMs,
+      quota: 1_000,
+      by: [],
+      cost: 1,
+      onUnavailable: 'deny',
+      shadow: false,
+      allow: [],
+      deny: [],
     }
     const prefix = names.countPrefix(policy)
     const counts = { allowed: 0, limited: 0, unavailable: 0 }

@@ -79,7 +79,10 @@ const limited = test.extend('open', async ({ ownValkey }, { onCleanup }) => {
     })
     await redis.ready()
     const limiter = library.createRateLimiter({
-      ...{ redis, policies, replicas: () => 3, denyCacheKeys: 0 },
+      redis,
+      policies,
+      replicas: () => 3,
+      denyCacheKeys: 0,
     })
     closing.push(
       async () => copy?.remove(),
@@ -112,8 +115,10 @@ describe('a Redis that answers takes with an error:', () => {
         }
         // A third of the quota of 9 is the share of this instance.
         expect(outcomes).toEqual({
-          ...{ 'local allowed': 3, 'local unavailable': 97 },
-          ...{ 'allow allowed': 100, 'deny unavailable': 100 },
+          'local allowed': 3,
+          'local unavailable': 97,
+          'allow allowed': 100,
+          'deny unavailable': 100,
         })
         // Only probes go to a server that refuses.
         expect((await scriptCalls(admin)) - calls).toBeLessThan(30)

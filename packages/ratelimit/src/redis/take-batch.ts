@@ -126,9 +126,7 @@ function createGroups() {
         if (group?.policy === policy && group.quota === quota) return group
       }
       last = all.length
-      const group: CountGroup = {
-        ...{ index: last + 1, policy, quota, counts: [], before: 0, costs: [] },
-      }
+      const group: CountGroup = { index: last + 1, policy, quota, counts: [], before: 0, costs: [] }
       all.push(group)
       return group
     },

@@ -31,8 +31,14 @@ async function openWith(url: string, prefix: string, taken: typeof takeScripts) 
   const redis = connectLimiterRedis({ url, name: 'test', prefix, deadlineMs: 2_000 })
   await redis.ready()
   const limiter = createLimiter({
-    ...{ policies, bus: undefined, denyCacheKeys: 0, source: 'redis', ipv6Prefix: 56 },
-    ...{ store: createRedisStore(redis, taken), keys: redis.keys, observe: undefined },
+    policies,
+    bus: undefined,
+    denyCacheKeys: 0,
+    source: 'redis',
+    ipv6Prefix: 56,
+    store: createRedisStore(redis, taken),
+    keys: redis.keys,
+    observe: undefined,
     available: () => redis.available(),
     decideLocally: () => {
       throw new Error('Redis is unavailable')

@@ -37,7 +37,9 @@ function randomCheck(random: (below: number) => number): Check {
   const hasHolder = needs.some(({ policy }) => policy.algorithm === 'concurrency')
   const isSingle = needs.length === 1 && kind === 'take' && !hasHolder
   return {
-    ...{ kind, needs, holder: kind === 'take' && hasHolder ? `holder-${random(99)}` : '' },
+    kind,
+    needs,
+    holder: kind === 'take' && hasHolder ? `holder-${random(99)}` : '',
     times: isSingle && random(4) === 0 ? 2 + random(99) : 1,
   }
 }
@@ -51,10 +53,15 @@ function parseRequest(text: string) {
   const long = (length: number) =>
     Array.from({ length }, byte).reduce((sum, value, i) => sum + value * 128 ** i, 0)
   const groups = Array.from({ length: byte() }, () => ({
-    ...{ kind: KINDS[byte() - 1], countedMs: long(5), quota: long(4), lastCount: byte() },
+    kind: KINDS[byte() - 1],
+    countedMs: long(5),
+    quota: long(4),
+    lastCount: byte(),
   }))
   const limits = Array.from({ length: byte() }, () => ({
-    ...{ group: byte(), cost: long(4), shadow: byte() },
+    group: byte(),
+    cost: long(4),
+    shadow: byte(),
   }))
   const entries = []
   while (at < bytes.length) {

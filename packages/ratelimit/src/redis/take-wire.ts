@@ -204,7 +204,9 @@ export function createTakeForms(blocks: string, scripts: readonly (Script | unde
     const empty = pieces.concat(...needs.map(() => ['', '', '']), ['', '', ''])
     const text = scriptCall('evalsha', script.sha, 1 + needs.length, empty)
     const form: TakeForm = {
-      ...{ script, policies, args },
+      script,
+      policies,
+      args,
       needs: needs.map(({ policy, quota, cost, prefix }) => {
         return { policy, quota, cost, prefixBytes: Buffer.byteLength(prefix) }
       }),

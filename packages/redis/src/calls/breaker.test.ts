@@ -22,7 +22,9 @@ async function run<T>(breaker: Breaker, call: () => Promise<T>): Promise<T> {
 function fixture() {
   let nowMs = 0
   const breaker = createBreaker({
-    ...{ failures: 3, coolDownMs: 1_000, roundMs: ROUND_MS },
+    failures: 3,
+    coolDownMs: 1_000,
+    roundMs: ROUND_MS,
     now: () => nowMs,
   })
   let tried = 0

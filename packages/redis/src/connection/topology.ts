@@ -46,7 +46,9 @@ function createClient(
   if (clusterNodes) return new Redis({ ...options, ...viaCluster(url, clusterNodes, hashTag) })
   const { host, port, tls, username, password, database } = parseRedisUrl(url)
   const where = {
-    ...{ host, port, db: database },
+    host,
+    port,
+    db: database,
     ...(username && { username }),
     ...(password && { password }),
     ...(tls && { tls: {} }),

@@ -94,7 +94,10 @@ test('the 95 % bound of a median excludes the largest possible number of rounds'
   // At most k of n fair coins show one side: 2 * P(k) <= 5 %.
   expect([5, 6, 8, 9, 11, 12, 15].map(outsideBound)).toEqual([0, 0, 0, 1, 1, 2, 3])
   expect(estimate([9, 1, 5, 4, 6, 2, 8, 3, 7])).toEqual({
-    ...{ value: 5, low: 2, high: 8, spreadPercent: 60 },
+    value: 5,
+    low: 2,
+    high: 8,
+    spreadPercent: 60,
   })
 })
 
@@ -126,7 +129,8 @@ test('the highest rate is found within a sixteenth, from rates that keep up and 
   expect(rate).toBeGreaterThan(6_700)
   expect(probed.slice(0, 5)).toEqual([500, 1_000, 2_000, 4_000, 8_000])
   const late = await findHighestRate(async (tried) => ({
-    ...{ utilisation: 0, isKeepingUp: tried <= 3_000 },
+    utilisation: 0,
+    isKeepingUp: tried <= 3_000,
   }))
   expect(late).toBe(3_000)
   expect(await findHighestRate(async () => ({ utilisation: 1, isKeepingUp: true }))).toBe(0)
@@ -135,9 +139,7 @@ test('the highest rate is found within a sixteenth, from rates that keep up and 
 test('an option that is not a number is named', () => {
   expect(
     readOptions(['--only', 'a', '--only', 'b', '--rounds', '7', '--ms', '50', '--rate', '9']),
-  ).toEqual({
-    ...{ only: ['a', 'b'], rounds: 7, closedMs: 50, openMs: 50, rates: [9], json: false },
-  })
+  ).toEqual({ only: ['a', 'b'], rounds: 7, closedMs: 50, openMs: 50, rates: [9], json: false })
   expect(() => readOptions(['--rounds', 'many'])).toThrow('--rounds must be a number above 0')
   expect(() => readOptions(['--rate', '200,0'])).toThrow('--rate must be a number above 0')
   expect(() => readOptions(['--rnds', '3'])).toThrow('--rnds')
