@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import {
   baseSettings,
   databaseSettings,
+  identitySettings,
   secret,
   sessionSettings,
   sourceSettings,
@@ -16,6 +17,7 @@ export const gatewaySettings = {
   ...sessionSettings,
   ...sourceSettings,
   INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),
+  ...identitySettings,
   ...serviceSettings,
   LIMITS_FILE: z
     .string()

@@ -16,7 +16,7 @@ import { createLog } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createUpstream } from '@repo/proxy'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createIdentities, type Registry } from '@repo/service'
+import { createIdentities, type IdentityCheck, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createMemorySessions } from '@repo/session/memory'
 import { createApp } from './app.ts'
@@ -33,7 +33,7 @@ import { services } from './upstreams/services.ts'
 export const ORIGIN = 'http://localhost:8080'
 export const TRUSTED_ORIGIN = 'https://admin.example'
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
-export const identities = createIdentities({ secret: SECRET })
+export const identities = createIdentities({ secret: SECRET, upstream: 'payments' })
 
 export interface Answer {
   status: number
@@ -146,6 +146,12 @@ export interface GatewayOptions {
   limits?: Limits
 }
 
+/** Verifies the identity of a request as payments does. */
+export function checkIdentity(seen: Seen, changes: Partial<Seen> = {}): IdentityCheck {
+  const { method, url, headers } = { ...seen, ...changes }
+  return identities.verify({ method, target: url, header: (name) => headers[name]?.toString() })
+}
+
 /** A gateway in this process, over a real database, in front of these upstreams. */
 export async function serveGateway(options: GatewayOptions): Promise<TestGateway> {
   const { databaseUrl, trustedHops: hops = 1, instances = async () => [] } = options
@@ -162,12 +168,16 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const findProfile = createProfiles({ bus, database, metrics })
   const limiter = createMemoryRateLimiter({ policies: initial.policies })
   const limits = await createPublishedLimits({ limiter, bus, outbox, database, log, initial })
-  const forwarder = { identities, instance: 'gateway-2', log }
+  const forwarder = { instance: 'gateway-2', log }
+  const signing = (upstream: string) => createIdentities({ secret: SECRET, upstream })
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
   const forwarders = new Map([
-    ['auth', createForwarder({ ...forwarder, upstream: auth })],
-    ['payments', createForwarder({ ...forwarder, upstream: payments })],
+    [
+      'auth',
+      createForwarder({ ...forwarder, upstream: auth, identities: signing('auth'), cookies: true }),
+    ],
+    ['payments', createForwarder({ ...forwarder, upstream: payments, identities, cookies: false })],
   ])
   const gateway = createGateway({
     app: listenerOf(

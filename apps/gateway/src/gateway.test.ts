@@ -1,7 +1,10 @@
+import { NO_BODY } from '@repo/service'
 import { expect, freePort, test } from '@repo/testing'
 import {
   ask,
+  checkIdentity,
   identities,
+  ORIGIN,
   type SignedIn,
   serveGateway,
   serveUpstream,
@@ -54,21 +57,16 @@ test('the identity in a request to payments is signed for exactly its method and
   ] as const
   for (const [method, path] of requests) {
     expect((await ask(gateway.origin, path, { method, headers: { cookie } })).status).toBe(200)
-    const { url, headers } = payments.seen.at(-1)!
-    expect(url).toBe(path)
-    const header = headers['x-identity']?.toString()
-    // As payments reads its own request.
-    const { pathname, search } = new URL(url, 'http://payments')
-    const request = { method, path: pathname + search }
-    expect(identities.verify(header, request)).toEqual({
-      outcome: 'valid',
-      identity: ada.identity,
-    })
+    const seen = payments.seen.at(-1)!
+    expect(seen.url).toBe(path)
+    expect(checkIdentity(seen)).toEqual({ outcome: 'valid', identity: ada.identity, body: NO_BODY })
     for (const other of [
-      { ...request, method: 'DELETE' },
-      { ...request, path: '/api/payments/of-another-user' },
+      { method: 'DELETE' },
+      { url: '/api/payments/of-another-user' },
+      { headers: { ...seen.headers, 'x-client-ip': '192.0.2.1' } },
+      { headers: { ...seen.headers, 'x-request-id': 'another-request' } },
     ]) {
-      expect(identities.verify(header, other)).toEqual({ outcome: 'forged' })
+      expect(checkIdentity(seen, other)).toEqual({ outcome: 'forged' })
     }
   }
 })
@@ -78,30 +76,46 @@ test('an identity from outside never passes in any spelling, with or without a s
 }) => {
   await using all = await setUp(databaseUrl)
   const { gateway, auth, payments, ada } = all
-  const forged = identities.sign(
-    { ...ada.identity, role: 'admin' },
-    { method: 'GET', path: '/api/payments' },
-  )
-  const spoofed = { 'X-IDENTITY': forged, 'x-client-ip': '6.6.6.6' }
+  const request = {
+    method: 'GET',
+    target: '/api/payments',
+    requestId: 'a-known-id',
+    clientIp: '127.0.0.1',
+  }
+  const forged: string[] = []
+  identities.sign(forged, { ...ada.identity, role: 'admin' }, request, NO_BODY)
+  const [, version2 = '', , version1 = ''] = forged
+  const spoofed = {
+    'X-IDENTITY': version1,
+    'X-Identity-2': version2,
+    'x-request-id': request.requestId,
+    'x-client-ip': '6.6.6.6',
+  }
   await ask(gateway.origin, '/api/auth/ok', { headers: spoofed })
   expect(auth.seen[0]!.headers).not.toHaveProperty('x-identity')
+  expect(auth.seen[0]!.headers).not.toHaveProperty('x-identity-2')
   expect(auth.seen[0]!.headers['x-client-ip']).toBe('127.0.0.1')
 
   // The sender cannot remove the header of the gateway by calling it hop-by-hop.
-  const hop = { ...spoofed, cookie: ada.cookie, connection: 'x-identity, x-client-ip' }
+  const hop = {
+    ...spoofed,
+    cookie: ada.cookie,
+    connection: 'x-identity, x-identity-2, x-client-ip',
+  }
   await ask(gateway.origin, '/api/payments', { headers: hop })
   expect(payments.seen.pop()!.headers).toMatchObject({
     'x-identity': expect.any(String),
+    'x-identity-2': expect.any(String),
     'x-client-ip': '127.0.0.1',
   })
 
   expect((await ask(gateway.origin, '/api/payments', { headers: spoofed })).status).toBe(401)
   expect(payments.seen).toEqual([])
   await ask(gateway.origin, '/api/payments', { headers: { ...spoofed, cookie: ada.cookie } })
-  const header = payments.seen[0]!.headers['x-identity']?.toString()
-  expect(identities.verify(header, { method: 'GET', path: '/api/payments' })).toEqual({
+  expect(checkIdentity(payments.seen[0]!)).toEqual({
     outcome: 'valid',
     identity: ada.identity,
+    body: NO_BODY,
   })
   expect(payments.seen[0]!.headers['x-client-ip']).toBe('127.0.0.1')
 })
@@ -118,9 +132,10 @@ test('the identity of a user with very long stored fields fits into a header', a
   )
   const headers = { cookie: ada.cookie }
   expect((await ask(gateway.origin, '/api/payments', { headers })).status).toBe(200)
-  const header = String(payments.seen.at(-1)?.headers['x-identity'])
-  expect(header.length).toBeLessThan(1_024)
-  expect(identities.verify(header, { method: 'GET', path: '/api/payments' })).toMatchObject({
+  const seen = payments.seen.at(-1)!
+  expect(String(seen.headers['x-identity']).length).toBeLessThan(1_024)
+  expect(String(seen.headers['x-identity-2']).length).toBeLessThan(1_024)
+  expect(checkIdentity(seen)).toMatchObject({
     outcome: 'valid',
     identity: { userId, email: expect.stringMatching(/^x{253}…$/) },
   })
@@ -191,8 +206,21 @@ test('a path that only resembles a route is never forwarded', async ({ databaseU
   // An escape that means no other path is forwarded, and signed as it is.
   const path = '/api/payments/a%2Fb'
   await ask(gateway.origin, path, { headers: { cookie: ada.cookie } })
-  const header = payments.seen[0]!.headers['x-identity']?.toString()
-  expect(identities.verify(header, { method: 'GET', path }).outcome).toBe('valid')
+  expect(checkIdentity(payments.seen[0]!).outcome).toBe('valid')
+})
+
+test('payments receives no cookie, and a request with a body is signed with its claim', async ({
+  databaseUrl,
+}) => {
+  await using all = await setUp(databaseUrl)
+  const { gateway, payments, ada } = all
+  const headers = { cookie: `theme=dark; ${ada.cookie}`, origin: ORIGIN }
+  await ask(gateway.origin, '/api/payments', { headers })
+  await ask(gateway.origin, '/api/payments', { method: 'POST', headers, body: '{}' })
+  expect(payments.seen).toHaveLength(2)
+  for (const seen of payments.seen) expect(seen.headers).not.toHaveProperty('cookie')
+  const claims = payments.seen.map((seen) => checkIdentity(seen))
+  expect(claims).toMatchObject([{ body: NO_BODY }, { body: expect.stringMatching(/^\*$|^.{43}$/) }])
 })
 
 test('requests to /api/auth and /.well-known go to auth, without an identity', async ({
@@ -205,6 +233,7 @@ test('requests to /api/auth and /.well-known go to auth, without an identity', a
   expect(auth.seen.map(({ url }) => url)).toEqual(paths)
   for (const { headers } of auth.seen) {
     expect(headers).not.toHaveProperty('x-identity')
+    expect(headers).not.toHaveProperty('x-identity-2')
     expect(headers.cookie).toBe(ada.cookie)
   }
   expect(payments.seen).toEqual([])

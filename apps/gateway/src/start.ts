@@ -60,14 +60,14 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const stopFollowing = followLimits(env.LIMITS_FILE, limits, log)
   resources.defer(stopFollowing)
 
-  const identities = createIdentities({ secret: env.INTERNAL_SECRET })
-  const forwarder = { identities, instance, log }
+  const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
   const upstreams = services.map(({ name, setting, paths, access }) => {
     const upstream = connectUpstream(name, env[setting], log)
-    return {
-      upstream,
-      route: { paths, access, forward: createForwarder({ ...forwarder, upstream }) },
-    }
+    const identities = createIdentities({ ...identity, upstream: name })
+    // A service that checks sessions itself needs their cookies.
+    const forwarder = { upstream, identities, cookies: access === 'open', instance, log }
+    const forward = createForwarder(forwarder)
+    return { upstream, route: { paths, access, forward } }
   })
   const app = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
   // A store that is unavailable is used again by each request.

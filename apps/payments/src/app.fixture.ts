@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { type DatabaseConnection, openDatabase } from '@repo/database'
 import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createIdentities, type Identity, IDENTITY_HEADER } from '@repo/service'
+import { claimOf, createIdentities, type Identity, NO_BODY } from '@repo/service'
 import { createApp } from './app.ts'
 import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 const ORIGIN = 'http://payments'
-const identities = createIdentities({ secret: SECRET })
+const identities = createIdentities({ secret: SECRET, upstream: 'payments' })
 
 export const order = { amount: 1_250, currency: 'EUR', reference: 'Invoice 7' }
 
@@ -31,10 +31,27 @@ export function payer(): Identity {
   return { userId, email: `${userId}@threefold.test`, role: 'user', sessionId: randomUUID() }
 }
 
-/** The header that the gateway sends with this request. */
-export function identityFor(caller: Identity, method: string, url: string): Record<string, string> {
+/** The headers that the gateway sends with this request, from a release that sends both versions. */
+export function identityFor(
+  caller: Identity,
+  method: string,
+  url: string,
+  body?: string,
+  signing = identities,
+): Record<string, string> {
   const { pathname, search } = new URL(url, ORIGIN)
-  return { [IDENTITY_HEADER]: identities.sign(caller, { method, path: pathname + search }) }
+  const request = {
+    method,
+    target: pathname + search,
+    requestId: randomUUID(),
+    clientIp: '192.0.2.1',
+  }
+  const raw = ['x-request-id', request.requestId, 'x-client-ip', request.clientIp]
+  const claim = body === undefined ? NO_BODY : claimOf(Buffer.from(body))
+  signing.sign(raw, caller, request, claim)
+  const headers: Record<string, string> = {}
+  for (let at = 0; at + 1 < raw.length; at += 2) headers[raw[at] ?? ''] = raw[at + 1] ?? ''
+  return headers
 }
 
 export interface TestApp extends AsyncDisposable {
@@ -61,20 +78,21 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
     database,
     async ask(caller, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
       const began = performance.now()
+      const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
       const response = await app.request(ORIGIN + path, {
         method,
         headers: {
           'content-type': 'application/json',
-          ...(caller && identityFor(caller, method, path)),
+          ...(caller && identityFor(caller, method, path, text)),
           ...headers,
         },
-        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(text !== undefined && { body: text }),
       })
-      const text = await response.text()
+      const answer = await response.text()
       return {
         status: response.status,
         headers: response.headers,
-        body: text === '' ? {} : JSON.parse(text),
+        body: answer === '' ? {} : JSON.parse(answer),
         ms: performance.now() - began,
       }
     },

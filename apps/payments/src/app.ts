@@ -27,7 +27,7 @@ export interface AppDeps {
 export function createApp({ payments, identities, limiter, log }: AppDeps): Hono {
   const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
 
-  const caller = createSignedCaller({ identities, log })
+  const caller = createSignedCaller({ app, identities, log })
 
   app.get('/api/payments', async (c) => {
     const body = { payments: await payments.list(caller(c).userId) }

@@ -1,4 +1,10 @@
-import { acceptedSecrets, baseSettings, databaseSettings, secret } from '@repo/service'
+import {
+  acceptedSecrets,
+  baseSettings,
+  databaseSettings,
+  identitySettings,
+  secret,
+} from '@repo/service'
 import type { z } from 'zod'
 
 export const paymentsSettings = {
@@ -8,6 +14,7 @@ export const paymentsSettings = {
   INTERNAL_SECRETS_ACCEPTED: acceptedSecrets(
     'other secrets whose signatures are valid: the next or the last while it changes',
   ),
+  ...identitySettings,
 }
 
 export type PaymentsEnv = z.infer<z.ZodObject<typeof paymentsSettings>>

@@ -22,7 +22,7 @@ test('a payment that one instance made is listed by another, and both instances 
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      ...identityFor(ada, 'POST', '/api/payments'),
+      ...identityFor(ada, 'POST', '/api/payments', JSON.stringify(order)),
     },
     body: JSON.stringify(order),
   })

@@ -14,7 +14,12 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   resources.defer(() => database.close())
   const payments = createPayments({ db: database.db })
   const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
-  const identities = createIdentities({ secret, acceptedSecrets })
+  const identities = createIdentities({
+    secret,
+    acceptedSecrets,
+    upstream: 'payments',
+    version1: env.IDENTITY_VERSION_1,
+  })
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })

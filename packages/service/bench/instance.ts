@@ -10,7 +10,7 @@ import { connect, type Socket } from 'node:net'
 import { createLineOutput, createLog, createMetrics, type Log } from '@repo/observability'
 import { type Contender, serveContenders } from '@repo/testing/bench'
 import { createInstanceServer, type Listener } from '../src/http/server.ts'
-import { createIdentities } from '../src/index.ts'
+import { createIdentities, NO_BODY } from '../src/index.ts'
 
 const BODY = JSON.stringify({ message: 'x'.repeat(500) })
 const REQUEST = `GET /api/hello HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n`
@@ -63,10 +63,29 @@ function instanceServer(log: Log): Promise<Contender> {
 }
 
 const logOptions = { app: 'bench', instance: 'bench-1', version: '1' }
-const request = { method: 'GET', path: '/api/hello' }
-const user = { userId: 'ada', email: 'ada@threefold.test', role: 'user', sessionId: 's1' }
-const identities = createIdentities({ secret: 'a secret of at least thirty-two characters' })
-const sign = () => identities.sign(user, request)
+const request = {
+  method: 'GET',
+  target: '/api/hello',
+  requestId: '01890a5d-ac96-774b-bcce-b302099a8057',
+  clientIp: '192.0.2.1',
+}
+const user = {
+  userId: '01890a5d-ac96-774b-bcce-b302099a8057',
+  email: 'ada@threefold.test',
+  role: 'user',
+  sessionId: '01890a5d-ac96-774b-bcce-b302099a8058',
+}
+const identities = createIdentities({
+  secret: 'a secret of at least thirty-two characters',
+  upstream: 'bench',
+  version1: 'refuse',
+})
+
+function sign(): string[] {
+  const headers: string[] = []
+  identities.sign(headers, user, request, NO_BODY)
+  return headers
+}
 
 serveContenders({
   'node:http': () => requestsTo(createServer(listener)),
@@ -77,9 +96,16 @@ serveContenders({
   },
   'sign an identity': () => ({ run: sign, batch: repeated(sign) }),
   'verify an identity': () => {
-    const header = sign()
+    const [name = '', signed = ''] = sign()
+    const headers: Record<string, string> = {
+      [name]: signed,
+      'x-request-id': request.requestId,
+      'x-client-ip': request.clientIp,
+    }
+    const { method, target } = request
+    const received = { method, target, header: (each: string) => headers[each] }
     function verify() {
-      if (identities.verify(header, request).outcome !== 'valid') throw new Error('not valid')
+      if (identities.verify(received).outcome !== 'valid') throw new Error('not valid')
     }
     return { run: verify, batch: repeated(verify) }
   },

@@ -17,15 +17,17 @@ export {
   fingerprintOf,
 } from './registry/fingerprint.ts'
 export { type Check, type Health, type Phase } from './http/health.ts'
+export { type Identity } from './identity/caller.ts'
 export {
+  CLIENT_IP_HEADER,
   createIdentities,
   type Identities,
-  type Identity,
-  IDENTITY_HEADER,
   type IdentityCheck,
-  type SignedRequest,
-} from './http/identity.ts'
-export { isRefusedToActors, refusedToActors } from './http/impersonation.ts'
+  identityHeaders,
+  type ReceivedRequest,
+} from './identity/identity.ts'
+export { isRefusedToActors, refusedToActors } from './identity/impersonation.ts'
+export { claimOf, NO_BODY, type SignedRequest, STREAMED_BODY } from './identity/version-2.ts'
 export { pathOf } from './http/ops.ts'
 export {
   createProblem,
@@ -47,6 +49,7 @@ export {
   acceptedSecrets,
   baseSettings,
   databaseSettings,
+  identitySettings,
   origins,
   secret,
   sessionSettings,

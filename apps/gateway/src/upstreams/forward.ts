@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Log } from '@repo/observability'
 import {
   createProxy,
@@ -7,9 +8,17 @@ import {
   type Upstream,
   type UpstreamEvent,
 } from '@repo/proxy'
-import { type Identities, type Identity, IDENTITY_HEADER, sendProblem } from '@repo/service'
+import {
+  claimOf,
+  CLIENT_IP_HEADER,
+  type Identities,
+  type Identity,
+  identityHeaders,
+  NO_BODY,
+  sendProblem,
+  STREAMED_BODY,
+} from '@repo/service'
 
-const CLIENT_IP_HEADER = 'x-client-ip'
 const MAX_BODY_BYTES = 1_048_576
 
 /** The caller of a forwarded request. It has an identity if the gateway has checked its session. */
@@ -40,11 +49,14 @@ export function connectUpstream(name: string, targets: readonly string[], log: L
 export function createForwarder({
   upstream,
   identities,
+  cookies,
   instance,
   log,
 }: {
   upstream: Upstream
   identities: Identities
+  /** Whether the upstream receives cookies: without them it cannot act as the user elsewhere. */
+  cookies: boolean
   instance: string
   log: Log
 }) {
@@ -52,13 +64,17 @@ export function createForwarder({
     upstream,
     forwarded: 'append',
     maxBodyBytes: MAX_BODY_BYTES,
-    dropRequestHeaders: [IDENTITY_HEADER, CLIENT_IP_HEADER],
-    requestHeaders(headers, req, { identity, ip }) {
+    dropRequestHeaders: cookies ? identityHeaders : [...identityHeaders, 'cookie'],
+    requestHeaders(headers, req, { identity, ip }, body?: Buffer) {
       headers.push(CLIENT_IP_HEADER, ip)
       if (!identity) return
-      const { pathname, search } = new URL(req.url ?? '/', 'http://gateway')
-      const request = { method: req.method ?? 'GET', path: pathname + search }
-      headers.push(IDENTITY_HEADER, identities.sign(identity, request))
+      const request = {
+        method: req.method ?? 'GET',
+        target: req.url ?? '/',
+        requestId: req.headers['x-request-id']?.toString() ?? '',
+        clientIp: ip,
+      }
+      identities.sign(headers, identity, request, body ? claimOf(body) : claimWithout(req))
     },
     responseHeaders(headers, _req, caller) {
       headers.push(...caller.headers.flat())
@@ -75,4 +91,10 @@ export function createForwarder({
       })
     },
   })
+}
+
+/** Returns the claim for a body that was not buffered. */
+function claimWithout({ headers }: IncomingMessage): string {
+  const isChunked = headers['transfer-encoding'] !== undefined
+  return isChunked || Number(headers['content-length'] ?? 0) > 0 ? STREAMED_BODY : NO_BODY
 }

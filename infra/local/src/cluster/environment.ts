@@ -27,6 +27,8 @@ export function sharedEnvironment(
     DATABASE_INSTANCES: String(withDatabase + SPARE_INSTANCES),
     // The edge checks every 250 ms: after three checks, a draining instance receives no new requests.
     DRAIN_MS: '750',
+    // All instances are of this checkout, so none of the release before runs.
+    IDENTITY_VERSION_1: 'refuse',
     // Cached compiled code halves the CPU time of every start after the first.
     NODE_COMPILE_CACHE: join(STATE, 'compile-cache'),
     ...given(stores),

@@ -82,6 +82,15 @@ export function acceptedSecrets(description: string) {
     .meta({ description, shared: true, secret: true, example: '' })
 }
 
+/** The settings of the gateway and of the services behind it. */
+export const identitySettings = {
+  IDENTITY_VERSION_1: z.enum(['accept', 'refuse']).default('accept').meta({
+    description:
+      'whether version 1 of the identity header is sent and accepted; refuse when no instance of the release before runs',
+    shared: true,
+  }),
+}
+
 /** The settings of apps that check session cookies. */
 export const sessionSettings = {
   AUTH_SECRET: secret('signs session cookies; auth and gateway'),

@@ -1,5 +1,5 @@
-import type { ProblemOptions } from './problem.ts'
-import { isSafeMethod } from './request-source.ts'
+import type { ProblemOptions } from '../http/problem.ts'
+import { isSafeMethod } from '../http/request-source.ts'
 
 /** The routes to which an administrator can write while acting for another user. */
 const WRITABLE = new Set(['POST /api/auth/admin/stop-impersonating', 'POST /api/auth/sign-out'])
