@@ -69,8 +69,9 @@ export interface OutboxOptions {
 
 /**
  * Creates an outbox, which loses no message. A row is written in the transaction of its change, and
- * deleted in the transaction that received the acknowledgement of Redis. An instance that relays a row may end at
- * any point: the row then stays, and is sent again. Only an event has an effect when it is sent twice.
+ * deleted in the transaction that received the acknowledgement of Redis. An instance that relays a row
+ * may end at any point: the row then stays, and is sent again. Only an event has an effect when it is
+ * sent twice.
  *
  * @throws CacheError `bad-option`
  */
@@ -90,7 +91,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   async function add(tx: OutboxTransaction, messages: StoredMessage[]) {
     checkMethods('tx', tx, ['insert'])
     for (const message of messages) checkStorable(message)
-    for (const message of messages) await tx.insert(cacheOutbox).values({ bus: bus.name, message })
+    await tx.insert(cacheOutbox).values(messages.map((message) => ({ bus: bus.name, message })))
   }
 
   async function relay(): Promise<Relayed> {
