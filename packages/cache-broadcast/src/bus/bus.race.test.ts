@@ -170,7 +170,9 @@ test('an entry that a cache cannot apply ends no process: the instance drops all
       if (key === 'first') throw new TypeError('a defect of the cache')
     },
     clear: () => void seen.push('clear'),
-    ...{ soften: nothing, dropTags: nothing, softenTags: nothing },
+    soften: nothing,
+    dropTags: nothing,
+    softenTags: nothing,
   })
   await a!.bus.invalidate('broken', 'first')
   await until(() => b!.bus.health().resyncs === 1 && b!.bus.health().leaseMsLeft > 0)

@@ -109,7 +109,9 @@ export function createMemoryBus({
       behind: 0,
       lastN: last,
       resyncs: 0,
-      ...{ unknown: 0, refused: 0, refusal: undefined },
+      unknown: 0,
+      refused: 0,
+      refusal: undefined,
     }),
     ready: async (timeoutMs = 2_000) => checkWhole('timeoutMs', timeoutMs, 1),
     async close() {

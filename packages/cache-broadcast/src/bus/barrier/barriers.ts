@@ -43,13 +43,16 @@ export function createBarriers() {
   return {
     /** Must be called before the entry is sent: answers may overtake the reply. */
     open(origin: string, isEvent: boolean) {
-      const { acked, failed, departed } = {
-        acked: new Set<string>(),
-        failed: new Set<string>(),
-        departed: new Set<string>(),
-      }
+      const acked = new Set<string>()
+      const failed = new Set<string>()
+      const departed = new Set<string>()
       const pending: Pending = {
-        ...{ n: 0, tally: undefined, isUncertain: false, acked, failed, departed },
+        n: 0,
+        tally: undefined,
+        isUncertain: false,
+        acked,
+        failed,
+        departed,
         changed: () => undefined,
       }
       pendings.set(origin, pending)
