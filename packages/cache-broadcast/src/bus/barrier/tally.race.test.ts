@@ -1,43 +1,12 @@
 import path from 'node:path'
-import { contend, copyMutant, type Edit, expect, type TcpProxy, until } from '@repo/testing'
-import { Redis } from 'ioredis'
+import { contend, copyMutant, type Edit, expect, until } from '@repo/testing'
+import type { Redis } from 'ioredis'
 import type { createBus } from '../../index.ts'
-import { type Instance, test } from '../../open.fixture.ts'
 import { busKeys } from '../keys.ts'
-import type { Bus } from '../types.ts'
+import { isJoined, maxStaleMs, type Scene, scenes } from './scene.fixture.ts'
 
 const { log, meta, members, news, answers } = busKeys('test')
 const TALLY = `${meta.slice(0, -'meta'.length)}tally`
-const maxStaleMs = 1_000
-
-interface Scene {
-  a: Instance
-  b: Instance
-  /** Connected by the proxy. */
-  c: Instance
-  proxy: TcpProxy
-  admin: Redis
-}
-
-/** Past the time in which the list of members may be incomplete. */
-async function isJoined(bus: Bus, count: number): Promise<boolean> {
-  const delivery = await bus.emit('ping', 1, { wait: 'everywhere' })
-  return delivery.outcome === 'everywhere' && delivery.ms < 250 && delivery.acked.length === count
-}
-
-const scenes = test.extend('scene', async ({ ownValkey, join, tcpProxy }, { onCleanup }) => {
-  const admin = new Redis(ownValkey.url)
-  onCleanup(() => admin.disconnect())
-  return async (create?: typeof createBus): Promise<Scene> => {
-    const proxy = await tcpProxy({ target: ownValkey.url })
-    const options = { maxStaleMs, deadlineMs: 2_000, ...(create && { create }) }
-    const a = await join(ownValkey.url, 'a', options)
-    const b = await join(ownValkey.url, 'b', options)
-    const c = await join(proxy.url, 'c', options)
-    await until(() => isJoined(a.bus, 3))
-    return { a, b, c, proxy, admin }
-  }
-})
 
 /** A barrier of A while C is unreachable, in which `lose` runs after A and B have applied the entry. */
 async function cutOff({ a, b, proxy }: Scene, lose: () => Promise<unknown>) {
