@@ -45,6 +45,7 @@ export function createAcks(options: AcksOptions) {
   const failing = new Map<number, string>()
   /** The number after which entries were missed. */
   let missedAfter: number | undefined
+  let forgetting: NodeJS.Timeout | undefined
   let done: { n: number; origin: string }[] = []
   let notedThrough = 0
   let isBehind = false
@@ -63,6 +64,12 @@ export function createAcks(options: AcksOptions) {
   async function fail(n: number, origin: string): Promise<void> {
     failing.set(n, origin)
     if (await answer(origin, false)) failing.delete(n)
+  }
+
+  /** An entry of this process needs no round trip. A noted position covers each later entry. */
+  function confirm(n: number, origin: string): void {
+    if (senderOf(origin) === options.member || n <= notedThrough) void answer(origin, true)
+    else done.push({ n, origin })
   }
 
   function schedule(): void {
@@ -105,19 +112,17 @@ export function createAcks(options: AcksOptions) {
     },
     /** Entries after the last noted position were missed, and will not be applied. */
     missed(): void {
-      const after = notedThrough
-      missedAfter = Math.min(after, missedAfter ?? after)
-      setTimeout(() => {
-        if (missedAfter !== after) return
+      missedAfter = Math.min(notedThrough, missedAfter ?? notedThrough)
+      // Barriers of the entries that were missed last may be in flight for as long again.
+      clearTimeout(forgetting)
+      forgetting = setTimeout(() => {
         missedAfter = undefined
         schedule()
       }, options.registrationMs).unref()
     },
     applied(n: number, origin: string): void {
       if (!isTallied(origin)) return void answer(origin, true)
-      // No round trip for an entry of this process.
-      if (senderOf(origin) === options.member) options.answerSelf(origin, true)
-      else done.push({ n, origin })
+      confirm(n, origin)
       schedule()
     },
     started(n: number, origin: string): void {
@@ -128,9 +133,8 @@ export function createAcks(options: AcksOptions) {
     ended(n: number, origin: string, isApplied: boolean): void {
       if (!isTallied(origin)) return void answer(origin, isApplied)
       running.delete(n)
-      if (!isApplied) void fail(n, origin)
-      else if (n <= notedThrough) void answer(origin, true)
-      else done.push({ n, origin })
+      if (isApplied) confirm(n, origin)
+      else void fail(n, origin)
       if (isBehind && running.size === 0) schedule()
     },
     /** An entry that this release cannot apply. */

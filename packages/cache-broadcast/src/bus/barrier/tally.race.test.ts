@@ -312,7 +312,11 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
   [
     'entries that were missed count as applied',
     [
-      ['bus/barrier/acks.ts', 'missedAfter = Math.min(after, missedAfter ?? after)', ''],
+      [
+        'bus/barrier/acks.ts',
+        'missedAfter = Math.min(notedThrough, missedAfter ?? notedThrough)',
+        '',
+      ],
       ['bus/log/member-scripts.ts', 'if position and not isSure and', 'if false and'],
     ],
     missForEver,
