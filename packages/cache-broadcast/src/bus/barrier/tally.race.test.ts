@@ -317,7 +317,7 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
         'missedAfter = Math.min(notedThrough, missedAfter ?? notedThrough)',
         '',
       ],
-      ['bus/log/member-scripts.ts', 'if position and not isSure and', 'if false and'],
+      ['bus/log/member-scripts.ts', 'if noted and not isSure and', 'if false and'],
     ],
     missForEver,
     { acked: expect.arrayContaining(['c']) },

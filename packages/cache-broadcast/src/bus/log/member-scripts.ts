@@ -87,8 +87,9 @@ export const join = script({
     end
     local isSure = state == 'ok' and ARGV[3] ~= ''
     local after = ARGV[6]
-    if position and not isSure and (after == '' or tonumber(position) < tonumber(after)) then
-      after = position
+    local noted = position or string.match(redis.call('HGET', behind, ARGV[1]) or '', '^%d+')
+    if noted and not isSure and (after == '' or tonumber(noted) < tonumber(after)) then
+      after = noted
     end
     redis.call('ZADD', tally, isSure and ARGV[3] or n, ARGV[1])
     ${NOTE_BEHIND}
