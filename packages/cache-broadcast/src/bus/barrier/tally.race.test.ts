@@ -20,6 +20,21 @@ async function cutOff({ a, b, proxy }: Scene, lose: () => Promise<unknown>) {
   return delivery
 }
 
+/** A barrier of A while C is unreachable, after A and B have joined a tally that was deleted. */
+async function loseTally({ a, b, proxy, admin }: Scene) {
+  const born = await admin.hget(meta, 'born')
+  proxy.halfOpen()
+  const listed = await admin.zrange(members, '0', '-1')
+  const unreachable = listed.find((registration) => registration.includes(':c~')) ?? ''
+  await admin.zadd(members, 'XX', Date.now() + 60_000, unreachable)
+  await admin.del(TALLY)
+  await until(async () => (await admin.hget(meta, 'born')) !== born, { everyMs: 1 })
+  await until(() => [a, b].every(({ bus }) => bus.link.lease.lapses > 1), { everyMs: 1 })
+  const delivery = await a.bus.emit('work', 1, { wait: 'everywhere' })
+  await proxy.heal()
+  return delivery
+}
+
 /** A handler of C fails while C is unreachable. */
 async function failUnreachable({ a, c, proxy }: Scene) {
   const begun = Promise.withResolvers<void>()
@@ -109,6 +124,17 @@ scenes.for(LOSSES)(
     const delivery = await cutOff(all, () => lose(all.admin))
     expect(delivery).toMatchObject({ outcome: 'everywhere', lapsed: expect.arrayContaining(['c']) })
     expect(delivery).not.toMatchObject({ acked: expect.arrayContaining(['c']) })
+    await until(() => isJoined(all.a.bus, 3))
+  },
+)
+
+scenes(
+  'after the tally is deleted, a member that is unreachable is not counted as one that applied later entries',
+  async ({ scene }) => {
+    const all = await scene()
+    const delivery = await loseTally(all)
+    expect(delivery).toMatchObject({ outcome: 'everywhere', lapsed: ['c'] })
+    expect(delivery).toMatchObject({ acked: expect.not.arrayContaining(['c']) })
     await until(() => isJoined(all.a.bus, 3))
   },
 )
@@ -295,6 +321,12 @@ const MUTANTS: [mutant: string, edits: Edit[], play: Play, harm: object][] = [
       ['bus/barrier/tally.ts', "'XX', ", ''],
     ],
     (scene) => cutOff(scene, () => scene.admin.del(TALLY)),
+    { acked: expect.arrayContaining(['c']) },
+  ],
+  [
+    'members that are not in a new tally count as applied',
+    [['bus/log/member-scripts.ts', "redis.call('ZADD', tally, 'NX', 0, member)", '']],
+    loseTally,
     { acked: expect.arrayContaining(['c']) },
   ],
   [

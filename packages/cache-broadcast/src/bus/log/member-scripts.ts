@@ -17,8 +17,8 @@ const FLOOR = `'["",0,{"kind":"floor"}]'`
 /**
  * Registers a member. Defines `position`, its number in the tally, and `older`, the number of members of
  * the release before, which have no mark. A registered member that is not in the tally proves that the
- * tally was lost: no position counts until all members have joined again. In `join` and `renew`;
- * ARGV: 1 registration · 2 ms.
+ * tally was lost: earlier positions prove nothing, and each listed member has applied nothing until it
+ * notes its position again. In `join` and `renew`; ARGV: 1 registration · 2 ms.
  */
 const REGISTER = /* lua */ `
   ${NOW}
@@ -29,12 +29,16 @@ const REGISTER = /* lua */ `
   redis.call('ZADD', KEYS[3], nowMs + ARGV[2], ARGV[1])
   local position = redis.call('ZSCORE', tally, ARGV[1])
   local older, others = 0, 0
-  for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  local listed = redis.call('ZRANGE', KEYS[3], 0, -1)
+  for _, member in ipairs(listed) do
     if not string.find(member, '~2%-%x+$') then older = older + 1 end
     if string.sub(member, 1, 1) == '+' and member ~= ARGV[1] then others = others + 1 end
   end
   if not position and (wasListed or others > 0 and redis.call('ZCARD', tally) == 0) then
     redis.call('HSET', KEYS[1], 'born', nowMs)
+    for _, member in ipairs(listed) do
+      if string.sub(member, 1, 1) == '+' then redis.call('ZADD', tally, 'NX', 0, member) end
+    end
   end
   -- The release before removes registrations, and leaves the tally unchanged.
   while true do
