@@ -14,6 +14,22 @@ interface JoinOptions extends Partial<BusOptions> {
   create?: typeof createBus
 }
 
+/** Makes one other call after another on the connection of a bus, until `work` has ended. */
+export async function callUntil(work: Promise<unknown>, { redis }: Pick<Instance, 'redis'>) {
+  const state = { isDone: false, served: 0, rejected: [] as unknown[] }
+  const end = () => void (state.isDone = true)
+  work.then(end, end)
+  while (!state.isDone) {
+    try {
+      await redis.call((client) => client.get('other'))
+      state.served += 1
+    } catch (error) {
+      state.rejected.push(error)
+    }
+  }
+  return state
+}
+
 /** `test` with `join(url, instance)`: an instance on the bus of the test, which leaves after it. */
 export const test = base.extend('join', async ({}, { onCleanup }) => {
   const joined: Instance[] = []

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import { copyMutant, type Edit, expect, test } from '@repo/testing'
 import type { createBus, createCache } from '../index.ts'
+import { callUntil } from '../open.fixture.ts'
 
 const SOURCE = path.join(import.meta.dirname, '..')
 
@@ -37,15 +38,19 @@ function counting(redis: RedisConnection, counts: { now: number; most: number })
 
 interface Work {
   text?: string
+  deadlineMs?: number
   staleMs?: number
   library?: Library
 }
 
-/** An instance whose source answers each key within 5 ms; deadlines are not what is tested here. */
-async function open(url: string, { text = 'value', staleMs = 0, library }: Work = {}) {
+/** An instance whose source answers each key within 5 ms. Most tests are not about deadlines. */
+async function open(
+  url: string,
+  { text = 'value', staleMs = 0, deadlineMs = 10_000, library }: Work = {},
+) {
   const { createBus, createCache }: Library = library ?? (await import('../index.ts'))
   const counts = { now: 0, most: 0 }
-  const redis = connectRedis({ url, name: 'large', deadlineMs: 10_000 })
+  const redis = connectRedis({ url, name: 'large', deadlineMs })
   await redis.ready()
   const bus = createBus({ redis: counting(redis, counts), name: 'large', instance: 'large' })
   await bus.ready()
@@ -65,6 +70,7 @@ async function open(url: string, { text = 'value', staleMs = 0, library }: Work 
   return {
     bus,
     cache,
+    redis,
     counts,
     loads: () => loads,
     async [Symbol.asyncDispose]() {
@@ -127,6 +133,39 @@ test('an instance that has not read values before reads values of 200 kB a few a
   const values = await second.cache.getMany(keys)
   expect(values).toEqual(keys.map((key) => `${text} of ${key}`))
   expect(second.cache.stats()).toMatchObject({ loads: 0, storeHits: 150, outages: 0 })
+})
+
+/** Entries of the log that one bus appends at the same time. */
+const MOST_ENTRIES = 64
+const KEYS_OF_A_CALL = 100_000
+
+test('while one call invalidates 100,000 keys no other call on its connection is refused, with a limit of entries in flight', async ({
+  ownValkey,
+}) => {
+  await using opened = await open(ownValkey.url, { deadlineMs: 250 })
+  const invalidating = opened.cache.invalidate(keysOf('drop', KEYS_OF_A_CALL), {
+    wait: 'everywhere',
+  })
+  const meanwhile = await callUntil(invalidating, opened)
+  expect(await invalidating).toMatchObject({ outcome: 'everywhere', acked: ['large'], lapsed: [] })
+  expect(meanwhile).toMatchObject({ rejected: [] })
+  expect(meanwhile.served).toBeGreaterThan(10)
+  expect(opened.counts.most).toBeLessThanOrEqual(MOST_ENTRIES)
+})
+
+test('the limit of entries in flight is exceeded by a mutant that appends them all at once', async ({
+  redisUrl,
+}) => {
+  const edit: Edit = ['bus/log/publish.ts', 'createPace()', `createPace({ maxCalls: ${MANY} })`]
+  const { source, remove } = await copyMutant(SOURCE, 'all entries at once', [edit])
+  try {
+    const library: Library = await import(source)
+    await using opened = await open(redisUrl, { library })
+    await opened.cache.invalidate(keysOf('mutant', KEYS_OF_A_CALL))
+    expect(opened.counts.most).toBeGreaterThan(MOST_ENTRIES)
+  } finally {
+    await remove()
+  }
 })
 
 const MUTANTS: [mutant: string, edit: Edit][] = [
