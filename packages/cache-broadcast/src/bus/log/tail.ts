@@ -152,9 +152,9 @@ export function createTail(options: TailOptions) {
     // process may be stopped for any time before it reads the reply.
     const sentAtMs = now()
     const before = cursor.last()
-    const reply = readHead(redis, keys.meta)
+    // I1: the renewal is sent first, so the read covers each entry whose barrier did not list this member.
     if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
-    const head = await watched(redis, reply)
+    const head = await watched(redis, readHead(redis, keys.meta))
     // Redis may have lost the log and the list of members without a message on this connection.
     // Joining again finds out.
     if (head.n < before || head.born !== born) throw new Error('the log was lost')
@@ -190,7 +190,7 @@ export function createTail(options: TailOptions) {
       errors.succeeded('registration')
       legacy.note(redis, older)
     } catch (error) {
-      errors.note('registration', error) // the connection is lost, or the next turn tries again
+      errors.note('registration', error) // the connection is lost, or a later turn tries again
     }
   }
 
