@@ -1,6 +1,7 @@
 import { type Bus, CacheError, createCache } from '@repo/cache-broadcast'
-import { schema } from '@repo/database'
+import { connectDatabase, schema } from '@repo/database'
 import { contend, expect, findRawErrors, findRawErrorsOfOptions, until } from '@repo/testing'
+import { vi } from 'vitest'
 import { type Db, type Instance, test } from './open.fixture.ts'
 import { createOutbox } from './outbox.ts'
 
@@ -77,6 +78,28 @@ test('rows stay while Redis is unavailable, and are sent by the interval when it
   await until(() => heard.length > 0)
   expect(new Set(heard)).toEqual(new Set([1]))
   await outbox.close()
+})
+
+test('a turn without a waiting row is one statement and no transaction, and a later turn sends a new row', async ({
+  redisUrl,
+  databaseUrl,
+  join,
+  db: other,
+}) => {
+  const a = await join(redisUrl, 'a')
+  const heard: unknown[] = []
+  a.bus.on('made', (data) => void heard.push(data))
+  const { db, pool, close } = connectDatabase({ url: databaseUrl, name: 'turns', poolSize: 2 })
+  const statements = vi.spyOn(pool, 'query')
+  const transactions = vi.spyOn(db, 'transaction')
+  const outbox = createOutbox({ bus: a.bus, db, everyMs: 5 })
+  await until(() => statements.mock.calls.length >= 5)
+  expect(transactions).not.toHaveBeenCalled()
+  await other.transaction((tx) => outbox.emit(tx, 'made', 1))
+  await until(() => heard.length > 0)
+  expect(transactions).toHaveBeenCalled()
+  await outbox.close()
+  await close()
 })
 
 test('a row of an instance that ends before its commit is sent by another instance', async ({

@@ -158,7 +158,21 @@ export function createOutbox(options: OutboxOptions): Outbox {
     }
   }
 
+  let waiting: { execute(): Promise<unknown[]> } | undefined
+
+  /** One statement: a transaction that finds no row would cost three round trips, on every instance. */
+  async function isWaiting(): Promise<boolean> {
+    waiting ??= db
+      .select({ id: cacheOutbox.id })
+      .from(cacheOutbox)
+      .where(eq(cacheOutbox.bus, bus.name))
+      .limit(1)
+      .prepare('outbox-waiting')
+    return (await waiting.execute()).length > 0
+  }
+
   async function takeTurn() {
+    if (!(await isWaiting())) return
     for (;;) {
       const { relayed, refused } = await relay()
       if (relayed + refused < 100) return

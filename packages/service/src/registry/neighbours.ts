@@ -33,6 +33,13 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
   let duplicate: string | undefined
   let strangers = ''
   let lastIds = ''
+  let lastParsed: { text: string; record: ReturnType<typeof parse> } | undefined
+
+  /** At rest an instance replaces the same record each time. */
+  function parseOnce(text: string) {
+    if (lastParsed?.text !== text) lastParsed = { text, record: parse(text) }
+    return lastParsed.record
+  }
 
   function noteRecord(id: string, replaced: string) {
     // The first replaced record can be the record of an earlier process, which was killed.
@@ -40,7 +47,7 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
       hasAnnounced = true
       return
     }
-    const other = replaced === '' ? undefined : parse(replaced)?.process
+    const other = replaced === '' ? undefined : parseOnce(replaced)?.process
     if (replaced !== '' && other?.nonce !== self.nonce) {
       calmRounds = 0
       const which = other ? ` (pid ${other.pid} on host ${other.host})` : ''
@@ -80,7 +87,7 @@ export function createNeighbours({ log, prefix }: { log: Log; prefix: string }) 
      * @param replaced the record that the announcement replaced, or ''
      */
     note(id: string, replaced: string, instances: readonly Neighbour[], mine: Fingerprint): void {
-      const before = parse(replaced)
+      const before = parseOnce(replaced)
       // A replaced record under the name of this instance is another instance if it differs.
       const others = before ? [{ ...before, id: `another ${before.id}` }] : []
       noteStrangers(id, [...others, ...instances], mine)

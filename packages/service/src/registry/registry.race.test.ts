@@ -31,7 +31,7 @@ async function firstAnnouncements(redisUrl: string, through: Through = (redis) =
   return history
 }
 
-/** Records each reply of Redis: the fingerprint key, the replaced record, the listed records. */
+/** Records each reply of Redis: the fingerprint key, the replaced record, the digest, the list. */
 function record(redis: RedisConnection, answers: string[][]): RedisConnection {
   return {
     ...redis,
@@ -44,7 +44,7 @@ function record(redis: RedisConnection, answers: string[][]): RedisConnection {
   }
 }
 
-function countHashes([, , ...listed]: string[]): number {
+function countHashes([, , , ...listed]: string[]): number {
   const hashes = listed.map((text) => /"fingerprint":\{"MODE":"([\w-]+)"\}/.exec(text)?.[1])
   return new Set(hashes).size
 }

@@ -1,4 +1,5 @@
 import { expect, test, until } from '@repo/testing'
+import { z } from 'zod'
 import { join } from './registry.fixture.ts'
 
 const INSTANCES = 'threefold:{shared}:cluster:instances'
@@ -164,4 +165,38 @@ test('the registry rejects while Redis is unavailable, and is complete after it 
   await expect(one.registry.announce()).rejects.toMatchObject({ name: 'RedisError' })
   await ownValkey.restart()
   await until(async () => (await one.registry.instances()).length === 1)
+})
+
+test('an instance receives the list only when it has changed, and each change with its next announcement', async ({
+  redisUrl,
+}) => {
+  const lengths: number[] = []
+  await using one = await join({
+    id: 'a-1',
+    redisUrl,
+    prefix: 'changes',
+    through: (redis) => ({
+      ...redis,
+      async call(command) {
+        const reply = await redis.call(command)
+        // After the key, the replaced record and the digest.
+        lengths.push(z.array(z.unknown()).parse(reply).length - 3)
+        return reply
+      },
+    }),
+  })
+  // The first announcement receives the key of the cluster.
+  await one.registry.announce()
+  lengths.length = 0
+  const two = await join({ id: 'a-2', redisUrl, prefix: 'changes' })
+  await two.registry.announce()
+  for (let turn = 0; turn < 3; turn += 1) await one.registry.announce()
+  expect([lengths, one.registry.count('a')]).toEqual([[2, 0, 0], 2])
+  await two.registry.close()
+  await two.redis.close()
+  for (let turn = 0; turn < 2; turn += 1) await one.registry.announce()
+  expect([lengths.slice(3), one.registry.count('a')]).toEqual([[1, 0], 1])
+  await one.redis.client.flushall()
+  for (let turn = 0; turn < 2; turn += 1) await one.registry.announce()
+  expect([lengths.slice(5), one.registry.count('a')]).toEqual([[0, 0], 1])
 })

@@ -3,7 +3,7 @@ import { repeat } from '@repo/concurrency'
 import type { Log } from '@repo/observability'
 import { type RedisConnection, runScript } from '@repo/redis'
 import { z } from 'zod'
-import { findDrift, fingerprintOf, fingerprintSchema } from './fingerprint.ts'
+import { type Fingerprint, findDrift, fingerprintOf, fingerprintSchema } from './fingerprint.ts'
 import { createNeighbours } from './neighbours.ts'
 import { announce, live, withdraw } from './scripts.ts'
 
@@ -78,6 +78,9 @@ export function createRegistry({
   let lastSeen: string[] = []
   let drift: string[] = []
   let lastListed: Instance[] = []
+  let lastDigest = ''
+  let lastDrift: { instances: Instance[]; found: string[] } | undefined
+  let lastFingerprint: { key: string; fingerprint: Fingerprint } | undefined
   let turn: Promise<unknown> = Promise.resolve()
   let closed = false
   /** The monotonic time in ms since which this instance has been listed without a break. */
@@ -88,25 +91,49 @@ export function createRegistry({
     if (closed) return
     const self = describe()
     const used = key
-    const fingerprint = fingerprintOf(settings, used)
+    const fingerprint = fingerprintWith(used)
     const text = JSON.stringify({ ...self, fingerprint, process: neighbours.process })
     const reply = await redis.call((client) =>
-      runScript(client, announce, [leases, records, keyName], [self.id, text, leaseMs, used]),
+      runScript(
+        client,
+        announce,
+        [leases, records, keyName],
+        [self.id, text, leaseMs, used, lastDigest],
+      ),
     )
-    const [agreed = used, replaced = '', ...listed] = z.array(z.string()).parse(reply)
+    const [agreed = used, replaced = '', digest = '', ...listed] = z.array(z.string()).parse(reply)
     key = agreed
     if (agreed !== used) return announceNow()
-    lastListed = listed.flatMap(parseInstance)
+    // A list that has not changed is not sent again. This instance is in each list, so none is empty.
+    if (listed.length > 0) {
+      lastListed = listed.flatMap(parseInstance)
+      lastDigest = digest
+    }
     if (replaced === '') listedSinceMs = performance.now()
     noteDrift(lastListed)
     neighbours.note(self.id, replaced, lastListed, fingerprint)
+  }
+
+  function findOwnDrift(instances: Instance[]): string[] {
+    if (lastDrift?.instances !== instances) {
+      lastDrift = { instances, found: findDrift(instances).get(describe().id) ?? [] }
+    }
+    return lastDrift.found
+  }
+
+  /** The settings of an instance do not change, so its hashes depend on the key only. */
+  function fingerprintWith(used: string): Fingerprint {
+    if (lastFingerprint?.key !== used) {
+      lastFingerprint = { key: used, fingerprint: fingerprintOf(settings, used) }
+    }
+    return lastFingerprint.fingerprint
   }
 
   function noteDrift(instances: Instance[]) {
     // The list may have been emptied before this instance was added. Every live instance is listed
     // again after the duration of a lease; until then, few instances are a majority.
     if (performance.now() - listedSinceMs < calmMs) return
-    const found = findDrift(instances).get(describe().id) ?? []
+    const found = findOwnDrift(instances)
     // Two results in a row: while instances are being added, few are briefly a majority.
     const isLasting = found.join() === lastSeen.join()
     lastSeen = found

@@ -5,9 +5,10 @@ import { script } from '@repo/redis'
  * are made with the fingerprint key of the cluster, so that the hashes of two instances can be
  * compared. An instance that used another key is not announced and receives the key.
  * KEYS: 1 leases (zset id -> expiry ms) · 2 instances (hash id -> JSON) · 3 fingerprint key
- * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 the key it used, which is stored if there is no key yet
- * Returns the fingerprint key and, if it was the key used, the JSON that was replaced or '', then the
- * JSON of every live instance.
+ * ARGV: 1 id · 2 the instance as JSON · 3 lease in ms · 4 the key it used, which is stored if there is no
+ * key yet · 5 the digest of the list that the instance received last, or ''
+ * Returns the fingerprint key and, if it was the key used, the JSON that was replaced or '', the digest of
+ * the list, and, unless it has the digest of ARGV 5, the JSON of every live instance.
  */
 export const announce = script({
   keys: 3,
@@ -27,6 +28,9 @@ export const announce = script({
     redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
     redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
     local answer = redis.call('HVALS', KEYS[2])
+    local digest = redis.sha1hex(table.concat(answer, '\\n'))
+    if digest == ARGV[5] then return { key, replaced, digest } end
+    table.insert(answer, 1, digest)
     table.insert(answer, 1, replaced)
     table.insert(answer, 1, key)
     return answer
