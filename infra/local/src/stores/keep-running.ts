@@ -3,7 +3,6 @@ import type { ServerProcess } from '@repo/embedded'
 
 const FIRST_DELAY_MS = 500
 const LONGEST_DELAY_MS = 16_000
-const CHECK_EVERY_MS = 100
 
 export type StoreEvent =
   | { kind: 'restarted'; name: string; pid: number }
@@ -18,10 +17,13 @@ export async function keepRunning(
   server: ServerProcess,
   { signal, onEvent }: { signal: AbortSignal; onEvent: (event: StoreEvent) => void },
 ): Promise<void> {
+  const aborted = new Promise<void>((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
   let delayMs = FIRST_DELAY_MS
   while (!signal.aborted) {
     if (server.running) {
-      await pause(CHECK_EVERY_MS, signal)
+      await Promise.race([server.untilEnd(), aborted])
       continue
     }
     const fault = await tryRestart(server)

@@ -12,6 +12,8 @@ export interface ServerProcess {
   /** The pid of the running process, or of the last one. */
   readonly pid: number
   readonly running: boolean
+  /** Resolves when the running process has ended; at once when none runs. */
+  untilEnd(): Promise<void>
   /** Shuts the server down, with SIGKILL after 10 s, and deletes its temporary folder. */
   stop(): Promise<void>
   /** Ends the server with a signal, and waits for its end. SIGKILL also ends its children. */
@@ -98,6 +100,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     get running() {
       return child !== undefined
     },
+    untilEnd: () => closed,
     kill: (name = 'SIGKILL') => end(name),
     async pause() {
       if (!child) return
