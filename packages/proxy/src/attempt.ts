@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { Target } from './upstream/target.ts'
+import type { Target, Waiter } from './upstream/target.ts'
 
 export type ParsedHeaders = Record<string, string | string[] | undefined>
 
@@ -17,6 +17,8 @@ export interface AttemptOwner {
   onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   onEnd(): void
   onError(attempt: Attempt, error: Error): void
+  /** The target answers nothing at all. */
+  onSilent(attempt: Attempt): void
   /** Receives an error that a callback of the owner threw. */
   onFault(error: unknown): void
 }
@@ -31,10 +33,12 @@ export interface AttemptOwner {
  * Every callback catches its errors: otherwise undici and node:http would leave the client without a
  * response, or end the process. Such an error is no failure of the instance.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   readonly target: Target
   /** The request may have been written to a connection. */
   wasSent = false
+  /** The head of a response arrived. */
+  hasHead = false
   readonly #owner: AttemptOwner
   #controller: Dispatcher.DispatchController | undefined
   #sentAtMs = 0
@@ -47,7 +51,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   dispatch(options: Dispatcher.DispatchOptions): void {
-    this.target.started()
+    this.target.started(this)
     try {
       this.target.pool.dispatch(options, this)
     } catch (error) {
@@ -80,8 +84,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     statusMessage?: string,
   ): void {
     if (statusCode >= 100 && statusCode < 200) return
+    // An attempt that was given up says nothing about its target.
     if (!this.#owner.isCurrent(this)) return
-    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs)
+    this.hasHead = true
+    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
     this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
   }
 
@@ -114,9 +120,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
   }
 
+  onSilent(): void {
+    if (!this.#owner.isCurrent(this)) return
+    try {
+      this.#owner.onSilent(this)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
   #end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.target.ended()
+    this.target.ended(this.hasHead, this)
   }
 }

@@ -4,11 +4,16 @@ export { ProxyError } from './options.ts'
 export { answerProblem, type ProxyProblem, type ProxyProblemCode } from './problem.ts'
 export { createProxy, type ProxyHandler, type ProxyOptions } from './proxy.ts'
 export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
-export type { Target, TargetState } from './upstream/target.ts'
+export type { BreakerOptions, Refusal } from './upstream/admission.ts'
+export type { HedgingOptions } from './upstream/hedge-delay.ts'
+export type { EjectionLimits, Target, TargetState, Waiter } from './upstream/target.ts'
 export {
   createUpstream,
+  type GroupOptions,
   type PickContext,
+  type Targets,
   type TargetSnapshot,
+  type TargetSource,
   type Upstream,
   type UpstreamEvent,
   type UpstreamOptions,

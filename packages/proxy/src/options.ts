@@ -4,17 +4,15 @@ export class ProxyError extends Error {
   readonly code = 'bad-option'
 }
 
-const MAX_TIMER_MS = 2 ** 31 - 1
-const MAX_ITEMS = 10_000
+export const MAX_TIMER_MS = 2 ** 31 - 1
+export const MAX_ITEMS = 10_000
 
-const TIMEOUTS = ['connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'] as const
-const HOOKS = ['requestHeaders', 'responseHeaders', 'onProblem'] as const
+const HOOKS = ['pickContext', 'requestHeaders', 'responseHeaders', 'onProblem'] as const
 
-type Timeout = (typeof TIMEOUTS)[number]
 type Hook = (typeof HOOKS)[number]
 
 /** Options as callers without types pass them. */
-type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
+export type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
 
 /** Returns a copy of the options. @throws ProxyError when they cannot be read */
 export function readOptions<O extends object>(options: O): O {
@@ -24,42 +22,6 @@ export function readOptions<O extends object>(options: O): O {
     // A getter threw an error: the options are refused below.
   }
   return refuse('options', 'an object that can be read')
-}
-
-/** @throws ProxyError that names the option */
-export function requireUpstreamOptions(
-  options: Unchecked<
-    'name' | 'targets' | 'healthCheck' | 'connections' | 'ejection' | 'onEvent' | Timeout
-  >,
-): void {
-  const { name, targets, healthCheck, connections, ejection, onEvent } = options
-  if (typeof name !== 'string' || name === '' || name.length > 200) refuse('name', 'a short name')
-  if (!Array.isArray(targets) || targets.length > MAX_ITEMS || !targets.every(isOrigin)) {
-    refuse('targets', 'a list of origins, such as http://127.0.0.1:4101')
-  }
-  if (healthCheck !== undefined) requireHealthCheck(healthCheck)
-  requireInteger('connections', connections, 1, 100_000)
-  for (const option of TIMEOUTS) {
-    requireInteger(option, options[option], 0, MAX_TIMER_MS)
-  }
-  if (ejection !== undefined) requireEjection(ejection)
-  requireFunction('onEvent', onEvent)
-}
-
-function requireHealthCheck(healthCheck: unknown): void {
-  const { path, intervalMs, timeoutMs } = readObject('healthCheck', healthCheck)
-  if (typeof path !== 'string' || !/^\/[!-~]{0,2000}$/.test(path)) {
-    refuse('healthCheck.path', 'a path that begins with a slash')
-  }
-  requireInteger('healthCheck.intervalMs', intervalMs ?? Number.NaN, 1, MAX_TIMER_MS)
-  requireInteger('healthCheck.timeoutMs', timeoutMs ?? Number.NaN, 1, MAX_TIMER_MS)
-}
-
-function requireEjection(ejection: unknown): void {
-  const { failures, durationMs, panicThreshold } = readObject('ejection', ejection)
-  requireInteger('ejection.failures', failures, 1, 1_000_000)
-  requireInteger('ejection.durationMs', durationMs, 0, MAX_TIMER_MS)
-  requireNumber('ejection.panicThreshold', panicThreshold, 0, 1)
 }
 
 /** @throws ProxyError that names the option */
@@ -94,11 +56,11 @@ export function requireHeaders(headers: unknown, name: unknown): void {
   if (typeof name !== 'string') refuse('name', 'the name of a header')
 }
 
-function refuse(option: string, expected: string): never {
+export function refuse(option: string, expected: string): never {
   throw new ProxyError(`${option} must be ${expected}`)
 }
 
-function readObject(option: string, value: unknown): Record<string, unknown> {
+export function readObject(option: string, value: unknown): Record<string, unknown> {
   try {
     if (typeof value === 'object' && value !== null) return { ...value }
   } catch {
@@ -107,20 +69,20 @@ function readObject(option: string, value: unknown): Record<string, unknown> {
   return refuse(option, 'an object that can be read')
 }
 
-function requireNumber(option: string, value: unknown, min: number, max: number): void {
+export function requireNumber(option: string, value: unknown, min: number, max: number): void {
   if (value === undefined || (typeof value === 'number' && value >= min && value <= max)) return
   refuse(option, `a number from ${min} to ${max}`)
 }
 
 /** undici refuses each request of a pool whose timeouts are fractions. */
-function requireInteger(option: string, value: unknown, min: number, max: number): void {
+export function requireInteger(option: string, value: unknown, min: number, max: number): void {
   if (value !== undefined && !Number.isInteger(value)) {
     refuse(option, `a whole number from ${min} to ${max}`)
   }
   requireNumber(option, value, min, max)
 }
 
-function requireFunction(option: string, value: unknown): void {
+export function requireFunction(option: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') refuse(option, 'a function')
 }
 
@@ -128,7 +90,7 @@ function isName(name: unknown): boolean {
   return typeof name === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}$/.test(name)
 }
 
-function isOrigin(origin: unknown): boolean {
+export function isOrigin(origin: unknown): boolean {
   if (typeof origin !== 'string' || origin.length > 2_000 || !URL.canParse(origin)) return false
   const { protocol, pathname, search, hash } = new URL(origin)
   return /^https?:$/.test(protocol) && pathname === '/' && search === '' && hash === ''

@@ -5,6 +5,8 @@ export type ProxyProblemCode =
   | 'bad_request'
   | 'body_too_large'
   | 'no_instance'
+  | 'circuit_open'
+  | 'upstream_overloaded'
   | 'connect_failed'
   | 'upstream_reset'
   | 'upstream_timeout'
@@ -16,6 +18,8 @@ export interface ProxyProblem {
   status: number
   code: ProxyProblemCode
   detail: string
+  /** When to try again, of a 503; 1 by default. */
+  retryAfterS?: number
   cause?: Error
 }
 
@@ -34,6 +38,16 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
     status: 503,
     code: 'no_instance',
     detail: 'No instance serves this route.',
+  },
+  circuit_open: {
+    status: 503,
+    code: 'circuit_open',
+    detail: 'Too many requests to this route failed; no further one is sent for a short time.',
+  },
+  upstream_overloaded: {
+    status: 503,
+    code: 'upstream_overloaded',
+    detail: 'Too many requests to this route are in flight.',
   },
   connect_failed: {
     status: 503,
@@ -87,7 +101,7 @@ export function toError(error: unknown): Error {
 export function answerProblem(
   req: IncomingMessage,
   res: ServerResponse,
-  { status, code, detail }: ProxyProblem,
+  { status, code, detail, retryAfterS = 1 }: ProxyProblem,
 ): void {
   const instance = req.url?.split('?', 1)[0]
   const body = JSON.stringify({
@@ -102,7 +116,7 @@ export function answerProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(status === 503 && { 'Retry-After': '1' }),
+    ...(status === 503 && { 'Retry-After': String(retryAfterS) }),
   })
   res.end(body)
 }

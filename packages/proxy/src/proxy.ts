@@ -13,7 +13,7 @@ import {
   withoutHeaders,
 } from './raw-headers.ts'
 import { discardRest } from './request-body.ts'
-import type { Upstream } from './upstream/upstream.ts'
+import type { PickContext, Upstream } from './upstream/upstream.ts'
 
 export interface ProxyOptions<Context> {
   /** The upstream of a request. A function that returns undefined leads to `no_instance`. */
@@ -22,6 +22,8 @@ export interface ProxyOptions<Context> {
   forwarded?: Forwarded
   /** Request headers of the sender that are dropped, such as the identity that a hook adds. */
   dropRequestHeaders?: readonly string[]
+  /** The group of instances of a request, or a key that keeps its user in one group. */
+  pickContext?: (req: IncomingMessage, context: Context) => PickContext | undefined
   /** Changes the request headers in place, after dropping and forwarding. */
   requestHeaders?: (headers: RawHeaders, req: IncomingMessage, context: Context) => void
   /** Changes the response headers in place, before they are sent. */
@@ -59,7 +61,7 @@ export function createProxy<Context = void>(
   const options = readOptions(proxyOptions)
   requireProxyOptions(options)
   const { upstream, forwarded = 'set', dropRequestHeaders = [] } = options
-  const { requestHeaders, responseHeaders, onProblem = answerProblem } = options
+  const { pickContext, requestHeaders, responseHeaders, onProblem = answerProblem } = options
   const { maxBodyBytes = Infinity, retries = 2 } = options
   const dropped = hopByHopAnd([
     ...dropRequestHeaders,
@@ -92,6 +94,7 @@ export function createProxy<Context = void>(
         req,
         res,
         upstream: chosen,
+        pickContext: pickContext?.(req, context),
         path,
         headers,
         hasBody: hasBody(req),

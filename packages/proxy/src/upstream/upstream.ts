@@ -1,9 +1,19 @@
 import { notify } from '../hooks.ts'
-import { readOptions, requireUpstreamOptions } from '../options.ts'
-import { leastLoaded, usableTargets } from './choose-target.ts'
-import { type HealthCheck, watchHealth } from './health-check.ts'
+import { isOrigin, readOptions } from '../options.ts'
+import { type BreakerOptions, createAdmission, type Refusal } from './admission.ts'
+import { groupAt, hashOf } from './groups.ts'
+import { createHealthChecks, type HealthCheck } from './health-check.ts'
+import { createHedgeDelay, type HedgingOptions } from './hedge-delay.ts'
+import { requireUpstreamOptions } from './options.ts'
 import { createRetryBudget } from './retry-budget.ts'
-import { Target, type TargetEvent, type TargetState } from './target.ts'
+import { TargetGroup } from './target-group.ts'
+import {
+  type EjectionLimits,
+  Target,
+  type TargetEvent,
+  type TargetOptions,
+  type TargetState,
+} from './target.ts'
 
 /** An event to log or count. `detail` is not for clients. */
 export interface UpstreamEvent {
@@ -23,12 +33,14 @@ export interface TargetSnapshot {
 export interface PickContext {
   /** The requests with the same key, such as a user, stay in one group of targets. */
   stickyKey?: string
-  /** The group of targets, from a caller that may choose it. */
+  /** The group of targets, from a caller that may choose it. An unknown one is ignored. */
   group?: string
 }
 
 export interface Upstream {
   readonly name: string
+  /** Returns the reason why no request is accepted now: the bulkhead is full or the breaker is open. */
+  admit(): Refusal | undefined
   /**
    * Returns the instance for an attempt, not one of `tried`; undefined if none is left. The caller
    * reports each attempt to it: `started`, then `succeeded` or `failed` or none, then `ended`.
@@ -36,18 +48,49 @@ export interface Upstream {
   pick(context?: PickContext, tried?: readonly Target[]): Target | undefined
   /** Takes one retry from the budget: a tenth of the requests and ten for each second. */
   allowRetry(): boolean
+  /** Returns the time after which a GET is sent to a second instance too; undefined without hedging. */
+  hedgeAfterMs(): number | undefined
   targets(): TargetSnapshot[]
   /** Ends the health checks and, after the requests in flight, the connections. */
   close(): Promise<void>
 }
 
+/** A set of instances that changes, such as the addresses of a name in DNS. */
+export interface TargetSource {
+  /**
+   * Calls `update` with the origins now or later, and after each change. An empty list is ignored.
+   * @returns a function that ends the calls
+   */
+  follow(update: (origins: readonly string[]) => void): () => void
+  /** The name in the certificates, if the origins are addresses. */
+  readonly servername?: string
+}
+
+export type Targets = readonly string[] | TargetSource
+
+/** A group of instances with its share of the requests, such as a canary release. */
+export interface GroupOptions {
+  name: string
+  /** The share of the group is its weight in the sum of all weights. */
+  weight: number
+  targets: Targets
+}
+
 export interface UpstreamOptions {
   name: string
-  /** Origins of the instances, such as `http://127.0.0.1:4101`. */
-  targets: readonly string[]
+  /** Origins of the instances, such as `http://127.0.0.1:4101`, or a set that changes. */
+  targets: Targets
+  /** Further groups beside `targets`, which has the weight `100 - (their sum)`. */
+  groups?: readonly GroupOptions[]
   healthCheck?: HealthCheck
   /** Connections to each instance. Further requests wait. */
   connections?: number
+  /** The bulkhead: requests in flight to all instances. Further ones are a 503. */
+  maxInFlight?: number
+  /** Refuses all requests for a time after too many failed; without it, none. */
+  breaker?: BreakerOptions
+  /** Sends slow GETs to a second instance too, within the budget of retries; without it, none. */
+  hedging?: HedgingOptions
   connectTimeoutMs?: number
   /**
    * The longest wait for the head of a response; 0: no limit. From 1,001 ms, undici counts only time
@@ -57,59 +100,168 @@ export interface UpstreamOptions {
   /** The longest silence within the body of a response. Event streams have no limit. */
   bodyTimeoutMs?: number
   /** `failures` in a row eject an instance for `durationMs`. `usableTargets` has the panic threshold. */
-  ejection?: { failures?: number; durationMs?: number; panicThreshold?: number }
+  ejection?: Partial<EjectionLimits> & { panicThreshold?: number }
+  /** How long an instance that joins or recovers gets fewer requests at a time, in ms. */
+  slowStartMs?: number
   onEvent?: (event: UpstreamEvent) => void
 }
 
+// By then an idle connection is closed, so that idle targets can be checked rarely.
+const keepAliveMs = 4_000
+
 /**
- * Creates the upstream of one app. Each request goes to the healthy instance with the fewest requests
- * in flight; equal instances take turns.
+ * Creates the upstream of one app. Each request goes to the better of two instances by latency and
+ * requests in flight (`betterOfTwo`); equal instances take turns. Instances that fail are not used for
+ * a time, and instances that join or recover start slowly.
  *
  * @throws ProxyError `bad-option`
  */
 export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const options = readOptions(upstreamOptions)
   requireUpstreamOptions(options)
-  const { name, targets: origins, healthCheck, connections = 64, onEvent } = options
+  const { name, healthCheck, connections = 64, slowStartMs = 5_000, onEvent } = options
   const { connectTimeoutMs = 1_000, headersTimeoutMs = 10_000, bodyTimeoutMs = 30_000 } = options
-  const { failures = 3, durationMs = 5_000, panicThreshold = 0 } = options.ejection ?? {}
+  const { panicThreshold = 0, ...limits } = options.ejection ?? {}
+  const { maxInFlight = Infinity, breaker } = options
+  const ejection = { ...defaultEjection, ...limits }
   const pool = {
     connections,
     connectTimeout: connectTimeoutMs,
     headersTimeout: headersTimeoutMs,
     bodyTimeout: bodyTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    keepAliveMaxTimeout: keepAliveMs,
     allowH2: false,
   }
-  const targets = [...new Set(origins)].map(
-    (address) =>
-      new Target(address, {
-        pool,
-        failures,
-        ejectionMs: durationMs,
-        onEvent: (event, origin, detail) =>
-          notify(() => onEvent?.({ event, upstream: name, origin, detail })),
-      }),
-  )
-  const stops = healthCheck
-    ? targets.map((target) => watchHealth(target, healthCheck, failures))
-    : []
+  const checks = healthCheck && createHealthChecks(healthCheck, ejection.failures)
+  const admission = createAdmission(maxInFlight, breaker)
+  const hedgeDelay = options.hedging && createHedgeDelay(options.hedging)
   const budget = createRetryBudget()
-  let turn = 0
+  const closing = new Set<Promise<unknown>>()
+
+  const targetOptions: Omit<TargetOptions, 'onChange' | 'isOutlier'> = {
+    pool,
+    ejection,
+    slowStartMs,
+    onResult(isError, latencyMs, nowMs) {
+      admission.record(isError, nowMs)
+      if (!isError) hedgeDelay?.record(latencyMs)
+    },
+    onStarted: () => checks?.noteRequest(),
+    onEvent: (event, origin, detail) =>
+      notify(() => onEvent?.({ event, upstream: name, origin, detail })),
+  }
+
+  function startGroup({ name: groupName, weight, targets }: GroupOptions) {
+    const group = new TargetGroup(groupName, weight, panicThreshold)
+    const isStatic = !('follow' in targets)
+    const servername = isStatic ? undefined : targets.servername
+    const connect = servername === undefined ? {} : { connect: { servername } }
+
+    function createTarget(origin: string): Target {
+      const target = new Target(origin, {
+        ...targetOptions,
+        pool: { ...pool, ...connect },
+        isOutlier: (each, rate) => isOutlier(group.targets, each, rate),
+        onChange: () => group.noteChange(),
+      })
+      // The first targets are all cold, so that none needs to be spared.
+      if (group.targets.length > 0) target.warm()
+      checks?.add(target)
+      return target
+    }
+
+    function retire(target: Target): void {
+      // The requests in flight complete first.
+      const closed = Promise.all([checks?.remove(target), target.pool.close()])
+      closing.add(closed)
+      void closed.finally(() => closing.delete(closed))
+    }
+
+    function update(origins: readonly string[]): void {
+      const unique = [...new Set(origins.filter(isOrigin))]
+      if (unique.length === 0) return
+      const before = group.targets
+      const byOrigin = new Map(before.map((target) => [target.origin, target]))
+      group.targets = unique.map((origin) => byOrigin.get(origin) ?? createTarget(origin))
+      for (const target of before) if (!group.targets.includes(target)) retire(target)
+    }
+
+    if (isStatic) update(targets)
+    const stop = isStatic ? () => undefined : targets.follow(update)
+    return { group, stop }
+  }
+
+  const further = options.groups ?? []
+  const restWeight = 100 - further.reduce((sum, { weight }) => sum + weight, 0)
+  const main = { name: 'main', weight: restWeight, targets: options.targets }
+  const started = [main, ...further].map(startGroup)
+  const groups = started.map(({ group }) => group)
+  const [mainGroup] = groups
+
+  function groupOf({ stickyKey, group: wanted }: PickContext = {}): TargetGroup | undefined {
+    if (groups.length === 1) return mainGroup
+    const named = wanted === undefined ? undefined : groups.find((each) => each.name === wanted)
+    const point = stickyKey === undefined ? Math.random() : hashOf(stickyKey)
+    const chosen = named ?? groupAt(groups, point)
+    return chosen?.isHealthy ? chosen : groups.find(({ isHealthy }) => isHealthy)
+  }
+
+  function allTargets(): Target[] {
+    return groups.flatMap(({ targets }) => targets)
+  }
 
   return {
     name,
-    pick(_context, tried = []) {
-      if (tried.length === 0) budget.earn()
-      const remaining =
-        tried.length === 0 ? targets : targets.filter((each) => !tried.includes(each))
-      turn += 1
-      return leastLoaded(usableTargets(remaining, panicThreshold), turn)
+    admit() {
+      if (maxInFlight === Infinity && !breaker) return undefined
+      return admission.check(allTargets().reduce((sum, { inFlight }) => sum + inFlight, 0))
+    },
+    pick(context, tried) {
+      if (!tried) budget.earn()
+      const group = groupOf(context) ?? mainGroup
+      const target = group?.pick(tried)
+      if (target || groups.length === 1) return target
+      for (const other of groups) {
+        const found = other.pick(tried)
+        if (found) return found
+      }
+      return undefined
     },
     allowRetry: () => budget.spend(),
-    targets: () => targets.map(({ origin, state, inFlight }) => ({ origin, state, inFlight })),
+    hedgeAfterMs: () => hedgeDelay?.read(),
+    targets: () => allTargets().map(({ origin, state, inFlight }) => ({ origin, state, inFlight })),
     async close() {
-      await Promise.all(stops.map((stop) => stop()))
-      await Promise.all(targets.map((target) => target.pool.close()))
+      for (const { stop } of started) stop()
+      await checks?.close()
+      await Promise.all([...closing, ...allTargets().map((target) => target.pool.close())])
     },
   }
+}
+
+const defaultEjection: EjectionLimits = {
+  failures: 3,
+  consecutiveErrors: 5,
+  errorRate: 0.5,
+  minimumRequests: 10,
+  windowMs: 10_000,
+  durationMs: 5_000,
+}
+
+/**
+ * Whether the errors of a target are its own fault: another one responds well, and the others have less
+ * than half of its error rate. Errors of all targets have a common cause, such as a store.
+ */
+function isOutlier(targets: readonly Target[], target: Target, errorRate: number): boolean {
+  const nowMs = performance.now()
+  let [total, errors] = [0, 0]
+  let isAnyGood = false
+  for (const each of targets) {
+    if (each === target) continue
+    each.window.advance(nowMs)
+    total += each.window.total
+    errors += each.window.errors
+    isAnyGood ||= each.isGood
+  }
+  return isAnyGood && errors <= total * (errorRate / 2)
 }
