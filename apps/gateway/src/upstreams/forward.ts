@@ -81,13 +81,13 @@ export function createForwarder({
       const instances = getHeader(headers, 'x-instance-id')
       setHeader(headers, 'X-Instance-Id', instances ? `${instance}, ${instances}` : instance)
     },
-    onProblem(req, res, { status, code, detail, cause }) {
+    onProblem(req, res, { status, code, detail, retryAfterS = 1, cause }) {
       log.warn({ event: 'upstream.problem', upstream: upstream.name, code, err: cause }, detail)
       sendProblem(res, {
         status,
         code: code.replaceAll('_', '-'),
         detail,
-        ...(status === 503 && { retryAfter: 1 }),
+        ...(status === 503 && { retryAfter: retryAfterS }),
       })
     },
   })
