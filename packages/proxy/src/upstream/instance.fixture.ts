@@ -42,7 +42,7 @@ export async function startInstance(): Promise<Instance> {
       const query = new URLSearchParams(
         Object.entries(mode).map(([name, value]) => [name, String(value)]),
       )
-      await fetch(`${origin}/mode?${query}`, { method: 'PUT' })
+      await fetch(`${origin}/mode?${query.toString()}`, { method: 'PUT' })
     },
     async [Symbol.asyncDispose]() {
       const exited = once(child, 'exit')

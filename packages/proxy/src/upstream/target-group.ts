@@ -1,35 +1,71 @@
+import { isOrigin } from '../options.ts'
 import { betterOfTwo, usableTargets } from './choose-target.ts'
-import type { Target } from './target.ts'
+import type { HealthChecks } from './health-check.ts'
+import { Target, type TargetOptions } from './target.ts'
+
+export interface TargetGroupOptions {
+  name: string
+  weight: number
+  panicThreshold: number
+  target: Omit<TargetOptions, 'isOutlier' | 'onChange'>
+  checks: HealthChecks | undefined
+}
 
 /** The targets of one group of an upstream, as a set that changes. */
 export class TargetGroup {
   readonly name: string
   readonly weight: number
-  readonly #panicThreshold: number
+  readonly #options: TargetGroupOptions
   #targets: readonly Target[] = []
   /** The targets that can get a request, until a state changes. */
   #usable: readonly Target[] = []
   #usableUntilMs = 0
   #turn = 0
+  readonly #retired = new Set<Promise<unknown>>()
 
-  constructor(name: string, weight: number, panicThreshold: number) {
-    this.name = name
-    this.weight = weight
-    this.#panicThreshold = panicThreshold
+  constructor(options: TargetGroupOptions) {
+    this.name = options.name
+    this.weight = options.weight
+    this.#options = options
   }
 
   get targets(): readonly Target[] {
     return this.#targets
   }
 
-  set targets(targets: readonly Target[]) {
-    this.#targets = targets
+  /** Replaces the set. An empty one is ignored: a source that lost its data must not end the service. */
+  update(origins: readonly string[]): void {
+    const unique = [...new Set(origins.filter(isOrigin))]
+    if (unique.length === 0) return
+    const before = this.#targets
+    const byOrigin = new Map(before.map((target) => [target.origin, target]))
+    this.#targets = unique.map((origin) => byOrigin.get(origin) ?? this.#create(origin))
     this.#usableUntilMs = 0
+    for (const target of before) if (!this.#targets.includes(target)) this.#retire(target)
   }
 
-  /** The state of a target changed. */
-  noteChange(): void {
-    this.#usableUntilMs = 0
+  #create(origin: string): Target {
+    const { target: options, checks } = this.#options
+    const target = new Target(origin, {
+      ...options,
+      isOutlier: (each, rate) => isOutlier(this.#targets, each, rate),
+      onChange: () => (this.#usableUntilMs = 0),
+    })
+    // The first targets are all cold, so that none needs to be spared.
+    if (this.#targets.length > 0) target.warm()
+    checks?.add(target)
+    return target
+  }
+
+  /** The requests in flight complete before the connections are closed. */
+  #retire(target: Target): void {
+    const closed = Promise.all([this.#options.checks?.remove(target), target.pool.close()])
+    this.#retired.add(closed)
+    void closed.finally(() => this.#retired.delete(closed))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#retired, ...this.#targets.map(({ pool }) => pool.close())])
   }
 
   /** Whether any target is healthy. */
@@ -43,7 +79,7 @@ export class TargetGroup {
     this.#turn += 1
     if (tried) {
       const rest = this.#targets.filter((each) => !tried.includes(each))
-      return betterOfTwo(usableTargets(rest, this.#panicThreshold), this.#turn, nowMs)
+      return betterOfTwo(usableTargets(rest, this.#options.panicThreshold), this.#turn, nowMs)
     }
     if (nowMs >= this.#usableUntilMs) this.#refresh(nowMs)
     return betterOfTwo(this.#usable, this.#turn, nowMs)
@@ -51,7 +87,7 @@ export class TargetGroup {
 
   /** Ejections end by themselves, so the list is valid until the first of them ends. */
   #refresh(nowMs: number): void {
-    this.#usable = usableTargets(this.#targets, this.#panicThreshold)
+    this.#usable = usableTargets(this.#targets, this.#options.panicThreshold)
     this.#usableUntilMs = Infinity
     for (const { ejectedUntilMs } of this.#targets) {
       if (ejectedUntilMs > nowMs) {
@@ -59,4 +95,22 @@ export class TargetGroup {
       }
     }
   }
+}
+
+/**
+ * Whether the errors of a target are its own fault: another one responds well, and the others have less
+ * than half of its error rate. Errors of all targets have a common cause, such as a store.
+ */
+function isOutlier(targets: readonly Target[], target: Target, errorRate: number): boolean {
+  const nowMs = performance.now()
+  let [total, errors] = [0, 0]
+  let isAnyGood = false
+  for (const each of targets) {
+    if (each === target) continue
+    each.window.advance(nowMs)
+    total += each.window.total
+    errors += each.window.errors
+    isAnyGood ||= each.isGood
+  }
+  return isAnyGood && errors <= total * (errorRate / 2)
 }

@@ -1,19 +1,13 @@
 import { notify } from '../hooks.ts'
-import { isOrigin, readOptions } from '../options.ts'
+import { readOptions } from '../options.ts'
 import { type BreakerOptions, createAdmission, type Refusal } from './admission.ts'
 import { groupAt, hashOf } from './groups.ts'
 import { createHealthChecks, type HealthCheck } from './health-check.ts'
 import { createHedgeDelay, type HedgingOptions } from './hedge-delay.ts'
 import { requireUpstreamOptions } from './options.ts'
 import { createRetryBudget } from './retry-budget.ts'
-import { TargetGroup } from './target-group.ts'
-import {
-  type EjectionLimits,
-  Target,
-  type TargetEvent,
-  type TargetOptions,
-  type TargetState,
-} from './target.ts'
+import { TargetGroup, type TargetGroupOptions } from './target-group.ts'
+import type { EjectionLimits, Target, TargetEvent, TargetState } from './target.ts'
 
 /** An event to log or count. `detail` is not for clients. */
 export interface UpstreamEvent {
@@ -137,9 +131,8 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const admission = createAdmission(maxInFlight, breaker)
   const hedgeDelay = options.hedging && createHedgeDelay(options.hedging)
   const budget = createRetryBudget()
-  const closing = new Set<Promise<unknown>>()
 
-  const targetOptions: Omit<TargetOptions, 'onChange' | 'isOutlier'> = {
+  const target: TargetGroupOptions['target'] = {
     pool,
     ejection,
     slowStartMs,
@@ -153,42 +146,18 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   }
 
   function startGroup({ name: groupName, weight, targets }: GroupOptions) {
-    const group = new TargetGroup(groupName, weight, panicThreshold)
-    const isStatic = !('follow' in targets)
-    const servername = isStatic ? undefined : targets.servername
+    const servername = 'follow' in targets ? targets.servername : undefined
     const connect = servername === undefined ? {} : { connect: { servername } }
-
-    function createTarget(origin: string): Target {
-      const target = new Target(origin, {
-        ...targetOptions,
-        pool: { ...pool, ...connect },
-        isOutlier: (each, rate) => isOutlier(group.targets, each, rate),
-        onChange: () => group.noteChange(),
-      })
-      // The first targets are all cold, so that none needs to be spared.
-      if (group.targets.length > 0) target.warm()
-      checks?.add(target)
-      return target
-    }
-
-    function retire(target: Target): void {
-      // The requests in flight complete first.
-      const closed = Promise.all([checks?.remove(target), target.pool.close()])
-      closing.add(closed)
-      void closed.finally(() => closing.delete(closed))
-    }
-
-    function update(origins: readonly string[]): void {
-      const unique = [...new Set(origins.filter(isOrigin))]
-      if (unique.length === 0) return
-      const before = group.targets
-      const byOrigin = new Map(before.map((target) => [target.origin, target]))
-      group.targets = unique.map((origin) => byOrigin.get(origin) ?? createTarget(origin))
-      for (const target of before) if (!group.targets.includes(target)) retire(target)
-    }
-
-    if (isStatic) update(targets)
-    const stop = isStatic ? () => undefined : targets.follow(update)
+    const group = new TargetGroup({
+      name: groupName,
+      weight,
+      panicThreshold,
+      target: { ...target, pool: { ...pool, ...connect } },
+      checks,
+    })
+    if (!('follow' in targets)) group.update(targets)
+    const stop =
+      'follow' in targets ? targets.follow((origins) => group.update(origins)) : undefined
     return { group, stop }
   }
 
@@ -220,8 +189,8 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
     pick(context, tried) {
       if (!tried) budget.earn()
       const group = groupOf(context) ?? mainGroup
-      const target = group?.pick(tried)
-      if (target || groups.length === 1) return target
+      const picked = group?.pick(tried)
+      if (picked || groups.length === 1) return picked
       for (const other of groups) {
         const found = other.pick(tried)
         if (found) return found
@@ -232,9 +201,9 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
     hedgeAfterMs: () => hedgeDelay?.read(),
     targets: () => allTargets().map(({ origin, state, inFlight }) => ({ origin, state, inFlight })),
     async close() {
-      for (const { stop } of started) stop()
+      for (const { stop } of started) stop?.()
       await checks?.close()
-      await Promise.all([...closing, ...allTargets().map((target) => target.pool.close())])
+      await Promise.all(groups.map((group) => group.close()))
     },
   }
 }
@@ -246,22 +215,4 @@ const defaultEjection: EjectionLimits = {
   minimumRequests: 10,
   windowMs: 10_000,
   durationMs: 5_000,
-}
-
-/**
- * Whether the errors of a target are its own fault: another one responds well, and the others have less
- * than half of its error rate. Errors of all targets have a common cause, such as a store.
- */
-function isOutlier(targets: readonly Target[], target: Target, errorRate: number): boolean {
-  const nowMs = performance.now()
-  let [total, errors] = [0, 0]
-  let isAnyGood = false
-  for (const each of targets) {
-    if (each === target) continue
-    each.window.advance(nowMs)
-    total += each.window.total
-    errors += each.window.errors
-    isAnyGood ||= each.isGood
-  }
-  return isAnyGood && errors <= total * (errorRate / 2)
 }
