@@ -1,3 +1,4 @@
+export { apiKey } from './schema/api-keys.ts'
 export {
   account,
   session,

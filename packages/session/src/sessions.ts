@@ -98,6 +98,8 @@ export function createSessions(given: SessionsOptions): Sessions {
     list: (userId, listOptions) => listDevices(database, userId, listOptions),
     noteLogin: () => metrics.noteLogin(),
     cache: lookup.cache,
+    clock,
+    trust,
     async observability(which = {}) {
       const { scope = 'cluster' } = readOnce('bad-argument', 'options', which)
       checkOneOf('scope', scope, SCOPES)

@@ -1,9 +1,11 @@
 import type { Cache } from '@repo/cache-broadcast'
 import type { Device, ListOptions } from './devices.ts'
+import type { DatabaseClock } from './lookup/database-clock.ts'
 import type { Observability } from './metrics/observability.ts'
 import type { Revocation, RevokeTarget } from './revoke/revoke.ts'
 import type { Rotation } from './revoke/rotate.ts'
 import type { Settlement, SettleOptions } from './revoke/settle.ts'
+import type { Trust } from './revoke/trust.ts'
 import type { Validation } from './validate.ts'
 
 /**
@@ -32,6 +34,10 @@ export interface Sessions {
    * Redis. Undefined without a bus.
    */
   readonly cache: Pick<Cache<unknown>, 'name' | 'stats'> | undefined
+  /** The clock of the database, by which credentials expire (S9). */
+  readonly clock: DatabaseClock
+  /** The trust in cached credentials on the bus (S4), also of other caches. Undefined without a bus. */
+  readonly trust: Pick<Trust, 'holds' | 'regain'> | undefined
   /** Counts a sign-in. */
   noteLogin(): void
   /** Reads the figures of all instances, or of this one. While Redis is unavailable `scope` is `instance`. */

@@ -27,7 +27,7 @@ function change(statement: string): string {
 test('a migrated database has the functions and triggers of sessions that this package defines (S6)', async ({
   transaction,
 }) => {
-  expect(SESSION_SQL).toHaveLength(26)
+  expect(SESSION_SQL).toHaveLength(33)
   expect(await findChanges(transaction)).toEqual([])
 })
 

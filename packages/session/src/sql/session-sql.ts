@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 
-const FILES = ['credential-versions', 'admit-session', 'end-session', 'last-administrator']
+const FILES = [
+  'credential-versions',
+  'admit-session',
+  'end-session',
+  'end-api-key',
+  'last-administrator',
+]
 const BREAKPOINT = '--> statement-breakpoint'
 
-/** The functions and triggers of sessions as they must be in the database, in an order that runs. */
+/** The functions and triggers of sessions and API keys as they must be in the database, in an order that runs. */
 export const SESSION_SQL: readonly string[] = FILES.flatMap((name) =>
   readFileSync(new URL(`${name}.sql`, import.meta.url), 'utf8')
     .split(BREAKPOINT)
@@ -18,12 +24,13 @@ interface Transaction {
 
 const definitions = z.array(z.object({ name: z.string(), definition: z.string() }))
 
-/** The triggers of the tables of users and sessions, and every function, by their names. */
+/** The triggers of the tables of users, sessions and API keys, and every function, by their names. */
 const DEFINITIONS = `
   select 'trigger ' || quote_ident(tgname) || ' on ' || tgrelid::regclass as name,
       pg_get_triggerdef(pg_trigger.oid) as definition
     from pg_trigger where not tgisinternal
-      and tgrelid in ('session'::regclass, 'account'::regclass, '"user"'::regclass)
+      and tgrelid in
+        ('session'::regclass, 'account'::regclass, '"user"'::regclass, 'api_key'::regclass)
   union all
   select 'function ' || oid::regprocedure, pg_get_functiondef(oid)
     from pg_proc where pronamespace = current_schema()::regnamespace and prokind = 'f'
