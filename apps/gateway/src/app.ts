@@ -6,6 +6,8 @@ import { createHono } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
 import type { Hono } from 'hono'
 import { administratorOf, callerOf, type RouteEnv } from './caller.ts'
+import type { Keys } from './keys/keys.ts'
+import { createKeyRoutes } from './keys/routes.ts'
 import type { PublishedLimits } from './limits/published-limits.ts'
 import { createLimitRoutes } from './limits/routes.ts'
 import type { FindProfile } from './people/profiles.ts'
@@ -16,6 +18,7 @@ import { isUnavailable } from './unavailable.ts'
 
 export interface AppDeps {
   sessions: Pick<Sessions, 'list' | 'revoke' | 'observability'>
+  keys: Pick<Keys, 'list' | 'create' | 'revoke'>
   settings: FeatureSettings
   findProfile: FindProfile
   instances: () => Promise<Instance[]>
@@ -26,7 +29,7 @@ export interface AppDeps {
 
 /** The routes that the gateway serves itself. */
 export function createApp(deps: AppDeps): Hono<RouteEnv> {
-  const { sessions, settings, findProfile, instances, limiter, limits, log } = deps
+  const { sessions, keys, settings, findProfile, instances, limiter, limits, log } = deps
   const app = createHono<RouteEnv>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
@@ -57,6 +60,7 @@ export function createApp(deps: AppDeps): Hono<RouteEnv> {
   })
 
   app.route('/api/sessions', createSessionRoutes({ sessions }))
+  app.route('/api/keys', createKeyRoutes({ keys }))
   app.route('/api/limits', createLimitRoutes({ limiter, limits }))
   app.route('/api/settings', createFeatureRoutes({ settings, findProfile }))
   return app

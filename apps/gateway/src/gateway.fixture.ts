@@ -18,10 +18,11 @@ import { createUpstream } from '@repo/proxy'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createIdentities, type IdentityCheck, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { createMemorySessions } from '@repo/session/memory'
+import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
+import { createKeys } from './keys/keys.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
@@ -159,10 +160,11 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const { limits: initial = { policies: [], routes: [] } } = options
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
-  const bus = createMemoryBus()
+  const bus = createMemoryBus({ name: 'platform' })
   const metrics = { observe: () => undefined }
-  const sessions = createMemorySessions({ database, secret: SECRET })
+  const sessions = createSessions({ database, bus, secret: SECRET })
   await sessions.ready()
+  const keys = createKeys({ bus, database, sessions, log })
   const outbox = createOutbox({ bus, db: database.db, log })
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
@@ -181,7 +183,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   ])
   const gateway = createGateway({
     app: listenerOf(
-      createApp({ sessions, settings, findProfile, instances, limiter, limits, log }),
+      createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log }),
     ),
     routes: services.flatMap(({ name, paths, access }) => {
       const forward = forwarders.get(name)
@@ -200,6 +202,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     database,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
+      await keys.close()
       await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])
       await outbox.close()
       await bus.close()

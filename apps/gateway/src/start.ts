@@ -10,6 +10,7 @@ import { createInstanceList } from './cluster/instances.ts'
 import type { GatewayEnv } from './env.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
+import { createKeys } from './keys/keys.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
@@ -33,6 +34,9 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
+  const keys = createKeys({ bus, database, sessions, log })
+  resources.defer(() => keys.close())
+  metrics.observe(cacheFigures(keys.cache))
   const outbox = createOutbox({ bus, db: database.db, log })
   resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
@@ -69,7 +73,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     const forward = createForwarder(forwarder)
     return { upstream, route: { paths, access, forward } }
   })
-  const app = createApp({ sessions, settings, findProfile, instances, limiter, limits, log })
+  const app = createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log })
   // A store that is unavailable is used again by each request.
   await sessions.ready().catch((error: unknown) => {
     log.warn({ event: 'sessions.cold', err: error }, 'the caches of sessions are not subscribed')
@@ -95,6 +99,8 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     async close() {
       stopFollowing()
       await Promise.all(upstreams.map(({ upstream }) => upstream.close()))
+      // Before the sessions, whose trust and clock the keys use.
+      await keys.close()
       await Promise.all([sessions.close(), limiter.close()])
       await outbox.close()
       await Promise.all([limiterRedis.close(), bus.close()])

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { endpoints } from './endpoints.ts'
 import { authRequests } from './requests/auth.ts'
+import { scopes } from './scopes.ts'
 
 test('no two endpoints have the same method and path, and two paths that differ in a parameter only have the same name for it', () => {
   const keys = endpoints.map(({ method, path }) => `${method} ${path}`)
@@ -35,4 +36,12 @@ test('every endpoint of Better Auth that auth accepts is in the list, with its s
     Object.keys(authRequests),
   )
   expect(new Set(listed.map(({ summary }) => summary)).size).toBe(listed.length)
+})
+
+test('every scope permits an endpoint, and no endpoint for administrators or of keys has a scope', () => {
+  const used = endpoints.flatMap(({ scope }) => scope ?? [])
+  expect([...new Set(used)].toSorted()).toEqual(Object.keys(scopes).toSorted())
+  for (const { path, auth, scope } of endpoints) {
+    if (auth !== 'signed-in' || path.startsWith('/api/keys')) expect(scope, path).toBeUndefined()
+  }
 })

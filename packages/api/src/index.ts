@@ -1,10 +1,12 @@
 export { currencies } from './currencies.ts'
 export { type AuthEndpoint, type AuthRequest, authRequests } from './requests/auth.ts'
+export { type NewKey, newKey } from './requests/keys.ts'
 export { type BlockRequest, blockRequest, limitSubject } from './requests/limits.ts'
 export { type PaymentOrder, paymentOrder } from './requests/payments.ts'
 export { featureSettings, type SettingName, settingRequests } from './requests/settings.ts'
 export { type ResponseBody } from './response-body.ts'
 export { cluster, type Instance, instance } from './responses/cluster.ts'
+export { type ApiKey, apiKey, apiKeys, createdKey } from './responses/keys.ts'
 export { type Limits, limits } from './responses/limits.ts'
 export { type Me, me } from './responses/me.ts'
 export { type Payment, payment, payments } from './responses/payments.ts'
@@ -19,3 +21,4 @@ export {
   settings,
 } from './responses/settings.ts'
 export { type User, users } from './responses/users.ts'
+export { type Scope, scopes } from './scopes.ts'

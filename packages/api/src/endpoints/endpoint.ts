@@ -1,4 +1,5 @@
 import type { core } from 'zod'
+import type { Scope } from '../scopes.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -14,7 +15,7 @@ export interface Endpoint {
   /** The callers that it accepts. The service refuses every other caller. */
   readonly auth: 'open' | 'signed-in' | 'administrator'
   /** The permission that an API key needs. Without a scope, no API key can call the endpoint. */
-  readonly scope?: string
+  readonly scope?: Scope
   readonly query?: core.$ZodType
   readonly body?: core.$ZodType
   /** Success and the problems of this endpoint, by status; undefined: the response has no schema. */

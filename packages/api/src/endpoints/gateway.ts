@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { newKey } from '../requests/keys.ts'
 import { blockRequest, limitSubject } from '../requests/limits.ts'
 import { settingRequests } from '../requests/settings.ts'
 import { cluster } from '../responses/cluster.ts'
+import { apiKeys, createdKey } from '../responses/keys.ts'
 import { limits } from '../responses/limits.ts'
 import { me } from '../responses/me.ts'
 import { problem } from '../responses/problem.ts'
@@ -41,6 +43,32 @@ export const gatewayEndpoints = [
     path: '/api/sessions/{id}',
     tag: 'account',
     summary: 'End one session of the caller, on all instances',
+    auth: 'signed-in',
+    responses: { 200: revocation, 404: problem },
+  },
+  {
+    method: 'GET',
+    path: '/api/keys',
+    tag: 'account',
+    summary: 'The API keys of the caller, at most 50',
+    auth: 'signed-in',
+    responses: { 200: apiKeys },
+  },
+  {
+    method: 'POST',
+    path: '/api/keys',
+    tag: 'account',
+    summary: 'Create an API key, which only this response contains',
+    auth: 'signed-in',
+    body: newKey,
+    responses: { 201: createdKey, 409: problem, 422: problem },
+    bodyLimitBytes: 4_096,
+  },
+  {
+    method: 'DELETE',
+    path: '/api/keys/{id}',
+    tag: 'account',
+    summary: 'Revoke an API key of the caller, on all instances',
     auth: 'signed-in',
     responses: { 200: revocation, 404: problem },
   },

@@ -15,10 +15,12 @@ export const me = z.object({
     image: z.optional(z.nullable(z.string())),
     createdAt: z.optional(date),
   }),
-  session: z.object({ id: z.string(), createdAt: date, expiresAt: date }),
+  /** Absent for the caller with an API key. */
+  session: z.optional(z.object({ id: z.string(), createdAt: date, expiresAt: date })),
+  key: z.optional(z.object({ id: z.string(), name: z.string(), scopes: z.array(z.string()) })),
   /** The administrator who acts for the user. */
   actor: z.optional(z.object({ id: z.string(), name: z.string() })),
-  /** How the caller proved the identity: `session`. */
+  /** How the caller proved the identity: `session` or `api-key`. */
   via: z.optional(z.string()),
 })
 export type Me = z.infer<typeof me>
