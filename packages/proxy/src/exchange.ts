@@ -1,124 +1,152 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { Attempt, type AttemptOwner, type ParsedHeaders } from './attempt.ts'
-import { problem, problemOf, type ProxyProblem, toError } from './problem.ts'
-import type { RawHeaders } from './raw-headers.ts'
-import { createRequestBody, type RequestBody } from './request-body.ts'
+import type { ParsedHeaders } from './attempt/attempt.ts'
+import { Attempts, type RequestSide } from './attempt/attempts.ts'
+import { Selection } from './attempt/selection.ts'
+import { discardRest, RequestBody } from './body/request-body.ts'
+import { answerWith, catchRejection } from './hooks.ts'
+import { problem, type ProxyProblem, type ProxyProblemCode, toError } from './problem.ts'
+import { areWritable, hasBody, type RawHeaders, replaceHeader } from './raw-headers.ts'
+import { DEADLINE_HEADER, type RequestDeadline } from './request-deadlines.ts'
+import { deadlineOf, requestHeadersOf } from './request-head.ts'
 import { isWritableHead } from './response-head.ts'
-import { ResponseWriter } from './response-writer.ts'
-import type { Target } from './upstream/target.ts'
-import type { PickContext, Upstream } from './upstream/upstream.ts'
+import { type ResponseOwner, ResponseWriter } from './response-writer.ts'
+import type { Settings } from './settings.ts'
+import type { SlotKind } from './slots/slots.ts'
 
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-export interface ExchangeOptions {
-  req: IncomingMessage
-  res: ServerResponse
-  upstream: Upstream
-  /** The part of the request that the choice of an instance depends on. */
-  pickContext?: PickContext | undefined
-  path: string
-  headers: RawHeaders
-  hasBody: boolean
-  maxBodyBytes: number
-  retries: number
-  onResponseHeaders: (headers: RawHeaders, statusCode: number) => void
-  onProblem: (problem: ProxyProblem) => void
-}
-
-/** One request in the proxy, with all its attempts. */
-export class Exchange implements AttemptOwner {
-  readonly #options: ExchangeOptions
-  readonly #body: RequestBody | undefined
+/** One request in the proxy: its body, its deadline, and its response. */
+export class Exchange<Context> implements RequestSide, ResponseOwner {
+  readonly #settings: Settings<Context>
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #context: Context
   readonly #writer: ResponseWriter
-  readonly #tried: Target[] = []
-  /** The attempt whose events count. */
-  #attempt: Attempt | undefined
-  /** A second attempt beside it, until one of them has the head of a response. */
-  #hedge: Attempt | undefined
-  #hedgeTimer: NodeJS.Timeout | undefined
+  #headers: RawHeaders = []
+  #body: RequestBody | undefined
+  #deadline: RequestDeadline | undefined
+  #attempts: Attempts | undefined
   /** The client has its whole response, or cannot get one. */
   #isDone = false
-  #isTooLarge = false
-  #isClientGone = false
-  /** A callback threw an error, and the client has its response. */
-  #isBroken = false
-  /** A request that may have run was sent a second time. */
-  #wasRepeated = false
 
-  constructor(options: ExchangeOptions) {
-    this.#options = options
-    const { req, res, hasBody, maxBodyBytes: maxBytes, onResponseHeaders } = options
-    const onFault = (error: unknown) => this.onFault(error)
-    this.#writer = new ResponseWriter({ res, onResponseHeaders, onFault })
-    if (hasBody) {
-      const onTooLarge = () => (this.#isTooLarge = true)
-      this.#body = createRequestBody(req, { maxBytes, onTooLarge })
-    }
-    // Without a listener a write to a closed connection would end the process.
-    res.on('error', () => res.destroy())
-    res.once('close', () => {
-      if (this.#isDone) return
-      this.#isClientGone = true
-      this.#abort(new Error('the client disconnected'))
-    })
+  constructor(
+    settings: Settings<Context>,
+    req: IncomingMessage,
+    res: ServerResponse,
+    context: Context,
+  ) {
+    this.#settings = settings
+    this.#req = req
+    this.#res = res
+    this.#context = context
+    this.#writer = new ResponseWriter(res, this)
   }
 
   start(): void {
-    const { upstream, pickContext } = this.#options
-    const refusal = upstream.admit()
-    if (refusal) return this.#fail({ ...problem(refusal.code), retryAfterS: refusal.retryAfterS })
-    const target = upstream.pick(pickContext)
-    if (!target) return this.#fail(problem('no_instance'))
-    this.#send(target)
-    this.#planHedge()
+    // Without a listener a write to a closed connection would end the process.
+    this.#res.on('error', destroyEmitter)
+    this.#res.once('close', () => this.#disconnect())
+    try {
+      this.#receive()
+    } catch (error) {
+      // A hook threw an error: this is no fault of the client or of an instance.
+      this.onFault(error)
+    }
   }
 
-  #send(target: Target): void {
-    this.#attempt = new Attempt(this, target)
-    this.#dispatch(this.#attempt)
+  /** Checks the request, and sends it when its body is complete or a stream. */
+  #receive(): void {
+    const { upstream, pickContext, maxBodyBytes, bufferBytes, guard, clientOf } = this.#settings
+    const { retries } = this.#settings
+    const req = this.#req
+    // An absolute-form target (RFC 9112 3.2.2) names a host that the route does not consider.
+    if (!req.url?.startsWith('/')) return this.fail(problem('bad_request'))
+    if (Number(req.headers['content-length']) > maxBodyBytes) {
+      return this.fail(problem('body_too_large'))
+    }
+    const chosen = typeof upstream === 'function' ? upstream(req, this.#context) : upstream
+    if (!chosen) return this.fail(problem('no_instance'))
+    const selection = new Selection(chosen, pickContext?.(req, this.#context))
+    this.#attempts = new Attempts(this, selection, retries)
+    if (req.headers.accept?.includes('text/event-stream')) selection.kind = 'stream'
+    else this.#startDeadline()
+    if (!hasBody(req)) return this.#send()
+    this.#body = new RequestBody(req, {
+      maxBytes: maxBodyBytes,
+      bufferBytes,
+      guard,
+      client: clientOf(req, this.#context),
+      onReady: () => this.#sendWithBody(),
+      onRefused: (code) => this.onFault(new Error(`the body was refused: ${code}`), code),
+    })
   }
 
-  #dispatch(attempt: Attempt): void {
-    const { req, path, headers } = this.#options
-    this.#tried.push(attempt.target)
-    this.#isDone = false
-    const isEventStream = req.headers.accept?.includes('text/event-stream')
-    const timeout = isEventStream && { bodyTimeout: 0 }
-    const [method, body] = [req.method ?? 'GET', this.#body?.stream ?? null]
-    attempt.dispatch({ method, path, headers, body, ...timeout })
+  #startDeadline(): void {
+    const ms = deadlineOf(this.#settings, this.#req, this.#context)
+    if (ms === undefined) return
+    this.#deadline = this.#settings.deadlines.start(ms, () => this.#expire())
   }
 
-  /** Sends a GET to a second instance too if the first one is slower than usual. */
-  #planHedge(): void {
-    const { req, upstream } = this.#options
-    const delayMs = req.method === 'GET' && !this.#body ? upstream.hedgeAfterMs() : undefined
-    if (delayMs === undefined) return
-    this.#hedgeTimer = setTimeout(() => {
-      const isWaiting = this.#attempt && !this.#attempt.hasHead && !this.#isDone
-      const next = isWaiting && !this.#wasRepeated ? this.#pickNext() : undefined
-      if (!next) return
-      this.#wasRepeated = true
-      this.#hedge = new Attempt(this, next)
-      this.#dispatch(this.#hedge)
-    }, delayMs).unref()
+  #sendWithBody(): void {
+    try {
+      this.#send()
+    } catch (error) {
+      this.onFault(error)
+    }
   }
 
-  isCurrent(attempt: Attempt): boolean {
-    return (attempt === this.#attempt || attempt === this.#hedge) && !this.#isBroken
+  #send(): void {
+    const { requestHeaders } = this.#settings
+    this.#headers = requestHeadersOf(this.#settings, this.#req)
+    if (requestHeaders) {
+      const body = this.#body?.complete
+      const result: unknown = requestHeaders(this.#headers, this.#req, this.#context, body)
+      // Hooks must be synchronous, but a hook can be an async function.
+      catchRejection(result, () => this.#res.destroy())
+    }
+    if (this.#deadline) replaceHeader(this.#headers, DEADLINE_HEADER, '')
+    this.#attempts?.start()
+  }
+
+  describe(kind: SlotKind): Dispatcher.DispatchOptions {
+    const { method = 'GET', url: path = '/' } = this.#req
+    const headers = this.#headers
+    if (this.#deadline) headers[headers.length - 1] = String(this.#deadline.leftMs())
+    const body = this.#body?.complete ?? this.#body?.stream ?? null
+    if (kind === 'stream') return { method, path, headers, body, bodyTimeout: 0 }
+    return { method, path, headers, body }
+  }
+
+  get isOver(): boolean {
+    return this.#isDone
+  }
+
+  get hasBody(): boolean {
+    return this.#body !== undefined
+  }
+
+  /** undici destroys a streamed body with its attempt. */
+  get isUntouched(): boolean {
+    return !this.#res.headersSent && !this.#body?.isStarted
+  }
+
+  get isRepeatable(): boolean {
+    if (idempotentMethods.has(this.#req.method ?? '')) return true
+    return this.#settings.mayRepeat?.(this.#req, this.#context) === true
+  }
+
+  onEventStream(): void {
+    this.#deadline?.end()
   }
 
   onHead(
-    attempt: Attempt,
     controller: Dispatcher.DispatchController,
     statusCode: number,
     parsed: ParsedHeaders,
     statusMessage?: string,
   ): void {
-    // The rest of the refusal is read and dropped.
-    if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendElsewhere(attempt))) return
-    this.#choose(attempt)
     try {
       this.#writer.start(controller, statusCode, parsed, statusMessage)
     } catch (error) {
@@ -127,21 +155,11 @@ export class Exchange implements AttemptOwner {
     }
   }
 
-  /** The first attempt with a head has the response of the client. */
-  #choose(attempt: Attempt): void {
-    clearTimeout(this.#hedgeTimer)
-    const other = attempt === this.#attempt ? this.#hedge : this.#attempt
-    this.#attempt = attempt
-    this.#hedge = undefined
-    other?.abort(new Error('another instance responded first'))
-  }
-
-  /** Drops an attempt if there is another one to wait for. */
-  #giveUp(attempt: Attempt): boolean {
-    if (!this.#hedge) return false
-    if (attempt === this.#attempt) this.#attempt = this.#hedge
-    this.#hedge = undefined
-    return true
+  changeResponse(headers: RawHeaders, statusCode: number): void {
+    const { responseHeaders } = this.#settings
+    if (!responseHeaders) return
+    const result: unknown = responseHeaders(headers, this.#req, this.#context, statusCode)
+    catchRejection(result, () => this.#res.destroy())
   }
 
   onData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -149,78 +167,64 @@ export class Exchange implements AttemptOwner {
   }
 
   onEnd(): void {
-    this.#isDone = true
+    this.#finish()
     this.#writer.end()
   }
 
-  onError(attempt: Attempt, error: Error): void {
-    if (this.#isClientGone) return void (this.#isDone = true)
-    const found = problemOf(error, attempt.wasSent)
-    const isInstanceFault = found.code !== 'bad_request' && found.code !== 'bad_response'
-    if (isInstanceFault && !this.#isTooLarge) {
-      attempt.target.failed(`${found.code}: ${error.message}`)
-    }
-    if (this.#giveUp(attempt)) return
+  /** Releases everything that only a request in progress needs. */
+  #finish(): void {
     this.#isDone = true
-    if (this.#isTooLarge) return this.#fail(problem('body_too_large'))
-    if (isInstanceFault && this.#sendElsewhere(attempt)) return
-    this.#fail(found)
+    this.#deadline?.end()
+    this.#body?.end()
+    this.#attempts?.finish()
   }
 
-  onSilent(attempt: Attempt): void {
-    const error = new Error('the instance answers nothing')
-    // undici destroys the body of an attempt that is aborted.
-    if (this.#body) return
-    if (this.#giveUp(attempt) || this.#sendElsewhere(attempt)) attempt.abort(error)
+  #expire(): void {
+    const isBodyMissing = this.#body?.isAwaited === true && !this.#body.complete
+    if (!isBodyMissing) this.#attempts?.noteLate()
+    this.onFault(
+      new Error('the deadline of the request has ended'),
+      isBodyMissing ? 'body_too_slow' : 'deadline_exceeded',
+    )
+  }
+
+  #disconnect(): void {
+    if (this.#isDone) return
+    this.#finish()
+    this.#attempts?.abort(new Error('the client disconnected'))
+  }
+
+  fail(found: ProxyProblem): void {
+    this.#finish()
+    // Node's parser accepted the headers of the client, so a hook added the one that undici refuses.
+    const isHookFault = found.code === 'bad_request' && !areWritable(this.#headers)
+    discardRest(this.#req)
+    answerWith(
+      this.#settings.onProblem,
+      this.#req,
+      this.#res,
+      isHookFault ? problem('internal', found.cause) : found,
+    )
   }
 
   /**
-   * Sends the request to another instance, if it may be. A request that was not sent can go to any
-   * number of instances. One that was sent may have run: it is repeated once, if it may run twice.
+   * Ends an exchange with a problem, or with a broken connection if a response has begun. The
+   * instance gets a broken request.
    */
-  #sendElsewhere({ wasSent }: Attempt): boolean {
-    const { res, retries } = this.#options
-    if (res.headersSent || this.#body?.isStarted || this.#tried.length > retries) return false
-    if (wasSent && (this.#wasRepeated || !this.#isRepeatable())) return false
-    const next = this.#pickNext()
-    if (!next) return false
-    this.#wasRepeated ||= wasSent
-    this.#send(next)
-    return true
-  }
-
-  #pickNext(): Target | undefined {
-    const { upstream, pickContext } = this.#options
-    const next = upstream.pick(pickContext, this.#tried)
-    return next && upstream.allowRetry() ? next : undefined
-  }
-
-  /** Whether the request may run twice. Requests with an idempotency key join here. */
-  #isRepeatable(): boolean {
-    return idempotentMethods.has(this.#options.req.method ?? '')
-  }
-
-  #fail(found: ProxyProblem): void {
-    this.#isDone = true
-    clearTimeout(this.#hedgeTimer)
-    const { res, onProblem } = this.#options
-    // The client must detect an incomplete response.
-    if (res.headersSent) res.destroy()
-    else onProblem(found)
-  }
-
-  /** Ends an exchange after an error of a callback, with a problem if no response has begun. */
-  onFault(error: unknown, code: 'internal' | 'bad_response' = 'internal'): void {
-    if (this.#isBroken) return
-    this.#isBroken = true
+  onFault(error: unknown, code: ProxyProblemCode = 'internal'): void {
+    if (this.#isDone) return this.#breakOff(error)
     const cause = toError(error)
-    this.#fail(problem(code, cause))
-    this.#abort(cause)
+    this.fail(problem(code, cause))
+    this.#attempts?.abort(cause)
   }
 
-  #abort(reason: Error): void {
-    clearTimeout(this.#hedgeTimer)
-    this.#attempt?.abort(reason)
-    this.#hedge?.abort(reason)
+  /** An error after the end of the exchange: the response may be incomplete. */
+  #breakOff(error: unknown): void {
+    if (!this.#res.writableFinished) this.#res.destroy()
+    this.#attempts?.abort(toError(error))
   }
+}
+
+function destroyEmitter(this: { destroy(): unknown }): void {
+  this.destroy()
 }

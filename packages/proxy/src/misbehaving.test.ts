@@ -1,9 +1,10 @@
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { ProxyProblem } from './problem.ts'
-import { createProxy, type ProxyOptions } from './proxy.ts'
+import { createProxy } from './proxy.ts'
 import type { RawHeaders } from './raw-headers.ts'
 import { ask, talk, test, until } from './servers.fixture.ts'
+import type { ProxyOptions } from './settings.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 // A hang is a failure within 5 s.

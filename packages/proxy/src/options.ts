@@ -7,9 +7,18 @@ export class ProxyError extends Error {
 export const MAX_TIMER_MS = 2 ** 31 - 1
 export const MAX_ITEMS = 10_000
 
-const HOOKS = ['pickContext', 'requestHeaders', 'responseHeaders', 'onProblem'] as const
+const HOOKS = [
+  'pickContext',
+  'requestHeaders',
+  'responseHeaders',
+  'onProblem',
+  'mayRepeat',
+  'clientOf',
+] as const
+const SIZES = ['bufferBytes', 'maxBufferedBytes', 'streamedBodiesPerClient'] as const
 
 type Hook = (typeof HOOKS)[number]
+type Size = (typeof SIZES)[number]
 
 /** Options as callers without types pass them. */
 export type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
@@ -27,7 +36,15 @@ export function readOptions<O extends object>(options: O): O {
 /** @throws ProxyError that names the option */
 export function requireProxyOptions(
   options: Unchecked<
-    'upstream' | 'forwarded' | 'dropRequestHeaders' | 'maxBodyBytes' | 'retries' | Hook
+    | 'upstream'
+    | 'forwarded'
+    | 'dropRequestHeaders'
+    | 'maxBodyBytes'
+    | 'retries'
+    | 'slowBodies'
+    | 'deadlineMs'
+    | Size
+    | Hook
   >,
 ): void {
   const { upstream, forwarded, dropRequestHeaders, maxBodyBytes, retries } = options
@@ -43,9 +60,21 @@ export function requireProxyOptions(
   }
   if (maxBodyBytes !== Infinity) requireInteger('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
   requireInteger('retries', retries, 0, 100)
+  for (const option of SIZES) requireInteger(option, options[option], 0, 2 ** 40)
+  if (options.slowBodies !== undefined) requireSlowBodies(options.slowBodies)
+  if (typeof options.deadlineMs !== 'function') {
+    requireInteger('deadlineMs', options.deadlineMs, 1, MAX_TIMER_MS)
+  }
   for (const option of HOOKS) {
     requireFunction(option, options[option])
   }
+}
+
+function requireSlowBodies(slowBodies: unknown): void {
+  const { bytesPerSecond, windowMs, perClient } = readObject('slowBodies', slowBodies)
+  requireInteger('slowBodies.bytesPerSecond', bytesPerSecond, 0, 2 ** 40)
+  requireInteger('slowBodies.windowMs', windowMs, 1, MAX_TIMER_MS)
+  requireInteger('slowBodies.perClient', perClient, 0, 1_000_000)
 }
 
 /** @throws ProxyError unless these are raw headers and the name is text */

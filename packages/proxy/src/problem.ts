@@ -4,12 +4,16 @@ import { errors } from 'undici'
 export type ProxyProblemCode =
   | 'bad_request'
   | 'body_too_large'
+  | 'body_too_slow'
+  | 'too_many_bodies'
+  | 'overloaded'
   | 'no_instance'
   | 'circuit_open'
   | 'upstream_overloaded'
   | 'connect_failed'
   | 'upstream_reset'
   | 'upstream_timeout'
+  | 'deadline_exceeded'
   | 'bad_response'
   | 'internal'
 
@@ -18,7 +22,7 @@ export interface ProxyProblem {
   status: number
   code: ProxyProblemCode
   detail: string
-  /** When to try again, of a 503; 1 by default. */
+  /** When to try again, of a 429 or 503; 1 by default. */
   retryAfterS?: number
   cause?: Error
 }
@@ -33,6 +37,21 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
     status: 413,
     code: 'body_too_large',
     detail: 'The request body is larger than this route accepts.',
+  },
+  body_too_slow: {
+    status: 408,
+    code: 'body_too_slow',
+    detail: 'The request body arrived too slowly.',
+  },
+  too_many_bodies: {
+    status: 429,
+    code: 'too_many_bodies',
+    detail: 'The client is sending too many large or slow request bodies at the same time.',
+  },
+  overloaded: {
+    status: 503,
+    code: 'overloaded',
+    detail: 'All connections of this route are in use; the request was not processed.',
   },
   no_instance: {
     status: 503,
@@ -63,6 +82,11 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
     status: 504,
     code: 'upstream_timeout',
     detail: 'The instance did not respond in time; the request may have run.',
+  },
+  deadline_exceeded: {
+    status: 504,
+    code: 'deadline_exceeded',
+    detail: 'The request was not complete before its deadline; it may have run.',
   },
   bad_response: {
     status: 502,
@@ -97,7 +121,7 @@ export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** The default `onProblem`: `application/problem+json` (RFC 9457), and Retry-After for a 503. */
+/** The default `onProblem`: `application/problem+json` (RFC 9457), and Retry-After for a 429 or 503. */
 export function answerProblem(
   req: IncomingMessage,
   res: ServerResponse,
@@ -116,7 +140,7 @@ export function answerProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(status === 503 && { 'Retry-After': String(retryAfterS) }),
+    ...((status === 503 || status === 429) && { 'Retry-After': String(retryAfterS) }),
   })
   res.end(body)
 }

@@ -28,6 +28,12 @@ export function reasonOf(statusCode: number, statusMessage = ''): string | undef
   return unwritable.test(statusMessage) ? STATUS_CODES[statusCode] : statusMessage
 }
 
+/** Whether the response has no end, so that it uses the slot of a stream. */
+export function isEventStream(parsed: Parsed): boolean {
+  const type = parsed['content-type']
+  return typeof type === 'string' && /^text\/event-stream(;|\s|$)/i.test(type)
+}
+
 /** Over HTTP/1.1, the raw headers of undici are Buffers. */
 function decode(raw: Raw): RawHeaders {
   if (!Array.isArray(raw)) return []

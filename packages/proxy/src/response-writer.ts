@@ -5,21 +5,27 @@ import { headersOf, isFinalStatus, reasonOf } from './response-head.ts'
 
 const smallBodyBytes = 16_384
 
-export interface ResponseWriterOptions {
-  res: ServerResponse
-  onResponseHeaders: (headers: RawHeaders, statusCode: number) => void
-  /** Receives an error of a callback of this writer. */
-  onFault: (error: unknown) => void
+/** The exchange to which a response belongs. */
+export interface ResponseOwner {
+  /** Changes the headers in place before they are sent. */
+  changeResponse(headers: RawHeaders, statusCode: number): void
+  /** Receives an error that occurs outside of a call. */
+  onFault(error: unknown): void
 }
+
+/** Responses whose head is written after the bytes that the parser has read. */
+const unflushed: ResponseWriter[] = []
 
 /** Writes the response of an instance to the client. Methods throw the errors of node:http. */
 export class ResponseWriter {
-  readonly #options: ResponseWriterOptions
+  readonly #res: ServerResponse
+  readonly #owner: ResponseOwner
   #isFlushed = false
   #length = -1
 
-  constructor(options: ResponseWriterOptions) {
-    this.#options = options
+  constructor(res: ServerResponse, owner: ResponseOwner) {
+    this.#res = res
+    this.#owner = owner
   }
 
   start(
@@ -29,11 +35,11 @@ export class ResponseWriter {
     statusMessage?: string,
   ): void {
     if (!isFinalStatus(statusCode)) throw new RangeError(`${statusCode} is no HTTP status`)
-    const { res, onResponseHeaders, onFault } = this.#options
+    const res = this.#res
     const headers = headersOf(controller.rawHeaders, parsed)
     const before = res.getHeaderNames()
     try {
-      onResponseHeaders(headers, statusCode)
+      this.#owner.changeResponse(headers, statusCode)
       res.writeHead(statusCode, reasonOf(statusCode, statusMessage), headers)
     } catch (error) {
       // `writeHead` may have set fields that do not belong to the problem that follows.
@@ -43,33 +49,38 @@ export class ResponseWriter {
       throw error
     }
     this.#length = Number(parsed['content-length'] ?? -1)
-    res.on('drain', () => controller.resume())
     // The parser emits all bytes that it has read before a microtask runs. So a head that arrives
     // with its body is written together with it, and a head that arrives alone is written now.
-    queueMicrotask(() => {
-      try {
-        if (!this.#isFlushed && !res.writableEnded) res.flushHeaders()
-        this.#isFlushed = true
-      } catch (error) {
-        onFault(error)
-      }
-    })
+    if (unflushed.push(this) === 1) queueMicrotask(flushAll)
   }
 
   write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { res } = this.#options
+    const res = this.#res
     const isFirst = !this.#isFlushed
     this.#isFlushed = true
     if (isFirst && chunk.length === this.#length && chunk.length <= smallBodyBytes) {
       // node:http joins a string to the head. A Buffer would need a second write.
       res.end(chunk.toString('latin1'), 'latin1')
-    } else if (!res.write(chunk)) {
+    } else if (!res.write(chunk) && !controller.paused) {
       controller.pause()
+      res.once('drain', () => controller.resume())
     }
   }
 
   end(): void {
-    const { res } = this.#options
-    if (!res.writableEnded) res.end()
+    if (!this.#res.writableEnded) this.#res.end()
   }
+
+  flush(): void {
+    try {
+      if (!this.#isFlushed && !this.#res.writableEnded) this.#res.flushHeaders()
+      this.#isFlushed = true
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+}
+
+function flushAll(): void {
+  for (const writer of unflushed.splice(0)) writer.flush()
 }

@@ -9,7 +9,8 @@ import {
 import { connect, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test as base, vi } from 'vitest'
-import { createProxy, type ProxyOptions } from './proxy.ts'
+import { createProxy } from './proxy.ts'
+import type { ProxyOptions } from './settings.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/upstream.ts'
 
 export interface Answer {
@@ -82,6 +83,8 @@ interface Servers {
   /** Starts a server of raw sockets and returns its origin. */
   serveTcp(server: TcpServer): Promise<string>
   upstreamOf(targets: string[], options?: Partial<UpstreamOptions>): Upstream
+  /** Returns the handler of a proxy. */
+  handlerOf(upstream: Upstream, options?: Partial<ProxyOptions<void>>): RequestListener
   /** Starts a proxy for these origins and returns its origin. */
   proxyOf(targets: string[] | Upstream, options?: Partial<ProxyOptions<void>>): Promise<string>
 }
@@ -111,9 +114,13 @@ export const test = base.extend<{ servers: Servers }>({
         closing.push(() => upstream.close())
         return upstream
       },
+      handlerOf(upstream, options) {
+        const handler = createProxy({ upstream, ...options })
+        return (req, res) => handler(req, res)
+      },
       proxyOf(targets, options) {
         const upstream = Array.isArray(targets) ? servers.upstreamOf(targets) : targets
-        return servers.serve(createProxy({ upstream, ...options }))
+        return servers.serve(servers.handlerOf(upstream, options))
       },
     }
     await use(servers)

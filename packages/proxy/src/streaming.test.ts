@@ -160,7 +160,7 @@ test('the request of a client that disconnects while it sends breaks off at the 
   const app = await servers.serve((req) => {
     req.on('data', arrived).on('error', broken).on('end', completed)
   })
-  const proxy = await servers.proxyOf([app])
+  const proxy = await servers.proxyOf([app], { bufferBytes: 0 })
   const socket = connect(Number(new URL(proxy).port), '127.0.0.1')
   socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n')
   await until(() => arrived.mock.calls.length === 1)
@@ -208,7 +208,7 @@ test('the connection remains usable after a response that precedes the end of th
   servers,
 }) => {
   const app = await servers.serve((_req, res) => res.writeHead(422).end('no'))
-  const proxy = await servers.proxyOf([app])
+  const proxy = await servers.proxyOf([app], { bufferBytes: 0 })
   const socket = connect(Number(new URL(proxy).port), '127.0.0.1')
   let read = ''
   socket.on('data', (chunk) => (read += chunk.toString()))

@@ -19,6 +19,8 @@ type Option =
   | 'groups'
   | 'healthCheck'
   | 'connections'
+  | 'queueMs'
+  | 'streams'
   | 'maxInFlight'
   | 'breaker'
   | 'hedging'
@@ -35,6 +37,8 @@ export function requireUpstreamOptions(options: Unchecked<Option>): void {
   if (groups !== undefined) requireGroups(groups)
   if (healthCheck !== undefined) requireHealthCheck(healthCheck)
   requireInteger('connections', connections, 1, 100_000)
+  requireInteger('queueMs', options.queueMs, 1, MAX_TIMER_MS)
+  requireInteger('streams', options.streams, 0, 100_000)
   requireInteger('maxInFlight', options.maxInFlight, 1, COUNT)
   if (options.breaker !== undefined) requireBreaker(options.breaker)
   if (options.hedging !== undefined) requireHedging(options.hedging)

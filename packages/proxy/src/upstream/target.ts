@@ -1,4 +1,6 @@
 import { Pool } from 'undici'
+import { type SlotLimits, Slots } from '../slots/slots.ts'
+import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'
 import { Latency } from './latency.ts'
 
@@ -30,6 +32,9 @@ export interface ConnectOptions {
 
 export interface TargetOptions {
   pool: Pool.Options & ConnectOptions
+  slotLimits: SlotLimits
+  /** The requests that wait for a slot of any target. */
+  queue: Waiting
   ejection: EjectionLimits
   slowStartMs: number
   /** Whether the errors of the target are no errors of all targets. */
@@ -57,6 +62,7 @@ const coldest = 0.1
 export class Target {
   readonly origin: string
   readonly pool: Pool
+  readonly slots: Slots
   readonly connect: ConnectOptions
   inFlight = 0
   /** Requests without the head of a response. */
@@ -88,6 +94,7 @@ export class Target {
     this.#options = options
     this.window = new ErrorWindow(options.ejection.windowMs)
     this.pool = new Pool(origin, options.pool)
+    this.slots = new Slots(options.queue, options.slotLimits)
     const { connect } = options.pool
     this.connect = connect ? { connect } : {}
   }

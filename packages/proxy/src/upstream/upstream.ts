@@ -1,5 +1,6 @@
 import { notify } from '../hooks.ts'
 import { readOptions } from '../options.ts'
+import { Waiting } from '../slots/waiting.ts'
 import { type BreakerOptions, createAdmission, type Refusal } from './admission.ts'
 import { groupAt, hashOf } from './groups.ts'
 import { createHealthChecks, type HealthCheck } from './health-check.ts'
@@ -77,8 +78,12 @@ export interface UpstreamOptions {
   /** Further groups beside `targets`, which has the weight `100 - (their sum)`. */
   groups?: readonly GroupOptions[]
   healthCheck?: HealthCheck
-  /** Connections to each instance. Further requests wait. */
+  /** Simultaneous requests to each instance. Further requests wait for `queueMs`. */
   connections?: number
+  /** The longest wait for one of the `connections`, in ms; 1 s by default. At its end: 503. */
+  queueMs?: number
+  /** Simultaneous event streams and WebSockets of each instance; 256 by default. Above it: 503. */
+  streams?: number
   /** The bulkhead: requests in flight to all instances. Further ones are a 503. */
   maxInFlight?: number
   /** Refuses all requests for a time after too many failed; without it, none. */
@@ -114,12 +119,14 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const options = readOptions(upstreamOptions)
   requireUpstreamOptions(options)
   const { name, healthCheck, connections = 64, slowStartMs = 5_000, onEvent } = options
+  const { queueMs = 1_000, streams = 256 } = options
   const { connectTimeoutMs = 1_000, headersTimeoutMs = 10_000, bodyTimeoutMs = 30_000 } = options
   const { panicThreshold = 0, ...limits } = options.ejection ?? {}
   const { maxInFlight = Infinity, breaker } = options
   const ejection = { ...defaultEjection, ...limits }
   const pool = {
-    connections,
+    // The slots limit the requests, so that a request never waits within undici.
+    connections: connections + streams,
     connectTimeout: connectTimeoutMs,
     headersTimeout: headersTimeoutMs,
     bodyTimeout: bodyTimeoutMs,
@@ -134,6 +141,8 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
 
   const target: TargetGroupOptions['target'] = {
     pool,
+    slotLimits: { requests: connections, streams },
+    queue: new Waiting(queueMs),
     ejection,
     slowStartMs,
     onResult(isError, latencyMs, nowMs) {

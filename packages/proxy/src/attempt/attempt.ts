@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
-import type { Target, Waiter } from './upstream/target.ts'
+import type { SlotKind } from '../slots/slots.ts'
+import type { Target, Waiter } from '../upstream/target.ts'
 
 export type ParsedHeaders = Record<string, string | string[] | undefined>
 
@@ -28,7 +29,7 @@ export interface AttemptOwner {
  * and not a closure for each event, because this is the hot path.
  *
  * It reports to the target: `started` and `ended` exactly once each, and the head of a response.
- * Faults are reported by the owner, which has the reasons.
+ * Faults are reported by the owner, which has the reasons. It also returns the slot of the target.
  *
  * Every callback catches its errors: otherwise undici and node:http would leave the client without a
  * response, or end the process. Such an error is no failure of the instance.
@@ -40,14 +41,30 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   /** The head of a response arrived. */
   hasHead = false
   readonly #owner: AttemptOwner
+  #kind: SlotKind
   #controller: Dispatcher.DispatchController | undefined
   #sentAtMs = 0
   #hasEnded = false
   #abortReason: Error | undefined
 
-  constructor(owner: AttemptOwner, target: Target) {
+  /** @param kind the kind of the slot that the owner has taken from the target */
+  constructor(owner: AttemptOwner, target: Target, kind: SlotKind) {
     this.#owner = owner
     this.target = target
+    this.#kind = kind
+  }
+
+  /** Whether the target is working on the request. */
+  get isOpen(): boolean {
+    return !this.#hasEnded
+  }
+
+  /** Exchanges the slot of a request, whose response is a stream. Returns false if none is free. */
+  becomeStream(): boolean {
+    if (this.#kind === 'stream') return true
+    if (!this.target.slots.becomeStream()) return false
+    this.#kind = 'stream'
+    return true
   }
 
   dispatch(options: Dispatcher.DispatchOptions): void {
@@ -133,5 +150,6 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.target.ended(this.hasHead, this)
+    this.target.slots.release(this.#kind)
   }
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, vi } from 'vitest'
+import { test } from '../servers.fixture.ts'
 import { discardRest } from './request-body.ts'
-import { test } from './servers.fixture.ts'
 
 test('a refused client that does not finish its request is cut off after two seconds', async ({
   servers,

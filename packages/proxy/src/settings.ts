@@ -1,0 +1,124 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BodyGuard } from './body/body-guard.ts'
+import { type Forwarded, forwardedNames } from './forwarded.ts'
+import { readOptions, requireProxyOptions } from './options.ts'
+import { answerProblem, type ProxyProblem } from './problem.ts'
+import { hopByHopAnd, type RawHeaders } from './raw-headers.ts'
+import { DEADLINE_HEADER, RequestDeadlines } from './request-deadlines.ts'
+import type { PickContext, Upstream } from './upstream/upstream.ts'
+
+export interface ProxyOptions<Context> {
+  /** The upstream of a request. A function that returns undefined leads to `no_instance`. */
+  upstream: Upstream | ((req: IncomingMessage, context: Context) => Upstream | undefined)
+  /** The handling of received X-Forwarded headers; `set` by default. */
+  forwarded?: Forwarded
+  /** Request headers of the sender that are dropped, such as the identity that a hook adds. */
+  dropRequestHeaders?: readonly string[]
+  /** The group of instances of a request, or a key that keeps its user in one group. */
+  pickContext?: (req: IncomingMessage, context: Context) => PickContext | undefined
+  /**
+   * Changes the request headers in place, after dropping and forwarding. `body` is the whole body of
+   * the request if it has one of at most `bufferBytes`, and undefined otherwise.
+   */
+  requestHeaders?: (
+    headers: RawHeaders,
+    req: IncomingMessage,
+    context: Context,
+    body?: Buffer,
+  ) => void
+  /** Changes the response headers in place, before they are sent. */
+  responseHeaders?: (
+    headers: RawHeaders,
+    req: IncomingMessage,
+    context: Context,
+    statusCode: number,
+  ) => void
+  /** Writes a response of the proxy itself. No response has begun when it is called. */
+  onProblem?: (req: IncomingMessage, res: ServerResponse, problem: ProxyProblem) => void
+  maxBodyBytes?: number
+  /** The number of further instances that are tried. */
+  retries?: number
+  /**
+   * Whether a request that may have run can run again, because its key makes it idempotent. It is
+   * called for other methods than the idempotent ones of RFC 9110.
+   */
+  mayRepeat?: (req: IncomingMessage, context: Context) => boolean
+  /**
+   * A body of at most this size is complete before an instance is chosen and a connection is used;
+   * 64 KiB by default. A larger one is streamed.
+   */
+  bufferBytes?: number
+  /** The memory of all incomplete and buffered bodies; 64 MiB by default. Above it: 503. */
+  maxBufferedBytes?: number
+  /** Simultaneous streamed bodies of one client; 64 by default. Above it: 429. */
+  streamedBodiesPerClient?: number
+  /**
+   * A body whose rate is below `bytesPerSecond` over `windowMs` is a 408; 1,024 over 5 s by default.
+   * A client can send `perClient` bodies below 16 times that rate; 16 by default. Above it: 429.
+   */
+  slowBodies?: { bytesPerSecond?: number; windowMs?: number; perClient?: number }
+  /** The client to which a body counts; by default the address of the sender. */
+  clientOf?: (req: IncomingMessage, context: Context) => string
+  /**
+   * The longest time from the request to the end of its response, in ms; 504 at its end. Instances
+   * receive the remaining time as `x-request-deadline`. Event streams have no deadline.
+   */
+  deadlineMs?: number | ((req: IncomingMessage, context: Context) => number | undefined)
+}
+
+/** The options of a proxy with their defaults, and the state that all its requests share. */
+export interface Settings<Context> {
+  readonly upstream: ProxyOptions<Context>['upstream']
+  readonly forwarded: Forwarded
+  readonly dropped: ReadonlySet<string>
+  readonly pickContext: ProxyOptions<Context>['pickContext']
+  readonly requestHeaders: ProxyOptions<Context>['requestHeaders']
+  readonly responseHeaders: ProxyOptions<Context>['responseHeaders']
+  readonly onProblem: NonNullable<ProxyOptions<Context>['onProblem']>
+  readonly maxBodyBytes: number
+  readonly bufferBytes: number
+  readonly retries: number
+  readonly mayRepeat: ProxyOptions<Context>['mayRepeat']
+  readonly clientOf: (req: IncomingMessage, context: Context) => string
+  readonly deadlineMs: ProxyOptions<Context>['deadlineMs']
+  readonly guard: BodyGuard
+  readonly deadlines: RequestDeadlines
+}
+
+/** @throws ProxyError `bad-option` */
+export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Settings<Context> {
+  const options = readOptions(proxyOptions)
+  requireProxyOptions(options)
+  const { upstream, forwarded = 'set', dropRequestHeaders = [] } = options
+  const { bytesPerSecond = 1_024, windowMs = 5_000, perClient = 16 } = options.slowBodies ?? {}
+  return {
+    upstream,
+    forwarded,
+    dropped: hopByHopAnd([
+      ...dropRequestHeaders,
+      ...(forwarded === 'set' ? [...forwardedNames, DEADLINE_HEADER] : []),
+    ]),
+    pickContext: options.pickContext,
+    requestHeaders: options.requestHeaders,
+    responseHeaders: options.responseHeaders,
+    onProblem: options.onProblem ?? answerProblem,
+    maxBodyBytes: options.maxBodyBytes ?? Infinity,
+    bufferBytes: options.bufferBytes ?? 65_536,
+    retries: options.retries ?? 2,
+    mayRepeat: options.mayRepeat,
+    clientOf: options.clientOf ?? addressOf,
+    deadlineMs: options.deadlineMs,
+    guard: new BodyGuard({
+      maxBufferedBytes: options.maxBufferedBytes ?? 67_108_864,
+      streamedPerClient: options.streamedBodiesPerClient ?? 64,
+      slowPerClient: perClient,
+      bytesPerSecond,
+      windowMs,
+    }),
+    deadlines: new RequestDeadlines(),
+  }
+}
+
+function addressOf(req: IncomingMessage): string {
+  return req.socket.remoteAddress ?? ''
+}
