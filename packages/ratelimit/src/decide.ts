@@ -35,20 +35,23 @@ export function createDecide({
   quotaBlocks,
   record,
 }: DecideParts) {
-  /** @throws RateLimitError `unavailable` for a check that only the store can decide */
-  function decide(kind: Check['kind'], plan: Plan): Promise<Decision> {
+  /**
+   * A promise only for a check that the store decides.
+   * @throws RateLimitError `unavailable` for a check that only the store can decide
+   */
+  function decide(kind: Check['kind'], plan: Plan): Decision | Promise<Decision> {
     const { needs, refused, hasBlocks } = plan
     const early = decideEarly(kind, plan)
-    if (early) return Promise.resolve(finish(early, kind, needs))
+    if (early) return finish(early, kind, needs)
     const loan = hasBlocks && kind === 'take' ? lendUnits(quotaBlocks, needs) : undefined
     if (loan?.rest.length === 0) {
       const limits = refused.length === 0 ? loan.merge([]) : [...loan.merge([]), ...refused]
-      return Promise.resolve(finish(toDecision({ admitted: 1, limits }, 'lease'), kind, needs))
+      return finish(toDecision({ admitted: 1, limits }, 'lease'), kind, needs)
     }
     const check: Check = { kind, needs, holder: kind === 'take' ? holderOf(needs) : '', times: 1 }
     if (available()) return decideByStore(check, plan, loan)
     loan?.putBack()
-    return Promise.resolve(decideWithoutStore(check, undefined))
+    return decideWithoutStore(check, undefined)
   }
 
   /** The decision of the policies or of the deny cache; undefined if the check has to be counted. */

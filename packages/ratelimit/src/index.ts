@@ -1,6 +1,6 @@
 export { canonicalIp, type Dimensions, groupIp, type IpAddress, parseIp } from './dimensions.ts'
 export { RateLimitError, type RateLimitErrorCode } from './errors.ts'
-export { createGuard, type Guarded, type GuardOptions } from './http/guard.ts'
+export { createGuard, type Guard, type Guarded, type GuardOptions } from './http/guard.ts'
 export { rateLimitHeaders } from './http/headers.ts'
 export { problemBody, problemOf, type RateLimitProblem } from './http/problem.ts'
 export { limiterFigures } from './metrics.ts'

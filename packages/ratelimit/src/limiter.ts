@@ -94,7 +94,8 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
     options?: TakeOptions,
   ): Promise<Decision> {
     try {
-      return decide(kind, planOf(kind, names, subject, options))
+      const decision = decide(kind, planOf(kind, names, subject, options))
+      return decision instanceof Promise ? decision : Promise.resolve(decision)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -112,6 +113,7 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
 
   return {
     take: (names, subject, options) => check('take', names, subject, options),
+    takeNow: (names, subject, options) => decide('take', planOf('take', names, subject, options)),
     peek: (names, subject, options) => check('peek', names, subject, options),
     async penalize(names, subject, cost) {
       checkCost(cost, 1)

@@ -73,6 +73,16 @@ export interface LimiterBus {
 export interface RateLimiter {
   /** Counts a request under all policies, or under none if one of them refuses. */
   take(policies: readonly string[], subject: Subject, options?: TakeOptions): Promise<Decision>
+  /**
+   * As `take`, but returns the decision at once if this instance makes it: by the policies, the deny
+   * cache, a quota block, or without Redis. The request is counted once in both cases.
+   * @throws RateLimitError for a mistake of the caller
+   */
+  takeNow(
+    policies: readonly string[],
+    subject: Subject,
+    options?: TakeOptions,
+  ): Decision | Promise<Decision>
   /** Returns what `take` would return, and counts nothing. */
   peek(policies: readonly string[], subject: Subject, options?: TakeOptions): Promise<Decision>
   /** Takes units without a test, also beyond the quota: for failed sign-ins and late costs. */

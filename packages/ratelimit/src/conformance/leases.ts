@@ -27,6 +27,34 @@ export function describeLeases(open: Open): void {
     expect(limiter.stats()).toMatchObject({ allowed: 21, fromLease: 10 })
   })
 
+  test('takeNow decides a take from a quota block at once, and each take is counted once', async () => {
+    const { limiter } = await openHot()
+    for (let left = 89; left > 79; left -= 1) {
+      const decision = limiter.takeNow(['hot'], { ip })
+      expect(decision).not.toBeInstanceOf(Promise)
+      expect(await decision).toMatchObject({ outcome: 'allowed', source: 'lease' })
+      expect((await decision).limits).toMatchObject([{ policy: 'hot', remaining: left }])
+    }
+    const counted = limiter.takeNow(['hot'], { ip })
+    expect(counted).toBeInstanceOf(Promise)
+    expect(await counted).toMatchObject({ outcome: 'allowed' })
+    expect(limiter.stats()).toMatchObject({ allowed: 21, fromLease: 10 })
+    expect(() => limiter.takeNow(['hot', 'hot'], { ip })).toThrow('is named twice')
+  })
+
+  test('takeNow decides at once when no policy counts the request or the policy refuses all', async () => {
+    const { limiter } = await open(
+      { ...base, name: 'none', quota: 0 },
+      { ...base, name: 'u', by: 'user', quota: 1 },
+    )
+    expect(limiter.takeNow(['u'], { ip })).toMatchObject({ outcome: 'allowed', source: 'policy' })
+    expect(limiter.takeNow(['none'], { ip })).toMatchObject({
+      outcome: 'limited',
+      source: 'policy',
+    })
+    expect(limiter.stats()).toMatchObject({ allowed: 1, limited: 1 })
+  })
+
   test('the unused units of a quota block are lost when its time has ended', async () => {
     const { limiter, advance } = await openHot()
     expect((await limiter.take(['hot'], { ip })).source).toBe('lease')

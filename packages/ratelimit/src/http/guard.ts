@@ -29,19 +29,24 @@ const EXPECTED = {
   optional: [aFunction('problemInstance')],
 }
 
+/** Limits a request. Rejects and throws as `take` and `takeNow` of the limiter. */
+export interface Guard {
+  (dimensions: Dimensions, takeOptions?: TakeOptions): Promise<Guarded>
+  /** Returns a promise only if the store makes the decision. */
+  now(dimensions: Dimensions, takeOptions?: TakeOptions): Guarded | Promise<Guarded>
+}
+
 /**
  * Limits the requests of any kind of server. The returned function receives the dimensions of a request
  * and returns the headers of its response and, if it is refused, the whole response. A 429 is never
  * cached (RFC 6585 4).
  * @throws RateLimitError `bad-option`
  */
-export function createGuard(
-  options: GuardOptions,
-): (dimensions: Dimensions, takeOptions?: TakeOptions) => Promise<Guarded> {
+export function createGuard(options: GuardOptions): Guard {
   requireOptions(options, EXPECTED)
   const { limiter, policies, problemInstance } = options
-  return async function guard(dimensions, takeOptions) {
-    const decision = await limiter.take(policies, dimensions, takeOptions)
+
+  function toGuarded(decision: Decision): Guarded {
     const headers = rateLimitHeaders(decision)
     const problem = problemOf(decision)
     if (!problem) return { decision, headers, refusal: undefined }
@@ -56,4 +61,15 @@ export function createGuard(
     }
     return { decision, headers, refusal }
   }
+
+  async function guard(dimensions: Dimensions, takeOptions?: TakeOptions): Promise<Guarded> {
+    return toGuarded(await limiter.take(policies, dimensions, takeOptions))
+  }
+
+  return Object.assign(guard, {
+    now(dimensions: Dimensions, takeOptions?: TakeOptions): Guarded | Promise<Guarded> {
+      const decision = limiter.takeNow(policies, dimensions, takeOptions)
+      return decision instanceof Promise ? decision.then(toGuarded) : toGuarded(decision)
+    },
+  })
 }
