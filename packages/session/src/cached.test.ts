@@ -19,6 +19,25 @@ test('a session is read by one query for all instances, then from Redis, then fr
   expect(await b.sessions.validate(cookie)).toMatchObject({ outcome: 'valid', tier: 'memo' })
 })
 
+test('validateNow returns a cached session at once, and after its revocation no call returns it', async ({
+  stores,
+  join,
+}) => {
+  const a = await join(stores, 'a')
+  const b = await join(stores, 'b')
+  const { id, cookie } = await signIn(a.database, await makeUser(a.database))
+  const first = a.sessions.validateNow(cookie)
+  expect(first).toBeInstanceOf(Promise)
+  expect(await first).toMatchObject({ outcome: 'valid', tier: 'database' })
+  expect(a.sessions.validateNow(cookie)).toMatchObject({ outcome: 'valid', tier: 'memo' })
+  expect(a.sessions.validateNow(undefined)).toEqual({ outcome: 'none' })
+  expect(a.sessions.validateNow(`${cookie}x`)).toEqual({ outcome: 'none' })
+
+  await b.sessions.revoke({ sessionId: id }, { confirm: 'all' })
+  expect(await a.sessions.validateNow(cookie)).toEqual({ outcome: 'revoked' })
+  expect(await a.sessions.validateNow(cookie)).toEqual({ outcome: 'revoked' })
+})
+
 test('S7: 1,000 concurrent checks of a session on each instance make one query', async ({
   stores,
   join,

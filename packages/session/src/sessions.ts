@@ -80,7 +80,7 @@ export function createSessions(given: SessionsOptions): Sessions {
   }
 
   return {
-    validate: createValidate({
+    ...createValidate({
       ...site,
       callers,
       claims,

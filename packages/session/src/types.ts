@@ -21,6 +21,13 @@ export interface Sessions {
    * @throws the error of PostgreSQL when it refuses the query, for example without the schema
    */
   validate(cookie: string | undefined): Promise<Validation>
+  /**
+   * As `validate`, but returns the result at once if it is in the memory of this instance or in the
+   * second cookie, and these are trusted.
+   *
+   * @throws SessionError `bad-argument`
+   */
+  validateNow(cookie: string | undefined): Validation | Promise<Validation>
   /** Sends all instances the changes of a transaction that may have ended sessions. */
   settle(options?: SettleOptions): Promise<Settlement>
   /** Ends one session, or all of a user. With `confirm: 'all'` no instance accepts them afterwards (S1). */

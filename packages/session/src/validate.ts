@@ -124,10 +124,10 @@ export function createValidate(options: ValidateOptions) {
   }
 
   /**
-   * @throws the error of PostgreSQL when it refuses the query, for example without the schema
+   * A promise only if Redis or PostgreSQL is read.
    * @throws SessionError `bad-argument`
    */
-  return async function validate(cookie: string | undefined): Promise<Validation> {
+  function validateNow(cookie: string | undefined): Validation | Promise<Validation> {
     if (cookie === undefined) return NONE
     if (typeof cookie !== 'string') throw new SessionError('bad-argument', NO_COOKIE)
     const caller = callers.identify(cookie)
@@ -141,7 +141,18 @@ export function createValidate(options: ValidateOptions) {
     } else if (trusted) {
       runInBackground('session.trust', () => trusted.trust.regain(), options.log)
     }
-    return await find(caller, isTrusted)
+    return find(caller, isTrusted)
+  }
+
+  return {
+    validateNow,
+    /**
+     * @throws the error of PostgreSQL when it refuses the query, for example without the schema
+     * @throws SessionError `bad-argument`
+     */
+    async validate(cookie: string | undefined): Promise<Validation> {
+      return await validateNow(cookie)
+    },
   }
 }
 
