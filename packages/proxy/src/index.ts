@@ -19,3 +19,5 @@ export {
   type UpstreamEvent,
   type UpstreamOptions,
 } from './upstream/upstream.ts'
+export { findPathFault, type PathRule, pathRules } from './routing/canonical-path.ts'
+export { createRouteTable, type RouteEntry, type RouteTable } from './routing/route-table.ts'
