@@ -10,6 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { endpoints } from '@repo/api/endpoints'
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { connectDatabase, type DatabaseConnection, migrateDatabase, schema } from '@repo/database'
 import { createLog } from '@repo/observability'
@@ -26,9 +27,10 @@ import { createKeys } from './keys/keys.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
+import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf, parseRange } from './upstreams/client-ip.ts'
-import { createForwarder } from './upstreams/forward.ts'
+import { createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 
 export const ORIGIN = 'http://localhost:8080'
@@ -169,26 +171,29 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
   const limiter = createMemoryRateLimiter({ policies: initial.policies })
-  const limits = await createPublishedLimits({ limiter, bus, outbox, database, log, initial })
-  const forwarder = { instance: 'gateway-2', log }
+  const routes = createRoutes(services, endpoints)
+  const limits = await createPublishedLimits({
+    limiter,
+    bus,
+    outbox,
+    database,
+    log,
+    initial,
+    routes: routes.all,
+  })
   const signing = (upstream: string) => createIdentities({ secret: SECRET, upstream })
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
-  const forwarders = new Map([
-    [
-      'auth',
-      createForwarder({ ...forwarder, upstream: auth, identities: signing('auth'), cookies: true }),
-    ],
-    ['payments', createForwarder({ ...forwarder, upstream: payments, identities, cookies: false })],
+  const connections = new Map([
+    ['auth', { upstream: auth, identities: signing('auth'), cookies: true }],
+    ['payments', { upstream: payments, identities, cookies: false }],
   ])
   const gateway = createGateway({
+    routes,
     app: listenerOf(
       createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log }),
     ),
-    routes: services.flatMap(({ name, paths, access }) => {
-      const forward = forwarders.get(name)
-      return forward ? [{ paths, access, forward }] : []
-    }),
+    forwarderOf: createForwarders(connections, { instance: 'gateway-2', log }),
     isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
     sessions,

@@ -1,3 +1,4 @@
+import { endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { createOutbox } from '@repo/outbox'
@@ -14,16 +15,18 @@ import { createKeys } from './keys/keys.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
+import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
-import { connectUpstream, createForwarder } from './upstreams/forward.ts'
+import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 
 export async function start(env: GatewayEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context
   const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins } = env
   const ipOf = createIpOf({ hops: env.TRUSTED_HOPS, ranges: env.TRUSTED_PROXIES })
-  const file = await readLimits(env.LIMITS_FILE)
+  const routes = createRoutes(services, endpoints)
+  const file = await readLimits(env.LIMITS_FILE, routes.all)
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
@@ -54,7 +57,15 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(() => limiter.close())
   metrics.observe(limiterFigures(limiter))
   const initial = file.limits
-  const limits = await createPublishedLimits({ limiter, bus, outbox, database, log, initial })
+  const limits = await createPublishedLimits({
+    limiter,
+    bus,
+    outbox,
+    database,
+    log,
+    initial,
+    routes: routes.all,
+  })
   await limits.publish(file.text).catch((error: unknown) => {
     log.warn(
       { event: 'limits.unpublished', err: error },
@@ -65,14 +76,15 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(stopFollowing)
 
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
-  const upstreams = services.map(({ name, setting, paths, access }) => {
-    const upstream = connectUpstream(name, env[setting], log)
-    const identities = createIdentities({ ...identity, upstream: name })
-    // A service that checks sessions itself needs their cookies.
-    const forwarder = { upstream, identities, cookies: access === 'open', instance, log }
-    const forward = createForwarder(forwarder)
-    return { upstream, route: { paths, access, forward } }
-  })
+  const connections = new Map<string, Connection>()
+  for (const { name, setting, access } of services) {
+    connections.set(name, {
+      upstream: connectUpstream(name, env[setting], log),
+      identities: createIdentities({ ...identity, upstream: name }),
+      // A service that checks sessions itself needs their cookies.
+      cookies: access === 'open',
+    })
+  }
   const app = createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log })
   // A store that is unavailable is used again by each request.
   await sessions.ready().catch((error: unknown) => {
@@ -81,8 +93,9 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
 
   return {
     listener: createGateway({
+      routes,
       app: listenerOf(app),
-      routes: upstreams.map(({ route }) => route),
+      forwarderOf: createForwarders(connections, { instance, log }),
       isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
       sessions,
       settings,
@@ -98,7 +111,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     },
     async close() {
       stopFollowing()
-      await Promise.all(upstreams.map(({ upstream }) => upstream.close()))
+      await Promise.all(Array.from(connections.values(), ({ upstream }) => upstream.close()))
       // Before the sessions, whose trust and clock the keys use.
       await keys.close()
       await Promise.all([sessions.close(), limiter.close()])

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -25,6 +26,9 @@ function repository(): string {
   for (const file of [...generated, ...manifests, 'infra/services/src']) {
     cpSync(join(ROOT, file), join(root, file), { recursive: true })
   }
+  // The program imports the endpoints of `packages/api`.
+  const libraries = 'infra/services/node_modules'
+  symlinkSync(join(ROOT, libraries), join(root, libraries))
   return root
 }
 

@@ -2,20 +2,32 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Dimensions } from '@repo/ratelimit'
 
+/** The facts about a request that dimensions are made of. */
+export interface Subject {
+  req: Pick<IncomingMessage, 'headers'>
+  method: string
+  path: string
+  ip: string
+  userId: string | undefined
+  country: string | undefined
+}
+
 /**
  * The dimensions by which limits can count a request: `ip`, `user` (signed in), `client` (the
- * claimed OAuth client), `fingerprint` (weak: headers of the browser), `route`.
+ * claimed OAuth client), `fingerprint` (weak: headers of the browser), `route`, `country`. Only those
+ * that are used are computed.
  */
 export function dimensionsOf(
-  req: IncomingMessage,
-  { path, user, ip }: { path: string; user: string | undefined; ip: string },
+  { req, method, path, ip, userId, country }: Subject,
+  used: ReadonlySet<string>,
 ): Dimensions {
   return {
     ip,
-    user,
-    client: clientOf(req.headers.authorization),
-    fingerprint: fingerprintOf(req),
-    route: `${req.method} ${path}`,
+    user: userId,
+    country,
+    client: used.has('client') ? clientOf(req.headers.authorization) : undefined,
+    fingerprint: used.has('fingerprint') ? fingerprintOf(req) : undefined,
+    route: used.has('route') ? `${method} ${path}` : undefined,
   }
 }
 
@@ -26,7 +38,7 @@ function clientOf(authorization: string | undefined): string | undefined {
   return Buffer.from(credentials, 'base64').toString().split(':', 1)[0]
 }
 
-function fingerprintOf({ headers }: IncomingMessage): string {
+function fingerprintOf({ headers }: Subject['req']): string {
   const values = [headers['user-agent'], headers['accept-language'], headers['sec-ch-ua']]
   return hash('sha256', JSON.stringify(values), 'base64url')
 }

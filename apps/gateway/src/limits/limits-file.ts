@@ -2,13 +2,17 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { retryInBackground } from '@repo/concurrency'
 import type { Log } from '@repo/observability'
+import type { Route } from '../routing/route.ts'
 import { type Limits, parseLimits } from './limits.ts'
 import type { PublishedLimits } from './published-limits.ts'
 
 /** The limits of a file. @throws Error that names every fault, on a line each */
-export async function readLimits(path: string): Promise<{ text: string; limits: Limits }> {
+export async function readLimits(
+  path: string,
+  routes: readonly Route[],
+): Promise<{ text: string; limits: Limits }> {
   const text = await readFile(path, 'utf8')
-  const parsed = parseLimits(text)
+  const parsed = parseLimits(text, routes)
   if (parsed.outcome === 'valid') return { text, limits: parsed.limits }
   throw new Error(`LIMITS_FILE has ${parsed.faults.length} fault(s):\n${list(parsed.faults)}`)
 }

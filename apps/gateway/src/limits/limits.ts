@@ -1,14 +1,7 @@
-import {
-  createGuard,
-  type Dimensions,
-  type Guarded,
-  parsePolicies,
-  type Policy,
-  type RateLimiter,
-} from '@repo/ratelimit'
-import { problemInstance } from '@repo/service'
+import { parsePolicies, type Policy } from '@repo/ratelimit'
 import { z } from 'zod'
-import { isUnder } from '../path.ts'
+import type { Route } from '../routing/route.ts'
+import { findUnreachable } from './reachable.ts'
 
 const route = z.strictObject({
   path: z.string().regex(/^\/(api|\.well-known)(\/[\w.~-]+)*$/, {
@@ -28,7 +21,7 @@ const route = z.strictObject({
 const file = z.strictObject({ policies: z.unknown(), routes: z.array(route).max(200) })
 
 /** A path with everything below it, and the policies of its requests. The first match applies. */
-type LimitedRoute = z.infer<typeof route>
+export type LimitedRoute = z.infer<typeof route>
 
 export interface Limits {
   policies: Policy[]
@@ -39,8 +32,11 @@ export type ParsedLimits =
   | { outcome: 'valid'; limits: Limits }
   | { outcome: 'invalid'; faults: string[] }
 
-/** Parses limits from the text of a file or from JSON. The result has all faults or the limits. */
-export function parseLimits(source: unknown): ParsedLimits {
+/**
+ * Parses limits from the text of a file or from JSON. The result has all faults or the limits.
+ * @param routes the routes that each limit must be able to meet; unchecked by default
+ */
+export function parseLimits(source: unknown, routes?: readonly Route[]): ParsedLimits {
   const json = typeof source === 'string' ? readJson(source) : source
   if (json === undefined) return { outcome: 'invalid', faults: ['is not JSON'] }
   const parsed = file.safeParse(json)
@@ -58,8 +54,9 @@ export function parseLimits(source: unknown): ParsedLimits {
         if (!names.has(name)) faults.push(`routes[${i}]: there is no policy "${name}"`)
       }
     }
+    const limits = { policies: policies.policies, routes: parsed.data.routes }
+    if (routes) faults.push(...findUnreachable(limits.routes, routes))
     if (faults.length === 0) {
-      const limits = { policies: policies.policies, routes: parsed.data.routes }
       return { outcome: 'valid', limits }
     }
   }
@@ -72,28 +69,6 @@ export function writeLimits({ policies, routes }: Limits) {
     policy.quota === Number.POSITIVE_INFINITY ? { ...policy, quota: 'unlimited' as const } : policy,
   )
   return { policies: written, routes }
-}
-
-/** Decides about a request; undefined if no limit applies. */
-export type LimitRequest = (
-  method: string,
-  path: string,
-  dimensions: Dimensions,
-) => Promise<Guarded> | undefined
-
-/** Puts limits in force for the next requests. */
-export function enforce(limiter: RateLimiter, { policies, routes }: Limits): LimitRequest {
-  limiter.setPolicies(policies)
-  const guarded = routes.map((each) => ({
-    ...each,
-    guard: createGuard({ limiter, policies: each.policies, problemInstance }),
-  }))
-  return (method, path, dimensions) =>
-    guarded
-      .find(({ path: prefix, methods }) => {
-        return isUnder(prefix, path) && (!methods || methods.some((each) => each === method))
-      })
-      ?.guard(dimensions)
 }
 
 function readJson(text: string): unknown {

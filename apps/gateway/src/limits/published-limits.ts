@@ -7,20 +7,16 @@ import type { Outbox } from '@repo/outbox'
 import type { RateLimiter } from '@repo/ratelimit'
 import { eq, sql } from 'drizzle-orm'
 import { announceChange, type ChangeDelivery } from '../cluster/announce.ts'
-import {
-  enforce,
-  type Limits,
-  type LimitRequest,
-  type ParsedLimits,
-  parseLimits,
-  writeLimits,
-} from './limits.ts'
+import type { Route } from '../routing/route.ts'
+import { createLimitTable, type LimitTable } from './limit-table.ts'
+import { type Limits, type ParsedLimits, parseLimits, writeLimits } from './limits.ts'
 
 const NAME = 'limits'
 const CHANGED = 'limits.changed'
 
 export interface PublishedLimits {
-  readonly limit: LimitRequest
+  /** The limits in force, compiled for the routes. */
+  readonly table: LimitTable
   current(): Limits
   /** Puts new limits in force on all instances. Invalid limits change nothing. */
   set(
@@ -49,6 +45,7 @@ export async function createPublishedLimits({
   database: { db },
   log,
   initial,
+  routes,
 }: {
   limiter: RateLimiter
   bus: Bus
@@ -57,13 +54,21 @@ export async function createPublishedLimits({
   log: Log
   /** In force until the database returns others. */
   initial: Limits
+  /** Every route. New limits that no request can meet are invalid. */
+  routes?: readonly Route[]
 }): Promise<PublishedLimits> {
   const { setting } = schema
   let limits = initial
-  let limit = enforce(limiter, initial)
+  let table = enforce(initial)
   let file: unknown
   let stopRetry: (() => void) | undefined
   let turn: Promise<unknown> = Promise.resolve()
+
+  /** Puts limits in force for the next requests. */
+  function enforce(next: Limits): LimitTable {
+    limiter.setPolicies(next.policies)
+    return createLimitTable({ limiter, limits: next, routes: routes ?? [] })
+  }
 
   /** Reads one after the other, so that an earlier read is never put in force later. */
   function readInTurn(): Promise<void> {
@@ -102,7 +107,7 @@ export async function createPublishedLimits({
     }
     file = 'file' in value ? value.file : undefined
     limits = parsed.limits
-    limit = enforce(limiter, limits)
+    table = enforce(limits)
   }
 
   /**
@@ -154,8 +159,8 @@ export async function createPublishedLimits({
   })
 
   return {
-    get limit() {
-      return limit
+    get table() {
+      return table
     },
     current: () => limits,
     async set(source, by) {

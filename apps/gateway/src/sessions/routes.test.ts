@@ -27,8 +27,11 @@ test('a user lists the sessions without tokens, and can end each of them but non
   })
   const foreign = await read(`/api/sessions/${stranger.identity.sessionId}`, 'DELETE')
   expect(foreign.status).toBe(404)
-  for (const id of ['%00', 'a%00b', '%20', '%ED%A0%80', 'x'.repeat(5_000)]) {
+  for (const id of ['%20', 'a%20b', '%ED%A0%80', 'x'.repeat(5_000)]) {
     expect((await read(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(404)
+  }
+  for (const id of ['%00', 'a%00b']) {
+    expect((await read(`/api/sessions/${id}`, 'DELETE')).status, id).toBe(400)
   }
   expect((await read('/api/me', 'GET', stranger.cookie)).status).toBe(200)
 

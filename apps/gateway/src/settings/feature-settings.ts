@@ -45,6 +45,8 @@ export interface FeatureSettings {
    * The values in force. A stored value that this release cannot read is replaced by the strictest.
    */
   values(): Promise<FeatureValues>
+  /** As `values`, but returns them at once if this instance has them in memory. */
+  valuesNow(): FeatureValues | Promise<FeatureValues>
   list(): Promise<Setting[]>
   /** Resolves when no instance uses the old value, or with the instances that may still use it. */
   set<Name extends SettingName>(
@@ -110,8 +112,23 @@ export function createFeatureSettings({
     })
   }
 
+  const parsed = new WeakMap<Rows, FeatureValues>()
+
+  /** The values of rows in memory, which are parsed once. */
+  function cachedValuesOf(rows: Rows): FeatureValues {
+    const values = parsed.get(rows) ?? valuesOf(rows)
+    parsed.set(rows, values)
+    return values
+  }
+
+  const values = async () => valuesOf(await readRows())
+
   return {
-    values: async () => valuesOf(await readRows()),
+    values,
+    valuesNow() {
+      const rows = cache.peek('all')
+      return rows ? cachedValuesOf(rows) : values()
+    },
     list,
     async set(name, value, by) {
       const row = { value, updatedBy: by, updatedAt: sql`now()` }

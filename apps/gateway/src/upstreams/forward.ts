@@ -3,8 +3,8 @@ import type { Log } from '@repo/observability'
 import {
   createProxy,
   createUpstream,
-  getHeader,
-  setHeader,
+  type ProxyHandler,
+  type RawHeaders,
   type Upstream,
   type UpstreamEvent,
 } from '@repo/proxy'
@@ -18,16 +18,25 @@ import {
   sendProblem,
   STREAMED_BODY,
 } from '@repo/service'
+import type { Route } from '../routing/route.ts'
 
-const MAX_BODY_BYTES = 1_048_576
+const INSTANCE_HEADER = 'x-instance-id'
 
 /** The caller of a forwarded request. It has an identity if the gateway has checked its session. */
 export interface Caller {
-  identity?: Identity
+  identity: Identity | undefined
   /** The address of the client. */
   ip: string
-  /** Headers of the response. */
-  headers: readonly (readonly [name: string, value: string])[]
+  /** Headers of the response: `[name, value, name, value, ...]`. */
+  headers: readonly string[]
+}
+
+/** A service with its instances, as the gateway connects to it. */
+export interface Connection {
+  upstream: Upstream
+  identities: Identities
+  /** Whether the service receives cookies: without them it cannot act as the user elsewhere. */
+  cookies: boolean
 }
 
 /** The instances of one app. Health checks remove an instance that drains. */
@@ -43,27 +52,42 @@ export function connectUpstream(name: string, targets: readonly string[], log: L
 }
 
 /**
+ * Returns a function that finds how the requests of a route are forwarded. Routes of one service with
+ * the same limit of a body share a forwarder.
+ * @throws Error for a route of a service without a connection
+ */
+export function createForwarders(
+  connections: ReadonlyMap<string, Connection>,
+  { instance, log }: { instance: string; log: Log },
+): (route: Route) => ProxyHandler<Caller> {
+  const forwarders = new Map<string, ProxyHandler<Caller>>()
+  return ({ match, upstream: name = '', bodyLimitBytes }) => {
+    const connection = connections.get(name)
+    if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
+    const key = `${name} ${bodyLimitBytes}`
+    const forwarder =
+      forwarders.get(key) ?? createForwarder({ ...connection, bodyLimitBytes, instance, log })
+    forwarders.set(key, forwarder)
+    return forwarder
+  }
+}
+
+/**
  * Returns a function that forwards a request to an instance of the upstream, with the identity of
  * the caller in headers that only the gateway writes. It drops incoming headers of these names.
  */
-export function createForwarder({
+function createForwarder({
   upstream,
   identities,
   cookies,
+  bodyLimitBytes,
   instance,
   log,
-}: {
-  upstream: Upstream
-  identities: Identities
-  /** Whether the upstream receives cookies: without them it cannot act as the user elsewhere. */
-  cookies: boolean
-  instance: string
-  log: Log
-}) {
+}: Connection & { bodyLimitBytes: number; instance: string; log: Log }) {
   return createProxy<Caller>({
     upstream,
     forwarded: 'append',
-    maxBodyBytes: MAX_BODY_BYTES,
+    maxBodyBytes: bodyLimitBytes,
     dropRequestHeaders: cookies ? identityHeaders : [...identityHeaders, 'cookie'],
     requestHeaders(headers, req, { identity, ip }, body?: Buffer) {
       headers.push(CLIENT_IP_HEADER, ip)
@@ -77,9 +101,8 @@ export function createForwarder({
       identities.sign(headers, identity, request, body ? claimOf(body) : claimWithout(req))
     },
     responseHeaders(headers, _req, caller) {
-      headers.push(...caller.headers.flat())
-      const instances = getHeader(headers, 'x-instance-id')
-      setHeader(headers, 'X-Instance-Id', instances ? `${instance}, ${instances}` : instance)
+      for (const part of caller.headers) headers.push(part)
+      nameInstance(headers, instance)
     },
     onProblem(req, res, { status, code, detail, retryAfterS = 1, cause }) {
       log.warn({ event: 'upstream.problem', upstream: upstream.name, code, err: cause }, detail)
@@ -91,6 +114,18 @@ export function createForwarder({
       })
     },
   })
+}
+
+/** Names this instance before the instances that the response came through. */
+function nameInstance(headers: RawHeaders, instance: string): void {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (name.length === INSTANCE_HEADER.length && name.toLowerCase() === INSTANCE_HEADER) {
+      headers[i + 1] = `${instance}, ${headers[i + 1]}`
+      return
+    }
+  }
+  headers.push('X-Instance-Id', instance)
 }
 
 /** Returns the claim for a body that was not buffered. */

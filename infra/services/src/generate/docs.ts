@@ -1,3 +1,4 @@
+import { type Endpoint, endpoints, gatewayEndpoints } from '@repo/api/endpoints'
 import { containerPort, edgePort, publishedPorts } from '../ports.ts'
 import type { Service } from '../service.ts'
 import type { GeneratedFile } from './generated-file.ts'
@@ -19,4 +20,32 @@ function row(service: Service): string {
     role === 'web' ? 'all others' : service.paths.map((path) => `\`${path}\``).join(', ')
   const inside = role === 'web' ? '' : `, \`edge:${edgePort(service)}\``
   return `| \`${name}\` | ${description} | ${paths} | ${publishedPorts(service)} | \`${name}:${containerPort(service)}\`${inside} |\n`
+}
+
+/** The table of all routes in docs/routes.md: the endpoints, and the prefixes of the services. */
+export function routesFile(services: readonly Service[]): GeneratedFile {
+  const domain = services.filter(({ role }) => role === 'domain')
+  const ofGateway = new Set<Endpoint>(gatewayEndpoints)
+  const rows = endpoints.flatMap((endpoint) => {
+    if (ofGateway.has(endpoint)) return endpointRow(endpoint, 'gateway')
+    const service = domain.find(({ paths }) => paths.some((path) => isUnder(path, endpoint.path)))
+    return service ? endpointRow(endpoint, service.name) : []
+  })
+  const defaults = domain.flatMap(({ name, access, paths }) =>
+    paths.map((path) => `| others | \`${path}/*\` | \`${name}\` | ${access} | |\n`),
+  )
+  const table = `\n${ROUTES_HEADER}${[...rows, ...defaults].join('')}\n`
+  return { path: 'docs/routes.md', content: { routes: table } }
+}
+
+function isUnder(prefix: string, path: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}/`)
+}
+
+const ROUTES_HEADER = `| method | path | served by | callers | |
+| --- | --- | --- | --- | --- |
+`
+
+function endpointRow({ method, path, auth, summary }: Endpoint, service: string): string {
+  return `| ${method} | \`${path}\` | \`${service}\` | ${auth} | ${summary} |\n`
 }

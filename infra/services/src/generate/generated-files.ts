@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Service } from '../service.ts'
 import { composeFiles } from './compose.ts'
-import { docsFile } from './docs.ts'
+import { docsFile, routesFile } from './docs.ts'
 import { gatewayFile } from './gateway.ts'
 import { replaceBlocks } from './generated-file.ts'
 import { haproxyFile } from './haproxy.ts'
@@ -22,6 +22,7 @@ export function generatedFiles(
     gatewayFile(services),
     ...scriptFiles(services),
     docsFile(services),
+    routesFile(services),
   ]
   return files.map(({ path, content }) => {
     const current = existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : ''

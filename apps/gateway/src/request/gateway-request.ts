@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Identity } from '@repo/service'
+import type { Validation } from '@repo/session'
+import { isSignedIn } from '../caller.ts'
+import type { Route } from '../routing/route.ts'
+import type { Caller } from '../upstreams/forward.ts'
+
+const UNCHECKED: Validation = { outcome: 'none' }
+
+/** The facts about one request in flight. Each stage reads and adds some. */
+export class GatewayRequest implements Caller {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly route: Route
+  readonly method: string
+  /** Canonical, without the query. */
+  readonly path: string
+  /** The address of the client, from `enrich` on. */
+  ip = ''
+  /** The country of the address as an ISO 3166-1 code, if it was found. */
+  country: string | undefined
+  /** The session check, from `authenticate` on. */
+  check = UNCHECKED
+  /** The caller for the upstream, from `require-session` on. */
+  identity: Identity | undefined
+  /** Headers of the response: `[name, value, name, value, ...]`. */
+  readonly headers: string[] = []
+
+  constructor(req: IncomingMessage, res: ServerResponse, route: Route, path: string) {
+    this.req = req
+    this.res = res
+    this.route = route
+    this.method = req.method ?? 'GET'
+    this.path = path
+  }
+
+  /** The user whose quota the request uses. An open service finds the user itself. */
+  get userId(): string | undefined {
+    return this.route.auth !== 'open' && isSignedIn(this.check) ? this.check.user.id : undefined
+  }
+}

@@ -1,0 +1,175 @@
+import { noteActor } from '@repo/observability'
+import type { ProxyHandler } from '@repo/proxy'
+import type { Guarded } from '@repo/ratelimit'
+import {
+  isRefusedToActors,
+  type Listener,
+  type ProblemOptions,
+  refusedToActors,
+  sendProblem,
+} from '@repo/service'
+import { unavailable } from '@repo/service/hono'
+import type { Sessions, Validation } from '@repo/session'
+import { isSignedIn, notSignedIn, storeCheck } from '../caller.ts'
+import { crossOrigin, type IsCrossSite } from '../forgery.ts'
+import { dimensionsOf } from '../limits/dimensions.ts'
+import type { RequestLimit } from '../limits/limit-table.ts'
+import type { PublishedLimits } from '../limits/published-limits.ts'
+import type { Route, StageName } from '../routing/route.ts'
+import type { FeatureSettings } from '../settings/feature-settings.ts'
+import type { IpOf } from '../upstreams/client-ip.ts'
+import type { Caller } from '../upstreams/forward.ts'
+import type { GatewayRequest } from './gateway-request.ts'
+import type { Stage, StageResult } from './run-stages.ts'
+
+export interface StageOptions {
+  /** Serves the routes of the gateway itself. */
+  app: Listener
+  /** The function that forwards the requests of a route with an upstream. Called once per route. */
+  forwarderOf: (route: Route) => ProxyHandler<Caller>
+  sessions: Pick<Sessions, 'validateNow'>
+  settings: Pick<FeatureSettings, 'valuesNow'>
+  limits: Pick<PublishedLimits, 'table'>
+  /** Whether a page of another site may have sent a request. */
+  isCrossSite: IsCrossSite
+  ipOf: IpOf
+}
+
+const closed: ProblemOptions = {
+  status: 503,
+  code: 'payments-closed',
+  detail: 'New payments are closed at the moment.',
+  retryAfter: 60,
+}
+
+/** The stages of a route as functions. */
+export function createStages(options: StageOptions): (route: Route) => Stage[] {
+  const { app, forwarderOf, sessions, settings, limits, isCrossSite, ipOf } = options
+
+  // Before limits: another site must not use the quota of a user or an address.
+  function checkSource(request: GatewayRequest): StageResult {
+    const { req, path } = request
+    return isCrossSite(req, path) ? refuse(request, crossOrigin) : 'next'
+  }
+
+  function enrich(request: GatewayRequest): StageResult {
+    request.ip = ipOf(request.req)
+    return 'next'
+  }
+
+  /**
+   * Checks the session once. An open service checks sessions itself, and the gateway checks them to
+   * refuse the writes of impersonators.
+   */
+  function authenticate(request: GatewayRequest): StageResult | Promise<StageResult> {
+    const { req, route, method, path } = request
+    if (route.auth === 'open' && !isRefusedToActors(method, path)) return 'next'
+    const check = sessions.validateNow(req.headers.cookie)
+    if (!(check instanceof Promise)) return accept(request, check)
+    return check.then((awaited) => accept(request, awaited))
+  }
+
+  function limit(request: GatewayRequest): StageResult | Promise<StageResult> {
+    const found = limits.table.find(request.route, request.method, request.path)
+    if (!found) return 'next'
+    const guarded = found.guard.now(dimensionsOf(request, found.dimensions))
+    if (!(guarded instanceof Promise)) return admit(request, found, guarded)
+    return guarded.then((awaited) => admit(request, found, awaited))
+  }
+
+  function checkFeature(request: GatewayRequest): StageResult | Promise<StageResult> {
+    if (request.method !== 'POST') return 'next'
+    const values = settings.valuesNow()
+    const decide = ({ payments }: Awaited<typeof values>) =>
+      payments === 'closed' ? refuse(request, closed) : 'next'
+    return values instanceof Promise ? values.then(decide) : decide(values)
+  }
+
+  function serve(request: GatewayRequest): StageResult | Promise<StageResult> {
+    const { req, res, check, headers } = request
+    storeCheck(req, check)
+    for (let i = 0; i < headers.length; i += 2)
+      res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
+    const served = app(req, res)
+    return served instanceof Promise ? served.then(() => 'done' as const) : 'done'
+  }
+
+  function forwardOf(route: Route): Stage {
+    const forward = forwarderOf(route)
+    return (request) => {
+      forward(request.req, request.res, request)
+      return 'done'
+    }
+  }
+
+  const stages: Record<Exclude<StageName, 'forward'>, Stage> = {
+    'check-source': checkSource,
+    enrich,
+    authenticate,
+    limit,
+    'refuse-method': refuseMethod,
+    'require-session': requireSession,
+    'check-feature': checkFeature,
+    serve,
+  }
+  return (route) =>
+    route.stages.map((name) => (name === 'forward' ? forwardOf(route) : stages[name]))
+}
+
+function refuse({ res }: GatewayRequest, problem: ProblemOptions): StageResult {
+  sendProblem(res, problem)
+  return 'done'
+}
+
+function accept(request: GatewayRequest, check: Validation): StageResult {
+  const { route, method, path } = request
+  request.check = check
+  if (isSignedIn(check) && check.actor) {
+    noteActor(check.actor, check.user.id)
+    if (isRefusedToActors(method, path)) return refuse(request, refusedToActors)
+  }
+  // The write may be one of an impersonator.
+  const isUnknown = route.auth === 'open' && check.outcome === 'unavailable'
+  return isUnknown ? refuse(request, unavailable) : 'next'
+}
+
+function admit(
+  { res, headers }: GatewayRequest,
+  { holdsSlots }: RequestLimit,
+  { decision, headers: added, refusal }: Guarded,
+): StageResult {
+  if (holdsSlots) {
+    if (res.destroyed) void decision.release()
+    else res.once('close', () => void decision.release())
+  }
+  if (res.destroyed) return 'done'
+  if (refusal) {
+    const length = ['Content-Length', String(Buffer.byteLength(refusal.body))]
+    res.writeHead(refusal.status, [...refusal.headers, length].flat())
+    res.end(refusal.body)
+    return 'done'
+  }
+  for (const [name, value] of added) headers.push(name, value)
+  return 'next'
+}
+
+// After limits: a flood of wrong methods uses the quota of its sender.
+function refuseMethod(request: GatewayRequest): StageResult {
+  const { route, method, res } = request
+  res.setHeader('Allow', route.allow ?? '')
+  return refuse(request, {
+    status: 405,
+    code: 'method-not-allowed',
+    detail: `The path does not have the method ${method.slice(0, 20)}. It has ${route.allow}.`,
+  })
+}
+
+function requireSession(request: GatewayRequest): StageResult {
+  const { check, headers } = request
+  if (!isSignedIn(check)) return refuse(request, notSignedIn(check))
+  const { user, session, actor, setCookie } = check
+  const { id: userId, email, role } = user
+  request.identity = { userId, email, role, sessionId: session.id, ...(actor && { actor }) }
+  if (setCookie !== undefined) headers.push('Set-Cookie', setCookie)
+  return 'next'
+}
