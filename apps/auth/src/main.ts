@@ -10,4 +10,5 @@ await boot({
   env,
   start: (context) => start(env, context),
   isUnavailable: isDatabaseUnavailable,
+  isBehindGateway: true,
 })

@@ -1,5 +1,5 @@
-import { expect, test } from '@repo/testing'
-import { createLog } from './log.ts'
+import { expect, test, vi } from '@repo/testing'
+import { createLog, logRequest } from './log.ts'
 import { inRequest, noteActor, readRequestContext } from './request-context.ts'
 
 function capture() {
@@ -67,4 +67,73 @@ test('the log line of an error has its type, stack and causes, and no parameter 
     stack: expect.stringContaining('log.test.ts'),
     cause: { message: 'duplicate key', code: '23505' },
   })
+})
+
+const served = { method: 'GET', path: '/api/me', status: 200, ms: 3, isCut: false }
+
+test('the line of a request has the fields of a line of pino, in the same order and form', () => {
+  const { log, lines, last } = capture()
+  const context = readRequestContext({ headers: { 'x-request-id': 'request-1' } })
+  for (const actor of [undefined, { id: 'grace "G"', userId: 'ädä\u2028' }]) {
+    const acting = actor ? { ...context, actor } : context
+    for (const isCut of [false, true]) {
+      logRequest(log, { ...served, path: '/a"b\\c', isCut, context: acting })
+      const ours = lines.pop() ?? ''
+      const fields = { method: 'GET', path: '/a"b\\c', status: 200, ms: 3 }
+      const event = { event: 'request', ...fields, ...(isCut && { cut: true }) }
+      inRequest(acting, () => log.info(event, 'GET 200'))
+      const time = /"time":"[^"]+"/
+      expect(ours.replace(time, '')).toBe(lines.at(-1)?.replace(time, ''))
+      expect(ours).toMatch(/"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/)
+      expect(last()).toMatchObject({ request: 'request-1', level: 'info' })
+    }
+  }
+})
+
+test('the time of a request line is the time of its writing, to the millisecond', () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    const { log, last } = capture()
+    const context = readRequestContext({ headers: {} })
+    for (const time of [
+      '2026-01-01T00:00:00.000Z',
+      '2026-01-01T00:00:00.007Z',
+      '2026-12-31T23:59:59.999Z',
+    ]) {
+      vi.setSystemTime(new Date(time))
+      logRequest(log, { ...served, context })
+      expect(last()['time']).toBe(time)
+    }
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+/** Controls, separators of lines and marks of direction, with text that looks like another line. */
+const INJECTIONS = [
+  ...Array.from({ length: 32 }, (_, code) => code),
+  ...Array.from({ length: 33 }, (_, at) => 0x7f + at),
+  ...[0x2028, 0x2029, 0x202e, 0x2066, 0xd800],
+].map((code) => `/a${String.fromCharCode(code)}{"level":"fatal","msg":"forged"}`)
+
+test('no character of a path or a message ends a line early or begins another one', () => {
+  const { log, lines, last } = capture()
+  const context = readRequestContext({ headers: {} })
+  for (const text of INJECTIONS) {
+    logRequest(log, { ...served, path: text, context })
+    expect(last()).toMatchObject({ level: 'info', path: text, msg: 'GET 200' })
+    log.warn({ text }, text)
+    expect(last()).toMatchObject({ level: 'warn', text, msg: text })
+  }
+  expect(lines).toHaveLength(INJECTIONS.length * 2)
+  for (const line of lines) {
+    expect(line).toMatch(/^[^\p{Cc}\u2028-\u202e\u2066-\u2069]+\n$/u)
+  }
+})
+
+test('a log above the level info has no line for requests', () => {
+  const { log, lines } = capture()
+  log.level = 'warn'
+  logRequest(log, { ...served, context: readRequestContext({ headers: {} }) })
+  expect(lines).toEqual([])
 })

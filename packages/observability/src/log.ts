@@ -2,8 +2,11 @@ import { pino } from 'pino'
 import { createLineOutput, type LineOutput } from './line-output.ts'
 import type { Figure } from './metrics.ts'
 import { currentRequest } from './request-context.ts'
+import { createRequestLog, escapeControls, type ServedRequest } from './request-log.ts'
 
 export type Log = pino.Logger
+
+const requestLogs = new WeakMap<Log, (request: ServedRequest) => void>()
 
 const SECRETS = ['password', 'token', 'cookie', 'authorization', 'secret']
 
@@ -41,7 +44,23 @@ export function createLog({
       return actor ? { ...line, actor: actor.id, user: actor.userId } : line
     },
   }
-  return pino(options, destination ?? createLineOutput({ fd: 1 }))
+  const output = destination ?? createLineOutput({ fd: 1 })
+  const log = pino(options, { write: (line) => output.write(escapeControls(line)) })
+  requestLogs.set(
+    log,
+    createRequestLog({ app, instance, version }, (line) => output.write(line)),
+  )
+  return log
+}
+
+/**
+ * Writes the line of a served request, if the level of the log includes `info`. A line that a client
+ * chose in part cannot end early or look like another line.
+ *
+ * @param log a log that `createLog` returned
+ */
+export function logRequest(log: Log, request: ServedRequest): void {
+  if (log.isLevelEnabled('info')) requestLogs.get(log)?.(request)
 }
 
 /** Creates the log of an instance on stdout. A line reports each gap in it. */

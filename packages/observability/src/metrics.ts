@@ -1,5 +1,6 @@
 import { failuresByTask } from '@repo/concurrency'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { RequestDurations } from './request-durations.ts'
 
 /** A number that a package counts itself. It is read when Prometheus requests `/metrics`. */
 export interface Figure {
@@ -22,12 +23,7 @@ export function createMetrics({ app, instance }: { app: string; instance: string
   const registry = new Registry()
   registry.setDefaultLabels({ app, instance })
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_EVERY_MS })
-  const inFlight = new Gauge({
-    name: 'threefold_http_requests_in_flight',
-    help: 'Requests being served',
-    registers: [registry],
-  })
-  const duration = new Histogram({
+  const duration = new RequestDurations({
     name: 'threefold_http_request_seconds',
     help: 'Time from the first byte of a request to the last of its response',
     labelNames: ['method', 'status'],
@@ -50,7 +46,7 @@ export function createMetrics({ app, instance }: { app: string; instance: string
       for (const [task, count] of failuresByTask()) background.inc({ task }, count)
     },
   })
-  return { registry, inFlight, duration, unhandled, observe: createObserve(registry) }
+  return { registry, duration, unhandled, observe: createObserve(registry) }
 }
 
 export type Metrics = ReturnType<typeof createMetrics>

@@ -9,11 +9,11 @@ await bench.closed({
   targets: (found) => [
     target(
       'id, trace and metrics, µs per request',
-      ...([found.difference('instance without its log', 'clientUs'), '<=', 15] as const),
+      ...([found.difference('instance without its log', 'clientUs'), '<=', 8] as const),
     ),
     target(
       'with the log line, µs per request',
-      ...([found.difference('instance', 'clientUs'), '<=', 35] as const),
+      ...([found.difference('instance', 'clientUs'), '<=', 12] as const),
     ),
   ],
 })

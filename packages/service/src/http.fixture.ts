@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type RequestOptions } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { createLog, createMetrics } from '@repo/observability'
+import { createLog, createMetrics, type SampleTrace } from '@repo/observability'
 import { createInstanceServer, type InstanceServer, type Listener } from './http/server.ts'
 
 export interface Answer {
@@ -54,7 +54,7 @@ export interface Served extends InstanceServer, AsyncDisposable {
 }
 
 /** Starts a server in this process and returns it with the lines of its log. */
-export async function serve(listener: Listener): Promise<Served> {
+export async function serve(listener: Listener, sampleTrace?: SampleTrace): Promise<Served> {
   const lines: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
   const log = createLog({ app: 'test', instance: 'test-1', version: '', destination })
@@ -65,6 +65,7 @@ export async function serve(listener: Listener): Promise<Served> {
     metrics,
     ops: () => false,
     listener: () => listener,
+    sampleTrace,
   })
   http.server.listen(0, '127.0.0.1')
   await once(http.server, 'listening')

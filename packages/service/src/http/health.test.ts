@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { blockEventLoop, expect, test } from '@repo/testing'
-import { readHealth } from './health.ts'
+import { CheckError, createSharedChecks, readHealth } from './health.ts'
 
 const instance = {
   phase: 'ready' as const,
@@ -28,4 +28,42 @@ test('a check that does not settle is unhealthy, with the reason', async () => {
     services: { store: 'unhealthy', other: 'healthy' },
     problems: ['store: no result within 1000 ms'],
   })
+})
+
+test('requests of one second share one run of each check, and the next second shows a change', async () => {
+  let nowMs = 0
+  let runs = 0
+  let fault: Error | undefined
+  const share = createSharedChecks(() => nowMs)
+  async function store() {
+    runs += 1
+    if (fault) throw fault
+  }
+  const read = () => readHealth({ ...instance, checks: share({ store }) })
+  const first = await Promise.all(Array.from({ length: 50 }, read))
+  expect(new Set(first.map(({ status }) => status))).toEqual(new Set(['healthy']))
+  nowMs = 999
+  fault = new CheckError('the store is lost')
+  expect(await read()).toMatchObject({ status: 'healthy' })
+  expect(runs).toBe(1)
+  nowMs = 1_000
+  const failing = await Promise.all(Array.from({ length: 50 }, read))
+  expect(failing[49]).toMatchObject({ status: 'degraded', problems: ['store: the store is lost'] })
+  expect(runs).toBe(2)
+  expect(
+    await readHealth({ ...instance, phase: 'draining', checks: share({ store }) }),
+  ).toMatchObject({ status: 'unhealthy' })
+  // A start that is done brings other checks, which run at once.
+  const checks = share({ store, other: async () => undefined })
+  expect((await readHealth({ ...instance, checks })).services).toMatchObject({ other: 'healthy' })
+})
+
+test('a check that never settles is run again in the next second', async () => {
+  let nowMs = 0
+  const results = [new Promise<void>(() => undefined), Promise.resolve()]
+  const share = createSharedChecks(() => nowMs)
+  const checks = share({ store: () => results.shift() ?? Promise.resolve() })
+  expect(await readHealth({ ...instance, checks })).toMatchObject({ status: 'degraded' })
+  nowMs = 1_000
+  expect(await readHealth({ ...instance, checks })).toMatchObject({ status: 'healthy' })
 })

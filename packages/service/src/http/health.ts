@@ -25,6 +25,30 @@ export interface Health {
 const CHECK_DEADLINE_MS = 1_000
 const LATE = `no result within ${CHECK_DEADLINE_MS} ms`
 
+/** How long the result of a check is used: clients of a public endpoint must not load the stores. */
+const SHARED_MS = 1_000
+
+/**
+ * Returns a function that shares each check: it begins at most once per second, and the requests of this
+ * second get its result. The phase, the drift and the problems of the instance are not shared.
+ */
+export function createSharedChecks(now: () => number = () => performance.now()) {
+  const latest = new Map<string, { check: Check; startedAt: number; result: Promise<void> }>()
+
+  function share(name: string, check: Check): Promise<void> {
+    const last = latest.get(name)
+    if (last?.check === check && now() - last.startedAt < SHARED_MS) return last.result
+    const result = Promise.try(check)
+    latest.set(name, { check, startedAt: now(), result })
+    return result
+  }
+
+  return (checks: Record<string, Check>): Record<string, Check> =>
+    Object.fromEntries(
+      Object.entries(checks).map(([name, check]) => [name, () => share(name, check)]),
+    )
+}
+
 /**
  * Returns the document of `/health`. It is `unhealthy` only while this instance does not serve. With
  * a failing store or different settings it is `degraded`: the instance serves what it can.

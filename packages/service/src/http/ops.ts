@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Log, Metrics } from '@repo/observability'
-import { type Check, type Phase, readHealth } from './health.ts'
+import { type Check, createSharedChecks, type Phase, readHealth } from './health.ts'
 
 export interface OpsOptions {
   instance: string
@@ -23,9 +23,18 @@ export interface OpsOptions {
 export function createOps(options: OpsOptions) {
   const { instance, version, phase, checks, drift, problems, metrics, log } = options
 
+  const share = createSharedChecks()
+
   async function health(res: ServerResponse) {
     const faults = { drift: drift(), problems: problems() }
-    const report = await readHealth({ phase: phase(), instance, version, checks, ...faults })
+    const shared = share(checks)
+    const report = await readHealth({
+      phase: phase(),
+      instance,
+      version,
+      checks: shared,
+      ...faults,
+    })
     sendJson(res, report.status === 'unhealthy' ? 503 : 200, report)
   }
 

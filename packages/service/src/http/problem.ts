@@ -20,6 +20,8 @@ export interface ProblemOptions {
   errors?: { field: string; message: string }[]
   /** Seconds; sent as Retry-After. */
   retryAfter?: number
+  /** The methods that are accepted; sent as Allow (RFC 9110 15.5.6). */
+  allow?: string
 }
 
 /** Returns the `instance` of a problem document (RFC 9457 3.1.5): the id of the request as a URI. */
@@ -42,11 +44,12 @@ export function createProblem({ status, code, detail, errors }: ProblemOptions):
 }
 
 /** Returns the headers of a problem response. */
-export function problemHeaders({ retryAfter }: ProblemOptions): Record<string, string> {
+export function problemHeaders({ retryAfter, allow }: ProblemOptions): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
     ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
+    ...(allow !== undefined && { allow }),
   }
 }
 
@@ -59,4 +62,17 @@ export function sendProblem(res: ServerResponse, options: ProblemOptions): void 
     'content-length': Buffer.byteLength(body),
   })
   res.end(body)
+}
+
+/** Returns a whole response as text, for a connection on which node:http has no request. */
+export function rawProblem(options: ProblemOptions): string {
+  const body = JSON.stringify(createProblem(options))
+  const headers = {
+    ...problemHeaders(options),
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const title = STATUS_CODES[options.status] ?? 'Error'
+  return `HTTP/1.1 ${options.status} ${title}\r\n${lines.join('')}\r\n${body}`
 }

@@ -75,6 +75,34 @@ test('a valid trace continues with its id and flags, and with this instance as t
   expect(server.lines[0]).toMatchObject({ trace: TRACE })
 })
 
+test('the flag of a trace from outside is replaced by our decision, and its id is preserved', async () => {
+  for (const [decision, flags] of [
+    [true, '01'],
+    [false, '00'],
+  ] as const) {
+    await using server = await serve(echo, () => decision)
+    for (const received of ['00', '01', '03', 'ff']) {
+      const headers = { traceparent: TRACEPARENT.slice(0, -2) + received, tracestate: 'vendor=1' }
+      const { body } = await ask(server.url, { headers })
+      expect(valuesOf(body, 'traceparent')).toEqual([
+        expect.stringMatching(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-${flags}$`)),
+      ])
+      expect(valuesOf(body, 'tracestate')).toEqual(['vendor=1'])
+    }
+    const { body } = await ask(server.url)
+    expect(valuesOf(body, 'traceparent')).toEqual([expect.stringMatching(new RegExp(`-${flags}$`))])
+  }
+})
+
+test('behind the gateway, its decision about a trace is preserved', async () => {
+  await using server = await serve(echo)
+  for (const flags of ['00', '01']) {
+    const headers = { traceparent: TRACEPARENT.slice(0, -2) + flags }
+    const { body } = await ask(server.url, { headers })
+    expect(valuesOf(body, 'traceparent')).toEqual([expect.stringMatching(new RegExp(`-${flags}$`))])
+  }
+})
+
 test.for([
   `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
   `00-${TRACE}-${'0'.repeat(16)}-01`,

@@ -1,14 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   inRequest,
   type Log,
+  logRequest,
   type Metrics,
   passOn,
   readRequestContext,
   type RequestContext,
+  type SampleTrace,
 } from '@repo/observability'
+import { createHttpServer } from './http-server.ts'
+import { InstanceResponse } from './instance-response.ts'
 import { pathOf } from './ops.ts'
 import { type ProblemOptions, sendProblem } from './problem.ts'
 
@@ -52,6 +56,7 @@ export function createInstanceServer({
   metrics,
   ops,
   listener,
+  sampleTrace,
 }: {
   instance: string
   log: Log
@@ -59,36 +64,51 @@ export function createInstanceServer({
   ops: (req: IncomingMessage, res: ServerResponse) => boolean
   /** Returns the listener of the app, and undefined before it has started. */
   listener: () => Listener | undefined
+  /** Decides for each trace. Without it, the decision of the gateway in front is preserved. */
+  sampleTrace?: SampleTrace | undefined
 }): InstanceServer {
   const connections = new Set<Socket>()
   /** The requests in flight, by their response. */
   const serving = new Map<ServerResponse, RequestContext>()
   let leaving = false
 
-  function serve(req: IncomingMessage, res: ServerResponse) {
+  metrics.observe([
+    {
+      name: 'threefold_http_requests_in_flight',
+      help: 'Requests being served',
+      kind: 'gauge',
+      read: () => serving.size,
+    },
+  ])
+
+  function serve(req: IncomingMessage, res: InstanceResponse, refusal?: ProblemOptions) {
     // Node sends no `Connection: close` during a drain, so keep-alive connections would outlive it.
     if (leaving) res.shouldKeepAlive = false
-    const context = readRequestContext(req)
-    res.setHeader('X-Instance-Id', instance)
-    res.setHeader('X-Request-Id', context.id)
+    const context = readRequestContext(req, sampleTrace)
+    res.instanceId = instance
+    res.requestId = context.id
     inRequest(context, () => {
-      if (ops(req, res)) return
+      if (!refusal && ops(req, res)) return
       passOn(context, req)
       observe(context, req, res)
-      void run(req, res)
+      if (refusal) sendProblem(res, refusal)
+      else run(req, res)
     })
   }
 
-  /** Never rejects: a failure of one request must not end the others. */
-  async function run(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    try {
-      const app = listener() ?? (await whenStarted())
-      if (!app) return sendProblem(res, starting)
-      await app(req, res)
-    } catch (error) {
+  /** A failure of one request must not end the others. */
+  function run(req: IncomingMessage, res: ServerResponse): void {
+    const app = listener()
+    const served = app ? Promise.try(app, req, res) : serveEarly(req, res)
+    served.catch((error: unknown) => {
       log.error({ event: 'error', err: error }, 'an error that the app did not handle')
       fail(res)
-    }
+    })
+  }
+
+  async function serveEarly(req: IncomingMessage, res: ServerResponse): Promise<unknown> {
+    const app = await whenStarted()
+    return app ? app(req, res) : sendProblem(res, starting)
   }
 
   /** Responds with 500, or cuts the connection when the response has begun. */
@@ -113,39 +133,30 @@ export function createInstanceServer({
   function observe(context: RequestContext, req: IncomingMessage, res: ServerResponse) {
     const began = performance.now()
     serving.set(res, context)
-    metrics.inFlight.inc()
     res.once('close', () => {
       serving.delete(res)
-      metrics.inFlight.dec()
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
       // 499, as in nginx: the client closed the connection before it received a status.
       const status = res.headersSent ? res.statusCode : 499
-      metrics.duration.observe({ method, status: String(status) }, seconds)
-      const fields = {
-        event: 'request',
+      metrics.duration.record(method, status, seconds)
+      logRequest(log, {
+        context,
         method,
         path: pathOf(req),
         status,
         ms: Math.round(seconds * 1_000),
-        // The response broke off, on the side of the client or of the server.
-        ...(!res.writableFinished && { cut: true }),
-      }
-      log.info(fields, `${method} ${status}`)
+        isCut: !res.writableFinished,
+      })
     })
   }
 
-  const server = createServer(
-    {
-      // Longer than the idle time of the balancer, so that the balancer closes the connection.
-      keepAliveTimeout: 75_000,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16_384,
-    },
+  const server = createHttpServer({
     serve,
-  )
+    response: InstanceResponse,
+    // Longer than the idle time of the balancer, so that the balancer closes the connection.
+    keepAliveTimeoutMs: 75_000,
+  })
   // A connection cannot be accepted, for example because no file descriptor is free.
   server.on('error', (error) => {
     if (server.listening) log.error({ event: 'server.error', err: error }, 'a connection was lost')

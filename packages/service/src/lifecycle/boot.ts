@@ -3,6 +3,7 @@ import {
   captureWarnings,
   createInstanceLog,
   createMetrics,
+  createSampler,
   type Log,
   logFigures,
   type Metrics,
@@ -54,6 +55,8 @@ export interface BootOptions<Settings extends z.ZodRawShape> {
   start: (context: Context) => Promise<Started>
   /** Whether an error means that a store other than Redis is unavailable. */
   isUnavailable?: (error: unknown) => boolean
+  /** Whether all requests come from the gateway, whose decision to record a trace is preserved. */
+  isBehindGateway?: boolean
 }
 
 /**
@@ -68,6 +71,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   env,
   start,
   isUnavailable = () => false,
+  isBehindGateway = false,
 }: BootOptions<Settings>): Promise<void> {
   const began = performance.now()
   const instance = env.INSTANCE_ID
@@ -98,6 +102,8 @@ export async function boot<Settings extends z.ZodRawShape>({
       log,
     }),
     listener: () => state.started?.listener,
+    // A client must not decide what is recorded.
+    sampleTrace: isBehindGateway ? undefined : createSampler(env.TRACE_SAMPLE_RATE),
   })
   const registry = createRegistry({
     redis,

@@ -144,6 +144,10 @@ export const baseSettings = {
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .meta({ description: 'least severe level that is logged' }),
+  TRACE_SAMPLE_RATE: z.coerce.number().min(0).max(1).default(1).meta({
+    description:
+      'share of the traces that are recorded, decided by the gateway and web for each request',
+  }),
   ...redisSettings,
   ORIGIN: originSetting().meta({
     description: 'public origin of the load balancer, as users type it',

@@ -1,0 +1,127 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  ServerResponse,
+} from 'node:http'
+import type { Duplex } from 'node:stream'
+import { continueWhenRead } from './expect-continue.ts'
+import { limitHeads } from './head-limit.ts'
+import { type ProblemOptions, rawProblem } from './problem.ts'
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+const unsupportedMethod: ProblemOptions = {
+  status: 405,
+  code: 'unsupported-method',
+  detail: 'The method of the request is not supported.',
+  allow: [...METHODS].join(', '),
+}
+
+const unknownExpectation: ProblemOptions = {
+  status: 417,
+  code: 'unknown-expectation',
+  detail: 'The only supported value of the header Expect is 100-continue.',
+}
+
+const malformed: ProblemOptions = {
+  status: 400,
+  code: 'malformed-request',
+  detail: 'The request is not valid HTTP/1.1.',
+}
+
+const headTooLarge: ProblemOptions = {
+  status: 431,
+  code: 'head-too-large',
+  detail: 'The head of the request must have at most 16384 bytes.',
+}
+
+const late: ProblemOptions = {
+  status: 408,
+  code: 'late-request',
+  detail: 'The head of a request must arrive within 10 s, and its body within 30 s.',
+}
+
+export interface HttpServerOptions<Response extends typeof ServerResponse> {
+  /** Serves a request, or sends the problem for which the request is refused. */
+  serve: (
+    req: IncomingMessage,
+    res: InstanceType<Response>,
+    refusal: ProblemOptions | undefined,
+  ) => void
+  response: Response
+  keepAliveTimeoutMs: number
+  /** The connections without a complete first head that one address may have; no limit by default. */
+  maxHeadsPerAddress?: number
+}
+
+/**
+ * Creates a node:http server with the limits of this project.
+ *
+ * - A head must arrive within 10 s and have at most 16 KiB, and a request must arrive within 30 s.
+ * - A method other than GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS is refused with 405, so that
+ *   TRACE never reflects a cookie (RFC 9110 9.3.8).
+ * - `Expect: 100-continue` is answered with 100 when the body is first read, so a request that is
+ *   refused before sends no body. Another expectation is refused with 417.
+ * - A request that node:http refuses gets a problem document.
+ */
+export function createHttpServer<Response extends typeof ServerResponse>({
+  serve,
+  response,
+  keepAliveTimeoutMs,
+  maxHeadsPerAddress,
+}: HttpServerOptions<Response>): Server {
+  const options: ServerOptions<typeof IncomingMessage, Response> = {
+    keepAliveTimeout: keepAliveTimeoutMs,
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: 16_384,
+    ServerResponse: response,
+  }
+  const server = createServer(options, (req, res) => serve(req, res, refusalOf(req)))
+  server.on('checkContinue', (req, res: InstanceType<Response>) => {
+    continueWhenRead(req, res)
+    serve(req, res, refusalOf(req))
+  })
+  server.on('checkExpectation', (req, res: InstanceType<Response>) => {
+    res.shouldKeepAlive = false
+    serve(req, res, unknownExpectation)
+  })
+  server.on('connect', (_req, socket) => refuse(socket, unsupportedMethod))
+  server.on('clientError', refuseMalformed)
+  if (maxHeadsPerAddress !== undefined) limitHeads(server, { maxPerAddress: maxHeadsPerAddress })
+  return server
+}
+
+function refusalOf({ method }: IncomingMessage): ProblemOptions | undefined {
+  return METHODS.has(method ?? '') ? undefined : unsupportedMethod
+}
+
+function refuse(socket: Duplex, problem: ProblemOptions): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(rawProblem(problem), () => socket.destroy())
+}
+
+/** A request that the parser of node:http refuses, or that is late. */
+function refuseMalformed(error: Error, socket: Duplex): void {
+  // The response of an earlier request on this connection must not be followed by another text.
+  const current: unknown = Reflect.get(socket, '_httpMessage')
+  const hasBegun = current instanceof ServerResponse && current.headersSent
+  if (!socket.writable || hasBegun) return void socket.destroy()
+  refuse(socket, problemOf(error))
+}
+
+function problemOf(error: Error): ProblemOptions {
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'HPE_HEADER_OVERFLOW') return headTooLarge
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return late
+  return code === 'HPE_INVALID_METHOD' && hasUnknownMethod(error) ? unsupportedMethod : malformed
+}
+
+/** Whether the bytes begin with a method that node:http does not know, and a target. */
+function hasUnknownMethod(error: Error): boolean {
+  if (!('rawPacket' in error) || !Buffer.isBuffer(error.rawPacket)) return false
+  return /^[A-Z][A-Z-]{0,31} [/*]/.test(error.rawPacket.toString('latin1', 0, 40))
+}
