@@ -1,6 +1,13 @@
+export { createDnsSource, type DnsSourceOptions } from './discovery/dns-source.ts'
+export { createListSource } from './discovery/list-source.ts'
 export type { Forwarded } from './forwarded.ts'
 export type { HealthCheck } from './upstream/health-check.ts'
 export { ProxyError } from './options.ts'
+export {
+  createLoadShedder,
+  type LoadShedder,
+  type LoadShedderOptions,
+} from './overload/load-shedder.ts'
 export { answerProblem, type ProxyProblem, type ProxyProblemCode } from './problem.ts'
 export { createProxy, type ProxyHandler } from './proxy.ts'
 export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
