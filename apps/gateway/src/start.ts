@@ -18,6 +18,7 @@ import { createProfiles } from './people/profiles.ts'
 import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
+import { targetsOf } from './upstreams/discovery.ts'
 import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 
@@ -78,8 +79,9 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
   const connections = new Map<string, Connection>()
   for (const { name, setting, access } of services) {
+    const targets = targetsOf(env[setting], { app: name, registry, log })
     connections.set(name, {
-      upstream: connectUpstream(name, env[setting], log),
+      upstream: connectUpstream(name, targets, log),
       identities: createIdentities({ ...identity, upstream: name }),
       // A service that checks sessions itself needs their cookies.
       cookies: access === 'open',

@@ -5,6 +5,7 @@ import {
   createUpstream,
   type ProxyHandler,
   type RawHeaders,
+  type Targets,
   type Upstream,
   type UpstreamEvent,
 } from '@repo/proxy'
@@ -40,7 +41,7 @@ export interface Connection {
 }
 
 /** The instances of one app. Health checks remove an instance that drains. */
-export function connectUpstream(name: string, targets: readonly string[], log: Log): Upstream {
+export function connectUpstream(name: string, targets: Targets, log: Log): Upstream {
   return createUpstream({
     name,
     targets,

@@ -8,7 +8,7 @@ export interface DnsServer extends AsyncDisposable {
   answer: readonly string[] | 'error'
   /** The number of answers. */
   answers: number
-  lookup(name: string): Promise<string[]>
+  lookup: (name: string) => Promise<string[]>
 }
 
 const headerBytes = 12

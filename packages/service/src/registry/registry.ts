@@ -31,6 +31,12 @@ export interface Registry {
   announce(): Promise<void>
   /** Returns the instances whose lease has not expired by the clock of Redis. @throws RedisError */
   instances(): Promise<Instance[]>
+  /**
+   * Calls `onList` with all live instances after each announcement, once a second. The list costs no
+   * request of its own. After an error of Redis there is no call.
+   * @returns a function that ends the calls
+   */
+  onList(onList: (instances: readonly Instance[]) => void): () => void
   /** Returns the number of instances of an app at the last announcement, and 1 before the first. */
   count(app: string): number
   /**
@@ -81,6 +87,7 @@ export function createRegistry({
   let lastDigest = ''
   let lastDrift: { instances: Instance[]; found: string[] } | undefined
   let lastFingerprint: { key: string; fingerprint: Fingerprint } | undefined
+  const listeners = new Set<(instances: readonly Instance[]) => void>()
   let turn: Promise<unknown> = Promise.resolve()
   let closed = false
   /** The monotonic time in ms since which this instance has been listed without a break. */
@@ -112,6 +119,7 @@ export function createRegistry({
     if (replaced === '') listedSinceMs = performance.now()
     noteDrift(lastListed)
     neighbours.note(self.id, replaced, lastListed, fingerprint)
+    for (const onList of listeners) onList(lastListed)
   }
 
   function findOwnDrift(instances: Instance[]): string[] {
@@ -162,6 +170,11 @@ export function createRegistry({
       return listed
         .flatMap((text) => (text === null ? [] : parseInstance(text)))
         .toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
+    },
+    onList(onList) {
+      listeners.add(onList)
+      if (lastListed.length > 0) onList(lastListed)
+      return () => void listeners.delete(onList)
     },
     count: (app) => Math.max(1, lastListed.filter((each) => each.app === app).length),
     drift: () => drift,
