@@ -27,6 +27,10 @@ export const gatewaySettings = {
         'file with the limits of requests; a change of the file applies to all instances',
       example: 'apps/gateway/limits.json',
     }),
+  LOOP_DELAY_LIMIT_MS: z.coerce.number().int().min(10).max(60_000).default(200).meta({
+    description: 'delay of the event loop in ms from which requests are refused with 503',
+    shared: true,
+  }),
   TRUSTED_HOPS: z.coerce.number().int().min(0).max(10).default(1).meta({
     description: 'number of trusted proxies in front of the gateway, which write X-Forwarded-For',
     shared: true,

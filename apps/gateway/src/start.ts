@@ -14,6 +14,7 @@ import { createGateway } from './gateway.ts'
 import { createKeys } from './keys/keys.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
+import { withLoadShedding } from './overload.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
@@ -94,17 +95,20 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   })
 
   return {
-    listener: createGateway({
-      routes,
-      app: listenerOf(app),
-      forwarderOf: createForwarders(connections, { instance, log }),
-      isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
-      sessions,
-      settings,
-      limits,
-      ipOf,
-      log,
-    }),
+    listener: withLoadShedding(
+      createGateway({
+        routes,
+        app: listenerOf(app),
+        forwarderOf: createForwarders(connections, { instance, log }),
+        isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
+        sessions,
+        settings,
+        limits,
+        ipOf,
+        log,
+      }),
+      env.LOOP_DELAY_LIMIT_MS,
+    ),
     checks: {
       database: database.ping,
       limits: () => limiterRedis.check(),

@@ -1,0 +1,18 @@
+import { createLoadShedder } from '@repo/proxy'
+import { type Listener, type ProblemOptions, sendProblem } from '@repo/service'
+
+const overloaded: ProblemOptions = {
+  status: 503,
+  code: 'overloaded',
+  detail: 'This instance has more requests than it can serve at the moment.',
+  retryAfter: 1,
+}
+
+/**
+ * Refuses requests with 503 while the event loop is later than `limitMs`, before any other work. The
+ * operational endpoints are served before this listener, so they are never refused.
+ */
+export function withLoadShedding(listener: Listener, limitMs: number): Listener {
+  const shedder = createLoadShedder({ limitMs })
+  return (req, res) => (shedder.isOverloaded() ? sendProblem(res, overloaded) : listener(req, res))
+}
