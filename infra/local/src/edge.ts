@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import { createProxy, createUpstream } from '@repo/proxy'
+import { createHttpServer, sendProblem } from '@repo/service/http-server'
 
 /**
  * The load balancer of the local cluster: spreads requests over the gateway instances (`/api`,
@@ -14,6 +15,8 @@ const {
   WEB_URLS = '',
 } = process.env
 const EDGE_READY = '/.edge/readyz'
+/** A browser opens six connections in advance; many users can share an address. */
+const MAX_HEADS_PER_ADDRESS = 64
 
 const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
@@ -34,10 +37,16 @@ const forward = createProxy({
 })
 
 const servers = EDGE_HOST.split(',').map((host) => {
-  const server = createServer({ keepAliveTimeout: 65_000 }, (req, res) => {
-    if (req.url === EDGE_READY) res.end('ready')
-    else if (isPrivate(req)) res.writeHead(404).end()
-    else forward(req, res)
+  const server = createHttpServer({
+    response: ServerResponse,
+    keepAliveTimeoutMs: 65_000,
+    maxHeadsPerAddress: MAX_HEADS_PER_ADDRESS,
+    serve(req, res, refusal) {
+      if (refusal) sendProblem(res, refusal)
+      else if (req.url === EDGE_READY) res.end('ready')
+      else if (isPrivate(req)) res.writeHead(404).end()
+      else forward(req, res)
+    },
   })
   server.on('error', (error) => {
     // A machine without IPv6 has no `::1`.

@@ -10,6 +10,8 @@ import { continueWhenRead } from './expect-continue.ts'
 import { limitHeads } from './head-limit.ts'
 import { type ProblemOptions, rawProblem } from './problem.ts'
 
+export { sendProblem } from './problem.ts'
+
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 const unsupportedMethod: ProblemOptions = {
