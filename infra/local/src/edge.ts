@@ -1,6 +1,8 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
-import { createProxy, createUpstream } from '@repo/proxy'
+import { ServerResponse } from 'node:http'
+import { createProxy, createUpstream, pathRules } from '@repo/proxy'
 import { createHttpServer, sendProblem } from '@repo/service/http-server'
+import { services } from '@repo/services'
+import { createEdgeRoutes } from './edge-route.ts'
 
 /**
  * The load balancer of the local cluster: spreads requests over the gateway instances (`/api`,
@@ -14,7 +16,6 @@ const {
   GATEWAY_URLS = '',
   WEB_URLS = '',
 } = process.env
-const EDGE_READY = '/.edge/readyz'
 /** A browser opens six connections in advance; many users can share an address. */
 const MAX_HEADS_PER_ADDRESS = 64
 
@@ -22,19 +23,10 @@ const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
 const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCheck })
 
-function isApi({ url = '/' }: IncomingMessage): boolean {
-  return /^\/(api|\.well-known)(\/|\?|$)/.test(url)
-}
-
-/** Paths of the instances that the edge never forwards. */
-function isPrivate({ url = '/' }: IncomingMessage): boolean {
-  return /^\/(metrics|livez|readyz|health)(\?|$)/.test(url)
-}
-
-const forward = createProxy({
-  upstream: (req) => (isPrivate(req) ? undefined : isApi(req) ? gateway : web),
-  forwarded: 'set',
-})
+const routeOf = createEdgeRoutes(services)
+const forwarded = 'set'
+const toGateway = createProxy({ upstream: gateway, forwarded })
+const toWeb = createProxy({ upstream: web, forwarded })
 
 const servers = EDGE_HOST.split(',').map((host) => {
   const server = createHttpServer({
@@ -42,10 +34,13 @@ const servers = EDGE_HOST.split(',').map((host) => {
     keepAliveTimeoutMs: 65_000,
     maxHeadsPerAddress: MAX_HEADS_PER_ADDRESS,
     serve(req, res, refusal) {
-      if (refusal) sendProblem(res, refusal)
-      else if (req.url === EDGE_READY) res.end('ready')
-      else if (isPrivate(req)) res.writeHead(404).end()
-      else forward(req, res)
+      if (refusal) return sendProblem(res, refusal)
+      const route = routeOf(req.url ?? '')
+      if (route.to === 'gateway') return toGateway(req, res)
+      if (route.to === 'web') return toWeb(req, res)
+      if (route.to === 'edge') return void res.end('ready')
+      if (route.to === 'nowhere') return void res.writeHead(404).end()
+      sendProblem(res, { status: 400, code: 'misspelt-path', detail: pathRules[route.rule] })
     },
   })
   server.on('error', (error) => {

@@ -1,6 +1,8 @@
+import { pathRules } from '@repo/proxy'
 import { containerPort, edgePort } from '../ports.ts'
 import { READINESS_PATH, type Service } from '../service.ts'
 import type { GeneratedFile } from './generated-file.ts'
+import { pathProblems, problemOf, UNUSUAL } from './path-rules.ts'
 
 const INSTANCES = 10
 const SAFE_METHODS = 'GET HEAD OPTIONS PUT DELETE'
@@ -12,6 +14,8 @@ export function haproxyFile(services: readonly Service[]): GeneratedFile {
   return {
     path: 'infra/edge/haproxy.cfg',
     content: {
+      'path-rules': pathRefusals(),
+      api: apiPaths(services),
       frontends: called.map(internalFrontend).join('\n'),
       blue: services.map((service) => backend(service, 'blue')).join('\n'),
       any: services.map((service) => backend(service, 'any')).join('\n'),
@@ -19,6 +23,28 @@ export function haproxyFile(services: readonly Service[]): GeneratedFile {
       green: services.map((service) => backend(service, 'green')).join('\n'),
     },
   }
+}
+
+function refusal(problem: string, condition: string): string {
+  return `  http-request return status 400 content-type application/problem+json string '${problem}' hdr Cache-Control no-store if ${condition}\n`
+}
+
+/** Refuses the paths that the gateway and the embedded edge refuse. */
+function pathRefusals(): string {
+  return [
+    // The target of a request over HTTP/2 has no such form.
+    refusal(problemOf(pathRules.absolute), '{ req.ver 1.0 1.1 } !{ url_beg / }'),
+    `  acl unusual_path path_reg '${UNUSUAL}'\n`,
+    ...pathProblems().map(({ pattern, problem }) =>
+      refusal(problem, `unusual_path { path_reg '${pattern}' }`),
+    ),
+  ].join('')
+}
+
+function apiPaths(services: readonly Service[]): string {
+  const paths = services.filter(({ role }) => role === 'gateway').flatMap((each) => each.paths)
+  const below = paths.map((path) => `${path}/`)
+  return `  acl api path_beg ${below.join(' ')}\n  acl api path ${paths.join(' ')}\n`
 }
 
 function internalFrontend(service: Service): string {

@@ -1,6 +1,8 @@
+import { pathRules } from '@repo/proxy'
 import { containerPort, edgePort } from '../ports.ts'
 import { READINESS_PATH, type Service } from '../service.ts'
 import type { GeneratedFile } from './generated-file.ts'
+import { pathProblems, problemOf } from './path-rules.ts'
 
 /** The upstreams and the internal ports of nginx. */
 export function nginxFile(services: readonly Service[]): GeneratedFile {
@@ -8,10 +10,39 @@ export function nginxFile(services: readonly Service[]): GeneratedFile {
   return {
     path: 'infra/edge/nginx.conf',
     content: {
+      'path-rules': pathFaults(),
+      api: apiLocation(services),
       upstreams: services.map(upstream).join(''),
       servers: called.map(server).join(''),
     },
   }
+}
+
+function mapLine(pattern: string, problem: string): string {
+  return `    '~${pattern}' '${problem}';\n`
+}
+
+/** `$path_problem` is the problem document of a path that is refused, and empty for every other. */
+function pathFaults(): string {
+  return [
+    // nginx reads the path of a whole URL, which the gateway and the embedded edge refuse.
+    `  map $request $target_problem {\n    default '';\n`,
+    mapLine('^[^ ]+ [^/]', problemOf(pathRules.absolute)),
+    `  }\n  map $request_uri $path_problem {\n    default $target_problem;\n`,
+    ...pathProblems().map(({ pattern, problem }) => mapLine(inPath(pattern), problem)),
+    `  }\n`,
+  ].join('')
+}
+
+/** The pattern within the part of a target before its query. */
+function inPath(pattern: string): string {
+  return `^[^?]*?(${pattern.replaceAll('$', '(?=[?]|$)').replaceAll('[^', '[^?')})`
+}
+
+function apiLocation(services: readonly Service[]): string {
+  const paths = services.filter(({ role }) => role === 'gateway').flatMap((each) => each.paths)
+  const names = paths.map((path) => path.slice(1).replaceAll('.', '\\.'))
+  return `    location ~ ^/(${names.join('|')})(/|$) { proxy_pass http://gateway; }\n`
 }
 
 function upstream(service: Service): string {

@@ -14,13 +14,14 @@ export type PathRule =
 export const pathRules: Readonly<Record<PathRule, string>> = {
   absolute: 'The target of the request must be a path that begins with a slash.',
   'empty-segment': 'The path must not have two slashes in a row.',
-  'dot-segment': 'The path must not have a segment "." or "..".',
+  'dot-segment': 'The path must not have a segment of one or two dots.',
   backslash: 'The path must not have a backslash.',
   character: 'The path must have only visible ASCII characters that RFC 3986 allows in a path.',
   escape: 'A percent sign in the path must begin an escape of two hexadecimal digits.',
   'escaped-separator': 'The path must not have an escaped slash or backslash.',
   'escaped-control': 'The path must not have an escaped control character.',
-  'escaped-unreserved': 'The path must not escape a letter, a digit or one of "-._~".',
+  'escaped-unreserved':
+    'The path must not escape a letter, a digit, a hyphen, a period, an underscore or a tilde.',
 }
 
 const SLASH = 47
