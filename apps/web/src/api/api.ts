@@ -106,6 +106,12 @@ export const signOut = () => call('/api/auth/sign-out', { schema: anything, post
 /** Resolves when no instance accepts the sessions. */
 export const revokeSession = (id: string) =>
   call(`/api/sessions/${encodeURIComponent(id)}`, { schema: contract.revocation, remove: true })
+export const keys = () => call('/api/keys', { schema: contract.apiKeys })
+export const createKey = (post: contract.NewKey) =>
+  call('/api/keys', { schema: contract.createdKey, post })
+/** Resolves when no instance accepts the key. */
+export const revokeKey = (id: string) =>
+  call(`/api/keys/${encodeURIComponent(id)}`, { schema: contract.revocation, remove: true })
 export const revokeOtherSessions = () =>
   call('/api/sessions', { schema: contract.revocation, remove: true })
 export const administer = (

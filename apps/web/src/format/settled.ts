@@ -1,3 +1,5 @@
+import type { Revocation } from '@repo/api'
+
 /** The number of instances that had applied the end of a session when the answer was sent. */
 export interface Settled {
   acked: number
@@ -12,6 +14,11 @@ export function settledOf(header: string | null): Settled | null {
   const named = [...(header ?? '').matchAll(/(acked|instances|ms)=([\d.]+)/g)]
   const figures = new Map(named.map(([, name, value]) => [name, Number(value)]))
   return readSettled((name) => figures.get(name))
+}
+
+/** The figures of a response; null while Redis is unavailable. */
+export function settledBy({ acked, instances, ms }: Revocation): Settled | null {
+  return acked === undefined || instances === undefined ? null : { acked, instances, ms }
 }
 
 /** The figures as the query of a redirect. */

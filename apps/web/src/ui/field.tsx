@@ -109,3 +109,40 @@ export function ChoiceField({ name, choices, defaultValue, ...labels }: ChoiceFi
     </fieldset>
   )
 }
+
+interface CheckFieldProps extends Labels {
+  name: string
+  choices: readonly { value: string; label: string; hint: string }[]
+  defaultValues: readonly string[]
+}
+
+/** Several options that can be chosen together: native checkboxes in a labelled group. */
+export function CheckField({ name, choices, defaultValues, ...labels }: CheckFieldProps) {
+  const { id, describedBy } = useDescription(labels)
+  return (
+    <fieldset aria-describedby={describedBy} className="grid content-start gap-1.5">
+      <legend className="mb-1.5 text-sm font-semibold">{labels.label}</legend>
+      <div className="grid gap-2">
+        {choices.map(({ value, label, hint }) => (
+          <label
+            key={value}
+            className="flex min-h-11 cursor-pointer items-center gap-3 rounded-control border border-edge bg-surface px-3 py-2 transition-colors hover:border-ink has-checked:border-accent has-checked:bg-glow"
+          >
+            <input
+              type="checkbox"
+              name={name}
+              value={value}
+              defaultChecked={defaultValues.includes(value)}
+              className="size-4 shrink-0 accent-accent"
+            />
+            <span className="grid">
+              <span className="font-mono text-sm">{label}</span>
+              <span className="text-sm text-muted">{hint}</span>
+            </span>
+          </label>
+        ))}
+      </div>
+      <Description id={id} {...labels} />
+    </fieldset>
+  )
+}

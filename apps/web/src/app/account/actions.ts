@@ -4,7 +4,7 @@ import type { Revocation } from '@repo/api'
 import { redirect } from 'next/navigation'
 import type { Answer } from '../../api/answer.ts'
 import * as api from '../../api/api.ts'
-import { type Settled, settledQuery } from '../../format/settled.ts'
+import { settledBy, settledQuery } from '../../format/settled.ts'
 import { textOf } from '../../forms/form-state.ts'
 import type { NoticeCode } from './notices.ts'
 
@@ -15,10 +15,6 @@ function finish(answer: Answer<Revocation>, notice: NoticeCode): never {
   }
   // Another instance or another tab may have ended the session first: the result is the same.
   redirect(`/account?notice=${answer.outcome === 'invalid' ? 'gone' : 'failed'}`)
-}
-
-function settledBy({ acked, instances, ms }: Revocation): Settled | null {
-  return acked === undefined || instances === undefined ? null : { acked, instances, ms }
 }
 
 export async function revokeSession(form: FormData) {

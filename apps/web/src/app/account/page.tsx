@@ -1,8 +1,10 @@
+import Link from 'next/link'
 import { redirect } from 'next/navigation'
 import * as api from '../../api/api.ts'
 import { noticeIn } from '../../format/settled.ts'
 import { Page } from '../../layout/page.tsx'
 import { Badge } from '../../ui/badge.tsx'
+import { button } from '../../ui/button-look.ts'
 import { Card } from '../../ui/card.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
@@ -39,6 +41,13 @@ export default async function Account({ searchParams }: PageProps<'/account'>) {
             Sign out
           </SubmitButton>
         </form>
+        <Link
+          href="/account/keys"
+          prefetch={false}
+          className={button({ look: 'outline', size: 'small' })}
+        >
+          API keys
+        </Link>
       </div>
       {notice && <Notice tone={notice.tone}>{notice.text}</Notice>}
       {sessions.outcome === 'ok' ? (
