@@ -4,8 +4,8 @@ import type { RateLimiter } from '@repo/ratelimit'
 import { digestOf, findDrift, type Instance } from '@repo/service'
 import { createHono } from '@repo/service/hono'
 import type { Sessions } from '@repo/session'
-import type { Hono } from 'hono'
-import { administratorOf, callerOf, type RouteEnv } from './caller.ts'
+import type { Context, Hono } from 'hono'
+import { administratorOf, callerOf, keyOf, type RouteEnv } from './caller.ts'
 import type { Keys } from './keys/keys.ts'
 import { createKeyRoutes } from './keys/routes.ts'
 import type { PublishedLimits } from './limits/published-limits.ts'
@@ -33,7 +33,7 @@ export function createApp(deps: AppDeps): Hono<RouteEnv> {
   const app = createHono<RouteEnv>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
-    const { user, session, actor } = callerOf(c)
+    const { user, ...proof } = proofOf(c)
     const profile = await findProfile(user.id).catch((error: unknown) => {
       // The session check has the other fields of the user.
       if (isUnavailable(error)) return undefined
@@ -41,9 +41,7 @@ export function createApp(deps: AppDeps): Hono<RouteEnv> {
     })
     return c.json({
       user: { ...profile, ...user },
-      session,
-      actor,
-      via: 'session',
+      ...proof,
     } satisfies ResponseBody<typeof me>)
   })
 
@@ -64,6 +62,19 @@ export function createApp(deps: AppDeps): Hono<RouteEnv> {
   app.route('/api/limits', createLimitRoutes({ limiter, limits }))
   app.route('/api/settings', createFeatureRoutes({ settings, findProfile }))
   return app
+}
+
+/** The user of the caller, and how the caller proved to act for this user. */
+function proofOf(c: Context<RouteEnv>) {
+  const key = keyOf(c)
+  if (!key) {
+    const { user, session, actor } = callerOf(c)
+    return { user, session, actor, via: 'session' }
+  }
+  c.header('cache-control', 'private, no-store')
+  const { id, name, scopes, userId, userName, email } = key
+  const user = { id: userId, name: userName, email, role: 'user' }
+  return { user, key: { id, name, scopes: [...scopes] }, via: 'api-key' }
 }
 
 function describe(instances: Instance[]) {

@@ -3,6 +3,7 @@ import type { ProblemOptions } from '@repo/service'
 import { type HttpBindings, ProblemError, unavailable } from '@repo/service/hono'
 import type { Validation } from '@repo/session'
 import type { Context } from 'hono'
+import type { KeyRecord } from './keys/records.ts'
 
 export type SignedIn = Extract<Validation, { outcome: 'valid' }>
 
@@ -16,6 +17,18 @@ const checks = new WeakMap<IncomingMessage, Validation>()
 /** Stores the session check, which runs once before limits, for the route of the request. */
 export function storeCheck(req: IncomingMessage, check: Validation): void {
   checks.set(req, check)
+}
+
+const keys = new WeakMap<IncomingMessage, KeyRecord>()
+
+/** Stores the API key of the caller for the route of the request. */
+export function storeKey(req: IncomingMessage, key: KeyRecord): void {
+  keys.set(req, key)
+}
+
+/** The API key of the caller; undefined: a session decides. */
+export function keyOf(c: Context<RouteEnv>): KeyRecord | undefined {
+  return keys.get(c.env.incoming)
 }
 
 export function isSignedIn(check: Validation): check is SignedIn {

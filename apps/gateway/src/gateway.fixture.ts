@@ -197,6 +197,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
     sessions,
+    keys,
     settings,
     limits,
     log,

@@ -102,6 +102,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
         forwarderOf: createForwarders(connections, { instance, log }),
         isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
         sessions,
+        keys,
         settings,
         limits,
         ipOf,

@@ -1,6 +1,7 @@
 import { type Bus, type Cache, createCache } from '@repo/cache-broadcast'
 import { createBulkhead, createFlight, createSingleFlight } from '@repo/concurrency'
 import { type DatabaseConnection, DatabaseUnavailableError } from '@repo/database'
+import type { Identity } from '@repo/service'
 import { boundEmail, boundName, type Sessions } from '@repo/session'
 import { z } from 'zod'
 import { KeyError } from './errors.ts'
@@ -30,6 +31,14 @@ const record = z
 
 /** A key as PostgreSQL stores it, and as the instances cache it. It has no secret. */
 export type KeyRecord = z.infer<typeof record>
+
+/**
+ * The identity of the caller with a key. It never has the rights of an administrator. The gateway has
+ * compared the scopes already: an upstream of the release before ignores them.
+ */
+export function identityOf({ id, scopes, userId, email }: KeyRecord): Identity {
+  return { userId, email, role: 'user', sessionId: `key:${id}`, key: { id, scopes } }
+}
 
 type Row = KeyRecord & { nowMs: number }
 

@@ -9,21 +9,24 @@ export interface Subject {
   path: string
   ip: string
   userId: string | undefined
+  key: { id: string } | undefined
   country: string | undefined
 }
 
 /**
- * The dimensions by which limits can count a request: `ip`, `user` (signed in), `client` (the
+ * The dimensions by which limits can count a request: `ip`, `user` (signed in, or of the API key), `key`
+ * (the API key), `client` (the
  * claimed OAuth client), `fingerprint` (weak: headers of the browser), `route`, `country`. Only those
  * that are used are computed.
  */
 export function dimensionsOf(
-  { req, method, path, ip, userId, country }: Subject,
+  { req, method, path, ip, userId, key, country }: Subject,
   used: ReadonlySet<string>,
 ): Dimensions {
   return {
     ip,
     user: userId,
+    key: key?.id,
     country,
     client: used.has('client') ? clientOf(req.headers.authorization) : undefined,
     fingerprint: used.has('fingerprint') ? fingerprintOf(req) : undefined,

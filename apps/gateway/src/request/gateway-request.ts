@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Identity } from '@repo/service'
 import type { Validation } from '@repo/session'
 import { isSignedIn } from '../caller.ts'
+import type { KeyRecord } from '../keys/records.ts'
 import type { Route } from '../routing/route.ts'
 import type { Caller } from '../upstreams/forward.ts'
 
@@ -21,6 +22,8 @@ export class GatewayRequest implements Caller {
   country: string | undefined
   /** The session check, from `authenticate` on. */
   check = UNCHECKED
+  /** The API key of the caller, from `authenticate` on. Then no session is checked. */
+  key: KeyRecord | undefined
   /** The caller for the upstream, from `require-session` on. */
   identity: Identity | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */
@@ -36,6 +39,7 @@ export class GatewayRequest implements Caller {
 
   /** The user whose quota the request uses. An open service finds the user itself. */
   get userId(): string | undefined {
+    if (this.key) return this.key.userId
     return this.route.auth !== 'open' && isSignedIn(this.check) ? this.check.user.id : undefined
   }
 }

@@ -52,6 +52,7 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
         res.setHeader('ratelimit', headers[headers.indexOf('RateLimit') + 1] ?? '').end('{}')
       },
     sessions: { validateNow },
+    keys: { check: () => ({ outcome: 'refused', fault: 'unknown' }) },
     settings: { valuesNow: () => values },
     limits: { table: createLimitTable({ limiter, limits, routes: routes.all }) },
     isCrossSite: createForgeryCheck({ origin: ORIGIN }),

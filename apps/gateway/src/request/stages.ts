@@ -10,8 +10,12 @@ import {
 } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
-import { isSignedIn, notSignedIn, storeCheck } from '../caller.ts'
+import { isSignedIn, notSignedIn, storeCheck, storeKey } from '../caller.ts'
 import { crossOrigin, type IsCrossSite } from '../forgery.ts'
+import { keyNotAccepted, refuseKey, refuseScope } from '../keys/key-problems.ts'
+import { sentKey } from '../keys/key-text.ts'
+import type { KeyCheck, Keys } from '../keys/keys.ts'
+import { identityOf } from '../keys/records.ts'
 import { dimensionsOf } from '../limits/dimensions.ts'
 import type { RequestLimit } from '../limits/limit-table.ts'
 import type { PublishedLimits } from '../limits/published-limits.ts'
@@ -28,6 +32,7 @@ export interface StageOptions {
   /** The function that forwards the requests of a route with an upstream. Called once per route. */
   forwarderOf: (route: Route) => ProxyHandler<Caller>
   sessions: Pick<Sessions, 'validateNow'>
+  keys: Pick<Keys, 'check'>
   settings: Pick<FeatureSettings, 'valuesNow'>
   limits: Pick<PublishedLimits, 'table'>
   /** Whether a page of another site may have sent a request. */
@@ -44,12 +49,14 @@ const closed: ProblemOptions = {
 
 /** The stages of a route as functions. */
 export function createStages(options: StageOptions): (route: Route) => Stage[] {
-  const { app, forwarderOf, sessions, settings, limits, isCrossSite, ipOf } = options
+  const { app, forwarderOf, sessions, keys, settings, limits, isCrossSite, ipOf } = options
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
     const { req, path } = request
-    return isCrossSite(req, path) ? refuse(request, crossOrigin) : 'next'
+    // The cookie of a request with an API key has no effect, and no page of another site has a key.
+    const isForged = isCrossSite(req, path) && sentKey(req.headers) === undefined
+    return isForged ? refuse(request, crossOrigin) : 'next'
   }
 
   function enrich(request: GatewayRequest): StageResult {
@@ -58,15 +65,29 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   }
 
   /**
-   * Checks the session once. An open service checks sessions itself, and the gateway checks them to
+   * Checks the API key, which decides alone: then the cookies of the request have no effect. Otherwise
+   * checks the session once. An open service checks sessions itself, and the gateway checks them to
    * refuse the writes of impersonators.
    */
   function authenticate(request: GatewayRequest): StageResult | Promise<StageResult> {
     const { req, route, method, path } = request
+    const keyText = sentKey(req.headers)
+    if (keyText !== undefined) return authenticateKey(request, keyText)
     if (route.auth === 'open' && !isRefusedToActors(method, path)) return 'next'
     const check = sessions.validateNow(req.headers.cookie)
     if (!(check instanceof Promise)) return accept(request, check)
     return check.then((awaited) => accept(request, awaited))
+  }
+
+  function authenticateKey(request: GatewayRequest, text: string) {
+    const { route, ip } = request
+    // A path without the method has a response for every caller.
+    if (route.scope === undefined && route.allow === undefined) {
+      return refuse(request, keyNotAccepted)
+    }
+    const check = keys.check(text, ip)
+    if (!(check instanceof Promise)) return acceptKey(request, check)
+    return check.then((awaited) => acceptKey(request, awaited))
   }
 
   function limit(request: GatewayRequest): StageResult | Promise<StageResult> {
@@ -86,8 +107,9 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   }
 
   function serve(request: GatewayRequest): StageResult | Promise<StageResult> {
-    const { req, res, check, headers } = request
+    const { req, res, check, key, headers } = request
     storeCheck(req, check)
+    if (key) storeKey(req, key)
     for (let i = 0; i < headers.length; i += 2)
       res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
     const served = app(req, res)
@@ -119,6 +141,21 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
 function refuse({ res }: GatewayRequest, problem: ProblemOptions): StageResult {
   sendProblem(res, problem)
   return 'done'
+}
+
+function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {
+  const { route, res } = request
+  if (check.outcome !== 'valid') {
+    refuseKey(res, check)
+    return 'done'
+  }
+  const { key } = check
+  if (route.scope !== undefined && !key.scopes.includes(route.scope)) {
+    refuseScope(res, route.scope)
+    return 'done'
+  }
+  request.key = key
+  return 'next'
 }
 
 function accept(request: GatewayRequest, check: Validation): StageResult {
@@ -165,7 +202,11 @@ function refuseMethod(request: GatewayRequest): StageResult {
 }
 
 function requireSession(request: GatewayRequest): StageResult {
-  const { check, headers } = request
+  const { check, key, headers } = request
+  if (key) {
+    request.identity = identityOf(key)
+    return 'next'
+  }
   if (!isSignedIn(check)) return refuse(request, notSignedIn(check))
   const { user, session, actor, setCookie } = check
   const { id: userId, email, role } = user

@@ -30,6 +30,8 @@ export interface Route {
    * - `required`: a caller without a session is refused.
    */
   readonly auth: 'open' | 'checked' | 'required'
+  /** The scope that an API key needs; undefined: no API key can use the route. */
+  readonly scope: string | undefined
   /** Whether the header `Idempotency-Key` has an effect. */
   readonly idempotency: 'none' | 'optional' | 'required'
   readonly websocket: boolean

@@ -50,7 +50,7 @@ test('a route of a service that needs a session refuses every other caller, and 
   expect(factsOf('GET', '/api/auth/get-session')).toMatchObject({
     upstream: 'auth',
     auth: 'open',
-    stages: ['enrich', 'limit', 'forward'],
+    stages: ['enrich', 'authenticate', 'limit', 'forward'],
   })
   expect(factsOf('GET', '/api/me')).toMatchObject({
     upstream: undefined,

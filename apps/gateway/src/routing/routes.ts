@@ -72,6 +72,7 @@ function defaultsOf({ name, access }: ServiceEntry): Omit<Route, 'index' | 'stag
     bodyLimitBytes: MAX_BODY_BYTES,
     deadlineMs: undefined,
     auth: isOwn ? 'checked' : access === 'open' ? 'open' : 'required',
+    scope: undefined,
     idempotency: 'none',
     websocket: false,
     allow: undefined,
@@ -88,6 +89,7 @@ function routeOf(endpoint: Endpoint, service: ServiceEntry): Omit<Route, 'index'
     bodyLimitBytes,
     deadlineMs,
     auth: defaults.upstream === undefined && endpoint.auth === 'open' ? 'open' : defaults.auth,
+    scope: endpoint.scope,
     idempotency: endpoint.idempotency ?? 'none',
     websocket: endpoint.websocket ?? false,
   }
@@ -103,7 +105,8 @@ function stagesOf({
   const onlyReads = methods?.every((method) => isSafeMethod(method)) ?? false
   const canPost = methods?.includes('POST') ?? true
   const stages: StageName[] = onlyReads ? ['enrich'] : ['check-source', 'enrich']
-  if (auth !== 'open' || !onlyReads) stages.push('authenticate')
+  // An open service gets no request with an API key, which only this stage reads.
+  if (auth !== 'open' || !onlyReads || upstream !== undefined) stages.push('authenticate')
   stages.push('limit')
   if (allow !== undefined) return [...stages, 'refuse-method']
   if (upstream === undefined) return [...stages, 'serve']

@@ -89,10 +89,14 @@ function createForwarder({
     upstream,
     forwarded: 'append',
     maxBodyBytes: bodyLimitBytes,
-    dropRequestHeaders: cookies ? identityHeaders : [...identityHeaders, 'cookie'],
+    dropRequestHeaders: cookies
+      ? [...identityHeaders, 'x-api-key']
+      : [...identityHeaders, 'x-api-key', 'cookie'],
     requestHeaders(headers, req, { identity, ip }, body?: Buffer) {
       headers.push(CLIENT_IP_HEADER, ip)
       if (!identity) return
+      // An upstream could use the key at the gateway as the user.
+      if (identity.key) removeHeader(headers, 'authorization')
       const request = {
         method: req.method ?? 'GET',
         target: req.url ?? '/',
@@ -115,6 +119,12 @@ function createForwarder({
       })
     },
   })
+}
+
+function removeHeader(headers: RawHeaders, removed: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    if (headers[i]?.toLowerCase() === removed) headers.splice(i, 2)
+  }
 }
 
 /** Names this instance before the instances that the response came through. */

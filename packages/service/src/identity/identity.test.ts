@@ -47,6 +47,7 @@ test('an identity is valid for the request for which it is signed, with the clai
 
 test.for([
   { ...ada, actor: { id: 'u2', name: 'Grace' } },
+  { ...ada, key: { id: 'k1', scopes: ['payments:read', 'é'] } },
   { ...ada, email: 'ädä@x.test', actor: { id: 'u2', name: '格蕾丝 "G", [\\]' } },
   { userId: '', email: '', role: '', sessionId: '' },
   { ...ada, email: `${'x'.repeat(253)}…` },

@@ -20,6 +20,7 @@ const envelope = z.object({
     role: z.string(),
     sessionId: z.string(),
     actor: z.object({ id: z.string(), name: z.string() }).optional(),
+    key: z.object({ id: z.string(), scopes: z.array(z.string()) }).optional(),
   }),
   issuedAtMs: z.number(),
   /** The gateway also sent version 2 with this request. */

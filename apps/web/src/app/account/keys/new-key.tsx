@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react'
 import { CopyButton } from '../../../ui/copy-button.tsx'
 
 interface NewKeyProps {
@@ -5,10 +6,16 @@ interface NewKeyProps {
   name: string
 }
 
-/** A key that was just created. It cannot be shown again. */
+/** A key that was just created. It cannot be shown again, so it receives the focus. */
 export function NewKey({ text, name }: NewKeyProps) {
+  const box = useRef<HTMLDivElement>(null)
+  useEffect(() => box.current?.focus(), [])
   return (
-    <div className="grid gap-3 rounded-control border-l-4 border-ok bg-sunken px-4 py-4">
+    <div
+      ref={box}
+      tabIndex={-1}
+      className="grid gap-3 rounded-control border-l-4 border-ok bg-sunken px-4 py-4"
+    >
       <p className="text-sm font-medium">
         The key “<span className="break-words">{name}</span>” is created. Copy it now: it is not
         stored and cannot be shown again.
