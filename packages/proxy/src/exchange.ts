@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { ParsedHeaders } from './attempt/attempt.ts'
+import type { Attempt, ParsedHeaders } from './attempt/attempt.ts'
 import { Attempts, type RequestSide } from './attempt/attempts.ts'
 import { Selection } from './attempt/selection.ts'
 import { discardRest, RequestBody } from './body/request-body.ts'
@@ -9,13 +10,16 @@ import { problem, type ProxyProblem, type ProxyProblemCode, toError } from './pr
 import { areWritable, hasBody, type RawHeaders, replaceHeader } from './raw-headers.ts'
 import { DEADLINE_HEADER, type RequestDeadline } from './request-deadlines.ts'
 import { deadlineOf, requestHeadersOf } from './request-head.ts'
-import { isWritableHead } from './response-head.ts'
+import { headersOf, isWritableHead } from './response-head.ts'
 import { type ResponseOwner, ResponseWriter } from './response-writer.ts'
 import type { Settings } from './settings.ts'
 import type { SlotKind } from './slots/slots.ts'
+import type { Upgrade } from './websocket/upgrade.ts'
 
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+const MAX_EARLY_HINTS = 8
 
 /** One request in the proxy: its body, its deadline, and its response. */
 export class Exchange<Context> implements RequestSide, ResponseOwner {
@@ -24,10 +28,13 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   readonly #res: ServerResponse
   readonly #context: Context
   readonly #writer: ResponseWriter
+  /** The client of a WebSocket. */
+  readonly #upgrade: Upgrade | undefined
   #headers: RawHeaders = []
   #body: RequestBody | undefined
   #deadline: RequestDeadline | undefined
   #attempts: Attempts | undefined
+  #earlyHints = 0
   /** The client has its whole response, or cannot get one. */
   #isDone = false
 
@@ -36,11 +43,13 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     req: IncomingMessage,
     res: ServerResponse,
     context: Context,
+    upgrade?: Upgrade,
   ) {
     this.#settings = settings
     this.#req = req
     this.#res = res
     this.#context = context
+    this.#upgrade = upgrade
     this.#writer = new ResponseWriter(res, this)
   }
 
@@ -70,7 +79,8 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     if (!chosen) return this.fail(problem('no_instance'))
     const selection = new Selection(chosen, pickContext?.(req, this.#context))
     this.#attempts = new Attempts(this, selection, retries)
-    if (req.headers.accept?.includes('text/event-stream')) selection.kind = 'stream'
+    const isStream = this.#upgrade ?? req.headers.accept?.includes('text/event-stream')
+    if (isStream) selection.kind = 'stream'
     else this.#startDeadline()
     if (!hasBody(req)) return this.#send()
     this.#body = new RequestBody(req, {
@@ -115,6 +125,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     const headers = this.#headers
     if (this.#deadline) headers[headers.length - 1] = String(this.#deadline.leftMs())
     const body = this.#body?.complete ?? this.#body?.stream ?? null
+    if (this.#upgrade) return { method, path, headers, upgrade: 'websocket' }
     if (kind === 'stream') return { method, path, headers, body, bodyTimeout: 0 }
     return { method, path, headers, body }
   }
@@ -139,6 +150,39 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
 
   onEventStream(): void {
     this.#deadline?.end()
+  }
+
+  onEarlyHints({ link }: ParsedHeaders): void {
+    this.#earlyHints += 1
+    const isAllowed = this.#req.httpVersion === '1.1' && this.#earlyHints <= MAX_EARLY_HINTS
+    if (link === undefined || !isAllowed || this.#res.headersSent) return
+    try {
+      this.#res.writeEarlyHints({ link: String(link).split(/,\s*(?=<)/) })
+    } catch {
+      // The links are malformed. A client needs no hint.
+    }
+  }
+
+  onUpgrade(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    socket: Duplex,
+  ): void {
+    const headers = headersOf(controller.rawHeaders, parsed)
+    const isValid = areWritable(headers) && this.#upgrade?.isAcceptedBy(statusCode, parsed) === true
+    try {
+      if (!isValid) throw new Error('the instance did not accept the handshake')
+      this.changeResponse(headers, statusCode)
+      if (!areWritable(headers)) throw new Error('a hook has added an invalid header')
+      this.#finish()
+      this.#upgrade?.open(headers, socket, () => attempt.end())
+    } catch (error) {
+      socket.destroy()
+      attempt.end()
+      this.onFault(error, isValid ? 'internal' : 'bad_response')
+    }
   }
 
   onHead(

@@ -12,6 +12,12 @@ export { answerProblem, type ProxyProblem, type ProxyProblemCode } from './probl
 export { createProxy, type ProxyHandler } from './proxy.ts'
 export { getHeader, type RawHeaders, setHeader } from './raw-headers.ts'
 export type { ProxyOptions } from './settings.ts'
+export { isWebSocketUpgrade, respondToUpgrade } from './websocket/handshake.ts'
+export {
+  createWebSocketProxy,
+  type WebSocketOptions,
+  type WebSocketProxy,
+} from './websocket/websocket-proxy.ts'
 export type { BreakerOptions, Refusal } from './upstream/admission.ts'
 export type { HedgingOptions } from './upstream/hedge-delay.ts'
 export type { EjectionLimits, Target, TargetState, Waiter } from './upstream/target.ts'

@@ -134,6 +134,26 @@ test.for([
   },
 )
 
+test.for([
+  [
+    '1000 early hints',
+    'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'.repeat(1_000),
+    8,
+  ],
+  ['malformed early hints', 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n', 0],
+  ['early hints without a link', 'HTTP/1.1 103 Early Hints\r\nX-A: b\r\n\r\n', 0],
+  ['another informational response', 'HTTP/1.1 102 Processing\r\n\r\n', 0],
+] as const)(
+  'a response after %s is forwarded, with %i early hints',
+  async ([, bytes, count], { servers }) => {
+    const origin = await servers.serveTcp(answering(bytes + FINE))
+    const said = await talk(await servers.proxyOf([origin]), REQUEST)
+    expect(said.split('HTTP/1.1 103 ')).toHaveLength(count + 1)
+    expect(said).toMatch(/HTTP\/1\.1 200 OK\r\n/)
+    expect(said.split('HTTP/1.1 ')).toHaveLength(count + 2)
+  },
+)
+
 test('a response with an invalid status does not eject the instance', async ({ servers }) => {
   const bytes = `HTTP/1.1 999 Highest\r\nSet-Cookie: a=b\r\n${BODY}`
   const upstream = servers.upstreamOf([await servers.serveTcp(answering(bytes))])

@@ -3,6 +3,8 @@ import { errors } from 'undici'
 
 export type ProxyProblemCode =
   | 'bad_request'
+  | 'bad_handshake'
+  | 'bad_websocket_version'
   | 'body_too_large'
   | 'body_too_slow'
   | 'too_many_bodies'
@@ -32,6 +34,16 @@ const problems: Record<ProxyProblemCode, Omit<ProxyProblem, 'cause'>> = {
     status: 400,
     code: 'bad_request',
     detail: 'The request cannot be forwarded as it is written.',
+  },
+  bad_handshake: {
+    status: 400,
+    code: 'bad_handshake',
+    detail: 'The request is no valid handshake of a WebSocket (RFC 6455 4.2.1).',
+  },
+  bad_websocket_version: {
+    status: 426,
+    code: 'bad_websocket_version',
+    detail: 'Version 13 of the WebSocket protocol is required.',
   },
   body_too_large: {
     status: 413,

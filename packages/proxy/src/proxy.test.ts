@@ -133,12 +133,22 @@ test('HEAD, 204 and 304 have no body, and the connection remains usable', async 
   expect(read).not.toMatch(/transfer-encoding/i)
 })
 
-test('early hints of the instance are no final response', async ({ servers }) => {
+test('early hints of the instance precede its response', async ({ servers }) => {
   const app = await servers.serve((_req, res) => {
-    res.writeEarlyHints({ link: '</a.css>; rel=preload' })
+    res.writeEarlyHints({ link: ['</a.css>; rel=preload', '</b.css>; rel=preload'] })
     res.end('answer')
   })
-  expect(await ask(await servers.proxyOf([app]))).toMatchObject({ status: 200, body: 'answer' })
+  const proxy = await servers.proxyOf([app])
+  const read = await talk(proxy, head('GET /', 'Connection: close\r\n'))
+  const [hints, final, body] = read.split('\r\n\r\n')
+  expect(hints).toBe(
+    'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload, </b.css>; rel=preload',
+  )
+  expect(final).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+  expect(body).toContain('answer')
+  expect(await ask(proxy)).toMatchObject({ status: 200, body: 'answer' })
+  const old = await talk(proxy, 'GET / HTTP/1.0\r\nHost: a\r\n\r\n')
+  expect(old).toMatch(/^HTTP\/1.1 200 OK\r\n/)
 })
 
 test('Content-Length together with Transfer-Encoding is a 400 that no instance receives', async ({

@@ -1,8 +1,11 @@
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { SlotKind } from '../slots/slots.ts'
 import type { Target, Waiter } from '../upstream/target.ts'
 
 export type ParsedHeaders = Record<string, string | string[] | undefined>
+
+const EARLY_HINTS = 103
 
 /** Receives the events of the attempts of one request. Methods may throw: see `onFault`. */
 export interface AttemptOwner {
@@ -14,6 +17,16 @@ export interface AttemptOwner {
     statusCode: number,
     parsed: ParsedHeaders,
     statusMessage?: string,
+  ): void
+  /** The instance suggests resources while the response is not ready. */
+  onEarlyHints(parsed: ParsedHeaders): void
+  /** The instance has accepted to change the protocol. The owner ends the attempt. */
+  onUpgrade(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    socket: Duplex,
   ): void
   onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   onEnd(): void
@@ -72,7 +85,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     try {
       this.target.pool.dispatch(options, this)
     } catch (error) {
-      this.#end()
+      this.end()
       this.#owner.onFault(error)
     }
   }
@@ -100,12 +113,32 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     parsed: ParsedHeaders,
     statusMessage?: string,
   ): void {
-    if (statusCode >= 100 && statusCode < 200) return
+    if (statusCode >= 100 && statusCode < 200) return this.#inform(statusCode, parsed)
     // An attempt that was given up says nothing about its target.
     if (!this.#owner.isCurrent(this)) return
     this.hasHead = true
     this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
     this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
+  }
+
+  /** RFC 9110 15.2: informational responses other than 103 are for this hop. */
+  #inform(statusCode: number, parsed: ParsedHeaders): void {
+    if (statusCode === EARLY_HINTS && this.#owner.isCurrent(this)) this.#owner.onEarlyHints(parsed)
+  }
+
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    socket: Duplex,
+  ): void {
+    if (!this.#owner.isCurrent(this)) {
+      socket.destroy()
+      return this.end()
+    }
+    this.hasHead = true
+    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
+    this.#owner.onUpgrade(this, controller, statusCode, parsed, socket)
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -118,7 +151,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   }
 
   onResponseEnd(): void {
-    this.#end()
+    this.end()
     if (!this.#owner.isCurrent(this)) return
     try {
       this.#owner.onEnd()
@@ -128,7 +161,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    this.#end()
+    this.end()
     if (!this.#owner.isCurrent(this)) return
     try {
       this.#owner.onError(this, error)
@@ -146,7 +179,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     }
   }
 
-  #end(): void {
+  /** Ends the use of the target. The owner calls it after an upgrade only. */
+  end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.target.ended(this.hasHead, this)

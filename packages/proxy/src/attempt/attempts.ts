@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { problem, problemOf, type ProxyProblem, type ProxyProblemCode } from '../problem.ts'
 import { isEventStream } from '../response-head.ts'
@@ -24,6 +25,14 @@ export interface RequestSide {
     statusCode: number,
     parsed: ParsedHeaders,
     statusMessage?: string,
+  ): void
+  onEarlyHints(parsed: ParsedHeaders): void
+  onUpgrade(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    socket: Duplex,
   ): void
   onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   onEnd(): void
@@ -143,6 +152,20 @@ export class Attempts implements AttemptOwner, Waiter {
       }
     }
     this.#request.onHead(controller, statusCode, parsed, statusMessage)
+  }
+
+  onEarlyHints(parsed: ParsedHeaders): void {
+    this.#request.onEarlyHints(parsed)
+  }
+
+  onUpgrade(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    socket: Duplex,
+  ): void {
+    this.#request.onUpgrade(attempt, controller, statusCode, parsed, socket)
   }
 
   /** The first attempt with a head has the response of the client. */
