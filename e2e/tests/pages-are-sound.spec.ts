@@ -47,7 +47,8 @@ for (const look of LOOKS) {
     test('every page is accessible and fits the screen', async ({ page }) => {
       for (const path of ['/', '/sign-in', '/sign-up', '/replicas']) await expectSound(page, path)
       await signUp(page, newPerson())
-      for (const path of ['/account', '/payments', '/replicas']) await expectSound(page, path)
+      for (const path of ['/account', '/account/keys', '/payments', '/replicas'])
+        await expectSound(page, path)
     })
 
     test('the pages of administrators and an announcement are accessible and fit the screen', async ({

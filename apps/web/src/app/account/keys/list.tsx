@@ -38,8 +38,8 @@ function KeyItem({ apiKey, now }: { apiKey: ApiKey; now: Date }) {
         className={`mt-0.5 size-5 ${isExpired ? 'text-muted' : 'text-accent'}`}
       />
       <div className="grid min-w-0 gap-1.5">
-        <h3 className="flex flex-wrap items-center gap-x-3 gap-y-1 font-semibold break-words">
-          <span className="min-w-0 break-words">{name}</span>
+        <h3 className="flex flex-wrap items-center gap-x-3 gap-y-1 font-semibold">
+          <span className="min-w-0 wrap-anywhere">{name}</span>
           {isExpired && <Badge tone="danger">Expired</Badge>}
         </h3>
         <p className="font-mono text-sm break-all text-muted">tf_{id}_…</p>

@@ -17,7 +17,7 @@ export function NewKey({ text, name }: NewKeyProps) {
       className="grid gap-3 rounded-control border-l-4 border-ok bg-sunken px-4 py-4"
     >
       <p className="text-sm font-medium">
-        The key “<span className="break-words">{name}</span>” is created. Copy it now: it is not
+        The key “<span className="wrap-anywhere">{name}</span>” is created. Copy it now: it is not
         stored and cannot be shown again.
       </p>
       <code
