@@ -21,7 +21,7 @@ export type KeyCheck =
   /** No store has the answer. The key must not be refused as unknown. */
   | { outcome: 'unavailable'; cause: unknown }
 
-export type KeyRevocation = { outcome: 'not-found' } | (Settlement & { revoked: 1 })
+type KeyRevocation = { outcome: 'not-found' } | (Settlement & { revoked: 1 })
 
 /** API keys of one instance. */
 export interface Keys {

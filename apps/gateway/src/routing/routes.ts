@@ -5,7 +5,7 @@ import { isUnder } from '../path.ts'
 import type { Route, StageName } from './route.ts'
 
 /** The limit of a body without a limit in its endpoint. */
-export const MAX_BODY_BYTES = 1_048_576
+const MAX_BODY_BYTES = 1_048_576
 
 /** A service behind the gateway. */
 export interface ServiceEntry {

@@ -12,9 +12,9 @@ import { type Identity, readCaller, writeCaller } from './caller.ts'
 export const IDENTITY_2_HEADER = 'x-identity-2'
 
 /** An identity is valid for this time, plus the tolerance of clocks. */
-export const LIFETIME_MS = 5_000
+const LIFETIME_MS = 5_000
 /** The largest difference between the clocks of a gateway and an upstream. */
-export const CLOCK_TOLERANCE_MS = 10_000
+const CLOCK_TOLERANCE_MS = 10_000
 
 /** The claim for a request without a body. */
 export const NO_BODY = '-'
