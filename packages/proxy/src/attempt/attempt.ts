@@ -49,6 +49,7 @@ export interface AttemptOwner {
  */
 export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   readonly target: Target
+  memberIndex = -1
   /** The request may have been written to a connection. */
   wasSent = false
   /** The head of a response arrived. */

@@ -18,6 +18,7 @@ function sweepBodies(guard: BodyGuard, rates: number[], seconds: number, isAwait
   const bodies = rates.map((): TestBody => {
     const body: TestBody = {
       client: 'a',
+      memberIndex: -1,
       isAwaited,
       windowBytes: 0,
       windowMs: -1,

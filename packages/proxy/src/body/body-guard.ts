@@ -1,3 +1,4 @@
+import { type Member, Members } from '../members.ts'
 import type { ProxyProblemCode } from '../problem.ts'
 
 export interface BodyLimits {
@@ -14,7 +15,7 @@ export interface BodyLimits {
 }
 
 /** A body that a client is sending. */
-export interface GuardedBody {
+export interface GuardedBody extends Member {
   readonly client: string
   /** Whether the proxy waits for bytes of the client. Time in which an instance is slow does not count. */
   isAwaited: boolean
@@ -37,7 +38,7 @@ const SLOW_FACTOR = 16
  */
 export class BodyGuard {
   readonly #limits: BodyLimits
-  readonly #bodies = new Set<GuardedBody>()
+  readonly #bodies = new Members<GuardedBody>()
   readonly #streamed = new Map<string, number>()
   #bufferedBytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -95,7 +96,7 @@ export class BodyGuard {
       return
     }
     const slow = new Map<string, number>()
-    for (const body of this.#bodies) {
+    for (const body of this.#bodies.values()) {
       if (body.windowMs < 0) startWindow(body)
       else if (body.isAwaited) this.#judge(body, slow)
     }

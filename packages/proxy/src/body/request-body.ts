@@ -36,6 +36,7 @@ export interface RequestBodyOptions {
  */
 export class RequestBody implements GuardedBody {
   readonly client: string
+  memberIndex = -1
   isAwaited = true
   windowBytes = 0
   windowMs = -1

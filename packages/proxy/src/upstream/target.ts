@@ -1,4 +1,5 @@
 import { Pool } from 'undici'
+import { type Member, Members } from '../members.ts'
 import { type SlotLimits, Slots } from '../slots/slots.ts'
 import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'
@@ -49,7 +50,7 @@ export interface TargetOptions {
 }
 
 /** A request that waits for the head of a response. */
-export interface Waiter {
+export interface Waiter extends Member {
   /** The target answers nothing at all, not even a health check. */
   onSilent(): void
 }
@@ -74,7 +75,7 @@ export class Target {
   readonly latency = new Latency()
   readonly window: ErrorWindow
   readonly #options: TargetOptions
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new Members<Waiter>()
   #failures = 0
   #consecutiveErrors = 0
   #ejectedUntilMs = 0
@@ -213,7 +214,7 @@ export class Target {
   reportSilent(reason: string): void {
     this.reportDown(reason)
     // A waiter that is sent to another target removes itself.
-    for (const waiter of [...this.#waiters]) waiter.onSilent()
+    for (const waiter of this.#waiters.values()) waiter.onSilent()
   }
 
   #note(isError: boolean, latencyMs: number, nowMs: number): void {
