@@ -1,7 +1,19 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-const REQUEST = `GET / HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n`
+/** The eight headers of a browser that calls an API. */
+const REQUEST = [
+  'GET /api/payments?limit=20 HTTP/1.1',
+  'Host: shop.example',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+  'Accept: application/json',
+  'Accept-Language: en-US,en;q=0.5',
+  'Accept-Encoding: gzip, deflate, br',
+  'Cookie: session=abcdefghijklmnopqrstuvwxyz0123456789',
+  'X-Request-Id: 0190f5fe-7c00-7a00-8000-000000000000',
+  'Connection: keep-alive',
+  '\r\n',
+].join('\r\n')
 const CONNECTIONS = 32
 
 export interface Order {

@@ -1,16 +1,24 @@
 /**
  * CPU microseconds that a request costs the process that serves it: this proxy beside a bare
- * node:http answer and a proxy of node:http's own client. Rounds take turns, each ratio is of one
+ * node:http answer, peers, and nginx if this machine has it. Rounds take turns, each ratio is of one
  * round, and the median of the rounds counts: `pnpm bench proxy [--rounds N] [--only TEXT]`. This
  * package is below `@repo/testing`, so it does not use the frame of the other benches.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { Agent, createServer, request, type RequestListener } from 'node:http'
+import type { RequestListener } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createProxy, createUpstream } from '../src/index.ts'
 import { type Order, runLoad } from './load.ts'
+import {
+  findNginx,
+  middlewareProxy,
+  nodeClientProxy,
+  startFastify,
+  startNginx,
+  startServer,
+} from './peers.ts'
 
 const { values } = parseArgs({
   strict: false,
@@ -24,8 +32,20 @@ const LOADS: { title: string; load: Order['load'] }[] = [
   { title: 'proxy, 200/s, open loop', load: { rate: 200, ms: 2_000 } },
   { title: 'proxy, 1000/s, open loop', load: { rate: 1_000, ms: 1_000 } },
 ]
-const subjects = ['node:http answer', 'this proxy', 'node:http client'] as const
-type Subject = (typeof subjects)[number]
+const subjects = [
+  'node:http answer',
+  'this proxy',
+  'node:http client',
+  '@fastify/http-proxy',
+  'http-proxy-middleware',
+] as const
+type Subject = (typeof subjects)[number] | 'nginx'
+
+/** A server whose CPU time can be read, in microseconds. */
+interface Served {
+  origin: string
+  cpu: () => number | Promise<number>
+}
 
 const hello = JSON.stringify({ message: 'x'.repeat(500) })
 
@@ -34,33 +54,18 @@ function listenerOf(subject: string, origin: string): RequestListener {
     return createProxy({ upstream: createUpstream({ name: 'origin', targets: [origin] }) })
   }
   if (subject === 'node:http client') return nodeClientProxy(origin)
+  if (subject === 'http-proxy-middleware') return middlewareProxy(origin)
   return (_req, res) => {
-    res.setHeader('Content-Type', 'application/json').setHeader('Content-Length', hello.length)
+    res.writeHead(200, ['Content-Type', 'application/json', 'Content-Length', `${hello.length}`])
     res.end(hello)
   }
 }
 
-/** The minimum of a proxy with `http.request`. It has no retries and no health checks. */
-function nodeClientProxy(origin: string): RequestListener {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
-  return (req, res) => {
-    const { method, url, headers } = req
-    const options = { agent, headers, path: url, ...(method && { method }) }
-    const upstream = request(origin, options, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
-      answer.pipe(res)
-    })
-    upstream.on('error', () => res.destroy())
-    req.pipe(upstream)
-  }
-}
-
 /** A child serves and reports its CPU time, or it loads the origins that it receives. */
-function serveChild(subject: string, origin: string): void {
-  const server = createServer(listenerOf(subject, origin)).listen(0, '127.0.0.1', () => {
-    const address = server.address()
-    if (address && typeof address === 'object') process.send?.(`http://127.0.0.1:${address.port}`)
-  })
+async function serveChild(subject: string, origin: string): Promise<void> {
+  const isFastify = subject === '@fastify/http-proxy'
+  const served = isFastify ? startFastify(origin) : startServer(listenerOf(subject, origin))
+  process.send?.(await served)
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
     process.send?.(user + system)
@@ -93,20 +98,29 @@ async function main(): Promise<void> {
   }
   const { origin } = await start('serve', 'origin', '')
   const loader = await start('load')
-  const served = new Map<Subject, Awaited<ReturnType<typeof start>>>()
-  for (const subject of subjects) served.set(subject, await start('serve', subject, origin))
+  const served = new Map<Subject, Served>()
+  for (const subject of subjects) {
+    const { child, origin: address } = await start('serve', subject, origin)
+    served.set(subject, { origin: address, cpu: () => send(child, 'cpu') })
+  }
+  const binary = findNginx()
+  if (binary) {
+    const nginx = await startNginx(binary, origin)
+    children.push(nginx.child)
+    served.set('nginx', nginx)
+  }
   console.log(`proxy: Node ${process.version}, ${availableParallelism()} cores\n`)
 
   for (const { title, load } of LOADS) {
     const { only } = values
     if (Array.isArray(only) && !only.some((part) => title.includes(String(part)))) continue
-    const costs = new Map<Subject, number[]>(subjects.map((subject) => [subject, []]))
+    const costs = new Map<Subject, number[]>([...served.keys()].map((subject) => [subject, []]))
     // The first round warms up the compiler.
     for (let round = 0; round <= rounds; round += 1) {
       for (const [subject, server] of served) {
-        const before = await send(server.child, 'cpu')
+        const before = await server.cpu()
         const answered = await send(loader.child, { origin: server.origin, load })
-        const spent = (await send(server.child, 'cpu')) - before
+        const spent = (await server.cpu()) - before
         if (round > 0) costs.get(subject)?.push(spent / answered)
       }
     }
@@ -142,6 +156,6 @@ function median(ascending: number[]): number {
 }
 
 const [role, subject = '', origin = ''] = process.argv.slice(2)
-if (role === 'serve') serveChild(subject, origin)
+if (role === 'serve') await serveChild(subject, origin)
 else if (role === 'load') loadChild()
 else await main()
