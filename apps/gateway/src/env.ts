@@ -19,6 +19,20 @@ export const gatewaySettings = {
   INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),
   ...identitySettings,
   ...serviceSettings,
+  GEO_FILE: z.string().min(1).optional().meta({
+    description:
+      'database of countries in the MaxMind DB format, for limits and logs by country; off by default',
+    example: '',
+  }),
+  IPV6_PREFIX: z.coerce
+    .number()
+    .pipe(z.union([z.literal(48), z.literal(56), z.literal(64)]))
+    .default(64)
+    .meta({
+      description:
+        'number of bits of an IPv6 address that limits count as one client: 48, 56 or 64',
+      shared: true,
+    }),
   LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, '../limits.json'))

@@ -23,6 +23,7 @@ import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
+import type { WhoIs } from './geo/who-is.ts'
 import { createKeys } from './keys/keys.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
@@ -147,6 +148,7 @@ export interface GatewayOptions {
   trustedProxies?: string[]
   instances?: Registry['instances']
   limits?: Limits
+  whoIs?: Pick<WhoIs, 'countryOf'>
 }
 
 /** Verifies the identity of a request as payments does. */
@@ -170,7 +172,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const outbox = createOutbox({ bus, db: database.db, log })
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
-  const limiter = createMemoryRateLimiter({ policies: initial.policies })
+  const limiter = createMemoryRateLimiter({ policies: initial.policies, ipv6Prefix: 64 })
   const routes = createRoutes(services, endpoints)
   const limits = await createPublishedLimits({
     limiter,
@@ -185,8 +187,8 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
   const connections = new Map([
-    ['auth', { upstream: auth, identities: signing('auth'), cookies: true }],
-    ['payments', { upstream: payments, identities, cookies: false }],
+    ['auth', { upstream: auth, identities: signing('auth'), cookies: true, country: false }],
+    ['payments', { upstream: payments, identities, cookies: false, country: true }],
   ])
   const gateway = createGateway({
     routes,
@@ -196,6 +198,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     forwarderOf: createForwarders(connections, { instance: 'gateway-2', log }),
     isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
+    whoIs: options.whoIs,
     sessions,
     keys,
     settings,

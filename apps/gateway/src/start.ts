@@ -11,6 +11,7 @@ import { createInstanceList } from './cluster/instances.ts'
 import type { GatewayEnv } from './env.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
+import { createWhoIs } from './geo/who-is.ts'
 import { createKeys } from './keys/keys.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
@@ -47,6 +48,9 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
   const instances = createInstanceList({ bus, registry, metrics })
+  const { GEO_FILE: path } = env
+  const whoIs = path === undefined ? undefined : await createWhoIs({ path, bus, metrics, log })
+  resources.defer(() => whoIs?.close())
 
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   resources.defer(() => limiterRedis.close())
@@ -55,6 +59,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     policies: file.limits.policies,
     bus,
     replicas: () => registry.count('gateway'),
+    ipv6Prefix: env.IPV6_PREFIX,
   })
   resources.defer(() => limiter.close())
   metrics.observe(limiterFigures(limiter))
@@ -79,13 +84,14 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
 
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
   const connections = new Map<string, Connection>()
-  for (const { name, setting, access } of services) {
+  for (const { name, setting, access, receivesCountry } of services) {
     const targets = targetsOf(env[setting], { app: name, registry, log })
     connections.set(name, {
       upstream: connectUpstream(name, targets, log),
       identities: createIdentities({ ...identity, upstream: name }),
       // A service that checks sessions itself needs their cookies.
       cookies: access === 'open',
+      country: receivesCountry,
     })
   }
   const app = createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log })
@@ -106,6 +112,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
         settings,
         limits,
         ipOf,
+        whoIs,
         log,
       }),
       env.LOOP_DELAY_LIMIT_MS,
@@ -118,6 +125,7 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     },
     async close() {
       stopFollowing()
+      whoIs?.close()
       await Promise.all(Array.from(connections.values(), ({ upstream }) => upstream.close()))
       // Before the sessions, whose trust and clock the keys use.
       await keys.close()

@@ -13,6 +13,8 @@ export interface Service {
   readonly paths: readonly string[]
   /** `open`: the service authenticates callers itself. `signed-in`: the gateway refuses all others. */
   readonly access: 'open' | 'signed-in'
+  /** Whether the gateway sends `x-client-country`, if it has a database of countries. */
+  readonly receivesCountry?: boolean
   /** Whether instances connect to PostgreSQL. */
   readonly usesDatabase: boolean
   /** The secrets that instances read, beside the URLs of the stores. */

@@ -10,6 +10,7 @@ export {
   currentRequest,
   inRequest,
   noteActor,
+  noteCountry,
   passOn,
   readRequestContext,
   type RequestContext,

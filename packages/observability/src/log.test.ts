@@ -75,7 +75,7 @@ test('the line of a request has the fields of a line of pino, in the same order 
   const { log, lines, last } = capture()
   const context = readRequestContext({ headers: { 'x-request-id': 'request-1' } })
   for (const actor of [undefined, { id: 'grace "G"', userId: 'ädä\u2028' }]) {
-    const acting = actor ? { ...context, actor } : context
+    const acting = actor ? { ...context, actor, country: 'DE' } : context
     for (const isCut of [false, true]) {
       logRequest(log, { ...served, path: '/a"b\\c', isCut, context: acting })
       const ours = lines.pop() ?? ''

@@ -39,8 +39,8 @@ export function createLog({
     mixin() {
       const request = currentRequest()
       if (!request) return {}
-      const { id, traceId, actor } = request
-      const line = { request: id, trace: traceId }
+      const { id, traceId, actor, country } = request
+      const line = { request: id, trace: traceId, ...(country !== undefined && { country }) }
       return actor ? { ...line, actor: actor.id, user: actor.userId } : line
     },
   }

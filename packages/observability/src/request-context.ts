@@ -13,6 +13,8 @@ export interface RequestContext {
   isNewTrace: boolean
   /** The administrator who acts for a user in this request. */
   actor?: { id: string; userId: string }
+  /** The country of the client as an ISO 3166-1 code, if it is known. */
+  country?: string
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
@@ -41,6 +43,12 @@ export function inRequest<T>(context: RequestContext, serve: () => T): T {
 export function noteActor(actor: { id: string } | undefined, userId: string): void {
   const request = currentRequest()
   if (actor && request) request.actor = { id: actor.id, userId }
+}
+
+/** Adds the country of the client, an ISO 3166-1 code, to each later log line of the current request. */
+export function noteCountry(country: string): void {
+  const request = currentRequest()
+  if (request) request.country = country
 }
 
 /**

@@ -44,10 +44,11 @@ export function createRequestLog(base: LogBase, write: (line: string) => void) {
   const fields = JSON.stringify(base).slice(1, -1)
 
   return function logRequest({ context, method, path, status, ms, isCut }: ServedRequest): void {
-    const { id, traceId, actor } = context
+    const { id, traceId, actor, country } = context
     const actorFields = actor ? `,"actor":${quote(actor.id)},"user":${quote(actor.userId)}` : ''
+    const countryField = country === undefined ? '' : `,"country":${quote(country)}`
     write(
-      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${actorFields},"event":"request","method":${quote(method)},"path":${quote(path)},"status":${status},"ms":${ms}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
+      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${countryField}${actorFields},"event":"request","method":${quote(method)},"path":${quote(path)},"status":${status},"ms":${ms}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
     )
   }
 }

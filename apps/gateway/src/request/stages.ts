@@ -1,4 +1,4 @@
-import { noteActor } from '@repo/observability'
+import { noteActor, noteCountry } from '@repo/observability'
 import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
 import {
@@ -12,6 +12,7 @@ import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
 import { isSignedIn, notSignedIn, storeCheck, storeKey } from '../caller.ts'
 import { crossOrigin, type IsCrossSite } from '../forgery.ts'
+import type { WhoIs } from '../geo/who-is.ts'
 import { keyNotAccepted, refuseKey, refuseScope } from '../keys/key-problems.ts'
 import { sentKey } from '../keys/key-text.ts'
 import type { KeyCheck, Keys } from '../keys/keys.ts'
@@ -38,6 +39,8 @@ export interface StageOptions {
   /** Whether a page of another site may have sent a request. */
   isCrossSite: IsCrossSite
   ipOf: IpOf
+  /** Finds countries; undefined without a database. */
+  whoIs?: Pick<WhoIs, 'countryOf'> | undefined
 }
 
 const closed: ProblemOptions = {
@@ -49,7 +52,7 @@ const closed: ProblemOptions = {
 
 /** The stages of a route as functions. */
 export function createStages(options: StageOptions): (route: Route) => Stage[] {
-  const { app, forwarderOf, sessions, keys, settings, limits, isCrossSite, ipOf } = options
+  const { app, forwarderOf, sessions, keys, settings, limits, isCrossSite, ipOf, whoIs } = options
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
@@ -59,9 +62,11 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     return isForged ? refuse(request, crossOrigin) : 'next'
   }
 
-  function enrich(request: GatewayRequest): StageResult {
+  function enrich(request: GatewayRequest): StageResult | Promise<StageResult> {
     request.ip = ipOf(request.req)
-    return 'next'
+    const country = whoIs?.countryOf(request.ip)
+    if (!(country instanceof Promise)) return addCountry(request, country)
+    return country.then((awaited) => addCountry(request, awaited))
   }
 
   /**
@@ -101,9 +106,8 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   function checkFeature(request: GatewayRequest): StageResult | Promise<StageResult> {
     if (request.method !== 'POST') return 'next'
     const values = settings.valuesNow()
-    const decide = ({ payments }: Awaited<typeof values>) =>
-      payments === 'closed' ? refuse(request, closed) : 'next'
-    return values instanceof Promise ? values.then(decide) : decide(values)
+    if (!(values instanceof Promise)) return requireOpen(request, values.payments)
+    return values.then(({ payments }) => requireOpen(request, payments))
   }
 
   function serve(request: GatewayRequest): StageResult | Promise<StageResult> {
@@ -141,6 +145,16 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
 function refuse({ res }: GatewayRequest, problem: ProblemOptions): StageResult {
   sendProblem(res, problem)
   return 'done'
+}
+
+function requireOpen(request: GatewayRequest, payments: 'open' | 'closed'): StageResult {
+  return payments === 'closed' ? refuse(request, closed) : 'next'
+}
+
+function addCountry(request: GatewayRequest, country: string | undefined): StageResult {
+  request.country = country
+  if (country !== undefined) noteCountry(country)
+  return 'next'
 }
 
 function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {

@@ -22,12 +22,16 @@ import {
 import type { Route } from '../routing/route.ts'
 
 const INSTANCE_HEADER = 'x-instance-id'
+/** The country of the client, as an ISO 3166-1 code. Only the gateway writes it. */
+const COUNTRY_HEADER = 'x-client-country'
 
 /** The caller of a forwarded request. It has an identity if the gateway has checked its session. */
 export interface Caller {
   identity: Identity | undefined
   /** The address of the client. */
   ip: string
+  /** Its country as an ISO 3166-1 code, if it is known. */
+  country: string | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */
   headers: readonly string[]
 }
@@ -38,6 +42,8 @@ export interface Connection {
   identities: Identities
   /** Whether the service receives cookies: without them it cannot act as the user elsewhere. */
   cookies: boolean
+  /** Whether the service receives the country of the client, if it is known. */
+  country: boolean
 }
 
 /** The instances of one app. Health checks remove an instance that drains. */
@@ -81,6 +87,7 @@ function createForwarder({
   upstream,
   identities,
   cookies,
+  country: receivesCountry,
   bodyLimitBytes,
   instance,
   log,
@@ -89,11 +96,15 @@ function createForwarder({
     upstream,
     forwarded: 'append',
     maxBodyBytes: bodyLimitBytes,
-    dropRequestHeaders: cookies
-      ? [...identityHeaders, 'x-api-key']
-      : [...identityHeaders, 'x-api-key', 'cookie'],
-    requestHeaders(headers, req, { identity, ip }, body?: Buffer) {
+    dropRequestHeaders: [
+      ...identityHeaders,
+      COUNTRY_HEADER,
+      'x-api-key',
+      ...(cookies ? [] : ['cookie']),
+    ],
+    requestHeaders(headers, req, { identity, ip, country }, body?: Buffer) {
       headers.push(CLIENT_IP_HEADER, ip)
+      if (receivesCountry && country !== undefined) headers.push(COUNTRY_HEADER, country)
       if (!identity) return
       // An upstream could use the key at the gateway as the user.
       if (identity.key) removeHeader(headers, 'authorization')

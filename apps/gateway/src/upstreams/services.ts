@@ -21,11 +21,13 @@ export const services = [
     setting: 'AUTH_URLS',
     paths: ['/api/auth', '/.well-known'],
     access: 'open',
+    receivesCountry: false,
   },
   {
     name: 'payments',
     setting: 'PAYMENTS_URLS',
     paths: ['/api/payments'],
     access: 'signed-in',
+    receivesCountry: false,
   },
 ] as const

@@ -31,13 +31,14 @@ function setting(service: Service): string {
 }
 
 function route(service: Service): string {
-  const { name, access } = service
+  const { name, access, receivesCountry = false } = service
   const paths = service.paths.map((path) => `'${path}'`).join(', ')
   return `  {
     name: '${name}',
     setting: '${settingName(service)}',
     paths: [${paths}],
     access: '${access}',
+    receivesCountry: ${receivesCountry},
   },
 `
 }
