@@ -58,8 +58,8 @@ export function talk(origin: string, bytes: string, last?: string): Promise<stri
 }
 
 /** Waits until a fact is true. */
-export function until(fact: () => boolean): Promise<unknown> {
-  return vi.waitUntil(fact, { timeout: 10_000, interval: 5 })
+export function until(fact: () => boolean, interval = 5): Promise<unknown> {
+  return vi.waitUntil(fact, { timeout: 10_000, interval })
 }
 
 /** Returns an origin without a server. */

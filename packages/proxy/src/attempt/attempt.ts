@@ -115,7 +115,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     statusMessage?: string,
   ): void {
     if (statusCode >= 100 && statusCode < 200) return this.#inform(statusCode, parsed)
-    // An attempt that was given up says nothing about its target.
+    // An attempt that was given up is no result of its target.
     if (!this.#owner.isCurrent(this)) return
     this.hasHead = true
     this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)

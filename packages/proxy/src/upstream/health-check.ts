@@ -25,7 +25,7 @@ export interface HealthChecks {
   close(): Promise<void>
 }
 
-const idleAfterMs = 10_000
+const idleByDefaultMs = 10_000
 const tickMs = 100
 /** Ticks without an answer to waiting requests, after which a target is checked out of turn. */
 const suspectTicks = 2
@@ -56,6 +56,7 @@ interface Watched {
 export function createHealthChecks(
   { path, intervalMs, timeoutMs, idleIntervalMs = intervalMs * 10 }: HealthCheck,
   misses: number,
+  idleAfterMs = idleByDefaultMs,
 ): HealthChecks {
   const watched = new Map<Target, Watched>()
   let timer: NodeJS.Timeout | undefined

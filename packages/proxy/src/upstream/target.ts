@@ -83,7 +83,7 @@ export class Target {
   #ejections = 0
   /** Good responses that end the probation after an ejection. */
   #probation = 0
-  /** The ejection is for errors in responses, so that a health check says nothing about it. */
+  /** The ejection is for errors in responses, so that a health check is no evidence against it. */
   #isErroneous = false
   #isDown = false
   #warmsSinceMs = -Infinity
