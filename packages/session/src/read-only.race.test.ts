@@ -9,6 +9,10 @@ test('three processes with a read-only database run through many flushes, count 
   const { three, database } = await openCluster({ touchMs: 20, relayMs: 20 })
   const { id, cookie } = await signIn(database, await makeUser(database))
   await database.pool.query(`update session set last_seen_at = now() - interval '2 min'`)
+  // An empty outbox is only read. This release leaves this row to a later one for 10 s.
+  await database.pool.query(
+    `insert into cache_outbox (bus, message) values ('platform', '{"kind":"later"}')`,
+  )
   const readOnly = await makeReadOnly(databaseUrl)
   await Promise.all(
     three.map(async (replica) => {
