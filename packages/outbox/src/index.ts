@@ -1,5 +1,6 @@
 export {
   createOutbox,
+  type EmptyLook,
   type Outbox,
   type OutboxOptions,
   type OutboxTransaction,

@@ -48,8 +48,16 @@ export interface Outbox {
    * `drained` when Redis has acknowledged each row that was committed before the call.
    */
   drain(options?: { timeoutMs?: number }): Promise<{ outcome: 'drained' | 'pending' }>
+  /** The last look of this instance that found no row. Every row that was committed before it was sent. */
+  lastEmpty(): EmptyLook
   /** Stops the turns, and waits for the turn in progress. */
   close(): Promise<void>
+}
+
+/** Monotonic times in ms before and after a look that found no row; 0 before the first one. */
+export interface EmptyLook {
+  readonly askedAtMs: number
+  readonly foundAtMs: number
 }
 
 export interface Relayed {
@@ -87,6 +95,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     eq(cacheOutbox.bus, bus.name),
     or(inArray(sql`message->>'kind'`, STORED_KINDS), isLeft),
   )
+
+  let lastEmpty: EmptyLook = { askedAtMs: 0, foundAtMs: 0 }
+
+  /** Looks may overlap: an earlier one does not replace a later one. */
+  function noteEmpty(askedAtMs: number): void {
+    if (askedAtMs < lastEmpty.askedAtMs) return
+    lastEmpty = { askedAtMs, foundAtMs: performance.now() }
+  }
 
   async function add(tx: OutboxTransaction, messages: StoredMessage[]) {
     checkMethods('tx', tx, ['insert'])
@@ -140,15 +156,22 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }): Promise<{ outcome: 'drained' | 'pending' }> {
     const { timeoutMs = 1_000 } = readOptions('drain', drainOptions)
     checkWhole('timeoutMs', timeoutMs, 0)
+    const askedAtMs = performance.now()
     const newest = await newestWaiting()
-    if (newest === undefined) return { outcome: 'drained' }
+    if (newest === undefined) {
+      noteEmpty(askedAtMs)
+      return { outcome: 'drained' }
+    }
     // A pause of this process does not shorten the wait for another instance.
     const late = new AbortController()
     const cancel = setAwakeTimeout(() => late.abort(), timeoutMs)
     try {
       for (;;) {
         const { failed } = await relay()
-        if ((await newestWaiting(newest)) === undefined) return { outcome: 'drained' }
+        if ((await newestWaiting(newest)) === undefined) {
+          noteEmpty(askedAtMs)
+          return { outcome: 'drained' }
+        }
         if (failed > 0 || late.signal.aborted) return { outcome: 'pending' }
         // Another instance is sending the rest.
         await pause(5)
@@ -162,13 +185,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   /** One statement: a transaction that finds no row would cost three round trips, on every instance. */
   async function isWaiting(): Promise<boolean> {
+    const askedAtMs = performance.now()
     waiting ??= db
       .select({ id: cacheOutbox.id })
       .from(cacheOutbox)
       .where(eq(cacheOutbox.bus, bus.name))
       .limit(1)
       .prepare('outbox-waiting')
-    return (await waiting.execute()).length > 0
+    const isEmpty = (await waiting.execute()).length === 0
+    if (isEmpty) noteEmpty(askedAtMs)
+    return !isEmpty
   }
 
   async function takeTurn() {
@@ -188,6 +214,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     emit: async (tx, event, data) => add(tx, [createEventMessage(bus, event, data)]),
     relay,
     drain,
+    lastEmpty: () => lastEmpty,
     close: () => turns.close(),
   }
 }

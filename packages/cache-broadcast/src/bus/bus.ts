@@ -175,6 +175,8 @@ export function createBus(options: BusOptions): Bus {
       lease,
       log,
       applied: () => tail.last(),
+      joinedAtMs: () => tail.joinedAtMs(),
+      renew: (sinceMs) => tail.renew(sinceMs),
       claimMs,
       maxMessageBytes,
       forward: (body) =>

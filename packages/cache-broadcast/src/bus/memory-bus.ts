@@ -123,6 +123,8 @@ export function createMemoryBus({
       lease,
       log,
       applied: () => last,
+      joinedAtMs: () => (isClosed ? Infinity : 0),
+      renew: async () => !isClosed,
       claimMs: 300,
       maxMessageBytes: DEFAULT_MESSAGE_BYTES,
       async forward() {

@@ -151,6 +151,14 @@ export interface Link {
   readonly log: ConnectionLog | undefined
   /** The number of the last entry that this process applied. */
   applied(): number
+  /** The monotonic time in ms at which the connection in use joined the log. Infinity: there is none. */
+  joinedAtMs(): number
+  /**
+   * Renews the lease by a read of the log that is sent after `sinceMs`, a monotonic time. Concurrent calls
+   * share one round trip. Resolves to whether memory may serve values then; to false at once without a
+   * connection (I11).
+   */
+  renew(sinceMs: number): Promise<boolean>
   /** How long a claim is valid unless it is prolonged, in ms. */
   readonly claimMs: number
   /** The largest event, in bytes. */

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDeadlines } from '@repo/concurrency'
 import { limitConnecting, requireDatabase, sendScript } from '@repo/redis'
 import type { Redis } from 'ioredis'
 import { requireList } from '../../input.ts'
@@ -18,6 +17,7 @@ import {
 } from './log-reads.ts'
 import { join, renew } from './member-scripts.ts'
 import type { LegacyNews } from './publish.ts'
+import { createRest, createWatch } from './waits.ts'
 
 export interface TailOptions {
   /** Creates a separate connection, which is not connected yet. */
@@ -42,6 +42,14 @@ export interface TailOptions {
   errors: BusErrors
 }
 
+/** A read of the last number of the log. */
+interface Proof {
+  readonly sentAtMs: number
+  readonly isInFlight: boolean
+  /** Whether it has prolonged the lease. */
+  readonly done: Promise<boolean>
+}
+
 /**
  * Follows the log on a separate connection. A published entry is applied if it is the next one. This is
  * the fast path, and proves nothing. Each turn reads the last number of the log, and then the entries
@@ -63,6 +71,10 @@ export function createTail(options: TailOptions) {
   let client: Redis | undefined
   /** The connection, after it has joined: its messages continue the applied entries. */
   let joined: Redis | undefined
+  let joinedAtMs = Infinity
+  /** The time before the last successful read was sent. */
+  let provenAtMs = 0
+  let latest: Proof | undefined
 
   async function follow(): Promise<void> {
     for (let failures = 0; !state.isClosed; failures += 1) {
@@ -143,14 +155,34 @@ export function createTail(options: TailOptions) {
     registered(sentAtMs, n)
     legacy.note(redis, older)
     joined = redis
+    joinedAtMs = now()
     options.onJoin()
   }
 
-  /** Proves that all entries are applied, for the length of a lease. */
   async function turn(redis: Redis): Promise<void> {
-    // The lease counts from before the request is sent. The server may reply from then on, and this
-    // process may be stopped for any time before it reads the reply.
+    const { sentAtMs, done } = startProof(redis)
+    await done
+    // If this process was stopped for longer than a lease, the next turn follows at once.
+    if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
+  }
+
+  function startProof(redis: Redis): Proof {
     const sentAtMs = now()
+    const proof = { sentAtMs, isInFlight: true, done: prove(redis, sentAtMs) }
+    const end = () => {
+      proof.isInFlight = false
+    }
+    proof.done.then(end, end)
+    latest = proof
+    return proof
+  }
+
+  /**
+   * Proves that all entries are applied, for the length of a lease. The lease counts from before the
+   * request is sent. The server may reply from then on, and this process may be stopped for any time
+   * before it reads the reply.
+   */
+  async function prove(redis: Redis, sentAtMs: number): Promise<boolean> {
     const before = cursor.last()
     // I1: the renewal is sent first, so the read covers each entry whose barrier did not list this member.
     if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
@@ -161,12 +193,12 @@ export function createTail(options: TailOptions) {
     cursor.note(head.n)
     early.published(head.published)
     while (head.n > cursor.last()) await catchUp(redis, head)
-    if (state.isClosed || redis.status !== 'ready') return
+    if (state.isClosed || redis.status !== 'ready') return false
     lease.prolong(sentAtMs + maxStaleMs, now())
+    provenAtMs = sentAtMs
     isFirst()
     errors.succeeded('tail')
-    // If this process was stopped for longer than a lease, the next turn follows at once.
-    if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
+    return true
   }
 
   async function catchUp(redis: Redis, { published }: LogHead): Promise<void> {
@@ -205,6 +237,10 @@ export function createTail(options: TailOptions) {
     return watch(reply, () => redis.disconnect())
   }
 
+  function isJoined(): boolean {
+    return joined !== undefined && joined.status === 'ready' && !state.isClosed
+  }
+
   const done = follow()
   return {
     /** Resolves when all entries are applied for the first time. */
@@ -213,6 +249,21 @@ export function createTail(options: TailOptions) {
     behind: cursor.behind,
     reached: (n: number) => cursor.reached(n, maxStaleMs),
     ...createReports({ names, ...options, connection: () => client, joined: () => joined }),
+    joinedAtMs: () => (isJoined() ? joinedAtMs : Infinity),
+    async renew(sinceMs: number): Promise<boolean> {
+      if (!isJoined() || !joined) return false
+      if (provenAtMs > sinceMs && now() < lease.untilMs) return true
+      // I11: a read that was sent earlier may be older than what the caller must not miss. The turn in flight
+      // is not awaited: with a slow event loop, two round trips take longer than a lease.
+      const isShared = latest?.isInFlight && latest.sentAtMs > sinceMs
+      const proof = isShared && latest ? latest : startProof(joined)
+      try {
+        return (await proof.done) && now() < lease.untilMs
+      } catch {
+        rejoin() // The turn of this connection fails too, and reports it.
+        return false
+      }
+    },
     /** Joins again, because Redis replied as if it had lost entries. */
     rejoin,
     async close() {
@@ -242,42 +293,4 @@ export function connectTail(client: Redis, member: string): Redis {
   })
   limitConnecting(tail)
   return requireDatabase(tail)
-}
-
-/** A pause between two turns of a loop. It can be ended early, also before it begins. */
-function createRest() {
-  let isEnded = false
-  let wake: (() => void) | undefined
-
-  return {
-    async take(ms: number): Promise<void> {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, ms)
-      wake = resolve
-      if (!isEnded) await promise
-      isEnded = false
-      clearTimeout(timer)
-    },
-    end(): void {
-      isEnded = true
-      wake?.()
-    },
-  }
-}
-
-/**
- * Waits for replies, and calls `onSilence` if none arrives for `ms` in which this process runs. After a
- * pause of the process, a reply in the socket is read first.
- */
-function createWatch(ms: number) {
-  const deadlines = createDeadlines({ ms })
-
-  return async function watch<T>(reply: Promise<T>, onSilence: () => void): Promise<T> {
-    const deadline = deadlines.start(onSilence)
-    try {
-      return await reply
-    } finally {
-      deadlines.end(deadline)
-    }
-  }
 }
