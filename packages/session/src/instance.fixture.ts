@@ -3,7 +3,14 @@ import { failuresByTask } from '@repo/concurrency'
 import { serveReplica } from '@repo/testing/replica'
 import type { createSessions, SessionsOptions } from './index.ts'
 import type { RevokeTarget, SettleOptions } from './index.ts'
-import { closeInstance, type Joined, openInstance, signIn, type Stores } from './open.fixture.ts'
+import {
+  closeInstance,
+  type Joined,
+  makeUser,
+  openInstance,
+  signIn,
+  type Stores,
+} from './open.fixture.ts'
 
 /** The input of one of the processes of a race. */
 export interface Opening extends Stores {
@@ -19,6 +26,12 @@ export interface Hammered {
   lastValidMs: number
   firstRefusedMs: number
   outcomes: Record<string, number>
+}
+
+export interface Saturation {
+  cookies: string[]
+  connections: number
+  turnMs: number
 }
 
 let one: Joined | undefined
@@ -42,6 +55,8 @@ serveReplica({
     if (one) await closeInstance(one)
     one = undefined
   },
+  makeUser: () => makeUser(the().database),
+  lapses: async () => the().bus.link.lease.lapses,
   signIn: async (userId: string) => (await signIn(the().database, userId)).cookie,
   async signInMany({ userId, n }: { userId: string; n: number }) {
     const all = Array.from({ length: n }, () => signIn(the().database, userId))
@@ -74,6 +89,11 @@ serveReplica({
     hammering.abort()
     return hammered
   },
+  /** A closed loop of connections, until `halt`. Each turn of the event loop takes `turnMs`. */
+  saturate(saturation: Saturation) {
+    hammering = new AbortController()
+    hammered = saturate(saturation, hammering.signal)
+  },
   /** Failures of background work, by task. */
   failures: async () => Object.fromEntries(failuresByTask()),
   ready: () => the().sessions.ready(),
@@ -81,6 +101,31 @@ serveReplica({
     return (await the().sessions.observability({ scope: 'instance' })).validationCache.tiers
   },
 })
+
+async function saturate(
+  { cookies, connections, turnMs }: Saturation,
+  signal: AbortSignal,
+): Promise<Hammered> {
+  const result: Hammered = { checks: 0, lastValidMs: 0, firstRefusedMs: 0, outcomes: {} }
+  let waiting = 0
+
+  async function request(cookie: string): Promise<void> {
+    waiting += 1
+    const check = await the().sessions.validate(cookie)
+    waiting -= 1
+    const tier = check.outcome === 'valid' ? check.tier : check.outcome
+    result.checks += 1
+    result.outcomes[tier] = (result.outcomes[tier] ?? 0) + 1
+  }
+
+  while (!signal.aborted) {
+    // Without use of the processor: other work on the machine would prolong the turn.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, turnMs)
+    for (let i = waiting; i < connections; i += 1) void request(cookies[i % cookies.length] ?? '')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return result
+}
 
 async function hammer(cookies: string[], signal: AbortSignal): Promise<Hammered> {
   const result: Hammered = { checks: 0, lastValidMs: 0, firstRefusedMs: 0, outcomes: {} }

@@ -13,13 +13,23 @@ const PROGRAMS = {
   'no lease': [
     [
       'revoke/trust.ts',
-      'lease.lapses === drainedAt && clock.turn() < lease.untilMs',
-      'drainedAt > 0',
+      'lease.lapses === trustedAt && clock.turn() < lease.untilMs',
+      'trustedAt > 0',
     ],
   ],
   'no outage rule': [
-    ['revoke/trust.ts', 'lease.lapses === drainedAt && clock.turn()', 'clock.turn()'],
+    ['revoke/trust.ts', 'lease.lapses === trustedAt && clock.turn()', 'clock.turn()'],
   ],
+  'no round trip': [
+    [
+      'revoke/trust.ts',
+      'if (!(await link.renew(look.foundAtMs))) return false',
+      'Object.assign(lease, { untilMs: clock.exact() + 1_000 })',
+    ],
+    ['revoke/trust.ts', 'askedAtMs > link.joinedAtMs() && ', ''],
+    ['revoke/trust.ts', 'link.joinedAtMs() > nowMs || ', ''],
+  ],
+  'an old look': [['revoke/trust.ts', 'clock.exact() - askedAtMs < LOOK_MS', 'true']],
   'no wait for the instances': [['revoke/settle.ts', "confirm && 'everywhere'", 'undefined']],
 } satisfies Record<string, Edit[]>
 

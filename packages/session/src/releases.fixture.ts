@@ -19,9 +19,8 @@ const CHANGES: Edit[] = [
   // Another version of the second cookie.
   ['cookie/second-cookie.ts', 'z.literal(1)', 'z.literal(2)'],
   ['cookie/second-cookie.ts', 'JSON.stringify([1, key', 'JSON.stringify([2, key'],
-  // Other names of events.
+  // Another name of an event.
   ['revoke/settle.ts', `'session.settled'`, `'session.settled.2'`],
-  ['revoke/trust.ts', `'session.drained'`, `'session.drained.2'`],
   // Another field, and counts that are not whole.
   [
     'metrics/scripts.ts',

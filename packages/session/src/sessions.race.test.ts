@@ -121,6 +121,7 @@ describe.skipIf(process.env['RELEASE_BEFORE'])('mutants', () => {
   const programs = [
     ['no positions', showLate],
     ['no lease', cutOff],
+    ['no round trip', cutOff],
     ['no outage rule', (cluster: Cluster) => restart(cluster, 'same')],
     ['no wait for the instances', (cluster: Cluster) => hammerThrough(cluster, 'all')],
   ] as const

@@ -63,7 +63,8 @@ export function createSessions(given: SessionsOptions): Sessions {
   const callers = createCallers({ secret, acceptedSecrets, ...site, claims, cookieMs, maxEntries })
   const revocations =
     link && createRevocations({ link, cache: CACHE, keepMs: cookieMs * 1.5, maxEntries })
-  const trust = bus && outbox && createTrust({ bus, outbox, onJoin: () => revocations?.begin() })
+  const trust =
+    bus && outbox && createTrust({ bus, outbox, onJoin: () => revocations?.begin(), log })
   const trusted = trust && revocations && { trust, revocations, applied: () => link.applied() }
   const onSeen = (userId: string) => metrics.noteUser(userId)
   const touches = createTouches({ database, idleMs, lifetimeMs, everyMs: touchMs, onSeen, log })
@@ -90,7 +91,6 @@ export function createSessions(given: SessionsOptions): Sessions {
       counters,
       cookieMs,
       onSeen: (live) => touches.note(live),
-      log,
     }),
     settle,
     revoke,

@@ -1,5 +1,4 @@
 import { CacheError } from '@repo/cache-broadcast'
-import { type BackgroundLog, runInBackground } from '@repo/concurrency'
 import { isDatabaseUnavailable } from '@repo/database'
 import type { Caller, Callers } from './cookie/callers.ts'
 import type { CookieSite } from './cookie/cookie-options.ts'
@@ -44,7 +43,6 @@ export interface ValidateOptions extends CookieSite {
   counters: Counters
   cookieMs: number
   onSeen: (live: Live) => void
-  log?: BackgroundLog | undefined
 }
 
 const NONE: Validation = { outcome: 'none' }
@@ -123,6 +121,21 @@ export function createValidate(options: ValidateOptions) {
     }
   }
 
+  /** The session in the memory of this process, or in a second cookie. The trust holds. */
+  function findHere(caller: Caller): Validation | undefined {
+    const cached = lookup.peek(caller.key)
+    if (isLive(cached)) return valid(caller, cached, 'memo')
+    const live = cached ? undefined : findByClaim(caller)
+    return live && valid(caller, live, 'cookie')
+  }
+
+  /** S10: after a lapse all checks share one round trip, before any of them reads PostgreSQL. */
+  async function findAfterLapse(caller: Caller, trust: Trust): Promise<Validation> {
+    await trust.renew()
+    if (!trust.holds()) return find(caller, false)
+    return findHere(caller) ?? find(caller, true)
+  }
+
   /**
    * A promise only if Redis or PostgreSQL is read.
    * @throws SessionError `bad-argument`
@@ -132,16 +145,10 @@ export function createValidate(options: ValidateOptions) {
     if (typeof cookie !== 'string') throw new SessionError('bad-argument', NO_COOKIE)
     const caller = callers.identify(cookie)
     if (!caller) return NONE
-    const isTrusted = trusted !== undefined && trusted.trust.holds()
-    if (isTrusted) {
-      const cached = lookup.peek(caller.key)
-      if (isLive(cached)) return valid(caller, cached, 'memo')
-      const live = cached ? undefined : findByClaim(caller)
-      if (live) return valid(caller, live, 'cookie')
-    } else if (trusted) {
-      runInBackground('session.trust', () => trusted.trust.regain(), options.log)
-    }
-    return find(caller, isTrusted)
+    if (!trusted) return find(caller, false)
+    return trusted.trust.holds()
+      ? (findHere(caller) ?? find(caller, true))
+      : findAfterLapse(caller, trusted.trust)
   }
 
   return {

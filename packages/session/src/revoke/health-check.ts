@@ -15,7 +15,10 @@ const TURNS = 8
  *
  * @throws CacheError with the reply of Redis; SessionError `degraded`; an error of PostgreSQL
  */
-export async function checkStores(bus: Bus | undefined, trust: Trust | undefined): Promise<void> {
+export async function checkStores(
+  bus: Bus | undefined,
+  trust: Pick<Trust, 'holds' | 'regain'> | undefined,
+): Promise<void> {
   if (!bus || !trust) return
   // A read claims a key that has no value: both rights are needed.
   await openStore(CACHE, { link: bus.link, hasTags: false }).read(KEY)
