@@ -19,6 +19,7 @@ export const forwardedNames = [
   'x-forwarded-prefix',
   'x-forwarded-proto',
   'x-forwarded-server',
+  'x-forwarded-ssl',
   'x-real-ip',
 ]
 

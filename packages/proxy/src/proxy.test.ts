@@ -105,7 +105,13 @@ test('hooks write an identity that the sender cannot forge, and rewrite response
     },
   })
   const { headers, body } = await ask(proxy, {
-    headers: { 'x-user-id': 'mallory', 'x-role': 'admin' },
+    headers: {
+      'x-user-id': 'mallory',
+      'x-role': 'admin',
+      x_user_id: 'mallory',
+      'X-User_Id': 'mallory',
+      X_Role: 'admin',
+    },
   })
   expect(headers['x-instance-id']).toBe('gateway-2, auth-1')
   expect(body).not.toContain('mallory')

@@ -35,9 +35,23 @@ export function namesToDrop(
   return new Set([...also, ...named.filter((name) => !neverHopByHop.has(name))])
 }
 
-/** Returns the hop-by-hop names together with `names`, which can have any case. */
+/**
+ * Returns the hop-by-hop names together with `names`, which can have any case, and with their spellings
+ * with underscores: CGI and some frameworks read `x_identity` as `x-identity`.
+ */
 export function hopByHopAnd(names: Iterable<string>): ReadonlySet<string> {
-  return new Set([...hopByHop, ...[...names].map((name) => name.toLowerCase())])
+  return new Set([...hopByHop, ...[...names].flatMap((name) => spellingsOf(name.toLowerCase()))])
+}
+
+/** A name has at most five hyphens here, so there are at most 32 spellings. */
+function spellingsOf(name: string): string[] {
+  const [first = '', ...rest] = name.split('-')
+  if (rest.length > 5) return [name]
+  let spellings = [first]
+  for (const part of rest) {
+    spellings = spellings.flatMap((spelling) => [`${spelling}-${part}`, `${spelling}_${part}`])
+  }
+  return spellings
 }
 
 /** Returns a copy without the fields whose lower-case name is in `names`. */
