@@ -214,3 +214,20 @@ test('JSON with names of the prototype is refused, and changes no object', async
   }
   expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('admin')
 })
+
+test.for([
+  ['of HTTP/0.9', 'GET /api/x\nX-A: b\r\n\r\n'],
+  [
+    'with half an IPv6 address as its Host',
+    'GET /api/x HTTP/1.1\r\nHost: [::1\r\nConnection: close\r\n\r\n',
+  ],
+])('a request %s is a 400 problem and reaches no app', async ([, bytes = '']) => {
+  let calls = 0
+  await using server = await serve((req, res) => {
+    calls += 1
+    return echo(req, res)
+  })
+  const raw = await talk(server.url, bytes)
+  expect(raw).toContain(' 400 Bad Request')
+  expect(calls).toBe(0)
+})

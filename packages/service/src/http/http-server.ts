@@ -66,6 +66,7 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
  *   TRACE never reflects a cookie (RFC 9110 9.3.8).
  * - `Expect: 100-continue` is answered with 100 when the body is first read, so a request that is
  *   refused before sends no body. Another expectation is refused with 417.
+ * - HTTP/0.9 and a Host with half an IPv6 address are refused with 400.
  * - A request that node:http refuses gets a problem document.
  */
 export function createHttpServer<Response extends typeof ServerResponse>({
@@ -97,8 +98,15 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   return server
 }
 
-function refusalOf({ method }: IncomingMessage): ProblemOptions | undefined {
-  return METHODS.has(method ?? '') ? undefined : unsupportedMethod
+function refusalOf(req: IncomingMessage): ProblemOptions | undefined {
+  // node:http reads `GET /path` and a line feed as a request of HTTP/0.9.
+  if (req.httpVersionMajor !== 1 || isCutAddress(req.headers.host)) return malformed
+  return METHODS.has(req.method ?? '') ? undefined : unsupportedMethod
+}
+
+/** An IPv6 address without its end: node:http accepts it, and undici cannot forward it. */
+function isCutAddress(host = ''): boolean {
+  return host.startsWith('[') && !host.includes(']')
 }
 
 function refuse(socket: Duplex, problem: ProblemOptions): void {
