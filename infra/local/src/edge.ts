@@ -12,21 +12,24 @@ import { createEdgeRoutes } from './edge-route.ts'
 const {
   // Both addresses of `localhost`: some machines resolve only one of them.
   EDGE_HOST = '127.0.0.1,::1',
-  EDGE_PORT = '8080',
+  PORT = '8080',
+  EDGE_PORT = PORT,
   GATEWAY_URLS = '',
   WEB_URLS = '',
 } = process.env
 /** A browser opens six connections in advance; many users can share an address. */
 const MAX_HEADS_PER_ADDRESS = 64
+/** As `client_max_body_size` of nginx.conf: above the limit of every route. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
 const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCheck })
 
 const routeOf = createEdgeRoutes(services)
-const forwarded = 'set'
-const toGateway = createProxy({ upstream: gateway, forwarded })
-const toWeb = createProxy({ upstream: web, forwarded })
+const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES } as const
+const toGateway = createProxy({ upstream: gateway, ...options })
+const toWeb = createProxy({ upstream: web, ...options })
 
 const servers = EDGE_HOST.split(',').map((host) => {
   const server = createHttpServer({
