@@ -132,6 +132,8 @@ env --unset DEMO docker compose -f compose.yaml config --format json >"$work/ren
 note "the rendered configuration is as reviewed"
 redirects_to_origin
 note 'http is redirected to ORIGIN only'
+./attack.sh
+note 'HAProxy and nginx refuse or neutralise every attack'
 
 docker build --quiet --tag threefold/pgbouncer:ci ../pgbouncer >/dev/null
 for app in "${apps[@]}"; do
