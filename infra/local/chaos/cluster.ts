@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as wait } from 'node:timers/promises'
+import { progress } from './report.ts'
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+/** The state, the ports and the data of no other cluster. */
+const STATE = '.threefold/chaos'
+const PORT = 9380
+const PORTS = 9400
+
+export interface Instance {
+  app: string
+  id: string
+  url: string
+  pid: number
+}
+
+export interface Cluster {
+  edge: string
+  /** The instances that run now, in their present processes. */
+  instances(app?: string): Instance[]
+  /** Waits until the instance serves in another process than this one. */
+  whenBack(killed: Instance): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts a cluster of three of everything with an empty database, and without limits of requests. */
+export async function startCluster(): Promise<Cluster> {
+  progress('starting a cluster (the first start builds web) …')
+  const args = ['--fresh', '--json', '--port', String(PORT), '--ports', String(PORTS)]
+  const launcher = spawn(process.execPath, [join(ROOT, 'infra/local/src/main.ts'), ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      THREEFOLD_STATE: STATE,
+      LIMITS_FILE: join(ROOT, 'apps/gateway/limits.load-test.json'),
+    },
+  })
+  const edge = await readyEvent(launcher)
+  const read = () => {
+    const text = readFileSync(join(ROOT, STATE, 'cluster.json'), 'utf8')
+    const { instances }: { instances: Instance[] } = JSON.parse(text)
+    return instances
+  }
+  return {
+    edge,
+    instances: (app) => read().filter((each) => app === undefined || each.app === app),
+    async whenBack({ id, pid }) {
+      for (;;) {
+        const now = read().find((each) => each.id === id)
+        const isBack = now && now.pid !== pid && (await isReady(now.url))
+        if (isBack) return
+        await wait(100)
+      }
+    },
+    async stop() {
+      launcher.kill('SIGTERM')
+      if (launcher.exitCode === null) await once(launcher, 'exit')
+      rmSync(join(ROOT, STATE, 'postgres'), { recursive: true, force: true })
+    },
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/readyz`)
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
+async function readyEvent(launcher: ChildProcess): Promise<string> {
+  if (!launcher.stdout) throw new Error('the launcher has no output')
+  for await (const line of createInterface(launcher.stdout)) {
+    const message: { event?: string; edge?: string } = JSON.parse(line)
+    if (message.event === 'ready' && message.edge) {
+      launcher.stdout.resume()
+      // From another address than that of the attacker, so IPv4 only.
+      return message.edge.replace('localhost', '127.0.0.1')
+    }
+  }
+  throw new Error('the cluster did not start')
+}

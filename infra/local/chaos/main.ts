@@ -1,0 +1,63 @@
+/**
+ * `pnpm chaos [--only NAME] [--rounds N]`: slow, failing and stopped parties, kills and overload, on a
+ * cluster of its own. Prints each figure beside its target. Exit code 1: a target is missed. Linux only.
+ */
+import { parseArgs } from 'node:util'
+import { startChain } from './chain.ts'
+import { startCluster } from './cluster.ts'
+import { isMet, progress, type Row, tableOf } from './report.ts'
+import { balanceScenarios } from './scenarios/balance.ts'
+import { killScenarios } from './scenarios/kills.ts'
+import { overloadScenarios } from './scenarios/overload.ts'
+import { slowScenarios } from './scenarios/slow.ts'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    rounds: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const onChain = { ...slowScenarios, ...balanceScenarios }
+const onCluster = { ...killScenarios, ...overloadScenarios }
+const names = [...Object.keys(onChain), ...Object.keys(onCluster)]
+const isWanted = (name: string) =>
+  values.only.length === 0 || values.only.some((part) => name.includes(part))
+if (!names.some(isWanted)) {
+  process.stderr.write(`no scenario has that name; there are ${names.join(', ')}\n`)
+  process.exit(64)
+}
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+const rows: Row[] = []
+const cluster = await startCluster()
+
+async function run(name: string, scenario: () => Promise<Row[]>) {
+  progress(`${name} …`)
+  const found = await scenario()
+  for (const row of found) {
+    progress(
+      `  ${row.figure}: ${Number(row.measured.toPrecision(4))} (${row.comparison} ${row.target})`,
+    )
+  }
+  rows.push(...found)
+}
+
+try {
+  if (Object.keys(onChain).some(isWanted)) {
+    const chain = await startChain(cluster)
+    try {
+      for (const [name, scenario] of Object.entries(onChain)) {
+        if (isWanted(name)) await run(name, () => scenario({ chain, rounds: rounds ?? 3 }))
+      }
+    } finally {
+      await chain.stop()
+    }
+  }
+  for (const [name, scenario] of Object.entries(onCluster)) {
+    if (isWanted(name)) await run(name, () => scenario({ cluster, rounds: rounds ?? 30 }))
+  }
+} finally {
+  await cluster.stop()
+}
+process.stdout.write(`${values.json ? JSON.stringify(rows) : tableOf(rows)}\n`)
+process.exitCode = rows.every(isMet) ? 0 : 1
