@@ -12,7 +12,7 @@ const STATE = '.threefold/chaos'
 const PORT = 9380
 const PORTS = 9400
 
-export interface Instance {
+interface Instance {
   app: string
   id: string
   url: string

@@ -13,7 +13,7 @@ export interface Seen {
 }
 
 /** The response of the recorder to the requests of one check. */
-export interface Script {
+interface Script {
   bytes: string
   holds: boolean
 }
