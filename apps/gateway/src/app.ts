@@ -10,6 +10,7 @@ import type { Keys } from './keys/keys.ts'
 import { createKeyRoutes } from './keys/routes.ts'
 import type { PublishedLimits } from './limits/published-limits.ts'
 import { createLimitRoutes } from './limits/routes.ts'
+import { createReferenceRoutes, type DocumentedSite } from './openapi/routes.ts'
 import type { FindProfile } from './people/profiles.ts'
 import { createSessionRoutes } from './sessions/routes.ts'
 import type { FeatureSettings } from './settings/feature-settings.ts'
@@ -24,12 +25,14 @@ export interface AppDeps {
   instances: () => Promise<Instance[]>
   limiter: Pick<RateLimiter, 'report' | 'block' | 'reset'>
   limits: Pick<PublishedLimits, 'current' | 'set'>
+  /** The facts about the site in the API reference. */
+  site: DocumentedSite
   log: Log
 }
 
 /** The routes that the gateway serves itself. */
 export function createApp(deps: AppDeps): Hono<RouteEnv> {
-  const { sessions, keys, settings, findProfile, instances, limiter, limits, log } = deps
+  const { sessions, keys, settings, findProfile, instances, limiter, limits, site, log } = deps
   const app = createHono<RouteEnv>({ log, isUnavailable })
 
   app.get('/api/me', async (c) => {
@@ -57,6 +60,7 @@ export function createApp(deps: AppDeps): Hono<RouteEnv> {
     return c.json(await sessions.observability({ scope }))
   })
 
+  app.route('/api', createReferenceRoutes(site))
   app.route('/api/sessions', createSessionRoutes({ sessions }))
   app.route('/api/keys', createKeyRoutes({ keys }))
   app.route('/api/limits', createLimitRoutes({ limiter, limits }))

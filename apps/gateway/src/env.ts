@@ -3,6 +3,7 @@ import {
   baseSettings,
   databaseSettings,
   identitySettings,
+  origins,
   secret,
   sessionSettings,
   sourceSettings,
@@ -33,6 +34,12 @@ export const gatewaySettings = {
         'number of bits of an IPv6 address that limits count as one client: 48, 56 or 64',
       shared: true,
     }),
+  CORS_ORIGINS: origins().optional().meta({
+    description:
+      'origins whose pages can call the API and read its responses, comma-separated; with cookies if TRUSTED_ORIGINS has them too',
+    shared: true,
+    example: '',
+  }),
   LIMITS_FILE: z
     .string()
     .default(join(import.meta.dirname, '../limits.json'))

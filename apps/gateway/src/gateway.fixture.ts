@@ -21,6 +21,8 @@ import { createIdentities, type IdentityCheck, type Registry } from '@repo/servi
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
+import { createCors } from './browsers/cors.ts'
+import { createSecurityHeaders } from './browsers/security-headers.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
 import type { WhoIs } from './geo/who-is.ts'
@@ -36,6 +38,8 @@ import { services } from './upstreams/services.ts'
 
 export const ORIGIN = 'http://localhost:8080'
 export const TRUSTED_ORIGIN = 'https://admin.example'
+/** Its pages can call the API without cookies. */
+export const PAGE_ORIGIN = 'https://pages.example'
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 export const identities = createIdentities({ secret: SECRET, upstream: 'payments' })
 
@@ -138,6 +142,8 @@ export async function serveUpstream(id: string): Promise<Upstream> {
 export interface TestGateway extends AsyncDisposable {
   origin: string
   database: DatabaseConnection
+  /** The routes that the gateway serves itself, as Hono lists them. */
+  ownRoutes: { method: string; path: string }[]
 }
 
 export interface GatewayOptions {
@@ -145,6 +151,8 @@ export interface GatewayOptions {
   auth: string[]
   payments: string[]
   trustedHops?: number
+  /** The origin that decides about Strict-Transport-Security. */
+  siteOrigin?: string
   trustedProxies?: string[]
   instances?: Registry['instances']
   limits?: Limits
@@ -190,12 +198,19 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     ['auth', { upstream: auth, identities: signing('auth'), cookies: true, country: false }],
     ['payments', { upstream: payments, identities, cookies: false, country: true }],
   ])
+  const site = { origin: ORIGIN, cookieName: 'better-auth.session_token', version: '1.2.3' }
+  const appDeps = { sessions, keys, settings, findProfile, instances, limiter, limits, site, log }
+  const app = createApp(appDeps)
+  const securityHeaders = createSecurityHeaders(options.siteOrigin ?? ORIGIN)
   const gateway = createGateway({
     routes,
-    app: listenerOf(
-      createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log }),
-    ),
-    forwarderOf: createForwarders(connections, { instance: 'gateway-2', log }),
+    app: listenerOf(app),
+    forwarderOf: createForwarders(connections, { instance: 'gateway-2', securityHeaders, log }),
+    securityHeaders,
+    cors: createCors({
+      origins: [PAGE_ORIGIN, TRUSTED_ORIGIN],
+      trustedOrigins: [TRUSTED_ORIGIN],
+    }),
     isCrossSite: createForgeryCheck({ origin: ORIGIN, trustedOrigins: [TRUSTED_ORIGIN] }),
     ipOf: createIpOf({ hops, ranges }),
     whoIs: options.whoIs,
@@ -209,6 +224,9 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   return {
     origin: server.origin,
     database,
+    ownRoutes: app.routes.flatMap(({ method, path }) =>
+      method === 'ALL' ? [] : [{ method, path }],
+    ),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
       await keys.close()

@@ -3,6 +3,7 @@ import type { Log } from '@repo/observability'
 import { findPathFault, pathRules, type PathRule } from '@repo/proxy'
 import { type Listener, type ProblemOptions, sendProblem } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
+import { type Cors, originRefused } from './browsers/cors.ts'
 import { GatewayRequest } from './request/gateway-request.ts'
 import { runStages } from './request/run-stages.ts'
 import { createStages, type StageOptions } from './request/stages.ts'
@@ -11,6 +12,8 @@ import { isUnavailable } from './unavailable.ts'
 
 export interface GatewayOptions extends StageOptions {
   routes: Routes
+  /** The rules for pages of other origins. */
+  cors: Cors
   log: Log
 }
 
@@ -30,7 +33,7 @@ function misspelt(rule: PathRule): ProblemOptions {
  * the signature of the identity depend on it. A request with a cached session, and a quota that this
  * instance decides, reaches the upstream in the turn in which it arrives.
  */
-export function createGateway({ routes, log, ...options }: GatewayOptions): Listener {
+export function createGateway({ routes, cors, log, ...options }: GatewayOptions): Listener {
   const stages = routes.all.map(createStages(options))
 
   function fail(res: ServerResponse, error: unknown): undefined {
@@ -47,8 +50,16 @@ export function createGateway({ routes, log, ...options }: GatewayOptions): List
       if (fault) return sendProblem(res, misspelt(fault))
       const query = target.indexOf('?')
       const path = query === -1 ? target : target.slice(0, query)
+      const { outcome, headers } = cors.check(req, path)
+      // Only a page of another origin causes some. Problems have them too, so that it can read them.
+      for (let i = 0; i < headers.length; i += 2) {
+        res.appendHeader(headers[i] ?? '', headers[i + 1] ?? '')
+      }
+      if (outcome === 'refused') return sendProblem(res, originRefused)
+      if (outcome === 'preflight') return void res.writeHead(204).end()
       const route = routes.table.match(req.method ?? 'GET', path) ?? routes.unknown
       const request = new GatewayRequest(req, res, route, path)
+      for (const part of cors.vary) request.headers.push(part)
       // The server awaits this promise, and closes the connection if the problem cannot be sent.
       return runStages(stages[route.index] ?? [], request)?.catch((error: unknown) =>
         fail(res, error),

@@ -5,8 +5,10 @@ import { createOutbox } from '@repo/outbox'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { cookieSiteOf, createSessions } from '@repo/session'
+import { cookieSiteOf, createSessions, sessionCookieName } from '@repo/session'
 import { createApp } from './app.ts'
+import { createCors } from './browsers/cors.ts'
+import { createSecurityHeaders } from './browsers/security-headers.ts'
 import { createInstanceList } from './cluster/instances.ts'
 import type { GatewayEnv } from './env.ts'
 import { createForgeryCheck } from './forgery.ts'
@@ -94,7 +96,11 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       country: receivesCountry,
     })
   }
-  const app = createApp({ sessions, keys, settings, findProfile, instances, limiter, limits, log })
+  const cookieName = sessionCookieName(cookieSiteOf(origin))
+  const site = { origin, cookieName, version: env.APP_VERSION }
+  const appDeps = { sessions, keys, settings, findProfile, instances, limiter, limits, site, log }
+  const app = createApp(appDeps)
+  const securityHeaders = createSecurityHeaders(origin)
   // A store that is unavailable is used again by each request.
   await sessions.ready().catch((error: unknown) => {
     log.warn({ event: 'sessions.cold', err: error }, 'the caches of sessions are not subscribed')
@@ -105,7 +111,9 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
       createGateway({
         routes,
         app: listenerOf(app),
-        forwarderOf: createForwarders(connections, { instance, log }),
+        forwarderOf: createForwarders(connections, { instance, securityHeaders, log }),
+        securityHeaders,
+        cors: createCors({ origins: env.CORS_ORIGINS, trustedOrigins }),
         isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
         sessions,
         keys,

@@ -55,6 +55,8 @@ export function identityFor(
 }
 
 export interface TestApp extends AsyncDisposable {
+  /** The routes as Hono lists them. */
+  routes: { method: string; path: string }[]
   database: DatabaseConnection
   /** Sends a request with the identity of the caller, as the gateway does, or without one. */
   ask(caller: Identity | undefined, path: string, ask?: Ask): Promise<Answer>
@@ -76,6 +78,7 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
   const app = createApp({ payments, identities, limiter, log })
   return {
     database,
+    routes: app.routes.flatMap(({ method, path }) => (method === 'ALL' ? [] : [{ method, path }])),
     async ask(caller, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
       const began = performance.now()
       const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)

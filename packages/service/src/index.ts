@@ -31,6 +31,7 @@ export { claimOf, NO_BODY, type SignedRequest, STREAMED_BODY } from './identity/
 export { pathOf } from './http/ops.ts'
 export {
   createProblem,
+  dataHeaders,
   type Problem,
   problemInstance,
   type ProblemOptions,

@@ -1,5 +1,10 @@
 export { boundEmail, boundName } from './lookup/session-record.ts'
-export { chosenCookies, removedCookies, sessionCookieHeader } from './cookie/chosen-cookies.ts'
+export {
+  chosenCookies,
+  removedCookies,
+  sessionCookieHeader,
+  sessionCookieName,
+} from './cookie/chosen-cookies.ts'
 export { type CookieOptions, type CookieSite } from './cookie/cookie-options.ts'
 export { cookiePrefix, cookieSiteOf } from './cookie/session-cookie.ts'
 export { type Device, type ListOptions } from './devices.ts'

@@ -5,6 +5,8 @@ import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import type { Validation } from '@repo/session'
 import { expect, test } from '@repo/testing'
+import { createCors } from '../browsers/cors.ts'
+import { createSecurityHeaders } from '../browsers/security-headers.ts'
 import { createForgeryCheck } from '../forgery.ts'
 import { ORIGIN, send } from '../gateway.fixture.ts'
 import { createGateway } from '../gateway.ts'
@@ -45,6 +47,8 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
   const gateway = createGateway({
     routes,
     app: () => undefined,
+    securityHeaders: createSecurityHeaders(ORIGIN),
+    cors: createCors({}),
     forwarderOf:
       () =>
       (req, res, { identity, headers }) => {

@@ -1,7 +1,9 @@
+import type { ServerResponse } from 'node:http'
 import { noteActor, noteCountry } from '@repo/observability'
 import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
 import {
+  dataHeaders,
   isRefusedToActors,
   type Listener,
   type ProblemOptions,
@@ -10,6 +12,7 @@ import {
 } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import type { Sessions, Validation } from '@repo/session'
+import type { SecurityHeaders } from '../browsers/security-headers.ts'
 import { isSignedIn, notSignedIn, storeCheck, storeKey } from '../caller.ts'
 import { crossOrigin, type IsCrossSite } from '../forgery.ts'
 import type { WhoIs } from '../geo/who-is.ts'
@@ -30,6 +33,8 @@ import type { Stage, StageResult } from './run-stages.ts'
 export interface StageOptions {
   /** Serves the routes of the gateway itself. */
   app: Listener
+  /** The headers of the gateway's own responses. */
+  securityHeaders: Pick<SecurityHeaders, 'own'>
   /** The function that forwards the requests of a route with an upstream. Called once per route. */
   forwarderOf: (route: Route) => ProxyHandler<Caller>
   sessions: Pick<Sessions, 'validateNow'>
@@ -52,7 +57,8 @@ const closed: ProblemOptions = {
 
 /** The stages of a route as functions. */
 export function createStages(options: StageOptions): (route: Route) => Stage[] {
-  const { app, forwarderOf, sessions, keys, settings, limits, isCrossSite, ipOf, whoIs } = options
+  const { app, securityHeaders, forwarderOf, sessions, keys, settings, limits } = options
+  const { isCrossSite, ipOf, whoIs } = options
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
@@ -114,8 +120,8 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     const { req, res, check, key, headers } = request
     storeCheck(req, check)
     if (key) storeKey(req, key)
-    for (let i = 0; i < headers.length; i += 2)
-      res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
+    setHeaders(res, securityHeaders.own)
+    setHeaders(res, headers)
     const served = app(req, res)
     return served instanceof Promise ? served.then(() => 'done' as const) : 'done'
   }
@@ -172,6 +178,11 @@ function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {
   return 'next'
 }
 
+/** A route can replace these headers. */
+function setHeaders(res: ServerResponse, headers: readonly string[]): void {
+  for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
+}
+
 function accept(request: GatewayRequest, check: Validation): StageResult {
   const { route, method, path } = request
   request.check = check
@@ -196,7 +207,7 @@ function admit(
   if (res.destroyed) return 'done'
   if (refusal) {
     const length = ['Content-Length', String(Buffer.byteLength(refusal.body))]
-    res.writeHead(refusal.status, [...refusal.headers, length].flat())
+    res.writeHead(refusal.status, [...refusal.headers, ...dataHeaders, length].flat())
     res.end(refusal.body)
     return 'done'
   }

@@ -19,6 +19,7 @@ import {
   sendProblem,
   STREAMED_BODY,
 } from '@repo/service'
+import type { SecurityHeaders } from '../browsers/security-headers.ts'
 import type { Route } from '../routing/route.ts'
 
 const INSTANCE_HEADER = 'x-instance-id'
@@ -46,6 +47,14 @@ export interface Connection {
   country: boolean
 }
 
+/** The facts about this instance and its site that each forwarder uses. */
+export interface ForwardingSite {
+  instance: string
+  /** Added to the responses of upstreams. */
+  securityHeaders: Pick<SecurityHeaders, 'addTo'>
+  log: Log
+}
+
 /** The instances of one app. Health checks remove an instance that drains. */
 export function connectUpstream(name: string, targets: Targets, log: Log): Upstream {
   return createUpstream({
@@ -65,7 +74,7 @@ export function connectUpstream(name: string, targets: Targets, log: Log): Upstr
  */
 export function createForwarders(
   connections: ReadonlyMap<string, Connection>,
-  { instance, log }: { instance: string; log: Log },
+  site: ForwardingSite,
 ): (route: Route) => ProxyHandler<Caller> {
   const forwarders = new Map<string, ProxyHandler<Caller>>()
   return ({ match, upstream: name = '', bodyLimitBytes }) => {
@@ -73,7 +82,7 @@ export function createForwarders(
     if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
     const key = `${name} ${bodyLimitBytes}`
     const forwarder =
-      forwarders.get(key) ?? createForwarder({ ...connection, bodyLimitBytes, instance, log })
+      forwarders.get(key) ?? createForwarder({ ...connection, bodyLimitBytes, ...site })
     forwarders.set(key, forwarder)
     return forwarder
   }
@@ -90,8 +99,9 @@ function createForwarder({
   country: receivesCountry,
   bodyLimitBytes,
   instance,
+  securityHeaders,
   log,
-}: Connection & { bodyLimitBytes: number; instance: string; log: Log }) {
+}: Connection & { bodyLimitBytes: number } & ForwardingSite) {
   return createProxy<Caller>({
     upstream,
     forwarded: 'append',
@@ -119,6 +129,7 @@ function createForwarder({
     responseHeaders(headers, _req, caller) {
       for (const part of caller.headers) headers.push(part)
       nameInstance(headers, instance)
+      securityHeaders.addTo(headers)
     },
     onProblem(req, res, { status, code, detail, retryAfterS = 1, cause }) {
       log.warn({ event: 'upstream.problem', upstream: upstream.name, code, err: cause }, detail)

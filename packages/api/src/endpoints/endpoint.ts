@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly body?: core.$ZodType
   /** Success and the problems of this endpoint, by status; undefined: the response has no schema. */
   readonly responses: Readonly<Record<number, core.$ZodType | undefined>>
+  /** The type of the body of a success; `application/json` by default. */
+  readonly mediaType?: string
   /** The largest body in bytes; the gateway's limit by default. */
   readonly bodyLimitBytes?: number
   /** The longest time until the end of the response in milliseconds; unlimited by default. */

@@ -4,12 +4,14 @@ import { blockRequest, limitSubject } from '../requests/limits.ts'
 import { settingRequests } from '../requests/settings.ts'
 import { cluster } from '../responses/cluster.ts'
 import { apiKeys, createdKey } from '../responses/keys.ts'
-import { limits } from '../responses/limits.ts'
+import { limits, limitsChange } from '../responses/limits.ts'
 import { me } from '../responses/me.ts'
+import { observability } from '../responses/observability.ts'
 import { problem } from '../responses/problem.ts'
 import { revocation, sessions } from '../responses/sessions.ts'
 import { publicSettings, settingChange, settings } from '../responses/settings.ts'
 import type { Endpoint } from './endpoint.ts'
+import { referenceEndpoints } from './reference.ts'
 
 /** The endpoints that the gateway serves itself. */
 export const gatewayEndpoints = [
@@ -113,7 +115,7 @@ export const gatewayEndpoints = [
     summary: 'Change the limits on all instances',
     auth: 'administrator',
     body: z.object({ policies: z.array(z.unknown()), routes: z.array(z.unknown()) }),
-    responses: { 200: undefined, 422: problem },
+    responses: { 200: limitsChange, 422: problem },
   },
   {
     method: 'POST',
@@ -148,6 +150,7 @@ export const gatewayEndpoints = [
     summary: 'Sign-ins, session checks and cache hits of all instances or of one',
     auth: 'administrator',
     query: z.object({ scope: z.enum(['cluster', 'instance']).optional() }),
-    responses: { 200: undefined },
+    responses: { 200: observability },
   },
+  ...referenceEndpoints,
 ] as const satisfies readonly Endpoint[]

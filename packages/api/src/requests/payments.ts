@@ -11,6 +11,7 @@ export const paymentOrder = z.strictObject({
     .trim()
     .min(1)
     .max(140)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters'),
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters')
+    .meta({ examples: ['Invoice 7'] }),
 })
 export type PaymentOrder = z.infer<typeof paymentOrder>

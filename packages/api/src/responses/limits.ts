@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { delivery } from './settings.ts'
 
 const policy = z.object({
   name: z.string(),
@@ -26,5 +27,11 @@ export const limits = z.object({
     limited: z.array(limitedKey),
     blocked: z.array(blockedKey),
   }),
+})
+
+/** `PUT /api/limits`: the limits in force, and how far the change got before the answer. */
+export const limitsChange = z.object({
+  limits: z.object({ policies: z.array(policy), routes: z.array(z.unknown()) }),
+  delivery,
 })
 export type Limits = z.infer<typeof limits>

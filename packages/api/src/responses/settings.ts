@@ -24,7 +24,7 @@ export const settings = z.object({ settings: z.array(setting) })
 const ids = z.array(z.string())
 
 /** How far a change got before the answer: instances by id; `pending` reaches them later. */
-const delivery = z.discriminatedUnion('outcome', [
+export const delivery = z.discriminatedUnion('outcome', [
   z.object({
     outcome: z.enum(['everywhere', 'some']),
     acked: ids,

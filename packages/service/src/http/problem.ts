@@ -43,11 +43,19 @@ export function createProblem({ status, code, detail, errors }: ProblemOptions):
   }
 }
 
+/** A browser does not guess the type of a response with data, runs nothing in it, and shows it in no frame. */
+export const dataHeaders = [
+  ['x-content-type-options', 'nosniff'],
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+] as const
+const dataFields = Object.fromEntries(dataHeaders)
+
 /** Returns the headers of a problem response. */
 export function problemHeaders({ retryAfter, allow }: ProblemOptions): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
+    ...dataFields,
     ...(retryAfter !== undefined && { 'retry-after': String(retryAfter) }),
     ...(allow !== undefined && { allow }),
   }

@@ -23,7 +23,7 @@ const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
 const OCTETS = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 
 /** Returns the name under which Better Auth sets and reads the session cookie of a site. */
-function sessionCookieName(site: CookieSite): string {
+export function sessionCookieName(site: CookieSite): string {
   return `${site.secure === true ? SECURE_PREFIX : ''}${cookiePrefix(site)}.session_token`
 }
 
