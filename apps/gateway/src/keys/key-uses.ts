@@ -30,6 +30,7 @@ export function createKeyUses(options: KeyUsesOptions) {
   const { database, everyMs = 5_000, log } = options
   const { clock } = options.sessions
   const uses = new Map<string, Use>()
+  let isLast = false
 
   const write = {
     name: 'api-key-uses',
@@ -44,7 +45,7 @@ export function createKeyUses(options: KeyUsesOptions) {
   }
 
   /** @throws the error of PostgreSQL; the next turn then writes the same keys */
-  async function flush(isLast: boolean): Promise<void> {
+  async function flush(): Promise<void> {
     const nowMs = clock.nowMs()
     const due: [id: string, use: Use, atMs: number][] = []
     for (const [id, use] of uses) {
@@ -61,7 +62,7 @@ export function createKeyUses(options: KeyUsesOptions) {
     }
   }
 
-  const flushing = repeat({ task: 'api-key.use', work: () => flush(false), everyMs, log })
+  const flushing = repeat({ task: 'api-key.use', work: flush, everyMs, log })
 
   return {
     note(id: string): void {
@@ -73,9 +74,11 @@ export function createKeyUses(options: KeyUsesOptions) {
       }
     },
     flush: () => flushing.run(),
+    /** Writes the rest. A failure is logged and counted, and the times of the last minute are lost. */
     async close(): Promise<void> {
       await flushing.close()
-      await flush(true)
+      isLast = true
+      await flushing.run()
     },
   }
 }

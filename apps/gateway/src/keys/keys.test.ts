@@ -295,6 +295,20 @@ test('a last use is written when its instance ends', async ({ join }) => {
   expect(key?.lastUsedAt?.getTime()).toBeGreaterThanOrEqual(key?.createdAt.getTime() ?? Infinity)
 })
 
+test('an instance that used a key closes while PostgreSQL is unavailable', async ({
+  join,
+  databaseUrl,
+  tcpProxy,
+}) => {
+  const postgres = await tcpProxy({ target: databaseUrl })
+  const one = await join({ databaseUrl: postgres.url })
+  const { text } = await makeKey(one)
+  expect(await one.keys.check(text, IP)).toMatchObject({ outcome: 'valid' })
+  await postgres.cut()
+  await one.keys.close()
+  await postgres.heal()
+})
+
 test('while PostgreSQL is unavailable a cached key is valid; while Redis is too, no key is refused as unknown', async ({
   join,
   databaseUrl,
