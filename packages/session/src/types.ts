@@ -44,7 +44,7 @@ export interface Sessions {
   /** The clock of the database, by which credentials expire (S9). */
   readonly clock: DatabaseClock
   /** The trust in cached credentials on the bus (S4), also of other caches. Undefined without a bus. */
-  readonly trust: Pick<Trust, 'holds' | 'regain'> | undefined
+  readonly trust: Pick<Trust, 'holds' | 'regain' | 'renew'> | undefined
   /** Counts a sign-in. */
   noteLogin(): void
   /** Reads the figures of all instances, or of this one. While Redis is unavailable `scope` is `instance`. */

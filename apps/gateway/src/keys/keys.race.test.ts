@@ -157,7 +157,7 @@ const mutants: [name: string, edit: Edit, race: (cluster: Cluster) => Promise<Ve
   ],
   [
     'trust without the outbox',
-    ['keys.ts', 'trust !== undefined && trust.holds()', 'bus.health().leaseMsLeft > 0'],
+    ['keys.ts', 'trust?.holds() ?? false', 'bus.health().leaseMsLeft > 0'],
     revokeDuringOutage,
   ],
 ]

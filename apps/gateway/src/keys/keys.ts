@@ -1,5 +1,5 @@
 import type { Bus, Cache } from '@repo/cache-broadcast'
-import { type BackgroundLog, runInBackground } from '@repo/concurrency'
+import type { BackgroundLog } from '@repo/concurrency'
 import type { DatabaseConnection } from '@repo/database'
 import type { Sessions, Settlement } from '@repo/session'
 import { isUnavailable } from '../unavailable.ts'
@@ -83,7 +83,7 @@ export function createKeys(options: KeysOptions): Keys {
   }
 
   /** Looks a key up. Callers with the same key share one lookup, which only the first one pays for. */
-  async function find(sent: KeyText, ip: string, isTrusted: boolean): Promise<KeyCheck> {
+  async function find(sent: KeyText, ip: string, isCached: boolean): Promise<KeyCheck> {
     const { id } = sent
     const lookup = running.has(id) ? undefined : unknownKeys.begin(ip)
     if (!lookup && !running.has(id)) {
@@ -92,7 +92,7 @@ export function createKeys(options: KeysOptions): Keys {
     if (lookup) running.add(id)
     let isUnknown = false
     try {
-      const { found, isLoaded } = await (isTrusted ? records.read(id) : records.readDirect(id))
+      const { found, isLoaded } = await (isCached ? records.read(id) : records.readDirect(id))
       isUnknown = !found && isLoaded
       return found ? judge(found, sent) : UNKNOWN
     } catch (cause) {
@@ -104,16 +104,27 @@ export function createKeys(options: KeysOptions): Keys {
     }
   }
 
+  /** Whether cached records may be used (K2, K3). */
+  function isTrusted(): boolean {
+    return trust?.holds() ?? false
+  }
+
+  function findTrusted(sent: KeyText, ip: string): KeyCheck | Promise<KeyCheck> {
+    const cached = records.peek(sent.id)
+    return cached ? judge(cached, sent) : find(sent, ip, true)
+  }
+
+  /** One round trip to Redis renews the trust for all checks that wait, before PostgreSQL is read. */
+  async function findAfterLapse(sent: KeyText, ip: string): Promise<KeyCheck> {
+    await trust?.renew()
+    return isTrusted() ? findTrusted(sent, ip) : find(sent, ip, false)
+  }
+
   return {
     check(text, ip) {
       const sent = parseKeyText(text)
       if (!sent) return MALFORMED
-      const isTrusted = trust !== undefined && trust.holds()
-      if (isTrusted) {
-        const cached = records.peek(sent.id)
-        if (cached) return judge(cached, sent)
-      } else if (trust) runInBackground('api-key.trust', () => trust.regain(), log)
-      return find(sent, ip, isTrusted)
+      return isTrusted() ? findTrusted(sent, ip) : findAfterLapse(sent, ip)
     },
     create: (caller, newKey) => table.create(caller, newKey),
     list: (userId) => table.list(userId),
