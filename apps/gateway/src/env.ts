@@ -9,6 +9,7 @@ import {
   sourceSettings,
 } from '@repo/service'
 import { z } from 'zod'
+import { canaries } from './upstreams/canaries.ts'
 import { type AddressRange, parseRange } from './upstreams/client-ip.ts'
 import { serviceSettings } from './upstreams/services.ts'
 
@@ -48,6 +49,15 @@ export const gatewaySettings = {
         'file with the limits of requests; a change of the file applies to all instances',
       example: 'apps/gateway/limits.json',
     }),
+  CANARIES: canaries().default([]).meta({
+    description: 'instances of a new release with their share of the users in percent',
+    shared: true,
+    example: '',
+  }),
+  CANARY_OVERRIDE: z.enum(['off', 'administrators']).default('off').meta({
+    description: 'callers whose X-Canary header (main or canary) chooses the instances',
+    shared: true,
+  }),
   LOOP_DELAY_LIMIT_MS: z.coerce.number().int().min(10).max(60_000).default(200).meta({
     description: 'delay of the event loop in ms from which requests are refused with 503',
     shared: true,

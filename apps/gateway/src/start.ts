@@ -21,6 +21,7 @@ import { withLoadShedding } from './overload.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
+import { canaryGroupOf } from './upstreams/canaries.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
 import { targetsOf } from './upstreams/discovery.ts'
 import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
@@ -87,9 +88,11 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
   const connections = new Map<string, Connection>()
   for (const { name, setting, access, receivesCountry } of services) {
-    const targets = targetsOf(env[setting], { app: name, registry, log })
+    const toTargets = (value: readonly string[]) => targetsOf(value, { app: name, registry, log })
+    const canary = canaryGroupOf(env.CANARIES, name, toTargets)
     connections.set(name, {
-      upstream: connectUpstream(name, targets, log),
+      upstream: connectUpstream(name, toTargets(env[setting]), log, canary),
+      canOverride: canary.length > 0 ? env.CANARY_OVERRIDE === 'administrators' : undefined,
       identities: createIdentities({ ...identity, upstream: name }),
       // A service that checks sessions itself needs their cookies.
       cookies: access === 'open',

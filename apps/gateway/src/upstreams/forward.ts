@@ -3,6 +3,7 @@ import type { Log } from '@repo/observability'
 import {
   createProxy,
   createUpstream,
+  type GroupOptions,
   type ProxyHandler,
   type RawHeaders,
   type Targets,
@@ -21,6 +22,7 @@ import {
 } from '@repo/service'
 import type { SecurityHeaders } from '../browsers/security-headers.ts'
 import type { Route } from '../routing/route.ts'
+import { CANARY_HEADER, canaryContextOf } from './canaries.ts'
 
 const INSTANCE_HEADER = 'x-instance-id'
 /** The country of the client, as an ISO 3166-1 code. Only the gateway writes it. */
@@ -45,6 +47,8 @@ export interface Connection {
   cookies: boolean
   /** Whether the service receives the country of the client, if it is known. */
   country: boolean
+  /** With a canary: whether an administrator chooses the group by `X-Canary`. */
+  canOverride?: boolean | undefined
 }
 
 /** The facts about this instance and its site that each forwarder uses. */
@@ -56,10 +60,16 @@ export interface ForwardingSite {
 }
 
 /** The instances of one app. Health checks remove an instance that drains. */
-export function connectUpstream(name: string, targets: Targets, log: Log): Upstream {
+export function connectUpstream(
+  name: string,
+  targets: Targets,
+  log: Log,
+  groups: readonly GroupOptions[] = [],
+): Upstream {
   return createUpstream({
     name,
     targets,
+    groups,
     healthCheck: { path: '/readyz', intervalMs: 500, timeoutMs: 2_000 },
     onEvent({ event, upstream, origin, detail }: UpstreamEvent) {
       log.info({ event: `upstream.${event}`, upstream, origin, detail }, `${origin} is ${event}`)
@@ -97,6 +107,7 @@ function createForwarder({
   identities,
   cookies,
   country: receivesCountry,
+  canOverride,
   bodyLimitBytes,
   instance,
   securityHeaders,
@@ -106,9 +117,14 @@ function createForwarder({
     upstream,
     forwarded: 'append',
     maxBodyBytes: bodyLimitBytes,
+    ...(canOverride !== undefined && {
+      pickContext: (req: IncomingMessage, { identity, ip }: Caller) =>
+        canaryContextOf(req.headers[CANARY_HEADER], identity, ip, canOverride),
+    }),
     dropRequestHeaders: [
       ...identityHeaders,
       COUNTRY_HEADER,
+      CANARY_HEADER,
       'x-api-key',
       ...(cookies ? [] : ['cookie']),
     ],
