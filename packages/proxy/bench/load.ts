@@ -29,6 +29,10 @@ async function openSockets(origin: string) {
     Array.from({ length: CONNECTIONS }, async () => {
       const socket = connect(Number(port), '127.0.0.1').setNoDelay(true)
       await once(socket, 'connect')
+      // A request on a closed connection would never be answered.
+      socket.once('close', (hadError) => {
+        if (hadError || !socket.writableEnded) throw new Error(`${origin} closed a connection`)
+      })
       return socket
     }),
   )

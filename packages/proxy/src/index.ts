@@ -2,6 +2,7 @@ export { createDnsSource, type DnsSourceOptions } from './discovery/dns-source.t
 export { createListSource } from './discovery/list-source.ts'
 export type { Forwarded } from './forwarded.ts'
 export type { HealthCheck } from './upstream/health-check.ts'
+export { BodyGuard, type BodyLimits } from './body/body-guard.ts'
 export { ProxyError } from './options.ts'
 export {
   createLoadShedder,

@@ -6,6 +6,7 @@ export class ProxyError extends Error {
 
 export const MAX_TIMER_MS = 2 ** 31 - 1
 export const MAX_ITEMS = 10_000
+const MAX_BYTES = 2 ** 40
 
 const HOOKS = [
   'pickContext',
@@ -15,10 +16,8 @@ const HOOKS = [
   'mayRepeat',
   'clientOf',
 ] as const
-const SIZES = ['bufferBytes', 'maxBufferedBytes', 'streamedBodiesPerClient'] as const
 
 type Hook = (typeof HOOKS)[number]
-type Size = (typeof SIZES)[number]
 
 /** Options as callers without types pass them. */
 export type Unchecked<Option extends string> = Partial<Record<Option, unknown>>
@@ -41,9 +40,9 @@ export function requireProxyOptions(
     | 'dropRequestHeaders'
     | 'maxBodyBytes'
     | 'retries'
-    | 'slowBodies'
+    | 'bufferBytes'
+    | 'bodyGuard'
     | 'deadlineMs'
-    | Size
     | Hook
   >,
 ): void {
@@ -60,8 +59,11 @@ export function requireProxyOptions(
   }
   if (maxBodyBytes !== Infinity) requireInteger('maxBodyBytes', maxBodyBytes, 0, 2 ** 53)
   requireInteger('retries', retries, 0, 100)
-  for (const option of SIZES) requireInteger(option, options[option], 0, 2 ** 40)
-  if (options.slowBodies !== undefined) requireSlowBodies(options.slowBodies)
+  requireInteger('bufferBytes', options.bufferBytes, 0, MAX_BYTES)
+  const guard = options.bodyGuard
+  if (guard !== undefined && typeof Reflect.get(Object(guard), 'reserve') !== 'function') {
+    refuse('bodyGuard', 'a BodyGuard')
+  }
   if (typeof options.deadlineMs !== 'function') {
     requireInteger('deadlineMs', options.deadlineMs, 1, MAX_TIMER_MS)
   }
@@ -70,9 +72,15 @@ export function requireProxyOptions(
   }
 }
 
-function requireSlowBodies(slowBodies: unknown): void {
+/** @throws ProxyError that names the option */
+export function requireBodyLimits(
+  limits: Unchecked<'maxBufferedBytes' | 'streamedBodiesPerClient' | 'slowBodies'>,
+): void {
+  const { maxBufferedBytes, streamedBodiesPerClient, slowBodies = {} } = limits
+  requireInteger('maxBufferedBytes', maxBufferedBytes, 0, MAX_BYTES)
+  requireInteger('streamedBodiesPerClient', streamedBodiesPerClient, 0, 1_000_000)
   const { bytesPerSecond, windowMs, perClient } = readObject('slowBodies', slowBodies)
-  requireInteger('slowBodies.bytesPerSecond', bytesPerSecond, 0, 2 ** 40)
+  requireInteger('slowBodies.bytesPerSecond', bytesPerSecond, 0, MAX_BYTES)
   requireInteger('slowBodies.windowMs', windowMs, 1, MAX_TIMER_MS)
   requireInteger('slowBodies.perClient', perClient, 0, 1_000_000)
 }

@@ -48,16 +48,9 @@ export interface ProxyOptions<Context> {
    * 64 KiB by default. A larger one is streamed.
    */
   bufferBytes?: number
-  /** The memory of all incomplete and buffered bodies; 64 MiB by default. Above it: 503. */
-  maxBufferedBytes?: number
-  /** Simultaneous streamed bodies of one client; 64 by default. Above it: 429. */
-  streamedBodiesPerClient?: number
-  /**
-   * A body whose rate is below `bytesPerSecond` over `windowMs` is a 408; 1,024 over 5 s by default.
-   * A client can send `perClient` bodies below 16 times that rate; 16 by default. Above it: 429.
-   */
-  slowBodies?: { bytesPerSecond?: number; windowMs?: number; perClient?: number }
-  /** The client to which a body counts; by default the address of the sender. */
+  /** The limits of bodies that clients are sending, shared with other proxies; by default a new guard. */
+  bodyGuard?: BodyGuard
+  /** The client to which a body counts; by default the address of the sender, or the last one of X-Forwarded-For with `append`. */
   clientOf?: (req: IncomingMessage, context: Context) => string
   /**
    * The longest time from the request to the end of its response, in ms; 504 at its end. Instances
@@ -90,7 +83,6 @@ export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Se
   const options = readOptions(proxyOptions)
   requireProxyOptions(options)
   const { upstream, forwarded = 'set', dropRequestHeaders = [] } = options
-  const { bytesPerSecond = 1_024, windowMs = 5_000, perClient = 16 } = options.slowBodies ?? {}
   return {
     upstream,
     forwarded,
@@ -106,19 +98,19 @@ export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Se
     bufferBytes: options.bufferBytes ?? 65_536,
     retries: options.retries ?? 2,
     mayRepeat: options.mayRepeat,
-    clientOf: options.clientOf ?? addressOf,
+    clientOf: options.clientOf ?? (forwarded === 'append' ? forwardedAddressOf : addressOf),
     deadlineMs: options.deadlineMs,
-    guard: new BodyGuard({
-      maxBufferedBytes: options.maxBufferedBytes ?? 67_108_864,
-      streamedPerClient: options.streamedBodiesPerClient ?? 64,
-      slowPerClient: perClient,
-      bytesPerSecond,
-      windowMs,
-    }),
+    guard: options.bodyGuard ?? new BodyGuard(),
     deadlines: new RequestDeadlines(),
   }
 }
 
 function addressOf(req: IncomingMessage): string {
   return req.socket.remoteAddress ?? ''
+}
+
+/** The address that the trusted proxy before this one has added. */
+function forwardedAddressOf(req: IncomingMessage): string {
+  const addresses = req.headers['x-forwarded-for']?.toString() ?? ''
+  return addresses.slice(addresses.lastIndexOf(',') + 1).trim() || addressOf(req)
 }

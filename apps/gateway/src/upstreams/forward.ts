@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Log } from '@repo/observability'
 import {
+  BodyGuard,
   createProxy,
   createUpstream,
   type GroupOptions,
@@ -87,12 +88,15 @@ export function createForwarders(
   site: ForwardingSite,
 ): (route: Route) => ProxyHandler<Caller> {
   const forwarders = new Map<string, ProxyHandler<Caller>>()
-  return ({ match, upstream: name = '', bodyLimitBytes }) => {
+  // One limit of memory for the bodies of all services.
+  const bodyGuard = new BodyGuard()
+  return ({ match, upstream: name = '', bodyLimitBytes, deadlineMs }) => {
     const connection = connections.get(name)
     if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
-    const key = `${name} ${bodyLimitBytes}`
+    const key = `${name} ${bodyLimitBytes} ${deadlineMs}`
     const forwarder =
-      forwarders.get(key) ?? createForwarder({ ...connection, bodyLimitBytes, ...site })
+      forwarders.get(key) ??
+      createForwarder({ ...connection, bodyLimitBytes, deadlineMs, bodyGuard, ...site })
     forwarders.set(key, forwarder)
     return forwarder
   }
@@ -109,10 +113,17 @@ function createForwarder({
   country: receivesCountry,
   canOverride,
   bodyLimitBytes,
+  deadlineMs,
+  bodyGuard,
   instance,
   securityHeaders,
   log,
-}: Connection & { bodyLimitBytes: number } & ForwardingSite) {
+}: Connection &
+  ForwardingSite & {
+    bodyLimitBytes: number
+    deadlineMs: number | undefined
+    bodyGuard: BodyGuard
+  }) {
   return createProxy<Caller>({
     upstream,
     forwarded: 'append',
@@ -121,6 +132,9 @@ function createForwarder({
       pickContext: (req: IncomingMessage, { identity, ip }: Caller) =>
         canaryContextOf(req.headers[CANARY_HEADER], identity, ip, canOverride),
     }),
+    bodyGuard,
+    clientOf: (_req, { ip }) => ip,
+    ...(deadlineMs !== undefined && { deadlineMs }),
     dropRequestHeaders: [
       ...identityHeaders,
       COUNTRY_HEADER,
@@ -153,7 +167,7 @@ function createForwarder({
         status,
         code: code.replaceAll('_', '-'),
         detail,
-        ...(status === 503 && { retryAfter: retryAfterS }),
+        ...((status === 503 || status === 429) && { retryAfter: retryAfterS }),
       })
     },
   })

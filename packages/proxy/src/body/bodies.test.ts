@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, expect, vi } from 'vitest'
 import { ask, test, until } from '../servers.fixture.ts'
+import { BodyGuard } from './body-guard.ts'
 
 afterEach(() => void vi.useRealTimers())
 
@@ -176,7 +177,7 @@ test('a client cannot stream more bodies than its number, and each refusal is a 
   })
   const proxy = await servers.proxyOf([app], {
     bufferBytes: 4,
-    streamedBodiesPerClient: 2,
+    bodyGuard: new BodyGuard({ streamedBodiesPerClient: 2 }),
     clientOf: (req) => String(req.headers['x-client']),
   })
   const first = [0, 1].map(() =>
@@ -201,7 +202,9 @@ test('the memory of all buffered bodies has a limit, which a client that disconn
 }) => {
   const begun = vi.fn()
   const upstream = servers.upstreamOf([await servers.serve(echo)])
-  const handler = servers.handlerOf(upstream, { maxBufferedBytes: 2_000 })
+  const handler = servers.handlerOf(upstream, {
+    bodyGuard: new BodyGuard({ maxBufferedBytes: 2_000 }),
+  })
   const proxy = await servers.serve((req, res) => {
     req.once('data', begun)
     handler(req, res)
@@ -241,4 +244,27 @@ test('50 parallel bodies of 1 MB arrive unchanged', async ({ servers }) => {
     ),
   )
   expect(new Set(answers)).toEqual(new Set([digest]))
+})
+
+test('two proxies share the limits of one guard, and behind a proxy the forwarded address counts', async ({
+  servers,
+}) => {
+  const arrived = vi.fn()
+  const app = await servers.serve((req, res) => {
+    arrived()
+    req.resume().on('end', () => res.end())
+  })
+  const bodyGuard = new BodyGuard({ streamedBodiesPerClient: 1 })
+  const options = { bufferBytes: 4, bodyGuard, forwarded: 'append' } as const
+  const [one, two] = [await servers.proxyOf([app], options), await servers.proxyOf([app], options)]
+  const held = open(
+    one,
+    `${post('X-Forwarded-For: 6.6.6.6, 1.1.1.1\r\nContent-Length: 20\r\n')}01234`,
+  )
+  await until(() => arrived.mock.calls.length === 1)
+  const large = (address: string) =>
+    ask(two, { method: 'POST', body: '0123456789', headers: { 'x-forwarded-for': address } })
+  expect((await large('7.7.7.7, 1.1.1.1')).status).toBe(429)
+  expect((await large('1.1.1.1, 2.2.2.2')).status).toBe(200)
+  held.destroy()
 })

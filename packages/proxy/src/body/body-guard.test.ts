@@ -3,10 +3,8 @@ import { BodyGuard, type GuardedBody } from './body-guard.ts'
 
 const limits = {
   maxBufferedBytes: 1_000_000,
-  streamedPerClient: 2,
-  slowPerClient: 2,
-  bytesPerSecond: 1_000,
-  windowMs: 5_000,
+  streamedBodiesPerClient: 2,
+  slowBodies: { bytesPerSecond: 1_000, windowMs: 5_000, perClient: 2 },
 }
 
 interface TestBody extends GuardedBody {
@@ -64,7 +62,10 @@ test('a client can send two slow bodies, and any number of fast ones', () => {
 })
 
 test('a mutant without a number for each client keeps all slow bodies', () => {
-  const mutant = new BodyGuard({ ...limits, slowPerClient: Infinity })
+  const mutant = new BodyGuard({
+    ...limits,
+    slowBodies: { ...limits.slowBodies, perClient: 1_000 },
+  })
   expect(sweepBodies(mutant, [2_000, 2_000, 2_000], 1)).not.toContain('too_many_bodies')
 })
 

@@ -1,17 +1,17 @@
 import { type Member, Members } from '../members.ts'
+import { readOptions, requireBodyLimits } from '../options.ts'
 import type { ProxyProblemCode } from '../problem.ts'
 
 export interface BodyLimits {
-  /** Bytes of all bodies that wait in this process. */
-  maxBufferedBytes: number
-  /** Simultaneous streamed bodies of one client. */
-  streamedPerClient: number
-  /** Simultaneous slow bodies of one client. */
-  slowPerClient: number
-  /** The lowest average rate of a body. */
-  bytesPerSecond: number
-  /** The time over which a rate is averaged. A body is first judged after this time. */
-  windowMs: number
+  /** The memory of all incomplete and buffered bodies; 64 MiB by default. Above it: 503. */
+  maxBufferedBytes?: number
+  /** Simultaneous streamed bodies of one client; 64 by default. Above it: 429. */
+  streamedBodiesPerClient?: number
+  /**
+   * A body whose rate is below `bytesPerSecond` over `windowMs` is a 408; 1,024 over 5 s by default.
+   * A client can send `perClient` bodies below 16 times that rate; 16 by default. Above it: 429.
+   */
+  slowBodies?: { bytesPerSecond?: number; windowMs?: number; perClient?: number }
 }
 
 /** A body that a client is sending. */
@@ -34,17 +34,30 @@ const SLOW_FACTOR = 16
 
 /**
  * Limits the bodies that clients are sending: their memory, their number for each client, and their
- * rate. One timer judges all bodies once a second, so a pause of the process counts as one second.
+ * rate. Proxies of one process share it, so that its memory has one limit. One timer judges all bodies once a second, so a pause of the process counts as one second.
  */
 export class BodyGuard {
-  readonly #limits: BodyLimits
+  readonly #maxBufferedBytes: number
+  readonly #streamedPerClient: number
+  readonly #slowPerClient: number
+  readonly #bytesPerSecond: number
+  readonly #windowMs: number
   readonly #bodies = new Members<GuardedBody>()
   readonly #streamed = new Map<string, number>()
   #bufferedBytes = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(limits: BodyLimits) {
-    this.#limits = limits
+  /** @throws ProxyError `bad-option` */
+  constructor(bodyLimits: BodyLimits = {}) {
+    const limits = readOptions(bodyLimits)
+    requireBodyLimits(limits)
+    const { maxBufferedBytes = 67_108_864, streamedBodiesPerClient = 64 } = limits
+    const { bytesPerSecond = 1_024, windowMs = 5_000, perClient = 16 } = limits.slowBodies ?? {}
+    this.#maxBufferedBytes = maxBufferedBytes
+    this.#streamedPerClient = streamedBodiesPerClient
+    this.#slowPerClient = perClient
+    this.#bytesPerSecond = bytesPerSecond
+    this.#windowMs = windowMs
   }
 
   get bufferedBytes(): number {
@@ -53,7 +66,7 @@ export class BodyGuard {
 
   /** Takes memory for a body. Returns false if the limit of all bodies is reached. */
   reserve(bytes: number): boolean {
-    if (this.#bufferedBytes + bytes > this.#limits.maxBufferedBytes) return false
+    if (this.#bufferedBytes + bytes > this.#maxBufferedBytes) return false
     this.#bufferedBytes += bytes
     return true
   }
@@ -75,7 +88,7 @@ export class BodyGuard {
   /** Counts a streamed body of a client. Returns the reason if it cannot be accepted. */
   enterStream(client: string): ProxyProblemCode | undefined {
     const count = this.#streamed.get(client) ?? 0
-    if (count >= this.#limits.streamedPerClient) return 'too_many_bodies'
+    if (count >= this.#streamedPerClient) return 'too_many_bodies'
     if (!this.reserve(STREAM_BYTES)) return 'overloaded'
     this.#streamed.set(client, count + 1)
     return undefined
@@ -103,16 +116,15 @@ export class BodyGuard {
   }
 
   #judge(body: GuardedBody, slow: Map<string, number>): void {
-    const { bytesPerSecond, windowMs, slowPerClient } = this.#limits
     body.windowMs += SWEEP_MS
     const rate = (body.windowBytes * 1_000) / body.windowMs
-    if (rate < bytesPerSecond * SLOW_FACTOR) {
+    if (rate < this.#bytesPerSecond * SLOW_FACTOR) {
       const count = (slow.get(body.client) ?? 0) + 1
-      if (count > slowPerClient) return body.refuse('too_many_bodies')
+      if (count > this.#slowPerClient) return body.refuse('too_many_bodies')
       slow.set(body.client, count)
     }
-    if (body.windowMs < windowMs) return
-    if (rate < bytesPerSecond) body.refuse('body_too_slow')
+    if (body.windowMs < this.#windowMs) return
+    if (rate < this.#bytesPerSecond) body.refuse('body_too_slow')
     else startWindow(body)
   }
 }
