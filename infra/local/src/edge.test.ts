@@ -86,3 +86,13 @@ test('of 250 slow heads of one address the edge closes all but 64, and serves 10
   await vi.waitUntil(() => closed >= 186, WAIT)
   for (const socket of sockets) socket.destroy()
 }, 30_000)
+
+test('the edge refuses a body that no endpoint accepts before it is read, and sends no 100', async () => {
+  seen.length = 0
+  const head = 'POST /api/payments HTTP/1.1\r\nHost: a\r\nContent-Length: 2097153\r\n'
+  const answer = await talk(`${head}Expect: 100-continue\r\n\r\n`)
+  expect(answer).toMatch(/^HTTP\/1.1 413 /)
+  expect(answer).toContain('application/problem+json')
+  expect(answer).not.toContain('100 Continue')
+  expect(seen).toEqual([])
+})
