@@ -46,7 +46,8 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   const keys = createKeys({ bus, database, sessions, log })
   resources.defer(() => keys.close())
   metrics.observe(cacheFigures(keys.cache))
-  const outbox = createOutbox({ bus, db: database.db, log })
+  // The sessions look for rows of the same bus twice a second, and send these rows too.
+  const outbox = createOutbox({ bus, db: database.db, everyMs: 60_000, log })
   resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })
