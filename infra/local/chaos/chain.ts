@@ -61,9 +61,9 @@ export async function startChain(cluster: Cluster): Promise<Chain> {
     pids: [edge.pid, ...gateways.map(({ pid }) => pid)],
     standIns,
     async stop() {
-      const running = children.filter((child) => child.exitCode === null)
-      const ended = running.map((child) => once(child, 'exit'))
-      for (const child of running) child.kill('SIGKILL')
+      const alive = children.filter((child) => child.exitCode === null)
+      const ended = alive.map((child) => once(child, 'exit'))
+      for (const child of alive) child.kill('SIGKILL')
       await Promise.all(ended)
     },
   }

@@ -104,7 +104,7 @@ export function startLoop(client: Client, ratePerSecond: number, next: (n: numbe
   }
 }
 
-/** The responses of `count` callers, each of which sends its next request after the last response. */
+/** Callers that send their next request after the last response. Returns all responses. */
 export async function closedLoop(
   client: Client,
   { callers, forMs, spec }: { callers: number; forMs: number; spec: Spec },

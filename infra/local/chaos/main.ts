@@ -1,6 +1,6 @@
 /**
  * `pnpm chaos [--only NAME] [--rounds N]`: slow, failing and stopped parties, kills and overload, on a
- * cluster of its own. Prints each figure beside its target. Exit code 1: a target is missed. Linux only.
+ * separate cluster. Prints each figure beside its target. Exit code 1: a target is missed. Linux only.
  */
 import { parseArgs } from 'node:util'
 import { startChain } from './chain.ts'
