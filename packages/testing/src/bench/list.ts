@@ -1,9 +1,9 @@
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
-/** The packages that have a bench, by name, with their folders and the command of their bench. */
+/** The packages and apps that have a bench, by name, with their folders and the command of their bench. */
 export function findBenches(root: string): { name: string; folder: string; command: string }[] {
-  return globSync('packages/*/package.json', { cwd: root })
+  return globSync('{packages,apps}/*/package.json', { cwd: root })
     .toSorted()
     .flatMap((file) => {
       const { scripts }: { scripts?: Record<string, string> } = JSON.parse(
