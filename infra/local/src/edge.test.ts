@@ -71,7 +71,7 @@ test.for(methods)('the edge refuses %s with a 405 problem, and forwards nothing'
   expect(seen).toEqual([])
 })
 
-test('of 250 slow heads of one address the edge closes all but 64, and serves 100 other requests', async () => {
+test('the edge closes all but 64 of 250 slow heads of one address, and serves 100 other requests', async () => {
   const sockets = await Promise.all(Array.from({ length: 250 }, open))
   let closed = 0
   for (const socket of sockets) {
