@@ -1,9 +1,16 @@
-import { baseSettings, databaseSettings, sessionSettings, sourceSettings } from '@repo/service'
+import {
+  baseSettings,
+  databaseSettings,
+  sessionSettings,
+  sourceSettings,
+  tlsSettings,
+} from '@repo/service'
 import { z } from 'zod'
 
 export const authSettings = {
   ...baseSettings,
   ...databaseSettings,
+  ...tlsSettings,
   ...sessionSettings,
   ...sourceSettings,
   MAX_SESSIONS: z.coerce.number().int().min(1).optional().meta({

@@ -7,6 +7,7 @@ import {
   secret,
   sessionSettings,
   sourceSettings,
+  tlsSettings,
 } from '@repo/service'
 import { z } from 'zod'
 import { canaries } from './upstreams/canaries.ts'
@@ -16,6 +17,7 @@ import { serviceSettings } from './upstreams/services.ts'
 export const gatewaySettings = {
   ...baseSettings,
   ...databaseSettings,
+  ...tlsSettings,
   ...sessionSettings,
   ...sourceSettings,
   INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),
@@ -35,6 +37,11 @@ export const gatewaySettings = {
         'number of bits of an IPv6 address that limits count as one client: 48, 56 or 64',
       shared: true,
     }),
+  UPSTREAM_CA_FILE: z.string().optional().meta({
+    description:
+      'file with the certificates (PEM) of the authorities of https upstreams, instead of the public ones',
+    example: '',
+  }),
   CORS_ORIGINS: origins().optional().meta({
     description:
       'origins whose pages can call the API and read its responses, comma-separated; with cookies if TRUSTED_ORIGINS has them too',

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
@@ -87,12 +88,13 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
   resources.defer(stopFollowing)
 
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
+  const ca = env.UPSTREAM_CA_FILE ? await readFile(env.UPSTREAM_CA_FILE, 'utf8') : undefined
   const connections = new Map<string, Connection>()
   for (const { name, setting, access, receivesCountry } of services) {
     const toTargets = (value: readonly string[]) => targetsOf(value, { app: name, registry, log })
     const canary = canaryGroupOf(env.CANARIES, name, toTargets)
     connections.set(name, {
-      upstream: connectUpstream(name, toTargets(env[setting]), log, canary),
+      upstream: connectUpstream(name, toTargets(env[setting]), { ca, groups: canary, log }),
       canOverride: canary.length > 0 ? env.CANARY_OVERRIDE === 'administrators' : undefined,
       identities: createIdentities({ ...identity, upstream: name }),
       // A service that checks sessions itself needs their cookies.

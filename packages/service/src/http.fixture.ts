@@ -3,6 +3,7 @@ import { Agent, type IncomingMessage, request, type RequestOptions } from 'node:
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createLog, createMetrics, type SampleTrace } from '@repo/observability'
+import type { CertificateFiles } from './http/certificate.ts'
 import { createInstanceServer, type InstanceServer, type Listener } from './http/server.ts'
 
 export interface Answer {
@@ -54,7 +55,11 @@ export interface Served extends InstanceServer, AsyncDisposable {
 }
 
 /** Starts a server in this process and returns it with the lines of its log. */
-export async function serve(listener: Listener, sampleTrace?: SampleTrace): Promise<Served> {
+export async function serve(
+  listener: Listener,
+  sampleTrace?: SampleTrace,
+  certificateFiles?: CertificateFiles,
+): Promise<Served> {
   const lines: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
   const log = createLog({ app: 'test', instance: 'test-1', version: '', destination })
@@ -66,6 +71,7 @@ export async function serve(listener: Listener, sampleTrace?: SampleTrace): Prom
     ops: () => false,
     listener: () => listener,
     sampleTrace,
+    certificateFiles,
   })
   http.server.listen(0, '127.0.0.1')
   await once(http.server, 'listening')

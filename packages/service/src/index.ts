@@ -55,5 +55,6 @@ export {
   secret,
   sessionSettings,
   sourceSettings,
+  tlsSettings,
 } from './settings/settings.ts'
 export { redisTopology } from './settings/redis-settings.ts'

@@ -1,6 +1,7 @@
 export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest'
 export { freePort } from '@repo/embedded'
 export { blockEventLoop } from './block-event-loop.ts'
+export { createAuthority, type TestAuthority, type TestCertificate } from './certificates.ts'
 export { contend } from './contend.ts'
 export { createDatabase, type TestDatabase } from './stores/database.ts'
 export { copyMutant, type Edit, replaceOnce } from './mutant.ts'

@@ -60,17 +60,21 @@ export interface ForwardingSite {
   log: Log
 }
 
-/** The instances of one app. Health checks remove an instance that drains. */
+/**
+ * The instances of one app. Health checks remove an instance that drains.
+ * @param options.ca the authorities of https targets in PEM format
+ */
 export function connectUpstream(
   name: string,
   targets: Targets,
-  log: Log,
-  groups: readonly GroupOptions[] = [],
+  options: { ca?: string | undefined; groups?: readonly GroupOptions[]; log: Log },
 ): Upstream {
+  const { ca, groups = [], log } = options
   return createUpstream({
     name,
     targets,
     groups,
+    ...(ca !== undefined && { ca }),
     healthCheck: { path: '/readyz', intervalMs: 500, timeoutMs: 2_000 },
     onEvent({ event, upstream, origin, detail }: UpstreamEvent) {
       log.info({ event: `upstream.${event}`, upstream, origin, detail }, `${origin} is ${event}`)

@@ -22,6 +22,7 @@ type Option =
   | 'queueMs'
   | 'streams'
   | 'maxInFlight'
+  | 'ca'
   | 'breaker'
   | 'hedging'
   | 'ejection'
@@ -47,7 +48,13 @@ export function requireUpstreamOptions(options: Unchecked<Option>): void {
   }
   if (ejection !== undefined) requireEjection(ejection)
   requireInteger('slowStartMs', options.slowStartMs, 0, MAX_TIMER_MS)
+  if (options.ca !== undefined) requireAuthority(options.ca)
   requireFunction('onEvent', onEvent)
+}
+
+function requireAuthority(ca: unknown): void {
+  if (typeof ca === 'string' && ca.includes('-----BEGIN CERTIFICATE-----')) return
+  refuse('ca', 'certificates in PEM format')
 }
 
 function requireName(option: string, name: unknown): void {

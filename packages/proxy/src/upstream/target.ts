@@ -28,7 +28,7 @@ export interface EjectionLimits {
 /** How to connect to a target. */
 export interface ConnectOptions {
   /** The name in the certificate, for an origin that is an address. */
-  connect?: { servername: string }
+  connect?: { servername?: string; ca?: string }
 }
 
 export interface TargetOptions {

@@ -90,6 +90,11 @@ export interface UpstreamOptions {
   breaker?: BreakerOptions
   /** Sends slow GETs to a second instance too, within the budget of retries; without it, none. */
   hedging?: HedgingOptions
+  /**
+   * PEM certificates of the authorities that sign for https targets, instead of the public ones. The
+   * certificate of a target must have the host name of its origin.
+   */
+  ca?: string
   connectTimeoutMs?: number
   /**
    * The longest wait for the head of a response; 0: no limit. From 1,001 ms, undici counts only time
@@ -156,7 +161,11 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
 
   function startGroup({ name: groupName, weight, targets }: GroupOptions) {
     const servername = 'follow' in targets ? targets.servername : undefined
-    const connect = servername === undefined ? {} : { connect: { servername } }
+    const tls = {
+      ...(servername !== undefined && { servername }),
+      ...(options.ca !== undefined && { ca: options.ca }),
+    }
+    const connect = Object.keys(tls).length === 0 ? {} : { connect: tls }
     const group = new TargetGroup({
       name: groupName,
       weight,

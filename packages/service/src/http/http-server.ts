@@ -5,7 +5,9 @@ import {
   type ServerOptions,
   ServerResponse,
 } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import type { Certificate } from './certificate.ts'
 import { continueWhenRead } from './expect-continue.ts'
 import { limitHeads } from './head-limit.ts'
 import { type ProblemOptions, rawProblem } from './problem.ts'
@@ -45,6 +47,8 @@ const late: ProblemOptions = {
   detail: 'The head of a request must arrive within 10 s, and its body within 30 s.',
 }
 
+const tls = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const
+
 export interface HttpServerOptions<Response extends typeof ServerResponse> {
   /** Serves a request, or sends the problem for which the request is refused. */
   serve: (
@@ -54,6 +58,8 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
   ) => void
   response: Response
   keepAliveTimeoutMs: number
+  /** Serves https with it; http by default. */
+  certificate?: Certificate | undefined
   /** The connections without a complete first head that one address may have; no limit by default. */
   maxHeadsPerAddress?: number
 }
@@ -73,8 +79,11 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   serve,
   response,
   keepAliveTimeoutMs,
+  certificate,
   maxHeadsPerAddress,
 }: HttpServerOptions<Response>): Server {
+  const listener = (req: IncomingMessage, res: InstanceType<Response>) =>
+    serve(req, res, refusalOf(req))
   const options: ServerOptions<typeof IncomingMessage, Response> = {
     keepAliveTimeout: keepAliveTimeoutMs,
     headersTimeout: 10_000,
@@ -83,7 +92,9 @@ export function createHttpServer<Response extends typeof ServerResponse>({
     maxHeaderSize: 16_384,
     ServerResponse: response,
   }
-  const server = createServer(options, (req, res) => serve(req, res, refusalOf(req)))
+  const server = certificate
+    ? createTlsServer({ ...options, ...certificate, ...tls }, listener)
+    : createServer(options, listener)
   server.on('checkContinue', (req, res: InstanceType<Response>) => {
     continueWhenRead(req, res)
     serve(req, res, refusalOf(req))

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
@@ -11,6 +12,12 @@ import {
   type RequestContext,
   type SampleTrace,
 } from '@repo/observability'
+import {
+  type Certificate,
+  type CertificateFiles,
+  followCertificate,
+  readCertificate,
+} from './certificate.ts'
 import { createHttpServer } from './http-server.ts'
 import { InstanceResponse } from './instance-response.ts'
 import { pathOf } from './ops.ts'
@@ -57,6 +64,7 @@ export function createInstanceServer({
   ops,
   listener,
   sampleTrace,
+  certificateFiles,
 }: {
   instance: string
   log: Log
@@ -66,6 +74,8 @@ export function createInstanceServer({
   listener: () => Listener | undefined
   /** Decides for each trace. Without it, the decision of the gateway in front is preserved. */
   sampleTrace?: SampleTrace | undefined
+  /** Serves https with the certificate in these files, also after they change; http by default. */
+  certificateFiles?: CertificateFiles | undefined
 }): InstanceServer {
   const connections = new Set<Socket>()
   /** The requests in flight, by their response. */
@@ -156,12 +166,19 @@ export function createInstanceServer({
     response: InstanceResponse,
     // Longer than the idle time of the balancer, so that the balancer closes the connection.
     keepAliveTimeoutMs: 75_000,
+    certificate: certificateFiles && readCertificate(certificateFiles),
   })
+  if (certificateFiles && server instanceof TlsServer) {
+    const use = (certificate: Certificate) => server.setSecureContext(certificate)
+    const stop = followCertificate(certificateFiles, use, log)
+    server.once('close', stop)
+  }
   // A connection cannot be accepted, for example because no file descriptor is free.
   server.on('error', (error) => {
     if (server.listening) log.error({ event: 'server.error', err: error }, 'a connection was lost')
   })
-  server.on('connection', (socket) => {
+  // A request with TLS has the socket of the encrypted connection.
+  server.on(certificateFiles ? 'secureConnection' : 'connection', (socket: Socket) => {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
   })
@@ -198,10 +215,13 @@ export function listen(
 }
 
 /** Returns the URL of a listening server on this machine, and '' before it listens. */
-export function urlOf(address: string | AddressInfo | null): string {
+export function urlOf(
+  address: string | AddressInfo | null,
+  protocol: 'http' | 'https' = 'http',
+): string {
   if (address === null || typeof address === 'string') return ''
   const host = ['0.0.0.0', '::', '127.0.0.1'].includes(address.address)
     ? 'localhost'
     : address.address
-  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }

@@ -12,19 +12,21 @@ import {
 } from '@repo/observability'
 import { connectRedis, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
+import { type CertificateFiles, readCertificate } from '../http/certificate.ts'
 import type { Check, Phase } from '../http/health.ts'
 import { createOps } from '../http/ops.ts'
 import { createInstanceServer, listen, type Listener, urlOf } from '../http/server.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
-import type { baseSettings } from '../settings/settings.ts'
+import type { baseSettings, tlsSettings } from '../settings/settings.ts'
 import { drain } from './drain.ts'
 import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
 
-type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>>
+type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>> &
+  Partial<z.infer<z.ZodObject<typeof tlsSettings>>>
 
 export interface Context {
   instance: string
@@ -87,6 +89,12 @@ export async function boot<Settings extends z.ZodRawShape>({
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
 
+  const certificateFiles = certificateFilesOf(env)
+  try {
+    if (certificateFiles) readCertificate(certificateFiles)
+  } catch (error) {
+    fail(error, 'cannot serve https')
+  }
   const http = createInstanceServer({
     instance,
     log,
@@ -104,6 +112,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     listener: () => state.started?.listener,
     // A client must not decide what is recorded.
     sampleTrace: isBehindGateway ? undefined : createSampler(env.TRACE_SAMPLE_RATE),
+    certificateFiles,
   })
   const registry = createRegistry({
     redis,
@@ -113,7 +122,7 @@ export async function boot<Settings extends z.ZodRawShape>({
       id: instance,
       app,
       version,
-      url: env.INSTANCE_URL ?? urlOf(http.server.address()),
+      url: env.INSTANCE_URL ?? urlOf(http.server.address(), certificateFiles ? 'https' : 'http'),
       startedAt,
       ready: state.phase === 'ready',
       load: http.inFlight(),
@@ -200,4 +209,12 @@ export async function boot<Settings extends z.ZodRawShape>({
   await registry
     .announce()
     .catch((error: unknown) => log.warn({ err: error }, 'the instance is not announced yet'))
+}
+
+function certificateFilesOf({
+  TLS_CERT_FILE,
+  TLS_KEY_FILE,
+}: BaseEnv): CertificateFiles | undefined {
+  if (!TLS_CERT_FILE || !TLS_KEY_FILE) return undefined
+  return { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE }
 }

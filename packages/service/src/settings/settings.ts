@@ -159,6 +159,33 @@ export const baseSettings = {
   }),
 }
 
+/** Returns the fault of one of two settings that need each other. */
+function needs(other: string) {
+  return (values: Record<string, string | undefined>) =>
+    values[other] ? undefined : `needs ${other} too`
+}
+
+/** The settings of apps that can serve https themselves. */
+export const tlsSettings = {
+  TLS_CERT_FILE: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'file with the certificate chain (PEM), with which this instance serves https; http without it',
+      example: '',
+      conflict: needs('TLS_KEY_FILE'),
+    }),
+  TLS_KEY_FILE: z
+    .string()
+    .optional()
+    .meta({
+      description: 'file with the key of TLS_CERT_FILE (PEM); both are read again when they change',
+      example: '',
+      conflict: needs('TLS_CERT_FILE'),
+    }),
+}
+
 /** The settings of apps with a database. */
 export const databaseSettings = {
   DATABASE_URL: databaseUrl().meta({
