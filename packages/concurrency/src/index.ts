@@ -11,6 +11,7 @@ export {
   type Deadlines,
 } from './deadlines.ts'
 export { ConcurrencyError, type ConcurrencyErrorCode } from './errors.ts'
+export { type Member, Members } from './members/members.ts'
 export { createPace, type Pace, type PacedWork } from './pace.ts'
 export {
   createRenewedLeases,

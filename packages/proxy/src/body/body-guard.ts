@@ -1,4 +1,4 @@
-import { type Member, Members } from '../members.ts'
+import { type Member, Members } from '@repo/concurrency'
 import { readOptions, requireBodyLimits } from '../options.ts'
 import type { ProxyProblemCode } from '../problem.ts'
 

@@ -1,5 +1,5 @@
+import { type Member, Members } from '@repo/concurrency'
 import { Pool } from 'undici'
-import { type Member, Members } from '../members.ts'
 import { type SlotLimits, Slots } from '../slots/slots.ts'
 import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import { type Member, Members } from '@repo/concurrency'
 import {
   inRequest,
   type Log,
@@ -35,6 +36,12 @@ export interface InstanceServer {
   failRequest(context: RequestContext): void
   /** Cuts the connections without a request in flight. */
   closeSilent(): void
+}
+
+/** A request in flight. */
+interface Served extends Member {
+  res: ServerResponse
+  context: RequestContext
 }
 
 const WAIT_FOR_START_MS = 2_000
@@ -78,8 +85,8 @@ export function createInstanceServer({
   certificateFiles?: CertificateFiles | undefined
 }): InstanceServer {
   const connections = new Set<Socket>()
-  /** The requests in flight, by their response. */
-  const serving = new Map<ServerResponse, RequestContext>()
+  /** The requests in flight. */
+  const serving = new Members<Served>()
   let leaving = false
 
   metrics.observe([
@@ -142,9 +149,10 @@ export function createInstanceServer({
 
   function observe(context: RequestContext, req: IncomingMessage, res: ServerResponse) {
     const began = performance.now()
-    serving.set(res, context)
+    const served: Served = { res, context, memberIndex: -1 }
+    serving.add(served)
     res.once('close', () => {
-      serving.delete(res)
+      serving.delete(served)
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
       // 499, as in nginx: the client closed the connection before it received a status.
@@ -188,13 +196,13 @@ export function createInstanceServer({
     inFlight: () => serving.size,
     leave() {
       leaving = true
-      for (const res of serving.keys()) res.shouldKeepAlive = false
+      for (const { res } of serving.values()) res.shouldKeepAlive = false
     },
     failRequest(context) {
-      for (const [res, served] of serving) if (served === context) fail(res)
+      for (const served of serving.values()) if (served.context === context) fail(served.res)
     },
     closeSilent() {
-      const busy = new Set([...serving.keys()].map(({ req }) => req.socket))
+      const busy = new Set(serving.values().map(({ res }) => res.req.socket))
       for (const socket of connections) if (!busy.has(socket)) socket.destroy()
     },
   }
