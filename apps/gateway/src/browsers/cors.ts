@@ -9,7 +9,7 @@ import { isUnder } from '../path.ts'
  * - `preflight`: the request is answered with 204 and these headers.
  * - `refused`: a preflight request of an origin that is not in the list.
  */
-export interface CorsDecision {
+interface CorsDecision {
   readonly outcome: 'none' | 'preflight' | 'refused'
   readonly headers: readonly string[]
 }

@@ -3,7 +3,7 @@ import { type HeaderName, isProblemStatus, type ProblemStatus, refToHeaders } fr
 import { operationIdOf } from './operation-id.ts'
 import { convertQuery, isSuccess, type JsonSchema, type Schemas } from './schemas.ts'
 
-export interface Parameter {
+interface Parameter {
   name: string
   in: 'path' | 'query' | 'header'
   required: boolean
