@@ -21,6 +21,7 @@ const LISTS = [
   'packages/database/drizzle.config.ts',
   'packages/database/src/schema.ts',
   'packages/api/src/index.ts',
+  'packages/api/src/endpoints.ts',
 ]
 
 /** A repository that has only the files to which a new service is added. */
@@ -34,7 +35,7 @@ function repository(): string {
   return root
 }
 
-test('a new service is added to four lists, and has no placeholder of the template', () => {
+test('a new service is added to five lists, and has no placeholder of the template', () => {
   const root = repository()
   const files = writeService(root, 'orders', 6)
   expect(files).toEqual(expect.arrayContaining([...LISTS, 'apps/orders/src/main.ts']))

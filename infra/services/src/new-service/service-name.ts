@@ -8,6 +8,7 @@ const GATEWAY_PATHS = [
   'cluster',
   'docs',
   'health',
+  'keys',
   'limits',
   'me',
   'observability',
