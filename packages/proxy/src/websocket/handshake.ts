@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ParsedHeaders } from '../attempt/attempt.ts'
-import { ProxyError } from '../options.ts'
 import type { ProxyProblemCode } from '../problem.ts'
 import { hasBody } from '../raw-headers.ts'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+/** How long a client that was refused may take to close its connection. */
+const CLOSING_MS = 2_000
 
 /**
  * Whether a request asks for a WebSocket. Pass it as `shouldUpgradeCallback` to `createServer`:
@@ -63,31 +63,33 @@ function hasToken(list: string | undefined, token: string): boolean {
 }
 
 /**
- * Creates the response of a request to upgrade, for a refusal. The connection closes after it.
+ * Connects the response of a request to upgrade with its socket, for a refusal. The connection closes
+ * after it. The response emits `close` when the socket is closed, also at the end of a WebSocket.
  * @param socket the socket of the `upgrade` event
+ * @param res a response without a socket; a new one by default
  */
-export function respondToUpgrade(req: IncomingMessage, socket: Duplex): ServerResponse {
-  const res = new ServerResponse(req)
+export function respondToUpgrade(
+  req: IncomingMessage,
+  socket: Duplex,
+  res: ServerResponse = new ServerResponse(req),
+): ServerResponse {
   res.shouldKeepAlive = false
+  // With an incomplete body, `socket` is a stream in front of the connection.
+  const connection = req.socket
   const onDrain = (): void => void res.emit('drain')
-  // Without a listener an error of the socket would end the process.
-  socket.on('error', () => socket.destroy()).on('drain', onDrain)
-  res.assignSocket(toSocket(socket))
+  // Without a listener an error would end the process.
+  for (const each of new Set([socket, connection])) each.on('error', () => connection.destroy())
+  connection.on('drain', onDrain)
+  res.assignSocket(connection)
+  // node:http emits it only while the response has the socket.
+  connection.once('close', () => void (res.closed || res.emit('close')))
   res.once('finish', () => {
-    socket.off('drain', onDrain)
-    releaseSocket(res, socket)
-    socket.end()
+    connection.off('drain', onDrain)
+    res.detachSocket(connection)
+    // Without a reader, the end of the client is not noticed.
+    connection.resume().end()
+    const timer = setTimeout(() => connection.destroy(), CLOSING_MS)
+    connection.once('close', () => clearTimeout(timer))
   })
   return res
-}
-
-/** Separates a response that was not written from its socket. */
-export function releaseSocket(res: ServerResponse, socket: Duplex): void {
-  res.detachSocket(toSocket(socket))
-}
-
-/** node:http types the socket as any stream, for servers that emit `connection`. */
-function toSocket(socket: Duplex): Socket {
-  if (socket instanceof Socket) return socket
-  throw new ProxyError('socket must be the socket of a connection')
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ParsedHeaders } from '../attempt/attempt.ts'
 import type { RawHeaders } from '../raw-headers.ts'
-import { isAccepted, releaseSocket } from './handshake.ts'
+import { isAccepted } from './handshake.ts'
 import { Tunnel } from './tunnel.ts'
 
 export interface UpgradeOptions {
@@ -36,8 +36,10 @@ export class Upgrade {
    * @param onClose called once, when both sockets are closed
    */
   open(headers: RawHeaders, instance: Duplex, onClose: () => void): void {
-    const { res, socket, head, idleMs, onOpen, onIdle } = this.#options
-    releaseSocket(res, socket)
+    const { req, res, socket, head, idleMs, onOpen, onIdle } = this.#options
+    res.detachSocket(req.socket)
+    // For the log of the application: the response itself is not written.
+    res.statusCode = 101
     socket.write(headOf(headers), 'latin1')
     this.#tunnel = new Tunnel(socket, instance, () => {
       onClose()

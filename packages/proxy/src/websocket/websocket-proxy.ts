@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Exchange } from '../exchange.ts'
 import { answerWith } from '../hooks.ts'
@@ -22,8 +22,17 @@ export interface WebSocketOptions {
 export interface WebSocketProxy<Context> {
   /** The number of open WebSockets. */
   readonly open: number
-  /** Handles the event `upgrade` of a server. `context` is passed to the hooks. */
-  handleUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer, context: Context): void
+  /**
+   * Handles the event `upgrade` of a server. `context` is passed to the hooks. `res` is the result of
+   * `respondToUpgrade` for this socket, if the application has called it.
+   */
+  handleUpgrade(
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    context: Context,
+    res?: ServerResponse,
+  ): void
   /** Closes all WebSockets with code 1012, also those that open later. Resolves when all are closed. */
   drain(): Promise<void>
 }
@@ -61,8 +70,7 @@ export function createWebSocketProxy<Context = void>(
     get open() {
       return upgrades.size
     },
-    handleUpgrade(req, socket, head, context) {
-      const res = respondToUpgrade(req, socket)
+    handleUpgrade(req, socket, head, context, res = respondToUpgrade(req, socket)) {
       const refusal = checkHandshake(req)
       if (refusal) {
         if (refusal === 'bad_websocket_version') res.setHeader('Sec-WebSocket-Version', '13')
