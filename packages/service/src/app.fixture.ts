@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream'
 import { serveReplica } from '@repo/testing/replica'
 import { z } from 'zod'
 import { createHono, listenerOf } from './http/hono.ts'
+import { acceptUpgrade, RESTART } from './http/upgrade.fixture.ts'
 import { boot } from './lifecycle/boot.ts'
 import { readEnv } from './settings/env.ts'
 import { baseSettings, secret } from './settings/settings.ts'
@@ -71,8 +73,19 @@ await boot({
       setImmediate(() => fail('in a callback of a request'))
       return new Promise(() => undefined)
     })
+    const upgraded = new Set<Duplex>()
     return {
       listener: listenerOf(app),
+      upgrade: {
+        accepts: ({ url }) => url === '/ws',
+        serve(req, res, socket) {
+          upgraded.add(socket)
+          acceptUpgrade(req, res, socket)
+        },
+        end() {
+          for (const socket of upgraded) socket.end(RESTART)
+        },
+      },
       async close() {
         if (env.CLOSE === 'never') await new Promise(() => undefined)
         log.info({ event: 'closed' }, 'closed')

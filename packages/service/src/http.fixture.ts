@@ -4,7 +4,12 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createLog, createMetrics, type SampleTrace } from '@repo/observability'
 import type { CertificateFiles } from './http/certificate.ts'
-import { createInstanceServer, type InstanceServer, type Listener } from './http/server.ts'
+import {
+  createInstanceServer,
+  type InstanceServer,
+  type Listener,
+  type UpgradeHandler,
+} from './http/server.ts'
 
 export interface Answer {
   status: number
@@ -59,6 +64,7 @@ export async function serve(
   listener: Listener,
   sampleTrace?: SampleTrace,
   certificateFiles?: CertificateFiles,
+  upgrade?: UpgradeHandler,
 ): Promise<Served> {
   const lines: Record<string, unknown>[] = []
   const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
@@ -70,6 +76,7 @@ export async function serve(
     metrics,
     ops: () => false,
     listener: () => listener,
+    upgrade: () => upgrade,
     sampleTrace,
     certificateFiles,
   })

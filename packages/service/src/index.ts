@@ -45,7 +45,7 @@ export {
   type RegistryOptions,
 } from './registry/registry.ts'
 export { createSourceCheck, isSafeMethod, type RequestSource } from './http/request-source.ts'
-export { type Listener } from './http/server.ts'
+export { type Listener, type UpgradeHandler } from './http/server.ts'
 export {
   acceptedSecrets,
   baseSettings,

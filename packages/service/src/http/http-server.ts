@@ -60,6 +60,11 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
   keepAliveTimeoutMs: number
   /** Serves https with it; http by default. */
   certificate?: Certificate | undefined
+  /** Serves the upgrades that it accepts. Every other one is served as a plain request. */
+  upgrade?: {
+    accepts: (req: IncomingMessage) => boolean
+    serve: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+  }
   /** The connections without a complete first head that one address may have; no limit by default. */
   maxHeadsPerAddress?: number
 }
@@ -80,6 +85,7 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   response,
   keepAliveTimeoutMs,
   certificate,
+  upgrade,
   maxHeadsPerAddress,
 }: HttpServerOptions<Response>): Server {
   const listener = (req: IncomingMessage, res: InstanceType<Response>) =>
@@ -91,6 +97,7 @@ export function createHttpServer<Response extends typeof ServerResponse>({
     connectionsCheckingInterval: 1_000,
     maxHeaderSize: 16_384,
     ServerResponse: response,
+    shouldUpgradeCallback: (req) => (upgrade?.accepts(req) ?? false) && !refusalOf(req),
   }
   const server = certificate
     ? createTlsServer({ ...options, ...certificate, ...tls }, listener)
@@ -105,6 +112,7 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   })
   server.on('connect', (_req, socket) => refuse(socket, unsupportedMethod))
   server.on('clientError', refuseMalformed)
+  if (upgrade) server.on('upgrade', upgrade.serve)
   if (maxHeadsPerAddress !== undefined) limitHeads(server, { maxPerAddress: maxHeadsPerAddress })
   return server
 }

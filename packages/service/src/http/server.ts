@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Member, Members } from '@repo/concurrency'
 import {
@@ -26,6 +27,23 @@ import { type ProblemOptions, sendProblem } from './problem.ts'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
+/** Serves connections that change to another protocol, such as WebSockets. */
+export interface UpgradeHandler {
+  /** Whether a request is an upgrade for `serve`. The listener serves every other one as a plain request. */
+  accepts(req: IncomingMessage): boolean
+  /**
+   * Serves an upgrade, which is in flight until its socket is closed. `res` has no socket yet: to refuse,
+   * assign `socket` to it (`respondToUpgrade` of `@repo/proxy`). To accept, write the head of the response
+   * to `socket`, and set `res.statusCode` to 101 for the log line.
+   */
+  serve(req: IncomingMessage, res: ServerResponse, socket: Duplex, head: Buffer): unknown
+  /**
+   * Called once when the instance drains. It must end all connections, also those that `serve` gets
+   * later. The drain waits for them as for requests.
+   */
+  end(): unknown
+}
+
 export interface InstanceServer {
   server: Server
   /** Returns the number of requests in flight. */
@@ -34,6 +52,8 @@ export interface InstanceServer {
   leave(): void
   /** Ends the response of a request whose code threw an error that no code caught. */
   failRequest(context: RequestContext): void
+  /** Ends the connections of the upgrade handler. */
+  endUpgrades(): void
   /** Cuts the connections without a request in flight. */
   closeSilent(): void
 }
@@ -70,6 +90,7 @@ export function createInstanceServer({
   metrics,
   ops,
   listener,
+  upgrade = () => undefined,
   sampleTrace,
   certificateFiles,
 }: {
@@ -79,6 +100,8 @@ export function createInstanceServer({
   ops: (req: IncomingMessage, res: ServerResponse) => boolean
   /** Returns the listener of the app, and undefined before it has started. */
   listener: () => Listener | undefined
+  /** Returns the upgrade handler of the app, if it has one and has started. */
+  upgrade?: () => UpgradeHandler | undefined
   /** Decides for each trace. Without it, the decision of the gateway in front is preserved. */
   sampleTrace?: SampleTrace | undefined
   /** Serves https with the certificate in these files, also after they change; http by default. */
@@ -110,6 +133,23 @@ export function createInstanceServer({
       observe(context, req, res)
       if (refusal) sendProblem(res, refusal)
       else run(req, res)
+    })
+  }
+
+  function serveUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer) {
+    const context = readRequestContext(req, sampleTrace)
+    const res = new InstanceResponse(req)
+    res.instanceId = instance
+    res.requestId = context.id
+    // With an incomplete body, `socket` is a stream in front of the connection.
+    for (const each of new Set([socket, req.socket])) each.on('error', () => req.socket.destroy())
+    inRequest(context, () => {
+      passOn(context, req)
+      observe(context, req, res, req.socket)
+      Promise.try(async () => upgrade()?.serve(req, res, socket, head)).catch((error: unknown) => {
+        log.error({ event: 'error', err: error }, 'an error that the app did not handle')
+        req.socket.destroy()
+      })
     })
   }
 
@@ -147,24 +187,32 @@ export function createInstanceServer({
     return listener()
   }
 
-  function observe(context: RequestContext, req: IncomingMessage, res: ServerResponse) {
+  /** @param closing emits `close` at the end of the request */
+  function observe(
+    context: RequestContext,
+    req: IncomingMessage,
+    res: ServerResponse,
+    closing: ServerResponse | Socket = res,
+  ) {
     const began = performance.now()
     const served: Served = { res, context, memberIndex: -1 }
     serving.add(served)
-    res.once('close', () => {
+    closing.once('close', () => {
       serving.delete(served)
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
       // 499, as in nginx: the client closed the connection before it received a status.
-      const status = res.headersSent ? res.statusCode : 499
-      metrics.duration.record(method, status, seconds)
+      const isUpgraded = res.statusCode === 101
+      const status = res.headersSent || isUpgraded ? res.statusCode : 499
+      // How long a connection stays open says nothing about the speed of the instance.
+      if (!isUpgraded) metrics.duration.record(method, status, seconds)
       logRequest(log, {
         context,
         method,
         path: pathOf(req),
         status,
         ms: Math.round(seconds * 1_000),
-        isCut: !res.writableFinished,
+        isCut: !res.writableFinished && !isUpgraded,
       })
     })
   }
@@ -174,6 +222,7 @@ export function createInstanceServer({
     response: InstanceResponse,
     // Longer than the idle time of the balancer, so that the balancer closes the connection.
     keepAliveTimeoutMs: 75_000,
+    upgrade: { accepts: (req) => upgrade()?.accepts(req) ?? false, serve: serveUpgrade },
     certificate: certificateFiles && readCertificate(certificateFiles),
   })
   if (certificateFiles && server instanceof TlsServer) {
@@ -200,6 +249,9 @@ export function createInstanceServer({
     },
     failRequest(context) {
       for (const served of serving.values()) if (served.context === context) fail(served.res)
+    },
+    endUpgrades() {
+      upgrade()?.end()
     },
     closeSilent() {
       const busy = new Set(serving.values().map(({ res }) => res.req.socket))

@@ -15,7 +15,13 @@ import type { z } from 'zod'
 import { type CertificateFiles, readCertificate } from '../http/certificate.ts'
 import type { Check, Phase } from '../http/health.ts'
 import { createOps } from '../http/ops.ts'
-import { createInstanceServer, listen, type Listener, urlOf } from '../http/server.ts'
+import {
+  createInstanceServer,
+  listen,
+  type Listener,
+  type UpgradeHandler,
+  urlOf,
+} from '../http/server.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
@@ -40,6 +46,8 @@ export interface Context {
 
 export interface Started {
   listener: Listener
+  /** Serves upgrades, such as WebSockets. Without it, each one is served as a plain request. */
+  upgrade?: UpgradeHandler
   /** The checks of `/health`, in addition to Redis. */
   checks?: Record<string, Check>
   /** Called when no request is in flight: closes pools and workers. */
@@ -110,6 +118,7 @@ export async function boot<Settings extends z.ZodRawShape>({
       log,
     }),
     listener: () => state.started?.listener,
+    upgrade: () => state.started?.upgrade,
     // A client must not decide what is recorded.
     sampleTrace: isBehindGateway ? undefined : createSampler(env.TRACE_SAMPLE_RATE),
     certificateFiles,

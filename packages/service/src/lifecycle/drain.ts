@@ -48,7 +48,8 @@ export async function drain({
 
 /**
  * Ends a server without losing a request. It serves for `drainMs`, so that balancers detect the
- * drain. Then it accepts no new connections, closes idle ones and waits for the requests in flight.
+ * drain. Then it accepts no new connections, ends upgraded and idle ones, and waits for the requests in
+ * flight.
  *
  * @returns whether all requests ended within `deadlineMs`; remaining connections are cut
  */
@@ -60,6 +61,7 @@ async function drainServer(
   const closed = new Promise<true>((resolve) => {
     http.server.close(() => resolve(true))
   })
+  http.endUpgrades()
   // A connection that was busy at close() becomes idle later and must be closed then.
   const sweep = setInterval(() => http.server.closeIdleConnections(), SWEEP_EVERY_MS)
   // For Node, a connection without any bytes is not idle. Browsers open such connections in advance.
