@@ -6,13 +6,15 @@ import { isUnder } from './path.ts'
 export type IsCrossSite = (
   req: Pick<IncomingMessage, 'method' | 'headers'>,
   path: string,
+  /** Whether the request is the handshake of a WebSocket. */
+  isHandshake?: boolean,
 ) => boolean
 
 export const crossOrigin: ProblemOptions = {
   status: 403,
   code: 'cross-origin',
   detail:
-    'A request with a session cookie that changes data must come from a page of this site. Other clients must send the header Origin with the address of this site.',
+    'A request with a session cookie that changes data or opens a WebSocket must come from a page of this site. Other clients must send the header Origin with the address of this site.',
 }
 
 /**
@@ -20,7 +22,8 @@ export const crossOrigin: ProblemOptions = {
  * cookie of the user (cross-site request forgery). It covers every route, so a new service needs no
  * check.
  *
- * - GET, HEAD and OPTIONS are never refused.
+ * - GET, HEAD and OPTIONS are never refused, except the handshake of a WebSocket: no browser applies the
+ *   same-origin policy to it, so a foreign page could read and write as the user.
  * - With a session cookie, valid or not, the source must be this site or a trusted origin. A request
  *   without `Origin` and `Sec-Fetch-Site` is refused too: browsers without these headers exist.
  * - Without a session cookie a foreign page can only sign the user in to an account of its choice,
@@ -33,8 +36,8 @@ export function createForgeryCheck(options: {
   const sourceOf = createSourceCheck(options)
   const site = cookieSiteOf(options.origin)
 
-  return ({ method, headers }, path) => {
-    if (isSafeMethod(method)) return false
+  return ({ method, headers }, path, isHandshake = false) => {
+    if (isSafeMethod(method) && !isHandshake) return false
     const source = sourceOf(headers)
     if (source === 'own') return false
     if (carriesSessionCookie(headers.cookie, site)) return true

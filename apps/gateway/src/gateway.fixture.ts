@@ -205,7 +205,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const gateway = createGateway({
     routes,
     app: listenerOf(app),
-    forwarderOf: createForwarders(connections, { instance: 'gateway-2', securityHeaders, log }),
+    forwarderOf: createForwarders(connections, { instance: 'gateway-2', securityHeaders, log }).of,
     securityHeaders,
     cors: createCors({
       origins: [PAGE_ORIGIN, TRUSTED_ORIGIN],

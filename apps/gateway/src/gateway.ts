@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Log } from '@repo/observability'
 import { findPathFault, pathRules, type PathRule } from '@repo/proxy'
-import { type Listener, type ProblemOptions, sendProblem } from '@repo/service'
+import { type ProblemOptions, sendProblem } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
 import { type Cors, originRefused } from './browsers/cors.ts'
 import { GatewayRequest } from './request/gateway-request.ts'
@@ -9,6 +9,7 @@ import { runStages } from './request/run-stages.ts'
 import { createStages, type StageOptions } from './request/stages.ts'
 import type { Routes } from './routing/routes.ts'
 import { isUnavailable } from './unavailable.ts'
+import type { Handshake } from './upstreams/forward.ts'
 
 export interface GatewayOptions extends StageOptions {
   routes: Routes
@@ -16,6 +17,9 @@ export interface GatewayOptions extends StageOptions {
   cors: Cors
   log: Log
 }
+
+/** Serves a request, or the handshake of a WebSocket (`createUpgrades`). */
+export type Gateway = (req: IncomingMessage, res: ServerResponse, handshake?: Handshake) => unknown
 
 const broken: ProblemOptions = {
   status: 500,
@@ -33,7 +37,7 @@ function misspelt(rule: PathRule): ProblemOptions {
  * the signature of the identity depend on it. A request with a cached session, and a quota that this
  * instance decides, reaches the upstream in the turn in which it arrives.
  */
-export function createGateway({ routes, cors, log, ...options }: GatewayOptions): Listener {
+export function createGateway({ routes, cors, log, ...options }: GatewayOptions): Gateway {
   const stages = routes.all.map(createStages(options))
 
   function fail(res: ServerResponse, error: unknown): undefined {
@@ -43,7 +47,7 @@ export function createGateway({ routes, cors, log, ...options }: GatewayOptions)
     return undefined
   }
 
-  return function gateway(req: IncomingMessage, res: ServerResponse) {
+  return function gateway(req, res, handshake) {
     try {
       const target = req.url ?? '/'
       const fault = findPathFault(target)
@@ -58,7 +62,7 @@ export function createGateway({ routes, cors, log, ...options }: GatewayOptions)
       if (outcome === 'refused') return sendProblem(res, originRefused)
       if (outcome === 'preflight') return void res.writeHead(204).end()
       const route = routes.table.match(req.method ?? 'GET', path) ?? routes.unknown
-      const request = new GatewayRequest(req, res, route, path)
+      const request = new GatewayRequest(req, res, route, path, handshake)
       for (const part of cors.vary) request.headers.push(part)
       // The server awaits this promise, and closes the connection if the problem cannot be sent.
       return runStages(stages[route.index] ?? [], request)?.catch((error: unknown) =>

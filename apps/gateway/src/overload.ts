@@ -1,5 +1,6 @@
 import { createLoadShedder } from '@repo/proxy'
-import { type Listener, type ProblemOptions, sendProblem } from '@repo/service'
+import { type ProblemOptions, sendProblem } from '@repo/service'
+import type { Gateway } from './gateway.ts'
 
 const overloaded: ProblemOptions = {
   status: 503,
@@ -12,7 +13,8 @@ const overloaded: ProblemOptions = {
  * Refuses requests with 503 while the event loop is later than `limitMs`, before any other work. The
  * operational endpoints are served before this listener, so they are never refused.
  */
-export function withLoadShedding(listener: Listener, limitMs: number): Listener {
+export function withLoadShedding(listener: Gateway, limitMs: number): Gateway {
   const shedder = createLoadShedder({ limitMs })
-  return (req, res) => (shedder.isOverloaded() ? sendProblem(res, overloaded) : listener(req, res))
+  return (req, res, handshake) =>
+    shedder.isOverloaded() ? sendProblem(res, overloaded) : listener(req, res, handshake)
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { endpoints } from '@repo/api/endpoints'
+import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { createOutbox } from '@repo/outbox'
@@ -22,17 +22,23 @@ import { withLoadShedding } from './overload.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createRoutes } from './routing/routes.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
+import { createUpgrades } from './upgrades.ts'
 import { canaryGroupOf } from './upstreams/canaries.ts'
 import { createIpOf } from './upstreams/client-ip.ts'
 import { targetsOf } from './upstreams/discovery.ts'
 import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 
-export async function start(env: GatewayEnv, context: Context): Promise<Started> {
+/** @param api the endpoints of the routes */
+export async function start(
+  env: GatewayEnv,
+  context: Context,
+  api: readonly Endpoint[] = endpoints,
+): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context
   const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins } = env
   const ipOf = createIpOf({ hops: env.TRUSTED_HOPS, ranges: env.TRUSTED_PROXIES })
-  const routes = createRoutes(services, endpoints)
+  const routes = createRoutes(services, api)
   const file = await readLimits(env.LIMITS_FILE, routes.all)
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
@@ -112,25 +118,29 @@ export async function start(env: GatewayEnv, context: Context): Promise<Started>
     log.warn({ event: 'sessions.cold', err: error }, 'the caches of sessions are not subscribed')
   })
 
+  const forwarders = createForwarders(connections, { instance, securityHeaders, log })
+  const gateway = withLoadShedding(
+    createGateway({
+      routes,
+      app: listenerOf(app),
+      forwarderOf: forwarders.of,
+      securityHeaders,
+      cors: createCors({ origins: env.CORS_ORIGINS, trustedOrigins }),
+      isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
+      sessions,
+      keys,
+      settings,
+      limits,
+      ipOf,
+      whoIs,
+      log,
+    }),
+    env.LOOP_DELAY_LIMIT_MS,
+  )
+
   return {
-    listener: withLoadShedding(
-      createGateway({
-        routes,
-        app: listenerOf(app),
-        forwarderOf: createForwarders(connections, { instance, securityHeaders, log }),
-        securityHeaders,
-        cors: createCors({ origins: env.CORS_ORIGINS, trustedOrigins }),
-        isCrossSite: createForgeryCheck({ origin, trustedOrigins }),
-        sessions,
-        keys,
-        settings,
-        limits,
-        ipOf,
-        whoIs,
-        log,
-      }),
-      env.LOOP_DELAY_LIMIT_MS,
-    ),
+    listener: gateway,
+    upgrade: createUpgrades(routes, gateway, forwarders.endWebSockets),
     checks: {
       database: database.ping,
       limits: () => limiterRedis.check(),

@@ -4,7 +4,7 @@ import type { Validation } from '@repo/session'
 import { isSignedIn } from '../caller.ts'
 import type { KeyRecord } from '../keys/records.ts'
 import type { Route } from '../routing/route.ts'
-import type { Caller } from '../upstreams/forward.ts'
+import type { Caller, Handshake } from '../upstreams/forward.ts'
 
 const UNCHECKED: Validation = { outcome: 'none' }
 
@@ -16,6 +16,8 @@ export class GatewayRequest implements Caller {
   readonly method: string
   /** Canonical, without the query. */
   readonly path: string
+  /** The connection of a request that asks for a WebSocket. */
+  readonly handshake: Handshake | undefined
   /** The address of the client, from `enrich` on. */
   ip = ''
   /** The country of the address as an ISO 3166-1 code, if it was found. */
@@ -29,12 +31,19 @@ export class GatewayRequest implements Caller {
   /** Headers of the response: `[name, value, name, value, ...]`. */
   readonly headers: string[] = []
 
-  constructor(req: IncomingMessage, res: ServerResponse, route: Route, path: string) {
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    path: string,
+    handshake?: Handshake,
+  ) {
     this.req = req
     this.res = res
     this.route = route
     this.method = req.method ?? 'GET'
     this.path = path
+    this.handshake = handshake
   }
 
   /** The user whose quota the request uses. An open service finds the user itself. */

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import { noteActor, noteCountry } from '@repo/observability'
-import type { ProxyHandler } from '@repo/proxy'
 import type { Guarded } from '@repo/ratelimit'
 import {
   dataHeaders,
@@ -26,7 +25,7 @@ import type { PublishedLimits } from '../limits/published-limits.ts'
 import type { Route, StageName } from '../routing/route.ts'
 import type { FeatureSettings } from '../settings/feature-settings.ts'
 import type { IpOf } from '../upstreams/client-ip.ts'
-import type { Caller } from '../upstreams/forward.ts'
+import type { Forward } from '../upstreams/forward.ts'
 import type { GatewayRequest } from './gateway-request.ts'
 import type { Stage, StageResult } from './run-stages.ts'
 
@@ -36,7 +35,7 @@ export interface StageOptions {
   /** The headers of the gateway's own responses. */
   securityHeaders: Pick<SecurityHeaders, 'own'>
   /** The function that forwards the requests of a route with an upstream. Called once per route. */
-  forwarderOf: (route: Route) => ProxyHandler<Caller>
+  forwarderOf: (route: Route) => Forward
   sessions: Pick<Sessions, 'validateNow'>
   keys: Pick<Keys, 'check'>
   settings: Pick<FeatureSettings, 'valuesNow'>
@@ -62,9 +61,10 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
-    const { req, path } = request
+    const { req, path, handshake } = request
     // The cookie of a request with an API key has no effect, and no page of another site has a key.
-    const isForged = isCrossSite(req, path) && sentKey(req.headers) === undefined
+    const isForeign = isCrossSite(req, path, handshake !== undefined)
+    const isForged = isForeign && sentKey(req.headers) === undefined
     return isForged ? refuse(request, crossOrigin) : 'next'
   }
 
@@ -129,7 +129,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   function forwardOf(route: Route): Stage {
     const forward = forwarderOf(route)
     return (request) => {
-      forward(request.req, request.res, request)
+      forward(request.req, request.res, request, request.handshake)
       return 'done'
     }
   }

@@ -34,6 +34,7 @@ export interface Route {
   readonly scope: string | undefined
   /** Whether the header `Idempotency-Key` has an effect. */
   readonly idempotency: 'none' | 'optional' | 'required'
+  /** Whether the path accepts WebSockets. Without it, a handshake is a plain request. */
   readonly websocket: boolean
   /** The value of `Allow`, for a route of wrong methods. */
   readonly allow: string | undefined

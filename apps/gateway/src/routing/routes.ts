@@ -91,7 +91,7 @@ function routeOf(endpoint: Endpoint, service: ServiceEntry): Omit<Route, 'index'
     auth: defaults.upstream === undefined && endpoint.auth === 'open' ? 'open' : defaults.auth,
     scope: endpoint.scope,
     idempotency: endpoint.idempotency ?? 'none',
-    websocket: endpoint.websocket ?? false,
+    websocket: defaults.upstream !== undefined && endpoint.websocket === true,
   }
 }
 
@@ -100,11 +100,13 @@ function stagesOf({
   methods,
   upstream,
   auth,
+  websocket,
   allow,
 }: Omit<Route, 'index' | 'stages'>): StageName[] {
   const onlyReads = methods?.every((method) => isSafeMethod(method)) ?? false
   const canPost = methods?.includes('POST') ?? true
-  const stages: StageName[] = onlyReads ? ['enrich'] : ['check-source', 'enrich']
+  const isForgeable = !onlyReads || websocket
+  const stages: StageName[] = isForgeable ? ['check-source', 'enrich'] : ['enrich']
   // An open service gets no request with an API key, which only this stage reads.
   if (auth !== 'open' || !onlyReads || upstream !== undefined) stages.push('authenticate')
   stages.push('limit')

@@ -1,11 +1,13 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Log } from '@repo/observability'
 import {
   BodyGuard,
   createProxy,
   createUpstream,
+  createWebSocketProxy,
   type GroupOptions,
-  type ProxyHandler,
+  type ProxyOptions,
   type RawHeaders,
   type Targets,
   type Upstream,
@@ -38,6 +40,27 @@ export interface Caller {
   country: string | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */
   headers: readonly string[]
+}
+
+/** The connection of a client that asks for a WebSocket, and its bytes after the handshake. */
+export interface Handshake {
+  socket: Duplex
+  head: Buffer
+}
+
+/** Forwards a request, or a handshake on a route with WebSockets. */
+export type Forward = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  caller: Caller,
+  handshake?: Handshake,
+) => void
+
+interface Forwarders {
+  /** @throws Error for a route of a service without a connection */
+  of: (route: Route) => Forward
+  /** Closes all WebSockets with code 1012, also those that open later. Resolves when all are closed. */
+  endWebSockets: () => Promise<unknown>
 }
 
 /** A service with its instances, as the gateway connects to it. */
@@ -83,34 +106,48 @@ export function connectUpstream(
 }
 
 /**
- * Returns a function that finds how the requests of a route are forwarded. Routes of one service with
- * the same limit of a body share a forwarder.
- * @throws Error for a route of a service without a connection
+ * Finds how the requests of a route are forwarded. Routes of one service with the same limits share a
+ * forwarder.
  */
 export function createForwarders(
   connections: ReadonlyMap<string, Connection>,
   site: ForwardingSite,
-): (route: Route) => ProxyHandler<Caller> {
-  const forwarders = new Map<string, ProxyHandler<Caller>>()
+): Forwarders {
+  const forwarders = new Map<string, Forward>()
+  const drains: (() => Promise<void>)[] = []
   // One limit of memory for the bodies of all services.
   const bodyGuard = new BodyGuard()
-  return ({ match, upstream: name = '', bodyLimitBytes, deadlineMs }) => {
-    const connection = connections.get(name)
-    if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
-    const key = `${name} ${bodyLimitBytes} ${deadlineMs}`
-    const forwarder =
-      forwarders.get(key) ??
-      createForwarder({ ...connection, bodyLimitBytes, deadlineMs, bodyGuard, ...site })
-    forwarders.set(key, forwarder)
-    return forwarder
+
+  function create(options: ProxyOptions<Caller>, websocket: boolean): Forward {
+    const proxy = createProxy(options)
+    if (!websocket) return proxy
+    const webSockets = createWebSocketProxy(options)
+    drains.push(() => webSockets.drain())
+    return (req, res, caller, handshake) => {
+      if (!handshake) return proxy(req, res, caller)
+      webSockets.handleUpgrade(req, handshake.socket, handshake.head, caller, res)
+    }
+  }
+
+  return {
+    of({ match, upstream: name = '', bodyLimitBytes, deadlineMs, websocket }) {
+      const connection = connections.get(name)
+      if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
+      const key = `${name} ${bodyLimitBytes} ${deadlineMs} ${websocket}`
+      const options = { ...connection, bodyLimitBytes, deadlineMs, bodyGuard, ...site }
+      const forwarder = forwarders.get(key) ?? create(optionsOf(options), websocket)
+      forwarders.set(key, forwarder)
+      return forwarder
+    },
+    endWebSockets: () => Promise.all(drains.map((drain) => drain())),
   }
 }
 
 /**
- * Returns a function that forwards a request to an instance of the upstream, with the identity of
- * the caller in headers that only the gateway writes. It drops incoming headers of these names.
+ * Returns the options to forward a request to an instance of the upstream, with the identity of the
+ * caller in headers that only the gateway writes. Incoming headers of these names are dropped.
  */
-function createForwarder({
+function optionsOf({
   upstream,
   identities,
   cookies,
@@ -127,8 +164,8 @@ function createForwarder({
     bodyLimitBytes: number
     deadlineMs: number | undefined
     bodyGuard: BodyGuard
-  }) {
-  return createProxy<Caller>({
+  }): ProxyOptions<Caller> {
+  return {
     upstream,
     forwarded: 'append',
     maxBodyBytes: bodyLimitBytes,
@@ -174,7 +211,7 @@ function createForwarder({
         ...((status === 503 || status === 429) && { retryAfter: retryAfterS }),
       })
     },
-  })
+  }
 }
 
 function removeHeader(headers: RawHeaders, removed: string): void {

@@ -35,7 +35,7 @@ test('the deadline and the body limit of an endpoint hold for its route, and for
   const log = createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' })
   const securityHeaders = { addTo: () => undefined }
   const { table, unknown } = createRoutes(services, endpoints)
-  const forwarderOf = createForwarders(new Map([['payments', connection]]), {
+  const forwarders = createForwarders(new Map([['payments', connection]]), {
     instance: 'gateway-1',
     securityHeaders,
     log,
@@ -43,7 +43,7 @@ test('the deadline and the body limit of an endpoint hold for its route, and for
   const gateway = await listen((req, res) => {
     const route = table.match(req.method ?? '', req.url ?? '') ?? unknown
     const caller = { identity: undefined, ip: '192.0.2.1', country: undefined, headers: [] }
-    forwarderOf(route)(req, res, caller)
+    forwarders.of(route)(req, res, caller)
   })
   const post = (path: string, body: string) => send(gateway.origin, path, { method: 'POST', body })
 

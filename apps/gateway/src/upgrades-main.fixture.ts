@@ -1,0 +1,3 @@
+import { bootGateway } from './upgrades.fixture.ts'
+
+await bootGateway()
