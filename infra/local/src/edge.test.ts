@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -19,6 +20,15 @@ beforeAll(async () => {
   instance = createServer((req, res) => {
     if (req.url !== '/readyz') seen.push(`${req.method} ${req.url}`)
     res.end('served')
+  })
+  instance.on('upgrade', (req: IncomingMessage, socket: Socket) => {
+    seen.push(`WebSocket ${req.url}`)
+    const key = `${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+    const accepted = createHash('sha1').update(key).digest('base64')
+    socket.end(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Accept: ${accepted}\r\n\r\nbytes of the instance`,
+    )
   })
   instance.listen(0, '127.0.0.1')
   await once(instance, 'listening')
@@ -95,4 +105,24 @@ test('the edge refuses a body that no endpoint accepts before it is read, and se
   expect(answer).toContain('application/problem+json')
   expect(answer).not.toContain('100 Continue')
   expect(seen).toEqual([])
+})
+
+const upgrade = (path: string, protocol: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: ${protocol}\r\n` +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
+
+test('the edge passes a WebSocket to a path of the gateway', async () => {
+  seen.length = 0
+  const answer = await talk(upgrade('/api/live', 'websocket'))
+  expect(answer).toMatch(/^HTTP\/1\.1 101 [^]*\r\n\r\nbytes of the instance$/)
+  expect(seen).toEqual(['WebSocket /api/live'])
+})
+
+test.for([
+  ['/api/live', 'h2c'],
+  ['/live', 'websocket'],
+] as const)('the edge serves %s with Upgrade: %s as a plain request', async ([path, protocol]) => {
+  seen.length = 0
+  expect(await talk(upgrade(path, protocol))).toMatch(/^HTTP\/1\.1 200 [^]*served/)
+  expect(seen).toEqual([`GET ${path}`])
 })

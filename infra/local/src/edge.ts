@@ -1,5 +1,11 @@
 import { ServerResponse } from 'node:http'
-import { createProxy, createUpstream, pathRules } from '@repo/proxy'
+import {
+  createProxy,
+  createUpstream,
+  createWebSocketProxy,
+  isWebSocketUpgrade,
+  pathRules,
+} from '@repo/proxy'
 import { createHttpServer, sendProblem } from '@repo/service/http-server'
 import { services } from '@repo/services'
 import { createEdgeRoutes } from './edge-route.ts'
@@ -29,6 +35,7 @@ const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCh
 const routeOf = createEdgeRoutes(services)
 const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES } as const
 const toGateway = createProxy({ upstream: gateway, ...options })
+const webSockets = createWebSocketProxy({ upstream: gateway, ...options })
 const toWeb = createProxy({ upstream: web, ...options })
 
 const servers = EDGE_HOST.split(',').map((host) => {
@@ -36,6 +43,11 @@ const servers = EDGE_HOST.split(',').map((host) => {
     response: ServerResponse,
     keepAliveTimeoutMs: 65_000,
     maxHeadsPerAddress: MAX_HEADS_PER_ADDRESS,
+    upgrade: {
+      accepts: (req) =>
+        req.method === 'GET' && isWebSocketUpgrade(req) && routeOf(req.url ?? '').to === 'gateway',
+      serve: (req, socket, head) => webSockets.handleUpgrade(req, socket, head),
+    },
     serve(req, res, refusal) {
       if (refusal) return sendProblem(res, refusal)
       const route = routeOf(req.url ?? '')
@@ -57,6 +69,7 @@ const servers = EDGE_HOST.split(',').map((host) => {
 })
 
 process.on('SIGTERM', () => {
+  void webSockets.drain()
   const closed = servers.map(
     (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
   )
