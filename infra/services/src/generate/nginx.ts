@@ -42,7 +42,7 @@ function inPath(pattern: string): string {
 function apiLocation(services: readonly Service[]): string {
   const paths = services.filter(({ role }) => role === 'gateway').flatMap((each) => each.paths)
   const names = paths.map((path) => path.slice(1).replaceAll('.', '\\.'))
-  return `    location ~ ^/(${names.join('|')})(/|$) { proxy_pass http://gateway; }\n`
+  return `    location ~ ^/(${names.join('|')})(/|$) { set $upgrade $websocket; proxy_pass http://gateway; }\n`
 }
 
 function upstream(service: Service): string {
@@ -52,5 +52,5 @@ function upstream(service: Service): string {
 }
 
 function server(service: Service): string {
-  return `  server { listen ${edgePort(service)}; location = ${READINESS_PATH} { return 200; } location / { proxy_pass http://${service.name}; } }\n`
+  return `  server { listen ${edgePort(service)}; set $upgrade $websocket; location = ${READINESS_PATH} { return 200; } location / { proxy_pass http://${service.name}; } }\n`
 }
