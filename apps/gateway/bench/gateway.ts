@@ -26,7 +26,7 @@ async function measure(load: (served: Served) => Promise<number>, title: string)
     }
   }
   if (!servers.hasNginx)
-    console.log('nginx: skipped, since this machine has none (apt-get install nginx-light)')
+    console.log('nginx: skipped, because it is not installed (apt-get install nginx-light)')
   console.log(tableOf(title, costs))
   return (name: string, peer: string) => {
     const peers = costs.get(peer) ?? []

@@ -96,7 +96,7 @@ function cpuUs(pid: number): number {
   }, 0)
 }
 
-/** nginx with one process and connections to the origin that are kept alive, if this machine has it. */
+/** nginx with one process and keep-alive connections to the origin, if it is installed. */
 async function startNginx(folder: string, origin: string, children: ChildProcess[]) {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   const binary = folders.map((each) => join(each, 'nginx')).find((file) => existsSync(file))

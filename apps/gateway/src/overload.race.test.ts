@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { withLoadShedding } from './overload.ts'
 
 /**
- * Clients in another thread that send a number of requests each second, whatever is answered. Their
+ * Clients in another thread that send a number of requests each second, with any responses. Their
  * connections are open before: Node accepts one connection in each turn of the event loop.
  */
 const CLIENTS = `

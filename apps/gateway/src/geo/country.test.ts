@@ -43,7 +43,7 @@ async function open(databaseUrl: string, limits: Limits, isWaiting = false) {
   }
 }
 
-test('a service that asks for the country receives it, no other service does, and none from outside passes', async ({
+test('a service with receivesCountry receives the country, no other service does, and none from outside passes', async ({
   databaseUrl,
 }) => {
   await using all = await open(databaseUrl, { policies: [], routes: [] })

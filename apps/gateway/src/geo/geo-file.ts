@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Reader, type Response } from 'maxmind'
 import { z } from 'zod'
 
-/** Finds the ISO 3166-1 code of a country; undefined if the database has none for the address. */
+/** Finds the ISO 3166-1 code of a country; undefined if the address is not in the database. */
 export type FindCountry = (address: string) => string | undefined
 
 const country = z.object({ iso_code: z.string().regex(/^[A-Z]{2}$/) })

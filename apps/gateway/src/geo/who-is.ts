@@ -15,8 +15,8 @@ const entry = z.object({ country: z.string().nullable() })
 /** The facts about addresses. */
 export interface WhoIs {
   /**
-   * The country of an address as an ISO 3166-1 code; undefined if it is not known. It is returned at
-   * once if this instance has it in memory. A failure is logged, and the country is not known.
+   * The country of an address as an ISO 3166-1 code; undefined if it is not found. It is returned at
+   * once if this instance has it in memory. A failure is logged, and returns undefined.
    */
   countryOf(ip: string): string | undefined | Promise<string | undefined>
   close(): void
@@ -83,7 +83,7 @@ export async function createWhoIs({
     try {
       return (await cache.get(key))?.country ?? undefined
     } catch (error) {
-      log.warn({ event: 'geo.failed', err: error }, 'the country of an address is not known')
+      log.warn({ event: 'geo.failed', err: error }, 'the country of an address cannot be found')
       return undefined
     }
   }

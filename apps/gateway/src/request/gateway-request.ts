@@ -16,7 +16,7 @@ export class GatewayRequest implements Caller {
   readonly method: string
   /** Canonical, without the query. */
   readonly path: string
-  /** The connection of a request that asks for a WebSocket. */
+  /** The connection of a handshake for a WebSocket. */
   readonly handshake: Handshake | undefined
   /** The address of the client, from `enrich` on. */
   ip = ''

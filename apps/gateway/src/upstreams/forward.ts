@@ -36,13 +36,13 @@ export interface Caller {
   identity: Identity | undefined
   /** The address of the client. */
   ip: string
-  /** Its country as an ISO 3166-1 code, if it is known. */
+  /** Its country as an ISO 3166-1 code, if it was found. */
   country: string | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */
   headers: readonly string[]
 }
 
-/** The connection of a client that asks for a WebSocket, and its bytes after the handshake. */
+/** The connection of a client that opens a WebSocket, and its bytes after the handshake. */
 export interface Handshake {
   socket: Duplex
   head: Buffer
@@ -69,7 +69,7 @@ export interface Connection {
   identities: Identities
   /** Whether the service receives cookies: without them it cannot act as the user elsewhere. */
   cookies: boolean
-  /** Whether the service receives the country of the client, if it is known. */
+  /** Whether the service receives the country of the client, if it was found. */
   country: boolean
   /** With a canary: whether an administrator chooses the group by `X-Canary`. */
   canOverride?: boolean | undefined
