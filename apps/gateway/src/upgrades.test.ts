@@ -61,18 +61,18 @@ const test = base.extend('site', async ({ replicas, databaseUrl, redisUrl }, { o
   if (!gateway) throw new Error('no gateway')
   const ask = (path: string, headers: Record<string, string>) =>
     send(gateway.url, path, { headers: { ...HANDSHAKE, ...headers } })
-  return { gateway, upstream, user, signedIn: { origin: ORIGIN, cookie: user.cookie }, ask }
+  return { gateway, upstream, user, userHeaders: { origin: ORIGIN, cookie: user.cookie }, ask }
 })
 
 test('a WebSocket passes edge and gateway with the identity of its user, and a drain of the gateway ends it with 1012', async ({
   site,
   replicas,
 }) => {
-  const { gateway, upstream, user, signedIn } = site
+  const { gateway, upstream, user, userHeaders } = site
   const env = { EDGE_HOST: '127.0.0.1', GATEWAY_URLS: gateway.url, WEB_URLS: gateway.url }
   const [outside] = await replicas(1, { program: edge, env, ready: '/.edge/readyz' })
   const socket = await open(outside!.url, `${LIVE}?room=1`, {
-    ...signedIn,
+    ...userHeaders,
     'x-identity-2': 'forged',
   })
   expect(await echo(socket, 'hello')).toBe('hello')
@@ -115,19 +115,19 @@ test('a handshake with a session cookie from a page of another site is refused w
 })
 
 test('a handshake without a session, in a wrong spelling, with a body or of another version is a problem that no upstream receives', async ({
-  site: { upstream, signedIn, ask },
+  site: { upstream, userHeaders, ask },
 }) => {
   const signedOut = await ask(LIVE, { origin: ORIGIN })
   expect(signedOut).toMatchObject({ status: 401, body: { type: type('signed-out') } })
-  const misspelt = await ask('/api//payments/live', signedIn)
+  const misspelt = await ask('/api//payments/live', userHeaders)
   expect(misspelt).toMatchObject({ status: 400, body: { type: type('misspelt-path') } })
   // The body never arrives.
-  expect(await ask(LIVE, { ...signedIn, 'content-length': '5' })).toMatchObject({
+  expect(await ask(LIVE, { ...userHeaders, 'content-length': '5' })).toMatchObject({
     status: 400,
     body: { type: type('bad-handshake') },
   })
   expect((await ask(LIVE, { origin: ORIGIN, 'content-length': '5' })).status).toBe(401)
-  expect(await ask(LIVE, { ...signedIn, 'sec-websocket-version': '8' })).toMatchObject({
+  expect(await ask(LIVE, { ...userHeaders, 'sec-websocket-version': '8' })).toMatchObject({
     status: 426,
     headers: { 'sec-websocket-version': '13' },
     body: { type: type('bad-websocket-version') },
@@ -136,30 +136,33 @@ test('a handshake without a session, in a wrong spelling, with a body or of anot
 })
 
 test('a handshake on a route without WebSockets is a plain request', async ({
-  site: { upstream, signedIn, ask },
+  site: { upstream, userHeaders, ask },
 }) => {
-  expect(await ask('/api/payments', signedIn)).toMatchObject({ status: 200, body: { plain: true } })
+  expect(await ask('/api/payments', userHeaders)).toMatchObject({
+    status: 200,
+    body: { plain: true },
+  })
   expect(upstream.seen).toMatchObject([{ isUpgrade: false, url: '/api/payments' }])
   expect(upstream.seen[0]?.headers).not.toHaveProperty('upgrade')
-  expect(await ask('/api/me', signedIn)).toMatchObject({ status: 200 })
+  expect(await ask('/api/me', userHeaders)).toMatchObject({ status: 200 })
 })
 
 test('an open WebSocket holds its slot of a limit, and a closed or refused one holds none', async ({
-  site: { gateway, signedIn, ask },
+  site: { gateway, userHeaders, ask },
 }) => {
   // A slot that is not released is renewed. A release takes a round trip.
   const openSoon = async () => {
     const found: WebSocket[] = []
     await until(async () => {
-      const socket = await open(gateway.url, LIVE, signedIn).catch(() => undefined)
+      const socket = await open(gateway.url, LIVE, userHeaders).catch(() => undefined)
       if (socket) found.push(socket)
       return socket !== undefined
     })
     return found
   }
-  expect((await ask(LIVE, { ...signedIn, 'sec-websocket-version': '8' })).status).toBe(426)
+  expect((await ask(LIVE, { ...userHeaders, 'sec-websocket-version': '8' })).status).toBe(426)
   const [first] = await openSoon()
-  expect((await ask(LIVE, signedIn)).status).toBe(429)
+  expect((await ask(LIVE, userHeaders)).status).toBe(429)
   first?.close()
   await openSoon()
 })
