@@ -38,6 +38,21 @@ test('when all instances respond with 503, the client gets the response of the s
   expect(await ask(proxy)).toMatchObject({ status: 503, body: 'busy 2' })
 })
 
+test('a 503 that an instance sends after a wait for a store reaches the client, and is not repeated', async ({
+  servers,
+}) => {
+  let requests = 0
+  const serve = () =>
+    servers.serve((_req, res) => {
+      requests += 1
+      // As long as a call to a store waits.
+      setTimeout(() => res.writeHead(503, { 'Retry-After': '1' }).end('no store'), 300)
+    })
+  const proxy = await servers.proxyOf([await serve(), await serve(), await serve()])
+  expect(await ask(proxy)).toMatchObject({ status: 503, body: 'no store' })
+  expect(requests).toBe(1)
+})
+
 test('a GET whose head is late is repeated once elsewhere, and a POST is not', async ({
   servers,
 }) => {

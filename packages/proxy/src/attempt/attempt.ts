@@ -54,6 +54,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   wasSent = false
   /** The head of a response arrived. */
   hasHead = false
+  /** The time from sending the request to the head of the response. */
+  headAfterMs = 0
   readonly #owner: AttemptOwner
   #kind: SlotKind
   #controller: Dispatcher.DispatchController | undefined
@@ -118,7 +120,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     // An attempt that was given up is no result of its target.
     if (!this.#owner.isCurrent(this)) return
     this.hasHead = true
-    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
+    this.headAfterMs = performance.now() - this.#sentAtMs
+    this.target.succeeded(statusCode, this.headAfterMs, this)
     this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
   }
 

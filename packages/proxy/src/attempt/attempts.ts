@@ -8,6 +8,12 @@ import type { Target } from '../upstream/target.ts'
 import { Attempt, type AttemptOwner, type ParsedHeaders } from './attempt.ts'
 import type { Selection } from './selection.ts'
 
+/**
+ * An instance that drains or has too many requests refuses at once. A 503 that took longer is about a
+ * store that all instances share, and a second instance would only double the wait of the client.
+ */
+const quickRefusalMs = 250
+
 /** The request of a client, to which its attempts report. Methods may throw. */
 export interface RequestSide {
   /** Whether the client needs no response. */
@@ -143,7 +149,7 @@ export class Attempts implements AttemptOwner, Waiter {
     statusMessage?: string,
   ): void {
     // The rest of the refusal is read and dropped.
-    if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendElsewhere(attempt))) return
+    if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendRefusedElsewhere(attempt))) return
     this.#choose(attempt)
     if (isEventStream(parsed)) {
       this.#request.onEventStream()
@@ -209,6 +215,10 @@ export class Attempts implements AttemptOwner, Waiter {
 
   onFault(error: unknown): void {
     this.#request.onFault(error)
+  }
+
+  #sendRefusedElsewhere(attempt: Attempt): boolean {
+    return attempt.headAfterMs < quickRefusalMs && this.#sendElsewhere(attempt)
   }
 
   /**
