@@ -65,7 +65,7 @@ export const gatewaySettings = {
     description: 'callers whose X-Canary header (main or canary) chooses the instances',
     shared: true,
   }),
-  LOOP_DELAY_LIMIT_MS: z.coerce.number().int().min(10).max(60_000).default(200).meta({
+  LOOP_DELAY_LIMIT_MS: z.coerce.number().int().min(10).max(60_000).default(300).meta({
     description: 'delay of the event loop in ms from which requests are refused with 503',
     shared: true,
   }),

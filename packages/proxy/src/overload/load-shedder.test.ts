@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest'
 import { createLoadShedder } from './load-shedder.ts'
 
-/** A shedder with a clock that a test moves: `turn` is one turn of the event loop, then its timers. */
-function startShedder() {
+/**
+ * A shedder with a clock that a test moves: `turn` is one turn of the event loop, then its timers.
+ * @param cpuShare the share of the time in which the thread has the processor
+ */
+function startShedder({ cpuShare = 1 } = {}) {
   const state = { nowMs: 0, tick: undefined as (() => void) | undefined }
   const shedder = createLoadShedder({
     limitMs: 200,
     now: () => state.nowMs,
+    cpuMs: () => state.nowMs * cpuShare,
     every(_ms, tick) {
       state.tick = tick
       return () => (state.tick = undefined)
@@ -44,6 +48,12 @@ test('one turn that is late refuses no request, and the next late one refuses th
   expect(turn(1_000)).toBe(78)
   expect(turn(100)).toBe(0)
   expect(turn(1_000)).toBe(0)
+})
+
+test('turns that are late because other processes have the processor refuse requests only after three times the limit', () => {
+  const { turn } = startShedder({ cpuShare: 0.1 })
+  for (let i = 0; i < 10; i += 1) expect(turn(600)).toBe(0)
+  expect(turn(1_000)).toBe(38)
 })
 
 test('without requests the shedder has no timer', () => {

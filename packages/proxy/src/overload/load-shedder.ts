@@ -8,16 +8,19 @@ export interface LoadShedder {
 }
 
 export interface LoadShedderOptions {
-  /** The delay of the event loop in ms from which requests are refused; 200 by default. */
+  /** The delay of the event loop in ms from which requests are refused; 300 by default. */
   limitMs?: number
   /** For tests. */
   now?: () => number
+  /** For tests: the processor time of this thread in ms. */
+  cpuMs?: () => number
   /** For tests: calls `tick` every `ms`, and returns a function that stops it. */
   every?: (ms: number, tick: () => void) => () => void
 }
 
 const sampleMs = 20
 const activeMs = 1_000
+const starvedFactor = 3
 
 /**
  * Refuses requests while the event loop is late. Under overload each turn of the event loop has more
@@ -25,16 +28,19 @@ const activeMs = 1_000
  * has taken `limitMs`, and its others are refused at once. So the process remains busy with requests
  * that it completes.
  *
- * One late turn refuses none, because a pause is no overload: the turn before must be late too. A
- * process without requests has no timer.
+ * One late turn refuses none, because a pause is no overload: the turn before must be late too. A turn
+ * in which the thread worked for less than half of `limitMs` refuses none before three times `limitMs`:
+ * other processes had the processor. A process without requests has no timer.
  *
  * @throws ProxyError `bad-option`
  */
 export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): LoadShedder {
-  const { limitMs = 200, now = readClock, every = everyMs } = readOptions(shedderOptions)
+  const options = readOptions(shedderOptions)
+  const { limitMs = 300, now = readClock, cpuMs = readCpu, every = everyMs } = options
   requireInteger('limitMs', limitMs, 1, MAX_TIMER_MS)
   let stop: (() => void) | undefined
   let tickAtMs = 0
+  let tickCpuMs = 0
   let requestAtMs = 0
   /** The delay of the last turn that a timer measured. */
   let lastDelayMs = 0
@@ -44,6 +50,7 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
     const nowMs = now()
     lastDelayMs = nowMs - tickAtMs - sampleMs
     tickAtMs = nowMs
+    tickCpuMs = cpuMs()
     if (nowMs - requestAtMs < activeMs) return
     stop?.()
     stop = undefined
@@ -56,10 +63,14 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
       if (!stop) {
         stop = every(sampleMs, tick)
         tickAtMs = nowMs
+        tickCpuMs = cpuMs()
         lastDelayMs = 0
         return false
       }
-      if (lastDelayMs < limitMs / 2 || nowMs - tickAtMs - sampleMs < limitMs) return false
+      const delayMs = nowMs - tickAtMs - sampleMs
+      if (lastDelayMs < limitMs / 2 || delayMs < limitMs) return false
+      const isStarved = cpuMs() - tickCpuMs < limitMs / 2
+      if (isStarved && delayMs < limitMs * starvedFactor) return false
       refused += 1
       return true
     },
@@ -68,6 +79,11 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
 }
 
 const readClock = () => performance.now()
+
+function readCpu(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
 
 function everyMs(ms: number, tick: () => void): () => void {
   const timer = setInterval(tick, ms).unref()
