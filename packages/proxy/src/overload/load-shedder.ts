@@ -29,7 +29,7 @@ const starvedFactor = 3
  * that it completes.
  *
  * One late turn refuses none, because a pause is no overload: the turn before must be late too. A turn
- * in which the thread worked for less than half of `limitMs` refuses none before three times `limitMs`:
+ * in which the thread worked for less than `limitMs` refuses none before three times `limitMs`:
  * other processes had the processor. A process without requests has no timer.
  *
  * @throws ProxyError `bad-option`
@@ -69,7 +69,7 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
       }
       const delayMs = nowMs - tickAtMs - sampleMs
       if (lastDelayMs < limitMs / 2 || delayMs < limitMs) return false
-      const isStarved = cpuMs() - tickCpuMs < limitMs / 2
+      const isStarved = cpuMs() - tickCpuMs < limitMs
       if (isStarved && delayMs < limitMs * starvedFactor) return false
       refused += 1
       return true
