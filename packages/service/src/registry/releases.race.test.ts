@@ -118,7 +118,11 @@ describe('two instances of this release and one of the next', () => {
     try {
       const env = settingsFor(redisUrl)
       const laterProgram = path.join(path.dirname(next.source), 'app.fixture.ts')
-      await copyFile(program, laterProgram)
+      // A copy of a package has no fixtures.
+      for (const fixture of ['app.fixture.ts', 'http/upgrade.fixture.ts']) {
+        const copied = path.join(path.dirname(next.source), fixture)
+        await copyFile(path.join(import.meta.dirname, '..', fixture), copied)
+      }
       started.push(...(await startReplicas(2, { program, env, ready: '/readyz' })))
       const later = { ...env, INSTANCE_ID: 'next-1' }
       started.push(
