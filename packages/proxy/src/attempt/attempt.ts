@@ -7,17 +7,8 @@ export type ParsedHeaders = Record<string, string | string[] | undefined>
 
 const EARLY_HINTS = 103
 
-/** Receives the events of the attempts of one request. Methods may throw: see `onFault`. */
-export interface AttemptOwner {
-  /** Whether events of this attempt still count. */
-  isCurrent(attempt: Attempt): boolean
-  onHead(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void
+/** The events of the response of an instance, except its head. */
+export interface ResponseEvents {
   /** The instance suggests resources while the response is not ready. */
   onEarlyHints(parsed: ParsedHeaders): void
   /** The instance has accepted to change the protocol. The owner ends the attempt. */
@@ -30,6 +21,19 @@ export interface AttemptOwner {
   ): void
   onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
   onEnd(): void
+}
+
+/** Receives the events of the attempts of one request. Methods may throw: see `onFault`. */
+export interface AttemptOwner extends ResponseEvents {
+  /** Whether events of this attempt still count. */
+  isCurrent(attempt: Attempt): boolean
+  onHead(
+    attempt: Attempt,
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    parsed: ParsedHeaders,
+    statusMessage?: string,
+  ): void
   onError(attempt: Attempt, error: Error): void
   /** The target answers nothing at all. */
   onSilent(attempt: Attempt): void

@@ -5,7 +5,7 @@ import { isEventStream } from '../response-head.ts'
 import type { SlotKind } from '../slots/slots.ts'
 import type { Waiter } from '../slots/waiting.ts'
 import type { Target } from '../upstream/target.ts'
-import { Attempt, type AttemptOwner, type ParsedHeaders } from './attempt.ts'
+import { Attempt, type AttemptOwner, type ParsedHeaders, type ResponseEvents } from './attempt.ts'
 import type { Selection } from './selection.ts'
 
 /**
@@ -15,7 +15,7 @@ import type { Selection } from './selection.ts'
 const quickRefusalMs = 250
 
 /** The request of a client, to which its attempts report. Methods may throw. */
-export interface RequestSide {
+export interface RequestSide extends ResponseEvents {
   /** Whether the client needs no response. */
   readonly isOver: boolean
   readonly hasBody: boolean
@@ -32,16 +32,6 @@ export interface RequestSide {
     parsed: ParsedHeaders,
     statusMessage?: string,
   ): void
-  onEarlyHints(parsed: ParsedHeaders): void
-  onUpgrade(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    socket: Duplex,
-  ): void
-  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
-  onEnd(): void
   fail(found: ProxyProblem): void
   onFault(error: unknown, code?: ProxyProblemCode): void
 }
