@@ -16,8 +16,8 @@ export type Pace = <T>(work: PacedWork<T>) => Promise<T>
 
 /**
  * Starts work in the order of its calls, and limits the calls and bytes in flight, so that other users
- * of a connection are served in between. `run` is called when its turn comes, so a deadline in
- * `run` does not include the wait. Work that is larger than `maxBytes` runs alone.
+ * of a connection are served in between. `run` is called after the wait, so a deadline that begins in
+ * `run` does not include it. Work that is larger than `maxBytes` runs alone.
  */
 export function createPace({ maxCalls = MAX_CALLS, maxBytes = MAX_BYTES } = {}): Pace {
   const waiting: { bytes: number; start: () => void }[] = []

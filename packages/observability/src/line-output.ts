@@ -30,8 +30,8 @@ export interface LineOutput {
  * accepts bytes again. The rest of the buffer is written when the process exits, within 500 ms.
  *
  * sonic-boom, the default destination of pino, is not used. Its asynchronous write occupies a thread
- * of the pool while a pipe is full, and Node.js waits for that thread at exit. Its `flushSync` repeats
- * a write without end while the descriptor returns EPIPE or ENOSPC.
+ * of the pool while a pipe is full, and Node.js waits for that thread at exit. A closed
+ * pipe or a full disk makes its `flushSync` repeat the write for ever.
  *
  * @param maxBytes the size of the buffer
  * @param onResume called when writing continues after lines were dropped, with their number

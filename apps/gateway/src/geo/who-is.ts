@@ -27,8 +27,8 @@ export interface WhoIs {
  * same country for an address, also while their files differ. An instance that reads a changed file
  * ends all cached answers, so no answer from before the last change remains.
  *
- * @param path the file, which is read again after each change; a faulty one is logged, and the data
- * of the last good one stays in use
+ * @param path the file, which is read again after each change; after a faulty change, which is logged,
+ * the data from before it stays in use
  * @throws Error for a file that is missing or faulty at the start
  */
 export async function createWhoIs({

@@ -2,7 +2,7 @@ import { cover, type Passage } from './passage.ts'
 
 /** A Markdown document without code blocks, HTML comments and the rules of tables. */
 export function passagesOfDocument(text: string): Passage[] {
-  // What a program writes, such as the tables of a bench, is no prose.
+  // A generated part, such as the tables of a bench, is not prose.
   const generated = /^<!-- begin ([\w -]+) -->.*?^<!-- end \1 -->/gms
   const prose = cover(cover(text, generated), /^```.*?^```|<!--.*?-->|^\|[ :|-]+\|$/gms)
   return [...prose.matchAll(/(?:^.*\S.*$\n?)+/gm)].map((match) => ({

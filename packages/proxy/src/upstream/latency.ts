@@ -9,8 +9,8 @@ const errorPenaltyMs = 250
 /**
  * The recent latency of a target: an exponentially weighted mean that also decays with time, so that
  * a slow target is tried again (the EWMA of Finagle). One slow response moves it by at most 32 ms or
- * by four fifths of itself: a pause is no slow target. A second slow response in a row moves it by half
- * of the way, so that a slow target is tried rarely. An error counts as at least 250 ms, so a target
+ * by four fifths of itself: a pause is no slow target. A second slow response in a row moves the mean by
+ * half of the difference, so that a slow target is tried rarely. An error counts as at least 250 ms, so a target
  * that fails fast does not look fast.
  */
 export class Latency {

@@ -178,7 +178,7 @@ export class Target {
 
   /**
    * Records a refusal, a reset or a timeout. After an ejection, one more failure ejects again. Faults
-   * of the proxy, its hooks or the client are not recorded: such a request only has its `ended`.
+   * of the proxy, its hooks or the client are not recorded: then only `ended` is called.
    */
   failed(reason: string): void {
     const nowMs = performance.now()

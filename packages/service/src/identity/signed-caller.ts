@@ -10,8 +10,8 @@ import { claimOf, NO_BODY, STREAMED_BODY } from './version-2.ts'
 const signedOut = { status: 401, code: 'signed-out', detail: 'Sign in to continue.' }
 
 /**
- * Creates a function that returns the caller of a request in a service behind the gateway. Each request
- * of the app is verified once, with its body, before the routes that are added after this call. The
+ * Creates a function that returns the caller of a request in a service behind the gateway. Call it
+ * before the routes are added: it adds a middleware that verifies each request, with its body, once. The
  * function throws a ProblemError: 401 unless the gateway signed the identity for this request; 403 for
  * a write by an administrator who acts for a user; 503 for an identity in the format of another release.
  */

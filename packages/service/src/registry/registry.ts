@@ -32,8 +32,8 @@ export interface Registry {
   /** Returns the instances whose lease has not expired by the clock of Redis. @throws RedisError */
   instances(): Promise<Instance[]>
   /**
-   * Calls `onList` with all live instances after each announcement, once a second. The list costs no
-   * request of its own. After an error of Redis there is no call.
+   * Calls `onList` with all live instances after each announcement, once a second. The list is
+   * part of the reply to the announcement. An announcement that fails makes no call.
    * @returns a function that ends the calls
    */
   onList(onList: (instances: readonly Instance[]) => void): () => void
