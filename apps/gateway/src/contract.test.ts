@@ -1,23 +1,17 @@
 import * as contract from '@repo/api'
 import { expect, test } from '@repo/testing'
-import { addSession, ask, serveGateway, signedIn } from './gateway.fixture.ts'
+import { addSession, ask, listInstances, serveGateway, signedIn } from './gateway.fixture.ts'
 
 test("each response of the gateway's own routes matches the schema that clients parse it with", async ({
   databaseUrl,
 }) => {
   const { cookie, identity } = await signedIn(databaseUrl, 'admin')
-  const instance = {
-    id: 'web-1',
-    app: 'web',
-    version: '1',
-    url: 'http://localhost:4301',
-    ready: true,
-    startedAt: new Date().toISOString(),
-    load: 0,
-    fingerprint: {},
-  }
-  const instances = async () => [instance]
-  await using gateway = await serveGateway({ databaseUrl, auth: [], payments: [], instances })
+  await using gateway = await serveGateway({
+    databaseUrl,
+    auth: [],
+    payments: [],
+    instances: listInstances,
+  })
   const { sessionId } = await addSession(gateway.database, identity.userId)
   const read = async (path: string, method = 'GET', body?: string) => {
     const options = { method, headers: { cookie }, ...(body && { body }) }

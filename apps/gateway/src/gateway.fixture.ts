@@ -290,3 +290,17 @@ export function environment({
     DRAIN_MS: '0',
   }
 }
+
+/** The list of the registry with one instance. */
+export const listInstances = async () => [
+  {
+    id: 'web-1',
+    app: 'web',
+    version: '1',
+    url: 'http://localhost:4301',
+    ready: true,
+    startedAt: new Date().toISOString(),
+    load: 0,
+    fingerprint: {},
+  },
+]

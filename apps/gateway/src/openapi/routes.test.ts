@@ -4,6 +4,7 @@ import { expect, test } from '@repo/testing'
 import {
   addSession,
   ask,
+  listInstances,
   ORIGIN,
   serveGateway,
   signedIn,
@@ -62,20 +63,10 @@ test('every response of the gateway matches the document, for each of its endpoi
     policies: [{ name: 'user', quota: 1_000, windowMs: 60_000, by: 'user' }],
     routes: [],
   }
-  const instance = {
-    id: 'web-1',
-    app: 'web',
-    version: '1',
-    url: 'http://localhost:4301',
-    ready: true,
-    startedAt: new Date().toISOString(),
-    load: 0,
-    fingerprint: {},
-  }
   await using gateway = await serveGateway({
     databaseUrl,
     ...nowhere,
-    instances: async () => [instance],
+    instances: listInstances,
   })
   const { sessionId } = await addSession(gateway.database, identity.userId)
   const check = createResponseCheck(
