@@ -74,17 +74,19 @@ const rounds = 3
 test('at twice its capacity an instance serves 90 % of its peak within a second each, and refuses the rest with 503 within a second', async () => {
   let shareOfPeak = 0
   let shareOfSlow = 1
+  let wasRefused = false
   for (let round = 0; round < rounds && (shareOfPeak <= 0.9 || shareOfSlow >= 0.02); round += 1) {
     const peak = (await responsesOf(1_000 / workMs, 100)).filter(isServed)
     const all = await responsesOf((2 * 1_000) / workMs, 100)
     const served = all.filter(isServed)
     const refused = all.filter(({ status }) => status === 503)
     expect(refused.length + served.length).toBe(all.length)
-    expect(refused.length).toBeGreaterThan(100)
+    wasRefused ||= refused.length > 100
     expect(new Set(refused.map(({ retryAfter }) => retryAfter))).toEqual(new Set(['1']))
     shareOfPeak = served.length / peak.length
     shareOfSlow = all.filter(({ ms }) => ms > 1_000).length / all.length
   }
+  expect(wasRefused).toBe(true)
   expect(shareOfPeak).toBeGreaterThan(0.9)
   expect(shareOfSlow).toBeLessThan(0.02)
 })

@@ -61,7 +61,9 @@ test('a request is verified once, although the route reads the caller several ti
   const headers = signed('POST', path, claimOf(Buffer.from(text)))
   const { status, body } = await ask(server.url + path, { method: 'POST', headers, body: text })
   expect({ status, ...JSON.parse(body) }).toEqual({
-    ...{ status: 200, userId: 'u1', again: 'u1' },
+    status: 200,
+    userId: 'u1',
+    again: 'u1',
     order: { amount: 1 },
   })
   expect(checks).toBe(1)
