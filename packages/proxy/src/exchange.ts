@@ -138,6 +138,10 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     return this.#body !== undefined
   }
 
+  get isStreamed(): boolean {
+    return this.#body !== undefined && !this.#body.complete
+  }
+
   /** undici destroys a streamed body with its attempt. */
   get isUntouched(): boolean {
     return !this.#res.headersSent && !this.#body?.isStarted

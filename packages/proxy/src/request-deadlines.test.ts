@@ -1,7 +1,7 @@
 import { get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { expect, vi } from 'vitest'
-import { RequestDeadlines } from './request-deadlines.ts'
+import { readDeadline, RequestDeadlines } from './request-deadlines.ts'
 import { ask, test, until } from './servers.fixture.ts'
 
 const deadline = (ms: string) => ({ headers: { 'x-request-deadline': ms } })
@@ -93,6 +93,19 @@ test('a request whose body is incomplete at its deadline is a 408, and no instan
   expect(read).toMatch(/^HTTP\/1.1 408 /)
   expect(app).not.toHaveBeenCalled()
   socket.destroy()
+})
+
+test('a request whose streamed body is complete, and which gets no response, is a 504', async ({
+  servers,
+}) => {
+  const upstream = servers.upstreamOf([await servers.serve((req) => void req.resume())])
+  const proxy = await servers.proxyOf(upstream, { deadlineMs: 300, bufferBytes: 0 })
+  const answer = await ask(proxy, { method: 'POST', body: 'x'.repeat(1_000) })
+  expect(answer).toMatchObject({ status: 504 })
+})
+
+test('a received deadline above the longest timer is the longest timer', () => {
+  expect(readDeadline('9999999999')).toBe(2 ** 31 - 1)
 })
 
 test('each of 1000 deadlines of 1 to 51 ms ends once, and none before its time', async () => {

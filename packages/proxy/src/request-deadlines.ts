@@ -1,4 +1,5 @@
 import { createDeadlines, type Deadline, type Deadlines } from '@repo/concurrency'
+import { MAX_TIMER_MS } from './options.ts'
 
 /** The time that a request has left, in ms, as instances receive it. */
 export const DEADLINE_HEADER = 'x-request-deadline'
@@ -43,5 +44,5 @@ export class RequestDeadlines {
 /** Returns the deadline that a trusted proxy has sent, in ms. */
 export function readDeadline(value: string | string[] | undefined): number | undefined {
   if (typeof value !== 'string' || !/^[1-9][0-9]{0,9}$/.test(value)) return undefined
-  return Number(value)
+  return Math.min(Number(value), MAX_TIMER_MS)
 }

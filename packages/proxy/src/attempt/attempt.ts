@@ -126,7 +126,11 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     this.hasHead = true
     this.headAfterMs = performance.now() - this.#sentAtMs
     this.target.succeeded(statusCode, this.headAfterMs, this)
-    this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
+    try {
+      this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
   }
 
   /** RFC 9110 15.2: informational responses other than 103 are for this hop. */

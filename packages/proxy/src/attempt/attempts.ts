@@ -19,6 +19,8 @@ export interface RequestSide extends ResponseEvents {
   /** Whether the client needs no response. */
   readonly isOver: boolean
   readonly hasBody: boolean
+  /** Whether its body is sent while it is received. */
+  readonly isStreamed: boolean
   /** Whether no part of a response was sent, and the body can be sent again. */
   readonly isUntouched: boolean
   /** Whether the request may run twice. */
@@ -139,7 +141,11 @@ export class Attempts implements AttemptOwner, Waiter {
     statusMessage?: string,
   ): void {
     // The rest of the refusal is read and dropped.
-    if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendRefusedElsewhere(attempt))) return
+    if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendRefusedElsewhere(attempt))) {
+      // The body of a stream has no limit of time.
+      if (this.#selection.kind === 'stream') attempt.abort(new Error('the instance refused'))
+      return
+    }
     this.#choose(attempt)
     if (isEventStream(parsed)) {
       this.#request.onEventStream()
@@ -199,6 +205,8 @@ export class Attempts implements AttemptOwner, Waiter {
   }
 
   onSilent(attempt: Attempt): void {
+    // undici destroys a streamed body with its attempt, also when another one sends it by then.
+    if (!attempt.wasSent && this.#request.isStreamed) return
     const error = new Error('the instance answers nothing')
     if (this.#giveUp(attempt) || this.#sendElsewhere(attempt)) attempt.abort(error)
   }

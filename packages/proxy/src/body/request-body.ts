@@ -97,6 +97,7 @@ export class RequestBody implements GuardedBody {
 
   #finish(): void {
     this.#detach()
+    this.isAwaited = false
     if (this.stream) {
       this.stream.push(null)
       return
