@@ -22,7 +22,7 @@ export interface LogBase {
  * Characters that JSON permits in text and that can end or reorder a line on a terminal or in a viewer:
  * DEL and the C1 controls, the line separators of Unicode, and its marks of direction.
  */
-const CONTROLS = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/
+const CONTROLS = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
 const EACH_CONTROL = new RegExp(CONTROLS, 'g')
 /** Text that needs no escape in JSON. */
 const PLAIN = /^[\x20!\x23-\x5b\x5d-\x7e]*$/

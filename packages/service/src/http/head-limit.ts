@@ -52,7 +52,8 @@ export function limitHeads(
     group.set(socket, performance.now())
     socket.once('close', () => {
       settle(socket)
-      if (group.size === 0) byAddress.delete(address)
+      // A newer group of the address stays.
+      if (group.size === 0 && byAddress.get(address) === group) byAddress.delete(address)
     })
     // One timer per excess: it closes all that are old enough.
     if (group.size === maxPerAddress + 1) closeOldest(group)

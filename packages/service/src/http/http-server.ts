@@ -111,6 +111,8 @@ export function createHttpServer<Response extends typeof ServerResponse>({
     serve(req, res, unknownExpectation)
   })
   server.on('connect', (_req, socket) => refuse(socket, unsupportedMethod))
+  // A failed handshake carries no response: `end` would wait for it without a limit.
+  server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy())
   server.on('clientError', refuseMalformed)
   if (upgrade) server.on('upgrade', upgrade.serve)
   if (maxHeadsPerAddress !== undefined) limitHeads(server, { maxPerAddress: maxHeadsPerAddress })

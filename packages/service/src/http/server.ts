@@ -171,7 +171,9 @@ export function createInstanceServer({
   /** Responds with 500, or cuts the connection when the response has begun. */
   function fail(res: ServerResponse) {
     try {
-      if (res.headersSent) res.destroy()
+      // The response of an upgrade has no socket, so it cannot be sent.
+      if (!res.headersSent && res.socket === null) res.req.socket.destroy()
+      else if (res.headersSent) res.destroy()
       else sendProblem(res, broken)
     } catch (error) {
       log.error({ event: 'error', err: error }, 'a response could not be sent')
