@@ -256,11 +256,13 @@ export function createTail(options: TailOptions) {
       // I11: a read that was sent earlier may be older than what the caller must not miss. The turn in flight
       // is not awaited: with a slow event loop, two round trips take longer than a lease.
       const isShared = latest?.isInFlight && latest.sentAtMs > sinceMs
-      const proof = isShared && latest ? latest : startProof(joined)
+      const connection = joined
+      const proof = isShared && latest ? latest : startProof(connection)
       try {
         return (await proof.done) && now() < lease.untilMs
       } catch {
-        rejoin() // The turn of this connection fails too, and reports it.
+        // The turn of this connection fails too, and reports it. A newer connection stays.
+        if (joined === connection) rejoin()
         return false
       }
     },
