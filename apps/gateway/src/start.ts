@@ -50,7 +50,7 @@ export async function start(
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
-  const keys = createKeys({ bus, database, sessions, log })
+  const keys = createKeys({ bus, database, sessions, ipv6Prefix: env.IPV6_PREFIX, log })
   resources.defer(() => keys.close())
   metrics.observe(cacheFigures(keys.cache))
   // The sessions look for rows of the same bus twice a second, and send these rows too.

@@ -10,6 +10,10 @@ test('a store that refuses, is unreachable or is closed makes a request 503', ()
   expect(isUnavailable(new RateLimitError('unavailable', 'OOM command not allowed'))).toBe(true)
 })
 
+test('a loader that PostgreSQL keeps waiting makes a request 503', () => {
+  expect(isUnavailable(new CacheError('load-timeout', 'no value within 2500 ms'))).toBe(true)
+})
+
 test('a defect of a script and a wrong use make a request 500', () => {
   for (const code of ['defect', 'bad-key', 'too-large', 'unserialisable'] as const) {
     expect(isUnavailable(new CacheError(code, 'wrong')), code).toBe(false)

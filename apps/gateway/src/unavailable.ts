@@ -1,4 +1,4 @@
-import { isCacheOutage } from '@repo/cache-broadcast'
+import { CacheError, isCacheOutage } from '@repo/cache-broadcast'
 import { isDatabaseUnavailable } from '@repo/database'
 import { RateLimitError } from '@repo/ratelimit'
 
@@ -7,5 +7,7 @@ import { RateLimitError } from '@repo/ratelimit'
  */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof RateLimitError) return error.code === 'unavailable'
+  // A loader that reads PostgreSQL did not end in time.
+  if (error instanceof CacheError && error.code === 'load-timeout') return true
   return isCacheOutage(error) || isDatabaseUnavailable(error)
 }

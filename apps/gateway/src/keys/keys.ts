@@ -55,6 +55,8 @@ export interface KeysOptions {
   useMs?: number
   /** Unknown keys of one network and minute that are looked up; 100 by default. */
   maxUnknown?: number
+  /** The bits of an IPv6 address that name its network; 64 by default. */
+  ipv6Prefix?: 48 | 56 | 64
   log?: BackgroundLog | undefined
 }
 
@@ -70,7 +72,10 @@ export function createKeys(options: KeysOptions): Keys {
   const records = createKeyRecords({ bus, database, sessions })
   const table = createKeyTable(database)
   const uses = createKeyUses({ database, sessions, everyMs: options.useMs, log })
-  const unknownKeys = createUnknownKeys({ max: options.maxUnknown })
+  const unknownKeys = createUnknownKeys({
+    max: options.maxUnknown,
+    ipv6Prefix: options.ipv6Prefix,
+  })
   const running = new Set<string>()
 
   function judge(record: KeyRecord, { secret }: KeyText): KeyCheck {

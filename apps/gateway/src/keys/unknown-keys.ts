@@ -12,19 +12,20 @@ interface Network {
 }
 
 /**
- * Limits the lookups of unknown keys from one network (IPv4 address, or /64), on this instance. So an
+ * Limits the lookups of unknown keys from one network (IPv4 address, or IPv6 prefix), on this instance. So an
  * attacker that invents keys reaches the database at most `max` times a minute (K5). Keys in memory are
  * not affected.
  */
 export function createUnknownKeys({
   max = 100,
+  ipv6Prefix = 64,
   now = () => performance.now(),
-}: { max?: number | undefined; now?: () => number } = {}) {
+}: { max?: number | undefined; ipv6Prefix?: 48 | 56 | 64 | undefined; now?: () => number } = {}) {
   const networks = new Map<string, Network>()
 
   /** The network of an address. The networks are in the order in which their windows end. */
   function networkOf(ip: string): Network {
-    const name = groupIp(ip, 64)
+    const name = groupIp(ip, ipv6Prefix)
     const nowMs = now()
     const network = networks.get(name) ?? { unknown: 0, running: 0, endsAtMs: 0 }
     if (nowMs < network.endsAtMs) return network

@@ -51,7 +51,12 @@ export function createPublicFile({
     const cached = bodies.get(key)
     if (cached) return cached
     const encoded = encoding ? compress(body, encoding) : Promise.resolve(body)
-    const bytes = encoded.then((buffer) => new Uint8Array(buffer))
+    const bytes = encoded
+      .then((buffer) => new Uint8Array(buffer))
+      .catch((error: unknown) => {
+        bodies.delete(key)
+        throw error
+      })
     bodies.set(key, bytes)
     return bytes
   }
