@@ -184,6 +184,36 @@ test('a revoked key gets 401 from its answer on, and the problem names the reaso
   })
 })
 
+test('requests with a refused key use the quota of their address, and of the key if it is valid', async ({
+  databaseUrl,
+}) => {
+  const limits = parseLimits({
+    policies: [
+      { name: 'ip', quota: 6, windowMs: 60_000, by: 'ip' },
+      { name: 'key', quota: 2, windowMs: 60_000, by: 'key' },
+    ],
+    routes: [{ path: '/api/payments', policies: ['ip', 'key'] }],
+  })
+  if (limits.outcome === 'invalid') throw new Error(limits.faults.join())
+  const { cookie } = await signedIn(databaseUrl)
+  await using opened = await open(databaseUrl, { limits: limits.limits })
+  const { text } = await opened.create(cookie, ['account:read'])
+  const statuses: number[] = []
+  for (const key of [
+    text,
+    text,
+    text,
+    'tf_short',
+    'tf_short',
+    'tf_short',
+    'tf_short',
+    'tf_short',
+  ]) {
+    statuses.push((await opened.call(key, '/api/payments')).status)
+  }
+  expect(statuses).toEqual([403, 403, 429, 401, 401, 401, 401, 429])
+})
+
 test('each key has its own quota, and the quota of the user counts all of them', async ({
   databaseUrl,
 }) => {

@@ -26,6 +26,8 @@ export class GatewayRequest implements Caller {
   check = UNCHECKED
   /** The API key of the caller, from `authenticate` on. Then no session is checked. */
   key: KeyRecord | undefined
+  /** Refuses the API key of the request, after the limits have counted it. */
+  refuseKey: ((res: ServerResponse) => void) | undefined
   /** The caller for the upstream, from `require-session` on. */
   identity: Identity | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */

@@ -94,7 +94,8 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     const { route, ip } = request
     // A path without the method has a response for every caller.
     if (route.scope === undefined && route.allow === undefined) {
-      return refuse(request, keyNotAccepted)
+      request.refuseKey = (res) => sendProblem(res, keyNotAccepted)
+      return 'next'
     }
     const check = keys.check(text, ip)
     if (!(check instanceof Promise)) return acceptKey(request, check)
@@ -139,6 +140,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     enrich,
     authenticate,
     limit,
+    'refuse-key': refuseInvalidKey,
     'refuse-method': refuseMethod,
     'require-session': requireSession,
     'check-feature': checkFeature,
@@ -164,17 +166,16 @@ function addCountry(request: GatewayRequest, country: string | undefined): Stage
 }
 
 function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {
-  const { route, res } = request
   if (check.outcome !== 'valid') {
-    refuseKey(res, check)
-    return 'done'
+    request.refuseKey = (res) => refuseKey(res, check)
+    return 'next'
   }
   const { key } = check
-  if (route.scope !== undefined && !key.scopes.includes(route.scope)) {
-    refuseScope(res, route.scope)
-    return 'done'
-  }
+  const { scope } = request.route
   request.key = key
+  if (scope !== undefined && !key.scopes.includes(scope)) {
+    request.refuseKey = (res) => refuseScope(res, scope)
+  }
   return 'next'
 }
 
@@ -213,6 +214,13 @@ function admit(
   }
   for (const [name, value] of added) headers.push(name, value)
   return 'next'
+}
+
+// After limits: a flood of keys that are refused uses the quota of its sender.
+function refuseInvalidKey({ refuseKey: send, res }: GatewayRequest): StageResult {
+  if (!send) return 'next'
+  send(res)
+  return 'done'
 }
 
 // After limits: a flood of wrong methods uses the quota of its sender.

@@ -4,6 +4,7 @@ export type StageName =
   | 'enrich'
   | 'authenticate'
   | 'limit'
+  | 'refuse-key'
   | 'refuse-method'
   | 'require-session'
   | 'check-feature'

@@ -36,6 +36,7 @@ test('a route of a service that needs a session refuses every other caller, and 
       'enrich',
       'authenticate',
       'limit',
+      'refuse-key',
       'require-session',
       'check-feature',
       'forward',
@@ -44,21 +45,21 @@ test('a route of a service that needs a session refuses every other caller, and 
     allow: undefined,
   })
   expect(factsOf('GET', '/api/payments/7')).toMatchObject({
-    stages: ['enrich', 'authenticate', 'limit', 'require-session', 'forward'],
+    stages: ['enrich', 'authenticate', 'limit', 'refuse-key', 'require-session', 'forward'],
     idempotency: 'none',
   })
   expect(factsOf('GET', '/api/auth/get-session')).toMatchObject({
     upstream: 'auth',
     auth: 'open',
-    stages: ['enrich', 'authenticate', 'limit', 'forward'],
+    stages: ['enrich', 'authenticate', 'limit', 'refuse-key', 'forward'],
   })
   expect(factsOf('GET', '/api/me')).toMatchObject({
     upstream: undefined,
     auth: 'checked',
-    stages: ['enrich', 'authenticate', 'limit', 'serve'],
+    stages: ['enrich', 'authenticate', 'limit', 'refuse-key', 'serve'],
   })
   expect(factsOf('PUT', '/api/me')).toMatchObject({
-    stages: ['check-source', 'enrich', 'authenticate', 'limit', 'refuse-method'],
+    stages: ['check-source', 'enrich', 'authenticate', 'limit', 'refuse-key', 'refuse-method'],
     allow: 'GET, HEAD',
   })
   expect(factsOf('GET', '/api/nowhere')).toMatchObject({ auth: 'checked', upstream: undefined })

@@ -108,8 +108,10 @@ function stagesOf({
   const isForgeable = !onlyReads || websocket
   const stages: StageName[] = isForgeable ? ['check-source', 'enrich'] : ['enrich']
   // An open service gets no request with an API key, which only this stage reads.
-  if (auth !== 'open' || !onlyReads || upstream !== undefined) stages.push('authenticate')
+  const readsKey = auth !== 'open' || !onlyReads || upstream !== undefined
+  if (readsKey) stages.push('authenticate')
   stages.push('limit')
+  if (readsKey) stages.push('refuse-key')
   if (allow !== undefined) return [...stages, 'refuse-method']
   if (upstream === undefined) return [...stages, 'serve']
   if (auth === 'required') stages.push('require-session')
