@@ -81,10 +81,10 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
    * refuse the writes of impersonators.
    */
   function authenticate(request: GatewayRequest): StageResult | Promise<StageResult> {
-    const { req, route, method, path } = request
+    const { req, route } = request
     const keyText = sentKey(req.headers)
     if (keyText !== undefined) return authenticateKey(request, keyText)
-    if (route.auth === 'open' && !isRefusedToActors(method, path)) return 'next'
+    if (route.auth === 'open' && !mayWrite(request)) return 'next'
     const check = sessions.validateNow(req.headers.cookie)
     if (!(check instanceof Promise)) return accept(request, check)
     return check.then((awaited) => accept(request, awaited))
@@ -184,12 +184,17 @@ function setHeaders(res: ServerResponse, headers: readonly string[]): void {
   for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] ?? '', headers[i + 1] ?? '')
 }
 
+/** Whether an administrator who acts for a user is refused. A WebSocket may carry writes. */
+function mayWrite({ method, path, handshake }: GatewayRequest): boolean {
+  return handshake !== undefined || isRefusedToActors(method, path)
+}
+
 function accept(request: GatewayRequest, check: Validation): StageResult {
-  const { route, method, path } = request
+  const { route } = request
   request.check = check
   if (isSignedIn(check) && check.actor) {
     noteActor(check.actor, check.user.id)
-    if (isRefusedToActors(method, path)) return refuse(request, refusedToActors)
+    if (mayWrite(request)) return refuse(request, refusedToActors)
   }
   // The write may be one of an impersonator.
   const isUnknown = route.auth === 'open' && check.outcome === 'unavailable'
