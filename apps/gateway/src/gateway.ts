@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Log } from '@repo/observability'
+import { type Log, noteRoute } from '@repo/observability'
 import { findPathFault, pathRules, type PathRule } from '@repo/proxy'
 import { type ProblemOptions, sendProblem } from '@repo/service'
 import { unavailable } from '@repo/service/hono'
@@ -62,6 +62,7 @@ export function createGateway({ routes, cors, log, ...options }: GatewayOptions)
       if (outcome === 'refused') return sendProblem(res, originRefused)
       if (outcome === 'preflight') return void res.writeHead(204).end()
       const route = routes.table.match(req.method ?? 'GET', path) ?? routes.unknown
+      noteRoute(route.match)
       const request = new GatewayRequest(req, res, route, path, handshake)
       for (const part of cors.vary) request.headers.push(part)
       // The server awaits this promise, and closes the connection if the problem cannot be sent.

@@ -1,18 +1,19 @@
-export { captureConsole, captureWarnings } from './capture-console.ts'
-export { createLineOutput } from './line-output.ts'
-export { createInstanceLog, createLog, type Log, logFigures, logRequest } from './log.ts'
-export { createMetrics, type Figure, type Metrics } from './metrics.ts'
-export { writeBeforeExit } from './output-target.ts'
+export { captureConsole, captureWarnings } from './log/capture-console.ts'
+export { createLineOutput } from './log/line-output.ts'
+export { createInstanceLog, createLog, type Log, logFigures, logRequest } from './log/log.ts'
+export { createMetrics, type Figure, type Metrics } from './metrics/metrics.ts'
+export { writeBeforeExit } from './log/output-target.ts'
 export { reasonOf } from './reason.ts'
-export { type ServedRequest } from './request-log.ts'
+export { type ServedRequest } from './log/request-log.ts'
 export {
   createSampler,
   currentRequest,
   inRequest,
   noteActor,
   noteCountry,
+  noteRoute,
   passOn,
   readRequestContext,
   type RequestContext,
   type SampleTrace,
-} from './request-context.ts'
+} from './request/request-context.ts'

@@ -1,6 +1,6 @@
 import { expect, test, vi } from '@repo/testing'
+import { inRequest, noteActor, readRequestContext } from '../request/request-context.ts'
 import { createLog, logRequest } from './log.ts'
-import { inRequest, noteActor, readRequestContext } from './request-context.ts'
 
 function capture() {
   const lines: string[] = []

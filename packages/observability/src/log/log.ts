@@ -1,7 +1,7 @@
 import { pino } from 'pino'
+import type { Figure } from '../metrics/metrics.ts'
+import { currentRequest } from '../request/request-context.ts'
 import { createLineOutput, type LineOutput } from './line-output.ts'
-import type { Figure } from './metrics.ts'
-import { currentRequest } from './request-context.ts'
 import { createRequestLog, escapeControls, type ServedRequest } from './request-log.ts'
 
 export type Log = pino.Logger

@@ -15,6 +15,11 @@ export interface RequestContext {
   actor?: { id: string; userId: string }
   /** The country of the client as an ISO 3166-1 code, if it is known. */
   country?: string
+  /**
+   * The template of the path, such as `/api/payments/{id}`. It names one of a few routes, so that it
+   * can be a label of a metric. Undefined until a route was found.
+   */
+  route?: string
 }
 
 const contexts = new AsyncLocalStorage<RequestContext>()
@@ -49,6 +54,12 @@ export function noteActor(actor: { id: string } | undefined, userId: string): vo
 export function noteCountry(country: string): void {
   const request = currentRequest()
   if (request) request.country = country
+}
+
+/** Sets the template of the path of the current request, such as `/api/payments/{id}`. */
+export function noteRoute(template: string): void {
+  const request = currentRequest()
+  if (request) request.route = template
 }
 
 /**

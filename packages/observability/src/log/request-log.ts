@@ -1,4 +1,4 @@
-import type { RequestContext } from './request-context.ts'
+import type { RequestContext } from '../request/request-context.ts'
 
 /** The end of a request. */
 export interface ServedRequest {
