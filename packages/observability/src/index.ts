@@ -1,7 +1,16 @@
 export { captureConsole, captureWarnings } from './log/capture-console.ts'
 export { createLineOutput } from './log/line-output.ts'
 export { createInstanceLog, createLog, type Log, logFigures, logRequest } from './log/log.ts'
-export { createMetrics, type Figure, type Metrics } from './metrics/metrics.ts'
+export {
+  type AnyFigure,
+  type Exemplar,
+  type Figure,
+  type HistogramCounts,
+  type HistogramFigure,
+  type SeriesFigure,
+} from './metrics/figures.ts'
+export { createHistogram, type Histogram } from './metrics/histogram.ts'
+export { createMetrics, type Metrics } from './metrics/metrics.ts'
 export { writeBeforeExit } from './log/output-target.ts'
 export { reasonOf } from './reason.ts'
 export { type ServedRequest } from './log/request-log.ts'

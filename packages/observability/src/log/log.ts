@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { Figure } from '../metrics/metrics.ts'
+import type { Figure } from '../metrics/figures.ts'
 import { currentRequest } from '../request/request-context.ts'
 import { createLineOutput, type LineOutput } from './line-output.ts'
 import { createRequestLog, escapeControls, type ServedRequest } from './request-log.ts'

@@ -29,6 +29,31 @@ test('figures are read at each request of /metrics: each name is registered once
   expect(second).toContain('threefold_cache_entries{app="auth",instance="auth-1"} 2')
 })
 
+test('a series that a figure no longer returns is absent from the next scrape', async () => {
+  const metrics = createMetrics({ app: 'gateway', instance: 'gateway-1' })
+  const targets = new Map([
+    ['a:1', 1],
+    ['b:1', 2],
+  ])
+  for (const kind of ['counter', 'gauge'] as const) {
+    metrics.observe([
+      {
+        ...{ name: `threefold_test_${kind}`, help: 'Test', kind, labelNames: ['target'] },
+        readSeries: () => [...targets].map(([target, value]) => ({ labels: { target }, value })),
+      },
+    ])
+  }
+  const linesOfTest = async () =>
+    (await metrics.registry.metrics()).match(/^threefold_test_\w+\{target=.*$/gm)
+  expect(await linesOfTest()).toHaveLength(4)
+  targets.delete('a:1')
+  targets.set('b:1', 5)
+  expect(await linesOfTest()).toEqual([
+    'threefold_test_counter{target="b:1",app="gateway",instance="gateway-1"} 5',
+    'threefold_test_gauge{target="b:1",app="gateway",instance="gateway-1"} 5',
+  ])
+})
+
 function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line.includes('request_seconds'))
 }

@@ -1,16 +1,7 @@
 import { failuresByTask } from '@repo/concurrency'
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
+import { createObserve } from './families.ts'
 import { RequestDurations } from './request-durations.ts'
-
-/** A number that a package counts itself. It is read when Prometheus requests `/metrics`. */
-export interface Figure {
-  /** `threefold_<package>_<noun>_<unit>`. Figures with the same name differ in their labels. */
-  name: string
-  help: string
-  kind: 'counter' | 'gauge'
-  labels?: Record<string, string>
-  read: () => number
-}
 
 /**
  * The interval at which the delay of the event loop is measured. Each measurement wakes an idle process:
@@ -50,39 +41,3 @@ export function createMetrics({ app, instance }: { app: string; instance: string
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
-
-/** Returns a function that adds figures to `/metrics`. */
-function createObserve(registry: Registry) {
-  const observed = new Map<string, Figure[]>()
-
-  function register({ name, help, kind, labels = {} }: Figure, figures: Figure[]) {
-    const options = { name, help, labelNames: Object.keys(labels), registers: [registry] }
-    const collect = (set: (figure: Figure) => void) => figures.forEach(set)
-    if (kind === 'gauge') {
-      const gauge = new Gauge({
-        ...options,
-        collect: () => collect((figure) => gauge.set(figure.labels ?? {}, figure.read())),
-      })
-      return
-    }
-    const counter = new Counter({
-      ...options,
-      collect() {
-        counter.reset()
-        collect((figure) => counter.inc(figure.labels ?? {}, figure.read()))
-      },
-    })
-  }
-
-  return function observe(figures: Figure[]): void {
-    for (const figure of figures) {
-      const registered = observed.get(figure.name)
-      if (registered) registered.push(figure)
-      else {
-        const first = [figure]
-        observed.set(figure.name, first)
-        register(figure, first)
-      }
-    }
-  }
-}
