@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Worker } from 'node:worker_threads'
+import { createLoadShedder } from '@repo/proxy'
 import { blockEventLoop, expect, test } from '@repo/testing'
 import { z } from 'zod'
 import { withLoadShedding } from './overload.ts'
@@ -52,7 +53,7 @@ async function responsesOf(perSecond: number, limitMs: number) {
   const listener = withLoadShedding((req, res) => {
     if (req.url === '/') blockEventLoop(workMs)
     res.end()
-  }, limitMs)
+  }, createLoadShedder({ limitMs }))
   const server = createServer(listener).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -1,4 +1,4 @@
-import { createLoadShedder } from '@repo/proxy'
+import type { LoadShedder } from '@repo/proxy'
 import { type ProblemOptions, sendProblem } from '@repo/service'
 import type { Gateway } from './gateway.ts'
 
@@ -10,11 +10,10 @@ const overloaded: ProblemOptions = {
 }
 
 /**
- * Refuses requests with 503 while the event loop is later than `limitMs`, before any other work. The
+ * Refuses requests with 503 while the event loop is late, before any other work. The
  * operational endpoints are served before this listener, so they are never refused.
  */
-export function withLoadShedding(listener: Gateway, limitMs: number): Gateway {
-  const shedder = createLoadShedder({ limitMs })
+export function withLoadShedding(listener: Gateway, shedder: LoadShedder): Gateway {
   return (req, res, handshake) =>
     shedder.isOverloaded() ? sendProblem(res, overloaded) : listener(req, res, handshake)
 }

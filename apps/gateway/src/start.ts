@@ -3,6 +3,7 @@ import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { openDatabase } from '@repo/database'
 import { createOutbox } from '@repo/outbox'
+import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -99,8 +100,10 @@ export async function start(
   for (const { name, setting, access, receivesCountry } of services) {
     const toTargets = (value: readonly string[]) => targetsOf(value, { app: name, registry, log })
     const canary = canaryGroupOf(env.CANARIES, name, toTargets)
+    const upstream = connectUpstream(name, toTargets(env[setting]), { ca, groups: canary, log })
+    metrics.observe(upstreamFigures(upstream))
     connections.set(name, {
-      upstream: connectUpstream(name, toTargets(env[setting]), { ca, groups: canary, log }),
+      upstream,
       canOverride: canary.length > 0 ? env.CANARY_OVERRIDE === 'administrators' : undefined,
       identities: createIdentities({ ...identity, upstream: name }),
       // A service that checks sessions itself needs their cookies.
@@ -119,6 +122,8 @@ export async function start(
   })
 
   const forwarders = createForwarders(connections, { instance, securityHeaders, log })
+  const shedder = createLoadShedder({ limitMs: env.LOOP_DELAY_LIMIT_MS })
+  metrics.observe(loadShedderFigures(shedder))
   const gateway = withLoadShedding(
     createGateway({
       routes,
@@ -135,7 +140,7 @@ export async function start(
       whoIs,
       log,
     }),
-    env.LOOP_DELAY_LIMIT_MS,
+    shedder,
   )
 
   return {

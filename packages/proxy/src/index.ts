@@ -2,6 +2,7 @@ export { createDnsSource, type DnsSourceOptions } from './discovery/dns-source.t
 export { createListSource } from './discovery/list-source.ts'
 export type { Forwarded } from './forwarded.ts'
 export type { HealthCheck } from './upstream/health-check.ts'
+export { loadShedderFigures, upstreamFigures } from './figures.ts'
 export { BodyGuard, type BodyLimits } from './body/body-guard.ts'
 export { ProxyError } from './options.ts'
 export {
@@ -21,6 +22,7 @@ export {
 } from './websocket/websocket-proxy.ts'
 export type { BreakerOptions, Refusal } from './upstream/admission.ts'
 export type { HedgingOptions } from './upstream/hedge-delay.ts'
+export type { Outcome, TargetCounts } from './upstream/target-counts.ts'
 export type { EjectionLimits, Target, TargetState, Waiter } from './upstream/target.ts'
 export {
   createUpstream,
@@ -32,6 +34,7 @@ export {
   type Upstream,
   type UpstreamEvent,
   type UpstreamOptions,
+  type UpstreamStats,
 } from './upstream/upstream.ts'
 export { findPathFault, type PathRule, pathRules } from './routing/canonical-path.ts'
 export { createRouteTable, type RouteEntry, type RouteTable } from './routing/route-table.ts'

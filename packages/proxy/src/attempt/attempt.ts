@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { problemOf, type ProxyProblemCode } from '../problem.ts'
 import type { SlotKind } from '../slots/slots.ts'
+import { isErrorStatus, type Outcome } from '../upstream/target-counts.ts'
 import type { Target, Waiter } from '../upstream/target.ts'
 
 export type ParsedHeaders = Record<string, string | string[] | undefined>
@@ -60,6 +62,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   hasHead = false
   /** The time from sending the request to the head of the response. */
   headAfterMs = 0
+  /** Final at the end of the attempt, when its target counts it. */
+  outcome: Outcome = 'aborted'
   readonly #owner: AttemptOwner
   #kind: SlotKind
   #controller: Dispatcher.DispatchController | undefined
@@ -125,6 +129,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     if (!this.#owner.isCurrent(this)) return
     this.hasHead = true
     this.headAfterMs = performance.now() - this.#sentAtMs
+    this.outcome = isErrorStatus(statusCode) ? 'error' : 'ok'
     this.target.succeeded(statusCode, this.headAfterMs, this)
     try {
       this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
@@ -149,6 +154,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
       return this.end()
     }
     this.hasHead = true
+    this.outcome = 'ok'
     this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
     this.#owner.onUpgrade(this, controller, statusCode, parsed, socket)
   }
@@ -173,6 +179,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
+    if (this.#owner.isCurrent(this)) this.outcome = outcomeOf(problemOf(error, this.wasSent).code)
     this.end()
     if (!this.#owner.isCurrent(this)) return
     try {
@@ -195,7 +202,15 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
+    this.target.counts[this.outcome] += 1
     this.target.ended(this.hasHead, this)
     this.target.slots.release(this.#kind)
   }
+}
+
+/** The outcome of an attempt that failed. A request that cannot be sent is no result of its target. */
+function outcomeOf(code: ProxyProblemCode): Outcome {
+  if (code === 'bad_request') return 'aborted'
+  if (code === 'connect_failed') return 'refused'
+  return code === 'upstream_timeout' ? 'timeout' : 'error'
 }

@@ -98,6 +98,7 @@ export class Attempts implements AttemptOwner, Waiter {
   /** Records that the instance did not respond before the deadline of the request. */
   noteLate(): void {
     if (!this.#attempt?.isOpen || this.#attempt.hasHead) return
+    this.#attempt.outcome = 'timeout'
     this.#attempt.target.failed('deadline_exceeded: no response before the deadline of the request')
   }
 
@@ -208,7 +209,9 @@ export class Attempts implements AttemptOwner, Waiter {
     // undici destroys a streamed body with its attempt, also when another one sends it by then.
     if (!attempt.wasSent && this.#request.isStreamed) return
     const error = new Error('the instance answers nothing')
-    if (this.#giveUp(attempt) || this.#sendElsewhere(attempt)) attempt.abort(error)
+    if (!this.#giveUp(attempt) && !this.#sendElsewhere(attempt)) return
+    attempt.outcome = 'timeout'
+    attempt.abort(error)
   }
 
   onFault(error: unknown): void {

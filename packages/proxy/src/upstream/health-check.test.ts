@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { ask, test, until } from '../servers.fixture.ts'
 import { Waiting } from '../slots/waiting.ts'
 import { createHealthChecks } from './health-check.ts'
+import { CountsByTarget } from './target-counts.ts'
 import { Target } from './target.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -20,6 +21,7 @@ function createTarget(origin: string): Target {
       durationMs: 5_000,
     },
     slowStartMs: 0,
+    counts: new CountsByTarget().assign(origin),
     isOutlier: () => false,
     onResult: () => {},
     onChange: () => {},

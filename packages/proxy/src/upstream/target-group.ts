@@ -1,13 +1,15 @@
 import { isOrigin } from '../options.ts'
 import { betterOfTwo, usableTargets } from './choose-target.ts'
 import type { HealthChecks } from './health-check.ts'
+import type { CountsByTarget } from './target-counts.ts'
 import { Target, type TargetOptions } from './target.ts'
 
 export interface TargetGroupOptions {
   name: string
   weight: number
   panicThreshold: number
-  target: Omit<TargetOptions, 'isOutlier' | 'onChange'>
+  target: Omit<TargetOptions, 'isOutlier' | 'onChange' | 'counts'>
+  counts: CountsByTarget
   checks: HealthChecks | undefined
 }
 
@@ -39,15 +41,17 @@ export class TargetGroup {
     if (unique.length === 0) return
     const before = this.#targets
     const byOrigin = new Map(before.map((target) => [target.origin, target]))
+    // A target that is removed frees its label for a new one.
+    for (const target of before) if (!unique.includes(target.origin)) this.#retire(target)
     this.#targets = unique.map((origin) => byOrigin.get(origin) ?? this.#create(origin))
     this.#usableUntilMs = 0
-    for (const target of before) if (!this.#targets.includes(target)) this.#retire(target)
   }
 
   #create(origin: string): Target {
-    const { target: options, checks } = this.#options
+    const { target: options, checks, counts } = this.#options
     const target = new Target(origin, {
       ...options,
+      counts: counts.assign(origin),
       isOutlier: (each, rate) => isOutlier(this.#targets, each, rate),
       onChange: () => (this.#usableUntilMs = 0),
     })
@@ -59,6 +63,7 @@ export class TargetGroup {
 
   /** The requests in flight complete before the connections are closed. */
   #retire(target: Target): void {
+    this.#options.counts.release(target.counts)
     const closed = Promise.all([this.#options.checks?.remove(target), target.pool.close()])
     this.#retired.add(closed)
     void closed.finally(() => this.#retired.delete(closed))

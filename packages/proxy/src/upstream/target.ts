@@ -4,6 +4,7 @@ import { type SlotLimits, Slots } from '../slots/slots.ts'
 import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'
 import { Latency } from './latency.ts'
+import { isErrorStatus, type TargetCounts } from './target-counts.ts'
 
 /** `ejected`: it failed requests and is not used for a time. `down`: its health check failed. */
 export type TargetState = 'healthy' | 'ejected' | 'down'
@@ -38,6 +39,7 @@ export interface TargetOptions {
   queue: Waiting
   ejection: EjectionLimits
   slowStartMs: number
+  counts: TargetCounts
   /** Whether the errors of the target are no errors of all targets. */
   isOutlier: (target: Target, errorRate: number) => boolean
   /** A result of the target, for the breaker and the hedging of the upstream. */
@@ -74,6 +76,8 @@ export class Target {
   requests = 0
   readonly latency = new Latency()
   readonly window: ErrorWindow
+  /** The ended attempts by outcome, for figures. */
+  readonly counts: TargetCounts
   readonly #options: TargetOptions
   readonly #waiters = new Members<Waiter>()
   #failures = 0
@@ -93,6 +97,7 @@ export class Target {
   constructor(origin: string, options: TargetOptions) {
     this.origin = origin
     this.#options = options
+    this.counts = options.counts
     this.window = new ErrorWindow(options.ejection.windowMs)
     this.pool = new Pool(origin, options.pool)
     this.slots = new Slots(options.queue, options.slotLimits)
@@ -165,7 +170,7 @@ export class Target {
     this.waiting -= 1
     this.answers += 1
     if (waiter) this.#waiters.delete(waiter)
-    const isError = statusCode >= 500 && statusCode !== 501 && statusCode !== 505
+    const isError = isErrorStatus(statusCode)
     this.latency.record(latencyMs, isError, nowMs)
     this.#note(isError, latencyMs, nowMs)
     this.#failures = 0
@@ -237,7 +242,10 @@ export class Target {
   #eject(reason: string, nowMs: number): void {
     // Requests that were in flight at the ejection do not prolong it.
     if (this.#ejectedUntilMs > nowMs) return
-    if (this.state === 'healthy') this.#emit('ejected', reason)
+    if (this.state === 'healthy') {
+      this.counts.ejections += 1
+      this.#emit('ejected', reason)
+    }
     this.#wasOut = true
     const { durationMs } = this.#options.ejection
     this.#ejectedUntilMs = nowMs + durationMs * Math.min(2 ** this.#ejections, maxDurations)

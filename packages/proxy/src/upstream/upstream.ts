@@ -7,6 +7,7 @@ import { createHealthChecks, type HealthCheck } from './health-check.ts'
 import { createHedgeDelay, type HedgingOptions } from './hedge-delay.ts'
 import { requireUpstreamOptions } from './options.ts'
 import { createRetryBudget } from './retry-budget.ts'
+import { CountsByTarget, type TargetCounts } from './target-counts.ts'
 import { TargetGroup, type TargetGroupOptions } from './target-group.ts'
 import type { EjectionLimits, Target, TargetEvent, TargetState } from './target.ts'
 
@@ -22,6 +23,17 @@ export interface TargetSnapshot {
   origin: string
   state: TargetState
   inFlight: number
+  /** Shared with other targets if their label is the same. */
+  counts: Readonly<TargetCounts>
+}
+
+/** Totals of an upstream since its creation, and its queue now. */
+export interface UpstreamStats {
+  /** Further attempts that the budget of retries allowed. */
+  retries: number
+  refusedRetries: number
+  /** Requests that wait for a slot. */
+  waiting: number
 }
 
 /** The part of a request that the choice of its instance depends on. */
@@ -46,6 +58,7 @@ export interface Upstream {
   /** Returns the time after which a GET is sent to a second instance too; undefined without hedging. */
   hedgeAfterMs(): number | undefined
   targets(): TargetSnapshot[]
+  stats(): UpstreamStats
   /** Ends the health checks and, after the requests in flight, the connections. */
   close(): Promise<void>
 }
@@ -143,11 +156,15 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const admission = createAdmission(maxInFlight, breaker)
   const hedgeDelay = options.hedging && createHedgeDelay(options.hedging)
   const budget = createRetryBudget()
+  const queue = new Waiting(queueMs)
+  const counts = new CountsByTarget()
+  let retries = 0
+  let refusedRetries = 0
 
   const target: TargetGroupOptions['target'] = {
     pool,
     slotLimits: { requests: connections, streams },
-    queue: new Waiting(queueMs),
+    queue,
     ejection,
     slowStartMs,
     onResult(isError, latencyMs, nowMs) {
@@ -172,6 +189,7 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
       panicThreshold,
       target: { ...target, pool: { ...pool, ...connect } },
       checks,
+      counts,
     })
     if (!('follow' in targets)) group.update(targets)
     const stop =
@@ -215,9 +233,19 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
       }
       return undefined
     },
-    allowRetry: () => budget.spend(),
+    allowRetry() {
+      const isAllowed = budget.spend()
+      if (isAllowed) retries += 1
+      else refusedRetries += 1
+      return isAllowed
+    },
     hedgeAfterMs: () => hedgeDelay?.read(),
-    targets: () => allTargets().map(({ origin, state, inFlight }) => ({ origin, state, inFlight })),
+    targets: () =>
+      allTargets().map((each) => {
+        const { origin, state, inFlight, counts: targetCounts } = each
+        return { origin, state, inFlight, counts: targetCounts }
+      }),
+    stats: () => ({ retries, refusedRetries, waiting: queue.size }),
     async close() {
       for (const { stop } of started) stop?.()
       await checks?.close()
