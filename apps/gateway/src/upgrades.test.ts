@@ -2,8 +2,16 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connectDatabase } from '@repo/database'
 import { expect, test as base, until } from '@repo/testing'
-import { checkIdentity, environment, ORIGIN, send, signedIn } from './gateway.fixture.ts'
+import {
+  addSession,
+  checkIdentity,
+  environment,
+  ORIGIN,
+  send,
+  signedIn,
+} from './gateway.fixture.ts'
 import { serveEcho } from './upgrades.fixture.ts'
 
 const program = new URL('upgrades-main.fixture.ts', import.meta.url)
@@ -112,6 +120,30 @@ test('a handshake with a session cookie from a page of another site is refused w
     }
   }
   expect(upstream.seen).toEqual([])
+})
+
+test('an administrator who acts for a user opens no WebSocket, also of an open service', async ({
+  site: { gateway, upstream, user, ask },
+  databaseUrl,
+}) => {
+  const admin = await signedIn(databaseUrl, 'admin')
+  const database = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
+  const { cookie } = await addSession(database, user.identity.userId, {
+    impersonatedBy: admin.identity.userId,
+    sourceSessionId: admin.identity.sessionId,
+  })
+  await database.close()
+  for (const path of [LIVE, '/api/auth/live']) {
+    expect(await ask(path, { origin: ORIGIN, cookie })).toMatchObject({
+      status: 403,
+      body: { type: type('impersonating') },
+    })
+    expect(upstream.seen).toEqual([])
+    const socket = await open(gateway.url, path, { origin: ORIGIN, cookie: admin.cookie })
+    expect(await echo(socket, 'hello')).toBe('hello')
+    expect(upstream.seen.splice(0)).toMatchObject([{ isUpgrade: true, url: path }])
+    socket.close()
+  }
 })
 
 test('a handshake without a session, in a wrong spelling, with a body or of another version is a problem that no upstream receives', async ({

@@ -1,7 +1,9 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
-import { expect, test } from 'vitest'
-import { chooseEncoding } from './encoding.ts'
+import { expect, test, vi } from 'vitest'
+import { chooseEncoding, compress } from './encoding.ts'
 import { createPublicFile } from './public-file.ts'
+
+vi.mock('./encoding.ts', { spy: true })
 
 const text = 'every instance returns this text. '.repeat(200)
 let loads = 0
@@ -103,4 +105,14 @@ test('a body is loaded once, also by concurrent requests, and again after a fail
   })
   await expect(failing.respond(ask())).rejects.toThrow('cannot be read')
   expect((await failing.respond(ask())).status).toBe(200)
+})
+
+test('a body whose compression failed is compressed again at the next request', async () => {
+  const file = open()
+  const request = () => file.respond(ask({ 'accept-encoding': 'gzip' }))
+  vi.mocked(compress).mockRejectedValueOnce(new Error('no memory is left'))
+  await expect(request()).rejects.toThrow('no memory is left')
+  const response = await request()
+  expect(response.headers.get('content-encoding')).toBe('gzip')
+  expect(gunzipSync(await response.arrayBuffer()).toString()).toBe(text)
 })

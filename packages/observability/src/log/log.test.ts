@@ -113,10 +113,12 @@ test('the time of a request line is the time of its writing, to the millisecond'
 const INJECTIONS = [
   ...Array.from({ length: 32 }, (_, code) => code),
   ...Array.from({ length: 33 }, (_, at) => 0x7f + at),
-  ...[0x2028, 0x2029, 0x202e, 0x2066, 0xd800],
+  ...[0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0xd800],
+  ...Array.from({ length: 5 }, (_, at) => 0x202a + at),
+  ...Array.from({ length: 4 }, (_, at) => 0x2066 + at),
 ].map((code) => `/a${String.fromCharCode(code)}{"level":"fatal","msg":"forged"}`)
 
-test('no character of a path or a message ends a line early or begins another one', () => {
+test('no character of a path or a message ends a line early, begins another one or changes its direction', () => {
   const { log, lines, last } = capture()
   const context = readRequestContext({ headers: {} })
   for (const text of INJECTIONS) {
@@ -127,7 +129,7 @@ test('no character of a path or a message ends a line early or begins another on
   }
   expect(lines).toHaveLength(INJECTIONS.length * 2)
   for (const line of lines) {
-    expect(line).toMatch(/^[^\p{Cc}\u2028-\u202e\u2066-\u2069]+\n$/u)
+    expect(line).toMatch(/^[^\p{Cc}\p{Bidi_Control}\u2028\u2029]+\n$/u)
   }
 })
 

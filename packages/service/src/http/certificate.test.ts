@@ -1,11 +1,15 @@
 import { once } from 'node:events'
+import { ServerResponse } from 'node:http'
 import { type Agent, get } from 'node:https'
+import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect, type TLSSocket } from 'node:tls'
 import { createLog } from '@repo/observability'
 import { createAuthority, expect, test, until } from '@repo/testing'
 import { serve } from '../http.fixture.ts'
 import { followCertificate, readCertificate } from './certificate.ts'
+import { createHttpServer } from './http-server.ts'
+import { urlOf } from './server.ts'
 
 const log = createLog({ app: 'test', instance: 'test-1', version: '', level: 'silent' })
 
@@ -101,4 +105,29 @@ test('files that cannot be read or do not belong together are refused with both 
   expect(() => readCertificate({ ...mixed, keyFile: '/none/key.pem' })).toThrow('ENOENT')
   const stop = followCertificate(mixed, () => expect.unreachable(), log)
   stop()
+})
+
+test.for([
+  ['sends nothing', ''],
+  ['stops in its handshake', '\x16\x03\x01\x02\x00\x01'],
+  ['sends no TLS', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'],
+])('a connection that %s is closed at the end of the time of a handshake', async ([, bytes]) => {
+  await using authority = await createAuthority()
+  const files = await authority.write('a', await authority.issue('localhost'))
+  const server = createHttpServer({
+    serve: () => expect.unreachable(),
+    response: ServerResponse,
+    keepAliveTimeoutMs: 75_000,
+    certificate: readCertificate(files),
+    handshakeTimeoutMs: 50,
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connectTcp(Number(new URL(urlOf(server.address())).port), '127.0.0.1')
+  client.on('error', () => undefined).resume()
+  await once(client, 'connect')
+  client.write(bytes ?? '')
+  await once(client, 'close')
+  server.close()
+  await once(server, 'close')
 })

@@ -9,7 +9,7 @@ import { ask, open, serve, talk } from '../http.fixture.ts'
 import { limitHeads } from './head-limit.ts'
 import { createHono, listenerOf, readJson } from './hono.ts'
 import { createHttpServer } from './http-server.ts'
-import type { Listener } from './server.ts'
+import { type Listener, urlOf } from './server.ts'
 
 const echo: Listener = (req, res) => res.end(JSON.stringify(req.headers))
 
@@ -153,51 +153,71 @@ test('the time limits of a request are those of the contract', () => {
 
 const PARTIAL = 'GET / HTTP/1.1\r\nHost: a\r\n'
 
-test('of 250 slow heads of one address 8 connections remain, and other requests are served', async () => {
+/** A server whose connections without a complete head are limited, and its URL. */
+async function serveLimited(limits: Parameters<typeof limitHeads>[1]) {
   const server = createServer((_req, res) => res.end('served'))
-  limitHeads(server, { maxPerAddress: 8, minAgeMs: 1 })
+  limitHeads(server, limits)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
-  const url = `http://127.0.0.1:${address.port}`
-  try {
-    const closed: Socket[] = []
-    const slow = await Promise.all(
-      Array.from({ length: 250 }, async () => {
-        const socket = await open(url)
-        socket.once('close', () => closed.push(socket))
-        socket.resume().write(PARTIAL)
-        return socket
-      }),
-    )
-    await until(() => closed.length === 242)
-    expect((await ask(url)).body).toBe('served')
-    const remaining = slow.filter((socket) => !closed.includes(socket))
-    // A request that completes its head is served.
-    const last = remaining.at(-1)
-    const answer = once(last!, 'data')
-    last!.write('Connection: close\r\n\r\n')
-    expect(String((await answer)[0])).toContain('served')
-    for (const socket of slow) socket.destroy()
-  } finally {
-    server.closeAllConnections()
-    server.close()
+  return {
+    url: urlOf(server.address()),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
   }
+}
+
+/** Opens connections whose heads stay incomplete; `closed` has those that the server has closed. */
+async function openSlow(url: string, count: number) {
+  const closed: Socket[] = []
+  const slow = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = await open(url)
+      socket.once('close', () => closed.push(socket))
+      socket.resume().write(PARTIAL)
+      return socket
+    }),
+  )
+  return { slow, closed }
+}
+
+test('of 250 slow heads of one address 8 connections remain, and other requests are served', async () => {
+  await using server = await serveLimited({ maxPerAddress: 8, minAgeMs: 1 })
+  const { slow, closed } = await openSlow(server.url, 250)
+  await until(() => closed.length === 242)
+  expect((await ask(server.url)).body).toBe('served')
+  const remaining = slow.filter((socket) => !closed.includes(socket))
+  // A request that completes its head is served.
+  const last = remaining.at(-1)
+  const answer = once(last!, 'data')
+  last!.write('Connection: close\r\n\r\n')
+  expect(String((await answer)[0])).toContain('served')
+})
+
+test('connections whose heads are complete do not reset the limit of their address when they close', async () => {
+  await using server = await serveLimited({ maxPerAddress: 8, minAgeMs: 1 })
+  const idle = [await open(server.url), await open(server.url)]
+  for (const socket of idle) {
+    const answer = once(socket, 'data')
+    socket.write(`${PARTIAL}\r\n`)
+    await answer
+  }
+  // Each one closes while no other head of the address was incomplete when it began.
+  const groups: { closed: Socket[] }[] = []
+  for (const socket of idle) {
+    socket.end()
+    await once(socket, 'close')
+    groups.push(await openSlow(server.url, 8))
+  }
+  await until(() => groups.reduce((sum, { closed }) => sum + closed.length, 0) === 8)
 })
 
 test('a burst of 200 connections that send their requests is served, above the limit too', async () => {
-  const server = createServer((_req, res) => res.end('served'))
-  limitHeads(server, { maxPerAddress: 4 })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
-  const answers = await Promise.all(
-    Array.from({ length: 200 }, () => ask(`http://127.0.0.1:${address.port}`)),
-  )
+  await using server = await serveLimited({ maxPerAddress: 4 })
+  const answers = await Promise.all(Array.from({ length: 200 }, () => ask(server.url)))
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(200)
-  server.close()
 })
 
 test('JSON with names of the prototype is refused, and changes no object', async () => {

@@ -47,7 +47,7 @@ const late: ProblemOptions = {
   detail: 'The head of a request must arrive within 10 s, and its body within 30 s.',
 }
 
-const tls = { minVersion: 'TLSv1.2', handshakeTimeout: 10_000 } as const
+const HANDSHAKE_TIMEOUT_MS = 10_000
 
 export interface HttpServerOptions<Response extends typeof ServerResponse> {
   /** Serves a request, or sends the problem for which the request is refused. */
@@ -60,6 +60,8 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
   keepAliveTimeoutMs: number
   /** Serves https with it; http by default. */
   certificate?: Certificate | undefined
+  /** The longest TLS handshake; 10 s by default. Then the connection is closed. */
+  handshakeTimeoutMs?: number
   /** Serves the upgrades that it accepts. Every other one is served as a plain request. */
   upgrade?: {
     accepts: (req: IncomingMessage) => boolean
@@ -85,6 +87,7 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   response,
   keepAliveTimeoutMs,
   certificate,
+  handshakeTimeoutMs: handshakeTimeout = HANDSHAKE_TIMEOUT_MS,
   upgrade,
   maxHeadsPerAddress,
 }: HttpServerOptions<Response>): Server {
@@ -100,7 +103,10 @@ export function createHttpServer<Response extends typeof ServerResponse>({
     shouldUpgradeCallback: (req) => (upgrade?.accepts(req) ?? false) && !refusalOf(req),
   }
   const server = certificate
-    ? createTlsServer({ ...options, ...certificate, ...tls }, listener)
+    ? createTlsServer(
+        { ...options, ...certificate, minVersion: 'TLSv1.2', handshakeTimeout },
+        listener,
+      )
     : createServer(options, listener)
   server.on('checkContinue', (req, res: InstanceType<Response>) => {
     continueWhenRead(req, res)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { currentRequest } from '@repo/observability'
+import { currentRequest, type RequestContext } from '@repo/observability'
 import { expect, test, until } from '@repo/testing'
 import { serve, talk } from '../http.fixture.ts'
 import { program, settingsFor } from '../process.fixture.ts'
@@ -81,6 +81,31 @@ test('an error of an upgrade handler closes its connection only, and is logged',
   ])
   expect(http.inFlight()).toBe(0)
 })
+
+test.for([
+  ['before its response', () => undefined, 499],
+  ['after it was accepted', acceptUpgrade, 101],
+] as const)(
+  'an upgrade whose code fails %s, in a callback that no code awaits, loses its connection',
+  async ([, respond, status]) => {
+    const { promise: served, resolve } = Promise.withResolvers<RequestContext | undefined>()
+    await using http = await upgrading(
+      handlerOf({
+        serve(req, res, socket) {
+          respond(req, res, socket)
+          resolve(currentRequest())
+        },
+      }),
+    )
+    const answer = talk(http.url, HANDSHAKE)
+    const context = await served
+    if (!context) throw new Error('the upgrade has no context')
+    http.failRequest(context)
+    expect(await answer).not.toContain(' 500 ')
+    await until(() => http.inFlight() === 0)
+    expect(http.lines).toMatchObject([{ event: 'request', path: '/ws', status }])
+  },
+)
 
 test('an instance on SIGTERM ends open WebSockets with code 1012, and exits 0', async ({
   replicas,
