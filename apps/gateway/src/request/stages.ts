@@ -84,7 +84,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     const { req, route } = request
     const keyText = sentKey(req.headers)
     if (keyText !== undefined) return authenticateKey(request, keyText)
-    if (route.auth === 'open' && !isRefusedToActors(request.method, request.path)) return 'next'
+    if (route.auth === 'open' && !mayWrite(request)) return 'next'
     const check = sessions.validateNow(req.headers.cookie)
     if (!(check instanceof Promise)) return accept(request, check)
     return check.then((awaited) => accept(request, awaited))
