@@ -25,4 +25,9 @@ export {
   readRequestContext,
   type RequestContext,
   type SampleTrace,
+  TRACE_KEY_HEADER,
 } from './request/request-context.ts'
+export { noteAttribute, startSpan } from './trace/active-span.ts'
+export type { AttributeValue, Span, SpanKind } from './trace/span.ts'
+export { traceQuery, traceRedisCall } from './trace/store-spans.ts'
+export { createTraces, endRequestSpan, type Traces, type TraceSettings } from './trace/traces.ts'

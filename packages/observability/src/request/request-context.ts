@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage } from 'node:http'
+import type { Span } from '../trace/span.ts'
 import { newRequestId, newSpanId, newTraceId } from './random-ids.ts'
 
 export interface RequestContext {
@@ -7,6 +8,16 @@ export interface RequestContext {
   id: string
   /** The trace of this request (W3C Trace Context). */
   traceId: string
+  /** The span of this request at this instance. */
+  spanId: string
+  /** The span of the sender, if the request had a valid `traceparent`. */
+  parentSpanId: string | undefined
+  /** Whether this system began the trace, or its sender is part of this system. */
+  isInside: boolean
+  /** Whether the trace is recorded. */
+  isSampled: boolean
+  /** The span while it is recorded: only if this instance exports traces. */
+  span?: Span
   /** The header for upstreams: the same trace, with the span of this instance as the parent. */
   traceparent: string
   /** Whether the trace begins here, because the request had no valid `traceparent`. */
@@ -62,45 +73,61 @@ export function noteRoute(template: string): void {
   if (request) request.route = template
 }
 
+/** The header with which a sender proves that it belongs to this system, and may decide for a trace. */
+export const TRACE_KEY_HEADER = 'x-trace-key'
+
 /**
  * Reads the id and trace of a request. Malformed values are replaced by new ones.
  *
- * @param sample decides for each trace. Without it, the flag of a continued trace is preserved: only
- * for services behind the gateway, whose requests have the decision of the gateway
+ * @param sample decides for each trace. Without it, the decision of the sender is preserved: only for
+ * services behind the gateway, whose requests have the decision of the gateway
+ * @param key a sender with this `x-trace-key` belongs to this system, and its decision is preserved
  */
 export function readRequestContext(
   { headers }: Pick<IncomingMessage, 'headers'>,
   sample?: SampleTrace,
+  key?: string,
 ): RequestContext {
   const given = headers['x-request-id']
   const id = typeof given === 'string' && isRequestId(given) ? given : newRequestId()
   const parent = headers['traceparent']
   const isNewTrace = typeof parent !== 'string' || !isTraceparent(parent)
+  const isInside = !sample || isNewTrace || (key !== undefined && headers[TRACE_KEY_HEADER] === key)
   const traceId = isNewTrace ? newTraceId() : parent.slice(3, 35)
-  const flags = sample || isNewTrace ? flagsOf(sample) : parent.slice(53)
-  return { id, traceId, traceparent: `00-${traceId}-${newSpanId()}-${flags}`, isNewTrace }
+  const parentSpanId = isNewTrace ? undefined : parent.slice(36, 52)
+  const isSampled = isNewTrace || !isInside ? (sample ?? always)() : isSampledFlag(parent)
+  const spanId = newSpanId()
+  const traceparent = `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`
+  return { id, traceId, spanId, parentSpanId, isInside, isSampled, traceparent, isNewTrace }
 }
 
-function flagsOf(sample = always): string {
-  return sample() ? '01' : '00'
+/** W3C Trace Context 3.2.2.5: the last bit of the flags. The others are reserved, and sent as 0. */
+function isSampledFlag(traceparent: string): boolean {
+  return (Number.parseInt(traceparent.slice(53), 16) & 1) === 1
 }
 
-/** Writes the id and trace to the headers of the request, so that they are also forwarded. */
+/**
+ * Writes the id and trace to the headers of the request, so that they are also forwarded. The key of
+ * the sender is removed.
+ */
 export function passOn(
   context: RequestContext,
   req: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
 ) {
-  const { id, traceparent, isNewTrace } = context
+  const { id, traceparent } = context
   const { headers, rawHeaders: raw } = req
+  const state = headers['tracestate']
+  const dropsState = state !== undefined && (context.isNewTrace || !isTracestate(state))
   headers['x-request-id'] = id
   headers['traceparent'] = traceparent
-  // W3C Trace Context 3.3: tracestate belongs to the traceparent, which was not valid.
-  if (isNewTrace && headers['tracestate'] !== undefined) delete headers['tracestate']
+  // W3C Trace Context 3.3: tracestate belongs to the traceparent. A malformed one is dropped too.
+  if (dropsState) delete headers['tracestate']
+  if (headers[TRACE_KEY_HEADER] !== undefined) delete headers[TRACE_KEY_HEADER]
   // A repeated field must not remain beside the new value.
   let end = 0
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at] ?? ''
-    if (isReplaced(name, isNewTrace)) continue
+    if (isReplaced(name, dropsState)) continue
     if (end < at) {
       raw[end] = name
       raw[end + 1] = raw[at + 1] ?? ''
@@ -112,10 +139,23 @@ export function passOn(
 }
 
 /** Names of other lengths need no lower case. */
-function isReplaced(name: string, isNewTrace: boolean): boolean {
+function isReplaced(name: string, dropsState: boolean): boolean {
   if (name.length === 12) return name.toLowerCase() === 'x-request-id'
-  if (name.length === 11) return name.toLowerCase() === 'traceparent'
-  return isNewTrace && name.length === 10 && name.toLowerCase() === 'tracestate'
+  if (name.length === 11) {
+    const lower = name.toLowerCase()
+    return lower === 'traceparent' || lower === TRACE_KEY_HEADER
+  }
+  return dropsState && name.length === 10 && name.toLowerCase() === 'tracestate'
+}
+
+const STATE_MEMBER =
+  /^[a-z0-9][a-z0-9_\-*/]{0,240}(?:@[a-z][a-z0-9_\-*/]{0,13})?=[!-+\--<>-~ ]{0,255}[!-+\--<>-~]$/
+
+/** At most 32 members and 512 characters (W3C Trace Context 3.3.1). */
+function isTracestate(state: string | string[]): boolean {
+  if (typeof state !== 'string' || state.length > 512) return false
+  const members = state.split(',')
+  return members.length <= 32 && members.every((member) => STATE_MEMBER.test(member.trim()))
 }
 
 /** 8 to 128 letters, digits, dots, underscores, colons and dashes. */

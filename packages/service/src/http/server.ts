@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Member, Members } from '@repo/concurrency'
 import {
+  endRequestSpan,
   inRequest,
   type Log,
   logRequest,
@@ -13,6 +14,7 @@ import {
   readRequestContext,
   type RequestContext,
   type SampleTrace,
+  type Traces,
 } from '@repo/observability'
 import {
   type Certificate,
@@ -92,6 +94,8 @@ export function createInstanceServer({
   listener,
   upgrade = () => undefined,
   sampleTrace,
+  traceKey,
+  traces,
   certificateFiles,
 }: {
   instance: string
@@ -104,6 +108,10 @@ export function createInstanceServer({
   upgrade?: () => UpgradeHandler | undefined
   /** Decides for each trace. Without it, the decision of the gateway in front is preserved. */
   sampleTrace?: SampleTrace | undefined
+  /** The `x-trace-key` of senders whose decision is preserved too. */
+  traceKey?: string | undefined
+  /** Records the spans of requests; none are recorded without it. */
+  traces?: Traces | undefined
   /** Serves https with the certificate in these files, also after they change; http by default. */
   certificateFiles?: CertificateFiles | undefined
 }): InstanceServer {
@@ -124,7 +132,7 @@ export function createInstanceServer({
   function serve(req: IncomingMessage, res: InstanceResponse, refusal?: ProblemOptions) {
     // Node sends no `Connection: close` during a drain, so keep-alive connections would outlive it.
     if (leaving) res.shouldKeepAlive = false
-    const context = readRequestContext(req, sampleTrace)
+    const context = readRequestContext(req, sampleTrace, traceKey)
     res.instanceId = instance
     res.requestId = context.id
     inRequest(context, () => {
@@ -137,7 +145,7 @@ export function createInstanceServer({
   }
 
   function serveUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer) {
-    const context = readRequestContext(req, sampleTrace)
+    const context = readRequestContext(req, sampleTrace, traceKey)
     const res = new InstanceResponse(req)
     res.instanceId = instance
     res.requestId = context.id
@@ -197,6 +205,7 @@ export function createInstanceServer({
     closing: ServerResponse | Socket = res,
   ) {
     const began = performance.now()
+    traces?.begin(context)
     const served: Served = { res, context, memberIndex: -1 }
     serving.add(served)
     closing.once('close', () => {
@@ -208,13 +217,15 @@ export function createInstanceServer({
       const status = res.headersSent || isUpgraded ? res.statusCode : 499
       // How long a connection stays open says nothing about the speed of the instance.
       if (!isUpgraded) metrics.duration.record(method, status, seconds)
+      const isCut = !res.writableFinished && !isUpgraded
+      if (context.span) endRequestSpan(context, { method, status, isCut })
       logRequest(log, {
         context,
         method,
         path: pathOf(req),
         status,
         ms: Math.round(seconds * 1_000),
-        isCut: !res.writableFinished && !isUpgraded,
+        isCut,
       })
     })
   }

@@ -4,6 +4,7 @@ import {
   createInstanceLog,
   createMetrics,
   createSampler,
+  createTraces,
   type Log,
   logFigures,
   type Metrics,
@@ -26,6 +27,7 @@ import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings, tlsSettings } from '../settings/settings.ts'
+import { sampleRateOf, traceSettingsOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
 import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
@@ -92,6 +94,10 @@ export async function boot<Settings extends z.ZodRawShape>({
   const startedAt = new Date().toISOString()
   const metrics = createMetrics({ app, instance })
   metrics.observe(logFigures(output))
+  const traceSettings = traceSettingsOf(env)
+  const traces =
+    traceSettings && createTraces({ settings: traceSettings, app, instance, version, log })
+  if (traces) metrics.observe(traces.figures)
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
   metrics.observe(redisFigures(redis))
   const state: { phase: Phase; started?: Started } = { phase: 'starting' }
@@ -120,7 +126,9 @@ export async function boot<Settings extends z.ZodRawShape>({
     listener: () => state.started?.listener,
     upgrade: () => state.started?.upgrade,
     // A client must not decide what is recorded.
-    sampleTrace: isBehindGateway ? undefined : createSampler(env.TRACE_SAMPLE_RATE),
+    sampleTrace: isBehindGateway ? undefined : createSampler(sampleRateOf(env)),
+    traceKey: env.TRACE_SECRET,
+    traces,
     certificateFiles,
   })
   const registry = createRegistry({
@@ -152,7 +160,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     try {
       await state.started?.close?.()
     } finally {
-      await redis.close()
+      await Promise.all([redis.close(), traces?.close()])
     }
   }
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { z } from 'zod'
 import { databaseUrl } from './database-url.ts'
 import { redisSettings } from './redis-settings.ts'
+import { traceSettings } from './trace-settings.ts'
 
 declare module 'zod' {
   interface GlobalMeta {
@@ -144,10 +145,7 @@ export const baseSettings = {
     .enum(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .meta({ description: 'least severe level that is logged' }),
-  TRACE_SAMPLE_RATE: z.coerce.number().min(0).max(1).default(1).meta({
-    description:
-      'share of the traces that are recorded, decided by the gateway and web for each request',
-  }),
+  ...traceSettings,
   ...redisSettings,
   ORIGIN: originSetting().meta({
     description: 'public origin of the load balancer, as users type it',

@@ -1,0 +1,7 @@
+export { findUnconnected } from './connected.ts'
+export {
+  type ReceivedSpan,
+  type ReceiverBehaviour,
+  startTraceReceiver,
+  type TraceReceiver,
+} from './trace-receiver.ts'
