@@ -1,5 +1,6 @@
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
-import { openDatabase } from '@repo/database'
+import { databaseFigures, openDatabase } from '@repo/database'
+import { createHistogram } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -16,6 +17,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
   resources.defer(() => database.close())
+  metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })

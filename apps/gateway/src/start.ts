@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
-import { openDatabase } from '@repo/database'
+import { databaseFigures, openDatabase } from '@repo/database'
+import { createHistogram } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
@@ -46,6 +47,7 @@ export async function start(
   metrics.observe(busFigures(bus))
   const database = await openDatabase({ env, name: instance, log })
   resources.defer(() => database.close())
+  metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
   const sessions = createSessions({ database, bus, redis, ...cookies, log })

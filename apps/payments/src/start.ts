@@ -1,5 +1,6 @@
 import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
-import { openDatabase } from '@repo/database'
+import { databaseFigures, openDatabase } from '@repo/database'
+import { createHistogram } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -12,6 +13,7 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   const { instance, log, redis, registry, metrics, resources } = context
   const database = await openDatabase({ env, name: instance, log })
   resources.defer(() => database.close())
+  metrics.observe(databaseFigures(database, createHistogram))
   const payments = createPayments({ db: database.db })
   const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const identities = createIdentities({

@@ -123,6 +123,12 @@ export async function untilAvailable<T>(
   }
 }
 
+/** Returns the SQLSTATE of an error of the server; causes are checked too. */
+export function sqlStateOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  return isServerError(error) ? codeOf(error) : sqlStateOf(error.cause)
+}
+
 function isServerOutage(error: Error): boolean {
   const code = codeOf(error)
   if (code === undefined || OUTAGES.has(code)) return true

@@ -1,5 +1,6 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import type { Pool, PoolClient } from 'pg'
+import { createQueryStats, type QueryStats } from './figures/query-stats.ts'
 import { readOptions, refuse, requireCount, requireMs, requireText, requireUrl } from './options.ts'
 import { AwakeClient } from './pool/awake-client.ts'
 import { createNamedStatements } from './pool/named-statements.ts'
@@ -11,6 +12,8 @@ export type Database = NodePgDatabase<typeof schema>
 export interface DatabaseConnection {
   readonly db: Database
   readonly pool: Pool
+  /** The failed calls, and the times of queries. */
+  readonly stats: QueryStats
   /** Resolves when the server replies. @throws an error that `isDatabaseUnavailable` recognises */
   readonly ping: () => Promise<void>
   /**
@@ -59,6 +62,7 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
   const { url, name, poolSize, minConnections = 0, connectTimeoutMs = 5_000 } = read
   const { deadlineMs = 1_500, busyDeadlineMs = 5_000, isPooled = false } = read
   const named = createNamedStatements({ isDetected: isPooled })
+  const stats = createQueryStats()
   const pool = new QueuedPool({
     connectionString: url,
     application_name: name,
@@ -72,6 +76,7 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
     deadlineMs,
     busyDeadlineMs,
     named,
+    stats,
   })
   const clients = new Set<PoolClient>()
   pool.on('connect', (client) => void clients.add(client))
@@ -84,6 +89,7 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
   return {
     db: Object.assign(drizzle({ client: pool, schema }), { transaction: createTransaction(pool) }),
     pool,
+    stats,
     async ping() {
       await pool.query('select 1')
     },

@@ -5,6 +5,7 @@ export {
   type DatabaseConnection,
   type DatabaseOptions,
 } from './connect.ts'
+export { databaseFigures } from './figures/figures.ts'
 export { migrateDatabase, type Migration } from './migrate/migrate.ts'
 export { DatabaseOptionError } from './options.ts'
 export { openDatabase, type OpenOptions } from './open.ts'

@@ -1,5 +1,6 @@
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { DatabaseUnavailableError, isRefusal, markStoreError } from '../availability.ts'
+import type { createQueryStats } from '../figures/query-stats.ts'
 import { createDeadlines, type DeadlineOptions } from './deadlines.ts'
 import type { createNamedStatements } from './named-statements.ts'
 import { createUsable } from './usable.ts'
@@ -11,6 +12,7 @@ export type QueuedPoolOptions = PoolConfig &
     max: number
     min: number
     named: ReturnType<typeof createNamedStatements>
+    stats: ReturnType<typeof createQueryStats>
   }
 
 /** The limit of handshakes at once: they use the processor time of waiting calls. */
@@ -25,7 +27,7 @@ const UPKEEP_MS = 1_000
  */
 export class QueuedPool extends Pool {
   readonly #min: number
-  readonly #waiting = createWaitingCalls(() => this.#deadlines.now())
+  readonly #waiting: ReturnType<typeof createWaitingCalls>
   readonly #deadlines: ReturnType<typeof createDeadlines>
   readonly #usable = createUsable()
   #isClosing = false
@@ -35,15 +37,17 @@ export class QueuedPool extends Pool {
   #retry: NodeJS.Timeout | undefined
   #upkeep: NodeJS.Timeout | undefined
 
-  constructor({ deadlineMs, busyDeadlineMs, named, ...options }: QueuedPoolOptions) {
+  constructor({ deadlineMs, busyDeadlineMs, named, stats, ...options }: QueuedPoolOptions) {
     super(options)
     this.#min = options.min
+    this.#waiting = createWaitingCalls(() => this.#deadlines.now(), stats.noteError)
     const expireWaiting = () => this.#expireWaiting()
     this.#deadlines = createDeadlines({ deadlineMs, busyDeadlineMs, expireWaiting })
     Object.defineProperty(this, 'waitingCount', { get: () => this.#waiting.count() })
     // The pool removes an idle connection that the server closed. Unhandled, the event ends the process.
     this.on('error', () => undefined)
     this.on('connect', (client) => {
+      stats.watch(client)
       named.observe(client)
       this.#usable.observe(client)
       this.#deadlines.observe(client)

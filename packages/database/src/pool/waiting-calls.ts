@@ -15,8 +15,9 @@ export interface WaitingCall {
 /**
  * Creates the queue of calls that wait for a connection. After `close` it accepts no calls.
  * @param now returns the time of the clock of the deadlines, in ms
+ * @param noteError receives the reason of each rejected call
  */
-export function createWaitingCalls(now: () => number) {
+export function createWaitingCalls(now: () => number, noteError: (reason: Error) => void) {
   const calls: WaitingCall[] = []
   const empty = Promise.withResolvers<void>()
   let isClosed = false
@@ -40,6 +41,7 @@ export function createWaitingCalls(now: () => number) {
         const reason = reasonOf(call)
         if (!reason) return
         next()
+        noteError(reason)
         call.acquired(reason, undefined, noop)
       }
     },
