@@ -2,7 +2,8 @@ import { containerPort, edgePort, publishedPorts } from '../ports.ts'
 import type { Service } from '../service.ts'
 import type { GeneratedFile } from './generated-file.ts'
 
-const REPLICAS = 3
+/** The instances of each service, unless a setting has another number. */
+export const REPLICAS = 3
 
 /** Names of variables that differ from the name of the secret. */
 const VARIABLES: Readonly<Record<string, string>> = {

@@ -7,6 +7,7 @@ import { gatewayFile } from './gateway.ts'
 import { replaceBlocks } from './generated-file.ts'
 import { haproxyFile } from './haproxy.ts'
 import { nginxFile } from './nginx.ts'
+import { observabilityFiles } from './observability.ts'
 import { scriptFiles } from './scripts.ts'
 import { packagesOf } from './workspace-packages.ts'
 
@@ -23,6 +24,7 @@ export function generatedFiles(
     ...scriptFiles(services),
     docsFile(services),
     routesFile(services),
+    ...observabilityFiles(services),
   ]
   return files.map(({ path, content }) => {
     const current = existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : ''

@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from '@repo/testing'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { findTools } from '../prometheus/tools.ts'
+import { FOLDER, readRules } from './rule-file.ts'
+
+const run = promisify(execFile)
+const tools = await findTools('prometheus')
+const alertmanager = await findTools('prometheus-alertmanager')
+const UNIT_TESTS = ['rules.test.yml', 'rules.minutes.test.yml']
+
+const unitTests = z.object({
+  tests: z.array(
+    z.object({
+      alert_rule_test: z.array(
+        z.object({ alertname: z.string(), exp_alerts: z.array(z.unknown()).default([]) }),
+      ),
+    }),
+  ),
+})
+
+/** For each case of an alert, whether it fires at each time that the case checks. */
+function casesOf(alert: string): boolean[][] {
+  return UNIT_TESTS.flatMap((file) => {
+    const { tests } = unitTests.parse(parse(readFileSync(join(FOLDER, file), 'utf8')))
+    return tests.map(({ alert_rule_test: checks }) =>
+      checks
+        .filter(({ alertname }) => alertname === alert)
+        .map(({ exp_alerts: expected }) => expected.length > 0),
+    )
+  })
+}
+
+const { alerts } = readRules()
+
+test('rules.yml has the 18 alerts, each with a name of its own', () => {
+  expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(18)
+  expect(alerts).toHaveLength(18)
+})
+
+test.for(alerts)(
+  '$alert has unit tests in which it fires, resolves and does not fire',
+  ({ alert }) => {
+    const cases = casesOf(alert)
+    expect(cases.some((fires) => fires.includes(true) && fires.at(-1) === false)).toBe(true)
+    expect(cases.some((fires) => fires.length > 0 && !fires.includes(true))).toBe(true)
+  },
+)
+
+test.for(alerts)(
+  '$alert links to its section of the runbooks, which exists',
+  ({ alert, annotations }) => {
+    const runbooks = readFileSync(join(FOLDER, '../../docs/runbooks.md'), 'utf8')
+    expect(annotations.runbook_url).toBe(`{{ $externalLabels.runbooks }}#${alert.toLowerCase()}`)
+    const section = runbooks.split(/^### /m).find((text) => text.startsWith(`${alert}\n`))
+    expect(section).toMatch(/\*\*Meaning\.\*\*[^]+\*\*Diagnose\.\*\*[^]+```sh[^]+\*\*Repair\.\*\*/)
+  },
+)
+
+test('the default address of the runbooks is their file', () => {
+  const { global } = parse(readFileSync(join(FOLDER, 'prometheus.yml'), 'utf8'))
+  expect(global.external_labels).toEqual({ runbooks: 'docs/runbooks.md' })
+})
+
+describe.skipIf(!tools)('with promtool, which needs a machine with apt-get', () => {
+  test.for(UNIT_TESTS)('promtool runs the unit tests of %s, and all pass', async (file) => {
+    const { stdout } = await run(`${tools}/promtool`, ['test', 'rules', file], { cwd: FOLDER })
+    expect(stdout).toContain('SUCCESS')
+  })
+
+  test('promtool accepts the configuration of Prometheus, with its rules', async () => {
+    const { stdout } = await run(`${tools}/promtool`, ['check', 'config', 'prometheus.yml'], {
+      cwd: FOLDER,
+    })
+    expect(stdout).toMatch(/SUCCESS: .*prometheus\.yml[^]+SUCCESS: \d+ rules found/)
+  })
+})
+
+test.skipIf(!alertmanager)('amtool accepts the configuration of Alertmanager', async () => {
+  const { stdout } = await run(`${alertmanager}/amtool`, ['check-config', 'alertmanager.yml'], {
+    cwd: FOLDER,
+  })
+  expect(stdout).toMatch(/SUCCESS/)
+})

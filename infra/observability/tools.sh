@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Prints the folder of Prometheus's programs: tools.sh FOLDER [PACKAGE ...]. They are those of Debian, unpacked
+# into the folder and not installed. The default package is `prometheus`, which has promtool too. Prints nothing
+# where they are unavailable: the tests that need them are then skipped. With CI=true that is an error.
+set -euo pipefail
+folder=$1
+shift
+packages=("${@:-prometheus}")
+unavailable() {
+  [[ ${CI:-} == true ]] || exit 0
+  echo "the packages ${packages[*]} of Debian are unavailable, and CI needs them" >&2
+  exit 1
+}
+command -v apt-get dpkg >/dev/null || { unset CI; unavailable; }
+mkdir -p "$folder"
+cd "$folder"
+missing=()
+for package in "${packages[@]}"; do [[ -x usr/bin/$package ]] || missing+=("$package"); done
+if ((${#missing[@]})); then
+  # Several processes may unpack at once: each has a folder of its own.
+  work=$(mktemp -d "$PWD/unpack.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+  (
+    cd "$work"
+    { apt-get download "${missing[@]}" || { apt-get update -qq && apt-get download "${missing[@]}"; }; } >/dev/null 2>&1
+    for package in *.deb; do dpkg -x "$package" .; done
+  ) || unavailable
+  mkdir -p usr/bin
+  mv -f "$work"/usr/bin/* usr/bin/
+fi
+echo "$PWD/usr/bin"
