@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { AttemptTrace, TraceAttempt } from './attempt/attempt-trace.ts'
 import type { Attempt, ParsedHeaders } from './attempt/attempt.ts'
 import { Attempts, type RequestSide } from './attempt/attempts.ts'
 import { Selection } from './attempt/selection.ts'
 import { discardRest, RequestBody } from './body/request-body.ts'
-import { answerWith, catchRejection } from './hooks.ts'
+import { answerWith, catchRejection, notify } from './hooks.ts'
 import { problem, type ProxyProblem, type ProxyProblemCode, toError } from './problem.ts'
-import { areWritable, hasBody, type RawHeaders, replaceHeader } from './raw-headers.ts'
+import { areWritable, hasBody, putHeader, type RawHeaders, replaceHeader } from './raw-headers.ts'
 import { DEADLINE_HEADER, type RequestDeadline } from './request-deadlines.ts'
 import { deadlineOf, requestHeadersOf } from './request-head.ts'
 import { headersOf, isWritableHead } from './response-head.ts'
@@ -34,6 +35,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   #body: RequestBody | undefined
   #deadline: RequestDeadline | undefined
   #attempts: Attempts | undefined
+  #trace: TraceAttempt | undefined
   #earlyHints = 0
   /** The client has its whole response, or cannot get one. */
   #isDone = false
@@ -68,8 +70,10 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   /** Checks the request, and sends it when its body is complete or a stream. */
   #receive(): void {
     const { upstream, pickContext, maxBodyBytes, bufferBytes, guard, clientOf } = this.#settings
-    const { retries } = this.#settings
+    const { retries, trace } = this.#settings
     const req = this.#req
+    // Here, because later events do not run in the asynchronous context of the request.
+    if (trace) this.#trace = trace(req, this.#context)
     // An absolute-form target (RFC 9112 3.2.2) names a host that the route does not consider.
     if (!req.url?.startsWith('/')) return this.fail(problem('bad_request'))
     if (Number(req.headers['content-length']) > maxBodyBytes) {
@@ -120,9 +124,20 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     this.#attempts?.start()
   }
 
-  describe(kind: SlotKind): Dispatcher.DispatchOptions {
+  traceAttempt(origin: string, number: number): AttemptTrace | undefined {
+    const begin = this.#trace
+    if (!begin) return undefined
+    let trace: AttemptTrace | undefined
+    notify(() => {
+      trace = begin(origin, number)
+    })
+    return trace
+  }
+
+  describe(kind: SlotKind, trace?: AttemptTrace): Dispatcher.DispatchOptions {
     const { method = 'GET', url: path = '/' } = this.#req
     const headers = this.#headers
+    if (trace) putHeader(headers, 'traceparent', trace.traceparent)
     if (this.#deadline) headers[headers.length - 1] = String(this.#deadline.leftMs())
     const body = this.#body?.complete ?? this.#body?.stream ?? null
     if (this.#upgrade) return { method, path, headers, upgrade: 'websocket' }

@@ -3,6 +3,7 @@ export { createListSource } from './discovery/list-source.ts'
 export type { Forwarded } from './forwarded.ts'
 export type { HealthCheck } from './upstream/health-check.ts'
 export { loadShedderFigures, upstreamFigures } from './figures.ts'
+export type { AttemptTrace, TraceAttempt } from './attempt/attempt-trace.ts'
 export { BodyGuard, type BodyLimits } from './body/body-guard.ts'
 export { ProxyError } from './options.ts'
 export {

@@ -10,6 +10,7 @@ const MAX_BYTES = 2 ** 40
 
 const HOOKS = [
   'pickContext',
+  'trace',
   'requestHeaders',
   'responseHeaders',
   'onProblem',

@@ -95,6 +95,17 @@ export function replaceHeader(headers: RawHeaders, name: string, value: string):
   headers.push(name, value)
 }
 
+/** Replaces the value of the last field called `name`, or adds it as the first one. The order stays. */
+export function putHeader(headers: RawHeaders, name: string, value: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const each = headers[i] ?? ''
+    if (each.length !== name.length || each.toLowerCase() !== name) continue
+    headers[i + 1] = value
+    return
+  }
+  headers.unshift(name, value)
+}
+
 /** Whether a request carries a body (RFC 9112 6.3). */
 export function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0

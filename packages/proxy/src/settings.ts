@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TraceAttempt } from './attempt/attempt-trace.ts'
 import { BodyGuard } from './body/body-guard.ts'
 import { type Forwarded, forwardedNames } from './forwarded.ts'
 import { readOptions, requireProxyOptions } from './options.ts'
@@ -26,6 +27,11 @@ export interface ProxyOptions<Context> {
     context: Context,
     body?: Buffer,
   ) => void
+  /**
+   * Called once for each request. Its result begins the trace of each attempt, whose `traceparent` is
+   * sent. Undefined if the request is not recorded.
+   */
+  trace?: (req: IncomingMessage, context: Context) => TraceAttempt | undefined
   /** Changes the response headers in place, before they are sent. */
   responseHeaders?: (
     headers: RawHeaders,
@@ -66,6 +72,7 @@ export interface Settings<Context> {
   readonly dropped: ReadonlySet<string>
   readonly pickContext: ProxyOptions<Context>['pickContext']
   readonly requestHeaders: ProxyOptions<Context>['requestHeaders']
+  readonly trace: ProxyOptions<Context>['trace']
   readonly responseHeaders: ProxyOptions<Context>['responseHeaders']
   readonly onProblem: NonNullable<ProxyOptions<Context>['onProblem']>
   readonly maxBodyBytes: number
@@ -92,6 +99,7 @@ export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Se
     ]),
     pickContext: options.pickContext,
     requestHeaders: options.requestHeaders,
+    trace: options.trace,
     responseHeaders: options.responseHeaders,
     onProblem: options.onProblem ?? answerProblem,
     maxBodyBytes: options.maxBodyBytes ?? Infinity,

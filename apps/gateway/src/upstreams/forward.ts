@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Log } from '@repo/observability'
+import { type Log, traceAttempts } from '@repo/observability'
 import {
   BodyGuard,
   createProxy,
@@ -168,6 +168,7 @@ function optionsOf({
   return {
     upstream,
     forwarded: 'append',
+    trace: traceAttempts(upstream.name),
     maxBodyBytes: bodyLimitBytes,
     ...(canOverride !== undefined && {
       pickContext: (req: IncomingMessage, { identity, ip }: Caller) =>

@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import { notify } from '../hooks.ts'
 import { problemOf, type ProxyProblemCode } from '../problem.ts'
 import type { SlotKind } from '../slots/slots.ts'
 import { isErrorStatus, type Outcome } from '../upstream/target-counts.ts'
 import type { Target, Waiter } from '../upstream/target.ts'
+import type { AttemptTrace } from './attempt-trace.ts'
 
 export type ParsedHeaders = Record<string, string | string[] | undefined>
 
@@ -64,6 +66,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   headAfterMs = 0
   /** Final at the end of the attempt, when its target counts it. */
   outcome: Outcome = 'aborted'
+  /** Set before the attempt is dispatched, if its request is recorded. */
+  trace: AttemptTrace | undefined
   readonly #owner: AttemptOwner
   #kind: SlotKind
   #controller: Dispatcher.DispatchController | undefined
@@ -131,6 +135,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     this.headAfterMs = performance.now() - this.#sentAtMs
     this.outcome = isErrorStatus(statusCode) ? 'error' : 'ok'
     this.target.succeeded(statusCode, this.headAfterMs, this)
+    this.#traceHead(statusCode, parsed)
     try {
       this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
     } catch (error) {
@@ -156,6 +161,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     this.hasHead = true
     this.outcome = 'ok'
     this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
+    this.#traceHead(statusCode, parsed)
     this.#owner.onUpgrade(this, controller, statusCode, parsed, socket)
   }
 
@@ -205,6 +211,13 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     this.target.counts[this.outcome] += 1
     this.target.ended(this.hasHead, this)
     this.target.slots.release(this.#kind)
+    const { trace } = this
+    if (trace) notify(() => trace.end(this.outcome))
+  }
+
+  #traceHead(statusCode: number, parsed: ParsedHeaders): void {
+    const { trace } = this
+    if (trace) notify(() => trace.head(statusCode, parsed))
   }
 }
 

@@ -5,6 +5,7 @@ import { isEventStream } from '../response-head.ts'
 import type { SlotKind } from '../slots/slots.ts'
 import type { Waiter } from '../slots/waiting.ts'
 import type { Target } from '../upstream/target.ts'
+import type { AttemptTrace } from './attempt-trace.ts'
 import { Attempt, type AttemptOwner, type ParsedHeaders, type ResponseEvents } from './attempt.ts'
 import type { Selection } from './selection.ts'
 
@@ -25,7 +26,9 @@ export interface RequestSide extends ResponseEvents {
   readonly isUntouched: boolean
   /** Whether the request may run twice. */
   readonly isRepeatable: boolean
-  describe(kind: SlotKind): Dispatcher.DispatchOptions
+  /** Begins the trace of an attempt. It never throws. */
+  traceAttempt(origin: string, number: number): AttemptTrace | undefined
+  describe(kind: SlotKind, trace?: AttemptTrace): Dispatcher.DispatchOptions
   /** The response is an event stream. */
   onEventStream(): void
   onHead(
@@ -108,9 +111,20 @@ export class Attempts implements AttemptOwner, Waiter {
   }
 
   #send(target: Target): void {
-    const { kind } = this.#selection
-    this.#attempt = new Attempt(this, target, kind)
-    this.#attempt.dispatch(this.#request.describe(kind))
+    const attempt = this.#open(target)
+    this.#attempt = attempt
+    this.#dispatch(attempt)
+  }
+
+  #open(target: Target): Attempt {
+    const { kind, attempts } = this.#selection
+    const attempt = new Attempt(this, target, kind)
+    attempt.trace = this.#request.traceAttempt(target.origin, attempts)
+    return attempt
+  }
+
+  #dispatch(attempt: Attempt): void {
+    attempt.dispatch(this.#request.describe(this.#selection.kind, attempt.trace))
   }
 
   /** Sends a GET to a second instance too if the first one is slower than usual. */
@@ -125,8 +139,9 @@ export class Attempts implements AttemptOwner, Waiter {
       const next = isWaiting && !this.#wasRepeated ? this.#selection.takeAgain() : undefined
       if (!next) return
       this.#wasRepeated = true
-      this.#hedge = new Attempt(this, next, kind)
-      this.#hedge.dispatch(this.#request.describe(kind))
+      const hedge = this.#open(next)
+      this.#hedge = hedge
+      this.#dispatch(hedge)
     }, delayMs).unref()
   }
 
