@@ -1,5 +1,5 @@
 import { isDatabaseUnavailable } from '@repo/database'
-import type { Log } from '@repo/observability'
+import { type Log, noteRoute } from '@repo/observability'
 import { createProblem, isRefusedToActors, type ProblemOptions } from '@repo/service'
 import { createHono, ProblemError } from '@repo/service/hono'
 import {
@@ -72,7 +72,9 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   app.on(['GET', 'POST'], `${BASE}/*`, async (c) => {
     const { method } = c.req.raw
     const endpoint = findEndpoint(method, c.req.path.slice(BASE.length))
-    if (!endpoint) return c.notFound()
+    // Its path is a template: no endpoint has parameters. The route of other paths is `/api/auth/*`.
+    if (endpoint) noteRoute(c.req.path)
+    else return c.notFound()
     if (method === 'GET') return serve((await checkInput(c, endpoint)).request)
     const isSigningIn = SIGNING_IN.test(c.req.path)
     const former = await sent.find(c.req.raw)

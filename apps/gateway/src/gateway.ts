@@ -62,7 +62,7 @@ export function createGateway({ routes, cors, log, ...options }: GatewayOptions)
       if (outcome === 'refused') return sendProblem(res, originRefused)
       if (outcome === 'preflight') return void res.writeHead(204).end()
       const route = routes.table.match(req.method ?? 'GET', path) ?? routes.unknown
-      noteRoute(route.match)
+      if (route !== routes.unknown) noteRoute(route.match)
       const request = new GatewayRequest(req, res, route, path, handshake)
       for (const part of cors.vary) request.headers.push(part)
       // The server awaits this promise, and closes the connection if the problem cannot be sent.

@@ -1,45 +1,71 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { AnyFigure, Figure, HistogramFigure, SeriesFigure } from './figures.ts'
+import type {
+  AnyFigure,
+  Figure,
+  HistogramCounts,
+  HistogramFigure,
+  SeriesFigure,
+} from './figures.ts'
+
+/** One series of a histogram. */
+export interface HistogramSeries {
+  readonly labels?: Record<string, string>
+  read: () => HistogramCounts
+}
+
+interface HistogramFamilyOptions {
+  name: string
+  help: string
+  labelNames: readonly string[]
+  buckets: readonly number[]
+}
 
 /** All histograms with one name, as a metric of prom-client. */
 class HistogramFamily extends Histogram {
-  readonly #first: HistogramFigure
-  readonly #readAll: () => readonly HistogramFigure[]
+  readonly #options: HistogramFamilyOptions
+  readonly #readAll: () => readonly HistogramSeries[]
 
-  constructor(first: HistogramFigure, readAll: () => readonly HistogramFigure[]) {
-    const { name, help, labels = {}, buckets } = first
-    super({ name, help, labelNames: Object.keys(labels), buckets: [...buckets], registers: [] })
-    this.#first = first
+  constructor(options: HistogramFamilyOptions, readAll: () => readonly HistogramSeries[]) {
+    const { labelNames, buckets } = options
+    super({ ...options, labelNames: [...labelNames], buckets: [...buckets], registers: [] })
+    this.#options = options
     this.#readAll = readAll
   }
 
   /** The registry of prom-client calls this method. */
   async getForPromString() {
-    const { name, help } = this.#first
-    return { name, help, type: 'histogram', values: this.#readAll().flatMap(valuesOf) }
+    const { name, help, buckets } = this.#options
+    const values = this.#readAll().flatMap((series) => valuesOf(name, buckets, series))
+    return { name, help, type: 'histogram', values }
   }
 }
 
-/** Returns the lines of one histogram. The buckets of Prometheus are cumulative. */
-function valuesOf({ name, labels = {}, buckets, read }: HistogramFigure) {
-  const { counts, sum, exemplars = [] } = read()
-  const sharedLabels = labels
+/** Returns the values of one histogram. The buckets of Prometheus are cumulative. */
+function valuesOf(name: string, buckets: readonly number[], series: HistogramSeries) {
+  const { counts, sum, exemplars = [] } = series.read()
+  const { labels: sharedLabels = {} } = series
   let count = 0
   const lines = counts.map((each, bucket) => {
     count += each
     const le = String(buckets[bucket] ?? '+Inf')
-    const exemplar = exemplars[bucket] && {
-      labelSet: { trace_id: exemplars[bucket].traceId },
-      value: exemplars[bucket].value,
-      timestamp: exemplars[bucket].atMs / 1_000,
+    return {
+      ...{ metricName: `${name}_bucket`, labels: { le }, sharedLabels, value: count },
+      exemplar: exemplars[bucket],
     }
-    return { metricName: `${name}_bucket`, labels: { le }, sharedLabels, value: count, exemplar }
   })
   return [
     ...lines,
     { metricName: `${name}_sum`, labels: {}, sharedLabels, value: sum },
     { metricName: `${name}_count`, labels: {}, sharedLabels, value: count },
   ]
+}
+
+/** Creates a metric that reads all its series at each scrape. */
+export function createHistogramFamily(
+  options: HistogramFamilyOptions,
+  readAll: () => readonly HistogramSeries[],
+): Histogram {
+  return new HistogramFamily(options, readAll)
 }
 
 function isHistogram(figure: AnyFigure): figure is HistogramFigure {
@@ -76,7 +102,7 @@ function registerNumbers(first: Figure | SeriesFigure, all: () => AnyFigure[], t
   })
 }
 
-function labelNamesOf(figure: Figure | SeriesFigure): string[] {
+function labelNamesOf(figure: Figure | SeriesFigure | HistogramFigure): string[] {
   return 'readSeries' in figure ? [...figure.labelNames] : Object.keys(figure.labels ?? {})
 }
 
@@ -93,7 +119,9 @@ export function createObserve(registry: Registry) {
       const all: AnyFigure[] = [figure]
       observed.set(figure.name, all)
       if (isHistogram(figure)) {
-        registry.registerMetric(new HistogramFamily(figure, () => all.filter(isHistogram)))
+        const { name, help, buckets } = figure
+        const options = { name, help, buckets, labelNames: labelNamesOf(figure) }
+        registry.registerMetric(createHistogramFamily(options, () => all.filter(isHistogram)))
       } else registerNumbers(figure, () => all, registry)
     }
   }

@@ -1,7 +1,8 @@
 import { failuresByTask } from '@repo/concurrency'
 import { collectDefaultMetrics, Counter, Registry } from 'prom-client'
 import { createObserve } from './families.ts'
-import { RequestDurations } from './request-durations.ts'
+import { acceptsOpenMetrics, OPEN_METRICS, writeOpenMetrics } from './open-metrics.ts'
+import { RequestMetrics } from './request-metrics.ts'
 
 /**
  * The interval at which the delay of the event loop is measured. Each measurement wakes an idle process:
@@ -9,18 +10,39 @@ import { RequestDurations } from './request-durations.ts'
  */
 const LOOP_EVERY_MS = 100
 
-/** Creates the Prometheus metrics of one instance: process, event loop, requests by status. */
-export function createMetrics({ app, instance }: { app: string; instance: string }) {
+/** The bounds of the pauses of garbage collection, in seconds. */
+const PAUSES = [0.001, 0.01, 0.1, 1]
+/** Thirteen series each. The sizes of the whole heap, and the used bytes of its spaces, remain. */
+const OMITTED = ['nodejs_heap_space_size_total_bytes', 'nodejs_heap_space_size_available_bytes']
+/** With the other series of an instance, fewer than 500 series. */
+const MAX_COMBINATIONS = 18
+
+/**
+ * Creates the Prometheus metrics of one instance: process, event loop, requests by route and status.
+ *
+ * @param maxCombinations the bound of the combinations of method, route and class of the status, at
+ * least 8; each one has 15 series
+ */
+export function createMetrics({
+  app,
+  instance,
+  maxCombinations = MAX_COMBINATIONS,
+}: {
+  app: string
+  instance: string
+  maxCombinations?: number
+}) {
   const registry = new Registry()
   registry.setDefaultLabels({ app, instance })
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_EVERY_MS })
-  const duration = new RequestDurations({
-    name: 'threefold_http_request_seconds',
-    help: 'Time from the first byte of a request to the last of its response',
-    labelNames: ['method', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [registry],
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: LOOP_EVERY_MS,
+    gcDurationBuckets: PAUSES,
   })
+  for (const name of OMITTED) registry.removeSingleMetric(name)
+  const observe = createObserve(registry)
+  const requests = new RequestMetrics(maxCombinations, registry)
+  observe([requests.responses()])
   const unhandled = new Counter({
     name: 'threefold_process_unhandled_errors_total',
     help: 'Errors that no code handled',
@@ -37,7 +59,15 @@ export function createMetrics({ app, instance }: { app: string; instance: string
       for (const [task, count] of failuresByTask()) background.inc({ task }, count)
     },
   })
-  return { registry, duration, unhandled, observe: createObserve(registry) }
+  /** Returns the body of `/metrics` in the format that the scraper prefers by its header `Accept`. */
+  async function scrape(accept?: string): Promise<{ contentType: string; body: string }> {
+    if (acceptsOpenMetrics(accept)) {
+      return { contentType: OPEN_METRICS, body: await writeOpenMetrics(registry) }
+    }
+    return { contentType: registry.contentType, body: await registry.metrics() }
+  }
+
+  return { registry, requests, unhandled, observe, scrape }
 }
 
 export type Metrics = ReturnType<typeof createMetrics>

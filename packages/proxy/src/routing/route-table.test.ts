@@ -55,7 +55,7 @@ test('each path and method has the route of its longest entry', () => {
 test('a method that a path does not have is a wrong method, and its route has the methods of the path', () => {
   const wrong = {
     'DELETE /api/payments': '405 /api/payments: GET, HEAD, POST',
-    'PUT /api/payments/7': '405 /api/payments/{}: GET, HEAD',
+    'PUT /api/payments/7': '405 /api/payments/{id}: GET, HEAD',
     'GET /api/payments/verify': '405 /api/payments/verify: POST',
     'get /api/me': '405 /api/me: GET, HEAD',
   }

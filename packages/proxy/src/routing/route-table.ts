@@ -24,6 +24,8 @@ interface Node<Route> {
   readonly children: Map<string, Node<Route>>
   /** The child for any segment. */
   any?: Node<Route>
+  /** The name of the first parameter in this place, such as `{id}`. */
+  anyName?: string
   methods?: Map<string, Route>
   /** The route of every other method. */
   otherwise?: Route
@@ -73,8 +75,10 @@ function addEntry<Route>(root: Node<Route>, { path, method, route }: RouteEntry<
   for (const segment of segments) {
     const isParameter = segment.startsWith('{')
     const next = (isParameter ? node.any : node.children.get(segment)) ?? { children: new Map() }
-    if (isParameter) node.any = next
-    else node.children.set(segment, next)
+    if (isParameter) {
+      node.any = next
+      node.anyName ??= segment
+    } else node.children.set(segment, next)
     node = next
   }
   const present = isStar ? node.below : method ? node.methods?.get(method) : node.otherwise
@@ -103,7 +107,7 @@ function finish<Route>(
     node.otherwise ??= wrongMethod(path, [...methods.keys()].toSorted().join(', '))
   }
   for (const [segment, child] of node.children) finish(child, `${path}/${segment}`, wrongMethod)
-  if (node.any) finish(node.any, `${path}/{}`, wrongMethod)
+  if (node.any) finish(node.any, `${path}/${node.anyName}`, wrongMethod)
 }
 
 /** The node of the whole path, if it has entries. */

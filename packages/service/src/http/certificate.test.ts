@@ -9,7 +9,7 @@ import { createAuthority, expect, test, until } from '@repo/testing'
 import { serve } from '../http.fixture.ts'
 import { followCertificate, readCertificate } from './certificate.ts'
 import { createHttpServer } from './http-server.ts'
-import { urlOf } from './server.ts'
+import { urlOf } from './listen.ts'
 
 const log = createLog({ app: 'test', instance: 'test-1', version: '', level: 'silent' })
 

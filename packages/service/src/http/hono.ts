@@ -1,9 +1,10 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { type Log, reasonOf } from '@repo/observability'
+import { currentRequest, type Log, reasonOf } from '@repo/observability'
 import { isRedisOutage } from '@repo/redis'
 import { type Context as HonoContext, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { matchedRoutes } from 'hono/route'
 import type { z } from 'zod'
 import { createProblem, problemHeaders, type ProblemOptions } from './problem.ts'
 import type { Listener } from './server.ts'
@@ -55,6 +56,7 @@ export function createHono<E extends Env = Env>({
     code: 'body-too-large',
     detail: `The body must be at most ${maxBodyBytes} bytes.`,
   }
+  app.use(noteTemplate)
   app.use(replaceUnmeasured)
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: () => problemResponse(tooLarge) }))
   app.notFound((c) =>
@@ -73,6 +75,26 @@ export function createHono<E extends Env = Env>({
     return problemResponse({ status: 500, code: 'internal', detail: 'Something went wrong here.' })
   })
   return app
+}
+
+/** Sets the template of the path, unless a router before this app has set it. */
+const noteTemplate: MiddlewareHandler = (c, next) => {
+  const request = currentRequest()
+  if (request && request.route === undefined) {
+    // `use` adds routes with the method ALL. They match paths that have no route, too.
+    const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')
+    if (route) request.route = templateOf(route.path)
+  }
+  return next()
+}
+
+const templates = new Map<string, string>()
+
+/** Returns `/api/payments/{id}` for `/api/payments/:id`. */
+function templateOf(path: string): string {
+  const template = templates.get(path) ?? path.replace(/:(\w+)(\{[^}]*\})?\??/g, '{$1}')
+  templates.set(path, template)
+  return template
 }
 
 /**

@@ -9,7 +9,8 @@ import { ask, open, serve, talk } from '../http.fixture.ts'
 import { limitHeads } from './head-limit.ts'
 import { createHono, listenerOf, readJson } from './hono.ts'
 import { createHttpServer } from './http-server.ts'
-import { type Listener, urlOf } from './server.ts'
+import { urlOf } from './listen.ts'
+import type { Listener } from './server.ts'
 
 const echo: Listener = (req, res) => res.end(JSON.stringify(req.headers))
 

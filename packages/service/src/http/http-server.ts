@@ -69,6 +69,8 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
   }
   /** The connections without a complete first head that one address may have; no limit by default. */
   maxHeadsPerAddress?: number
+  /** Called with the status of the response to a request that node:http could not read. */
+  onUnreadable?: (status: number) => void
 }
 
 /**
@@ -90,6 +92,7 @@ export function createHttpServer<Response extends typeof ServerResponse>({
   handshakeTimeoutMs: handshakeTimeout = HANDSHAKE_TIMEOUT_MS,
   upgrade,
   maxHeadsPerAddress,
+  onUnreadable = () => undefined,
 }: HttpServerOptions<Response>): Server {
   const listener = (req: IncomingMessage, res: InstanceType<Response>) =>
     serve(req, res, refusalOf(req))
@@ -116,10 +119,13 @@ export function createHttpServer<Response extends typeof ServerResponse>({
     res.shouldKeepAlive = false
     serve(req, res, unknownExpectation)
   })
-  server.on('connect', (_req, socket) => refuse(socket, unsupportedMethod))
+  server.on('connect', (_req, socket) => {
+    onUnreadable(unsupportedMethod.status)
+    refuse(socket, unsupportedMethod)
+  })
   // A failed handshake carries no response: `end` would wait for it without a limit.
   server.on('tlsClientError', (_error: Error, socket: Duplex) => socket.destroy())
-  server.on('clientError', refuseMalformed)
+  server.on('clientError', (error, socket) => refuseMalformed(error, socket, onUnreadable))
   if (upgrade) server.on('upgrade', upgrade.serve)
   if (maxHeadsPerAddress !== undefined) limitHeads(server, { maxPerAddress: maxHeadsPerAddress })
   return server
@@ -142,12 +148,18 @@ function refuse(socket: Duplex, problem: ProblemOptions): void {
 }
 
 /** A request that the parser of node:http refuses, or that is late. */
-function refuseMalformed(error: Error, socket: Duplex): void {
+function refuseMalformed(
+  error: Error,
+  socket: Duplex,
+  onUnreadable: (status: number) => void,
+): void {
   // The response of an earlier request on this connection must not be followed by another text.
   const current: unknown = Reflect.get(socket, '_httpMessage')
   const hasBegun = current instanceof ServerResponse && current.headersSent
   if (!socket.writable || hasBegun) return void socket.destroy()
-  refuse(socket, problemOf(error))
+  const problem = problemOf(error)
+  onUnreadable(problem.status)
+  refuse(socket, problem)
 }
 
 function problemOf(error: Error): ProblemOptions {

@@ -45,8 +45,8 @@ export function createOps(options: OpsOptions) {
     '/health': health,
     '/api/health': health,
     async '/metrics'(res) {
-      const body = await metrics.registry.metrics()
-      res.writeHead(200, { 'content-type': metrics.registry.contentType })
+      const { contentType, body } = await metrics.scrape(res.req.headers.accept)
+      res.writeHead(200, { 'content-type': contentType })
       res.end(body)
     },
   }

@@ -148,7 +148,8 @@ test('each request is one log line and one count, with its status', async () => 
   expect(server.lines[0]).not.toHaveProperty('cut')
   expect(JSON.stringify(server.lines)).not.toContain('hunter2')
   const metrics = await server.metrics.registry.metrics()
-  expect(metrics).toMatch(/request_seconds_count\{[^}]*method="GET",status="418"\} 1/)
+  expect(metrics).toMatch(/request_seconds_count\{[^}]*route="unmatched",status_class="4xx"\} 1/)
+  expect(metrics).toMatch(/responses_total\{status="418",[^}]*\} 1/)
 })
 
 test.for([

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Member, Members } from '@repo/concurrency'
@@ -216,7 +216,8 @@ export function createInstanceServer({
       const isUpgraded = res.statusCode === 101
       const status = res.headersSent || isUpgraded ? res.statusCode : 499
       // How long a connection stays open says nothing about the speed of the instance.
-      if (!isUpgraded) metrics.duration.record(method, status, seconds)
+      if (isUpgraded) metrics.requests.recordStatus(status)
+      else metrics.requests.record(method, status, seconds, context)
       const isCut = !res.writableFinished && !isUpgraded
       if (context.span) endRequestSpan(context, { method, status, isCut })
       logRequest(log, {
@@ -237,6 +238,7 @@ export function createInstanceServer({
     keepAliveTimeoutMs: 75_000,
     upgrade: { accepts: (req) => upgrade()?.accepts(req) ?? false, serve: serveUpgrade },
     certificate: certificateFiles && readCertificate(certificateFiles),
+    onUnreadable: (status) => metrics.requests.recordStatus(status),
   })
   if (certificateFiles && server instanceof TlsServer) {
     const use = (certificate: Certificate) => server.setSecureContext(certificate)
@@ -271,30 +273,4 @@ export function createInstanceServer({
       for (const socket of connections) if (!busy.has(socket)) socket.destroy()
     },
   }
-}
-
-/** @throws when the port is in use or not permitted */
-export function listen(
-  server: Server,
-  { HOST, PORT }: { HOST: string; PORT: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(PORT, HOST, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-}
-
-/** Returns the URL of a listening server on this machine, and '' before it listens. */
-export function urlOf(
-  address: string | AddressInfo | null,
-  protocol: 'http' | 'https' = 'http',
-): string {
-  if (address === null || typeof address === 'string') return ''
-  const host = ['0.0.0.0', '::', '127.0.0.1'].includes(address.address)
-    ? 'localhost'
-    : address.address
-  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }

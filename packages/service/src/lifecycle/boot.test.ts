@@ -204,7 +204,8 @@ test('an instance names itself in each response, logs one line for each request,
       /^[a-zA-Z_:][\w:]*\{.*instance="replica-1".*\} (-?[\d.e+-]+|Nan|\+Inf)$/i,
     )
   }
-  expect(metrics.body).toMatch(/request_seconds_count\{[^}]*method="GET",status="404"\} 1/)
+  expect(metrics.body).toMatch(/request_seconds_count\{.*route="\/hello",status_class="2xx"\} 1/)
+  expect(metrics.body).toMatch(/request_seconds_count\{.*"unmatched",status_class="4xx"\} 2/)
 
   const requestLines = () => replica!.lines().filter((line) => line.includes('"event":"request"'))
   await until(() => requestLines().length === 3)

@@ -15,20 +15,16 @@ import { connectRedis, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
 import { type CertificateFiles, readCertificate } from '../http/certificate.ts'
 import type { Check, Phase } from '../http/health.ts'
+import { listen, urlOf } from '../http/listen.ts'
 import { createOps } from '../http/ops.ts'
-import {
-  createInstanceServer,
-  listen,
-  type Listener,
-  type UpgradeHandler,
-  urlOf,
-} from '../http/server.ts'
+import { createInstanceServer, type Listener, type UpgradeHandler } from '../http/server.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings, tlsSettings } from '../settings/settings.ts'
 import { sampleRateOf, traceSettingsOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
+import { instanceFigures } from './instance-figures.ts'
 import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
@@ -100,7 +96,10 @@ export async function boot<Settings extends z.ZodRawShape>({
   if (traces) metrics.observe(traces.figures)
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
   metrics.observe(redisFigures(redis))
-  const state: { phase: Phase; started?: Started } = { phase: 'starting' }
+  const state: { phase: Phase; started?: Started; bootSeconds: number } = {
+    phase: 'starting',
+    bootSeconds: 0,
+  }
   const checks: Record<string, Check> = { redis: createRedisCheck(redis) }
 
   const certificateFiles = certificateFilesOf(env)
@@ -145,6 +144,15 @@ export async function boot<Settings extends z.ZodRawShape>({
       load: http.inFlight(),
     }),
   })
+
+  metrics.observe(
+    instanceFigures({
+      version,
+      phase: () => state.phase,
+      bootSeconds: () => state.bootSeconds,
+      hasDrift: () => registry.drift().length > 0,
+    }),
+  )
 
   function report(error: unknown, message: string) {
     log.fatal({ event: 'boot.failed', err: error }, message)
@@ -221,7 +229,9 @@ export async function boot<Settings extends z.ZodRawShape>({
   if (state.phase === 'draining') return
   Object.assign(checks, state.started.checks)
   state.phase = 'ready'
-  log.info({ event: 'ready', ms: Math.round(performance.now() - began) }, 'ready')
+  const bootMs = performance.now() - began
+  state.bootSeconds = bootMs / 1_000
+  log.info({ event: 'ready', ms: Math.round(bootMs) }, 'ready')
   // An instance serves without Redis. The registry repeats the announcement.
   await registry
     .announce()
