@@ -26,6 +26,7 @@ function createTarget(origin: string): Target {
     onResult: () => {},
     onChange: () => {},
     onStarted: () => {},
+    groupRequests: () => 0,
     onEvent: () => {},
   })
 }

@@ -1,10 +1,13 @@
 const weight = 0.2
 const repeatedWeight = 0.5
-const decayMs = 10_000
+const decayMs = 5_000
 const maxSampleMs = 160
 const maxRise = 4
 const slowMs = 100
 const errorPenaltyMs = 250
+/** The latency that trials of a slow target may add to the mean of all requests. */
+const trialCostMs = 0.5
+const maxTrialGap = 1_000
 
 /**
  * The recent latency of a target: an exponentially weighted mean that also decays with time, so that
@@ -12,15 +15,27 @@ const errorPenaltyMs = 250
  * by four fifths of itself: a pause is no slow target. A second slow response in a row moves the mean by
  * half of the difference, so that a slow target is tried rarely. An error counts as at least 250 ms, so a target
  * that fails fast does not look fast.
+ *
+ * After a slow response the mean does not decay before the group has sent a number of requests. This
+ * number grows with the latency: trials add at most 0.5 ms to the mean latency of the group, and a
+ * target that is 200 ms slower serves one of 400 sequential requests. Without requests, no target is tried.
  */
 export class Latency {
+  readonly #requests: () => number
   #valueMs = 0
   #atMs = 0
   #wasSlow = false
+  /** The number of requests of the group from which the mean decays. */
+  #decaysFrom = 0
+
+  /** @param requests returns the number of requests that the group of the target has sent */
+  constructor(requests: () => number) {
+    this.#requests = requests
+  }
 
   /** Returns the mean in ms. */
   at(nowMs: number): number {
-    if (this.#valueMs === 0) return 0
+    if (this.#valueMs === 0 || this.#requests() < this.#decaysFrom) return this.#valueMs
     return this.#valueMs * Math.exp((this.#atMs - nowMs) / decayMs)
   }
 
@@ -34,10 +49,14 @@ export class Latency {
     this.#valueMs = valueMs + share * (sampleMs - valueMs)
     this.#wasSlow = isSlow
     this.#atMs = nowMs
+    // Ejection decides about errors.
+    const gap = isError ? 0 : Math.min(latencyMs / trialCostMs, maxTrialGap)
+    this.#decaysFrom = this.#requests() + gap
   }
 
   reset(): void {
     this.#valueMs = 0
     this.#wasSlow = false
+    this.#decaysFrom = 0
   }
 }

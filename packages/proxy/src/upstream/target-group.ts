@@ -8,7 +8,7 @@ export interface TargetGroupOptions {
   name: string
   weight: number
   panicThreshold: number
-  target: Omit<TargetOptions, 'isOutlier' | 'onChange' | 'counts'>
+  target: Omit<TargetOptions, 'isOutlier' | 'onChange' | 'groupRequests' | 'counts'>
   counts: CountsByTarget
   checks: HealthChecks | undefined
 }
@@ -54,6 +54,7 @@ export class TargetGroup {
       counts: counts.assign(origin),
       isOutlier: (each, rate) => isOutlier(this.#targets, each, rate),
       onChange: () => (this.#usableUntilMs = 0),
+      groupRequests: () => this.#turn,
     })
     // The first targets are all cold, so that none needs to be spared.
     if (this.#targets.length > 0) target.warm()

@@ -48,6 +48,8 @@ export interface TargetOptions {
   onChange: () => void
   /** A request was dispatched. */
   onStarted: () => void
+  /** Returns the number of requests that the targets of the group have received so far. */
+  groupRequests: () => number
   onEvent: (event: TargetEvent, origin: string, detail: string) => void
 }
 
@@ -74,7 +76,7 @@ export class Target {
   answers = 0
   /** Counts dispatched requests, for the pace of health checks. */
   requests = 0
-  readonly latency = new Latency()
+  readonly latency: Latency
   readonly window: ErrorWindow
   /** The ended attempts by outcome, for figures. */
   readonly counts: TargetCounts
@@ -98,6 +100,7 @@ export class Target {
     this.origin = origin
     this.#options = options
     this.counts = options.counts
+    this.latency = new Latency(options.groupRequests)
     this.window = new ErrorWindow(options.ejection.windowMs)
     this.pool = new Pool(origin, options.pool)
     this.slots = new Slots(options.queue, options.slotLimits)
