@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { canaries } from './upstreams/canaries.ts'
 import { type AddressRange, parseRange } from './upstreams/client-ip.ts'
 import { serviceSettings } from './upstreams/services.ts'
+import { upstreamOptions } from './upstreams/upstream-options.ts'
 
 export const gatewaySettings = {
   ...baseSettings,
@@ -56,6 +57,12 @@ export const gatewaySettings = {
         'file with the limits of requests; a change of the file applies to all instances',
       example: 'apps/gateway/limits.json',
     }),
+  UPSTREAM_OPTIONS: upstreamOptions().default([]).meta({
+    description:
+      'services with the most requests in flight, a breaker or second requests, such as payments in-flight=200 breaker=50 hedge=95; off by default',
+    shared: true,
+    example: '',
+  }),
   CANARIES: canaries().default([]).meta({
     description: 'instances of a new release with their share of the users in percent',
     shared: true,

@@ -30,6 +30,7 @@ import { createIpOf } from './upstreams/client-ip.ts'
 import { targetsOf } from './upstreams/discovery.ts'
 import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
+import { upstreamOptionsOf } from './upstreams/upstream-options.ts'
 
 /** @param api the endpoints of the routes */
 export async function start(
@@ -102,7 +103,12 @@ export async function start(
   for (const { name, setting, access, receivesCountry } of services) {
     const toTargets = (value: readonly string[]) => targetsOf(value, { app: name, registry, log })
     const canary = canaryGroupOf(env.CANARIES, name, toTargets)
-    const upstream = connectUpstream(name, toTargets(env[setting]), { ca, groups: canary, log })
+    const upstream = connectUpstream(name, toTargets(env[setting]), {
+      ...upstreamOptionsOf(env.UPSTREAM_OPTIONS, name),
+      ca,
+      groups: canary,
+      log,
+    })
     metrics.observe(upstreamFigures(upstream))
     connections.set(name, {
       upstream,

@@ -12,6 +12,7 @@ import {
   type Targets,
   type Upstream,
   type UpstreamEvent,
+  type UpstreamOptions,
 } from '@repo/proxy'
 import {
   claimOf,
@@ -86,17 +87,27 @@ export interface ForwardingSite {
 /**
  * The instances of one app. Health checks remove an instance that drains.
  * @param options.ca the authorities of https targets in PEM format
+ * @param options.maxInFlight with `breaker` and `hedging`: off by default
  */
 export function connectUpstream(
   name: string,
   targets: Targets,
-  options: { ca?: string | undefined; groups?: readonly GroupOptions[]; log: Log },
+  {
+    ca,
+    groups = [],
+    log,
+    ...protections
+  }: {
+    ca?: string | undefined
+    groups?: readonly GroupOptions[]
+    log: Log
+  } & Pick<UpstreamOptions, 'maxInFlight' | 'breaker' | 'hedging'>,
 ): Upstream {
-  const { ca, groups = [], log } = options
   return createUpstream({
     name,
     targets,
     groups,
+    ...protections,
     ...(ca !== undefined && { ca }),
     healthCheck: { path: '/readyz', intervalMs: 500, timeoutMs: 2_000 },
     onEvent({ event, upstream, origin, detail }: UpstreamEvent) {
