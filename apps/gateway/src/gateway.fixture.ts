@@ -17,7 +17,7 @@ import { createLog } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createUpstream } from '@repo/proxy'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
-import { createIdentities, type IdentityCheck, type Registry } from '@repo/service'
+import { createIdentities, createUserHash, type IdentityCheck, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
 import { createApp } from './app.ts'
@@ -218,6 +218,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     keys,
     settings,
     limits,
+    hashUser: createUserHash(SECRET),
     log,
   })
   const server = await listen((req, res) => void gateway(req, res))

@@ -6,7 +6,13 @@ import { createHistogram } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
-import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
+import {
+  type Context,
+  createIdentities,
+  createUserHash,
+  redisTopology,
+  type Started,
+} from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { cookieSiteOf, createSessions, sessionCookieName } from '@repo/session'
 import { createApp } from './app.ts'
@@ -146,6 +152,7 @@ export async function start(
       limits,
       ipOf,
       whoIs,
+      hashUser: createUserHash(env.INTERNAL_SECRET),
       log,
     }),
     shedder,

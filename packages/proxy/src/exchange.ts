@@ -124,6 +124,11 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     this.#attempts?.start()
   }
 
+  onTry(origin: string, tries: number): void {
+    const { onTry } = this.#settings
+    if (onTry) notify(() => onTry(this.#req, this.#context, origin, tries))
+  }
+
   traceAttempt(origin: string, number: number): AttemptTrace | undefined {
     const begin = this.#trace
     if (!begin) return undefined

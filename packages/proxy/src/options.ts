@@ -11,6 +11,7 @@ const MAX_BYTES = 2 ** 40
 const HOOKS = [
   'pickContext',
   'trace',
+  'onTry',
   'requestHeaders',
   'responseHeaders',
   'onProblem',

@@ -17,6 +17,8 @@ export interface ProxyOptions<Context> {
   dropRequestHeaders?: readonly string[]
   /** The group of instances of a request, or a key that keeps its user in one group. */
   pickContext?: (req: IncomingMessage, context: Context) => PickContext | undefined
+  /** Called before the request is sent to an instance, with its origin and the number of tries. */
+  onTry?: (req: IncomingMessage, context: Context, origin: string, tries: number) => void
   /**
    * Changes the request headers in place, after dropping and forwarding. `body` is the whole body of
    * the request if it has one of at most `bufferBytes`, and undefined otherwise.
@@ -71,6 +73,7 @@ export interface Settings<Context> {
   readonly forwarded: Forwarded
   readonly dropped: ReadonlySet<string>
   readonly pickContext: ProxyOptions<Context>['pickContext']
+  readonly onTry: ProxyOptions<Context>['onTry']
   readonly requestHeaders: ProxyOptions<Context>['requestHeaders']
   readonly trace: ProxyOptions<Context>['trace']
   readonly responseHeaders: ProxyOptions<Context>['responseHeaders']
@@ -98,6 +101,7 @@ export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Se
       ...(forwarded === 'set' ? [...forwardedNames, DEADLINE_HEADER] : []),
     ]),
     pickContext: options.pickContext,
+    onTry: options.onTry,
     requestHeaders: options.requestHeaders,
     trace: options.trace,
     responseHeaders: options.responseHeaders,

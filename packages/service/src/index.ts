@@ -27,6 +27,7 @@ export {
   type ReceivedRequest,
 } from './identity/identity.ts'
 export { isRefusedToActors, refusedToActors } from './identity/impersonation.ts'
+export { createUserHash } from './identity/user-hash.ts'
 export { claimOf, NO_BODY, type SignedRequest, STREAMED_BODY } from './identity/version-2.ts'
 export { pathOf } from './http/ops.ts'
 export {

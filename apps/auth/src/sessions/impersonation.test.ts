@@ -234,7 +234,8 @@ test('an impersonation of one instance has ended on another when a third ends it
   for (const path of ['/api/auth/get-session', '/api/auth/update-user']) {
     await until(() =>
       lines().some((line) => {
-        const named = line.includes(`"actor":"${admin.id}"`) && line.includes(`"user":"${user.id}"`)
+        const named =
+          line.includes(`"actor":"${admin.id}"`) && line.includes(`"account":"${user.id}"`)
         return named && line.includes('"event":"request"') && line.includes(`"path":"${path}"`)
       }),
     )

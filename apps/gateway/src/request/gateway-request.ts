@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { currentRequest } from '@repo/observability'
 import type { Identity } from '@repo/service'
 import type { Validation } from '@repo/session'
 import { isSignedIn } from '../caller.ts'
@@ -18,6 +19,8 @@ export class GatewayRequest implements Caller {
   readonly path: string
   /** The connection of a handshake for a WebSocket. */
   readonly handshake: Handshake | undefined
+  /** The context of the request, for its log line. */
+  readonly context = currentRequest()
   /** The address of the client, from `enrich` on. */
   ip = ''
   /** The country of the address as an ISO 3166-1 code, if it was found. */

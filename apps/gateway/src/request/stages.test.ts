@@ -61,6 +61,7 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
     limits: { table: createLimitTable({ limiter, limits, routes: routes.all }) },
     isCrossSite: createForgeryCheck({ origin: ORIGIN }),
     ipOf: createIpOf({ hops: 1 }),
+    hashUser: (id) => id,
     log: createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' }),
   })
   const inTurn: boolean[] = []

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { noteActor, noteCountry } from '@repo/observability'
+import { noteActor, noteCountry, noteUser } from '@repo/observability'
 import type { Guarded } from '@repo/ratelimit'
 import {
   dataHeaders,
@@ -45,6 +45,8 @@ export interface StageOptions {
   ipOf: IpOf
   /** Finds countries; undefined without a database. */
   whoIs?: Pick<WhoIs, 'countryOf'> | undefined
+  /** Returns the name of a user in the log. */
+  hashUser: (userId: string) => string
 }
 
 const closed: ProblemOptions = {
@@ -57,7 +59,7 @@ const closed: ProblemOptions = {
 /** The stages of a route as functions. */
 export function createStages(options: StageOptions): (route: Route) => Stage[] {
   const { app, securityHeaders, forwarderOf, sessions, keys, settings, limits } = options
-  const { isCrossSite, ipOf, whoIs } = options
+  const { isCrossSite, ipOf, whoIs, hashUser } = options
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
@@ -90,6 +92,11 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     return check.then((awaited) => accept(request, awaited))
   }
 
+  function accept(request: GatewayRequest, check: Validation): StageResult {
+    if (isSignedIn(check)) noteUser(hashUser(check.user.id))
+    return acceptSession(request, check)
+  }
+
   function authenticateKey(request: GatewayRequest, text: string) {
     const { route, ip } = request
     // A path without the method has a response for every caller.
@@ -98,8 +105,13 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
       return 'next'
     }
     const check = keys.check(text, ip)
-    if (!(check instanceof Promise)) return acceptKey(request, check)
-    return check.then((awaited) => acceptKey(request, awaited))
+    if (!(check instanceof Promise)) return useKey(request, check)
+    return check.then((awaited) => useKey(request, awaited))
+  }
+
+  function useKey(request: GatewayRequest, check: KeyCheck): StageResult {
+    if (check.outcome === 'valid') noteUser(hashUser(check.key.userId))
+    return acceptKey(request, check)
   }
 
   function limit(request: GatewayRequest): StageResult | Promise<StageResult> {
@@ -189,7 +201,7 @@ function mayWrite({ method, path, handshake }: GatewayRequest): boolean {
   return handshake !== undefined || isRefusedToActors(method, path)
 }
 
-function accept(request: GatewayRequest, check: Validation): StageResult {
+function acceptSession(request: GatewayRequest, check: Validation): StageResult {
   const { route } = request
   request.check = check
   if (isSignedIn(check) && check.actor) {

@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Log, traceAttempts } from '@repo/observability'
+import {
+  type Log,
+  noteTry,
+  noteUpstream,
+  type RequestContext,
+  traceAttempts,
+} from '@repo/observability'
 import {
   BodyGuard,
   createProxy,
@@ -41,6 +47,8 @@ export interface Caller {
   country: string | undefined
   /** Headers of the response: `[name, value, name, value, ...]`. */
   headers: readonly string[]
+  /** The context of the request, for its log line. Events of an instance occur outside of it. */
+  context?: RequestContext | undefined
 }
 
 /** The connection of a client that opens a WebSocket, and its bytes after the handshake. */
@@ -195,6 +203,9 @@ function optionsOf({
       'x-api-key',
       ...(cookies ? [] : ['cookie']),
     ],
+    onTry(_req, { context }, origin, tries) {
+      if (context) noteTry(context, origin, tries)
+    },
     requestHeaders(headers, req, { identity, ip, country }, body?: Buffer) {
       headers.push(CLIENT_IP_HEADER, ip)
       if (receivesCountry && country !== undefined) headers.push(COUNTRY_HEADER, country)
@@ -211,7 +222,7 @@ function optionsOf({
     },
     responseHeaders(headers, _req, caller) {
       for (const part of caller.headers) headers.push(part)
-      nameInstance(headers, instance)
+      nameInstance(headers, instance, caller.context)
       securityHeaders.addTo(headers)
     },
     onProblem(req, res, { status, code, detail, retryAfterS = 1, cause }) {
@@ -233,11 +244,13 @@ function removeHeader(headers: RawHeaders, removed: string): void {
 }
 
 /** Names this instance before the instances that the response came through. */
-function nameInstance(headers: RawHeaders, instance: string): void {
+function nameInstance(headers: RawHeaders, instance: string, context?: RequestContext): void {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] ?? ''
     if (name.length === INSTANCE_HEADER.length && name.toLowerCase() === INSTANCE_HEADER) {
-      headers[i + 1] = `${instance}, ${headers[i + 1]}`
+      const served = headers[i + 1] ?? ''
+      if (context) noteUpstream(context, served)
+      headers[i + 1] = `${instance}, ${served}`
       return
     }
   }

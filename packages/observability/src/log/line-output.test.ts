@@ -39,3 +39,37 @@ test('a line that is larger than the buffer is dropped whole, and later lines ar
   const { stdout, stderr } = await run(process.execPath, args)
   expect([stdout.slice(-6), stdout.length, stderr]).toEqual(['after\n', 6, '1'])
 })
+
+test('lines that are written soon and at once reach a pipe in their order, also those of the last turn', async () => {
+  const program = `
+    const { createLineOutput } = await import(process.argv[1])
+    const output = createLineOutput({ fd: 1 })
+    for (let turn = 0; turn < 200; turn += 1) {
+      for (let line = 0; line < 50; line += 1) {
+        const text = turn * 50 + line + ' ' + 'x'.repeat(100) + '\\n'
+        if (line % 7 === 3) output.write(text)
+        else output.writeSoon(text)
+      }
+      if (turn < 199) await new Promise(setImmediate)
+    }
+    process.exit()`
+  const args = ['--input-type=module', '-e', program, import.meta.resolve('./line-output.ts')]
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 10_000_000 })
+  const numbers = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number(line.split(' ')[0]))
+  expect(numbers).toEqual(Array.from({ length: 10_000 }, (_, at) => at))
+})
+
+test('a line that is written at once has left the process when the call returns, after earlier lines of the turn', async () => {
+  const program = `
+    const { createLineOutput } = await import(process.argv[1])
+    const output = createLineOutput({ fd: 1 })
+    output.writeSoon('request\\n')
+    output.write('fatal\\n')
+    process.kill(process.pid, 'SIGKILL')`
+  const args = ['--input-type=module', '-e', program, import.meta.resolve('./line-output.ts')]
+  const killed = await run(process.execPath, args).catch((error: unknown) => error)
+  expect(killed).toMatchObject({ signal: 'SIGKILL', stdout: 'request\nfatal\n' })
+})

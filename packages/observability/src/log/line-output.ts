@@ -17,6 +17,8 @@ const CHUNKS_PER_TURN = 16
 export interface LineOutput {
   /** Writes one whole line, which ends in a newline. Never blocks and never throws. */
   write(line: string): void
+  /** As `write`, but the lines of one turn of the event loop leave the process together, in one call. */
+  writeSoon(line: string): void
   /** Lines that were dropped because the buffer was full. */
   droppedLines(): number
   /** Bytes that wait for the reader. */
@@ -49,6 +51,7 @@ export function createLineOutput({
   const queue = createLineQueue(maxBytes)
   let timer: NodeJS.Timeout | undefined
   let inFlight = false
+  let isWritingSoon = false
   let retryMs = FIRST_RETRY_MS
   let dropped = 0
   let unreported = 0
@@ -75,7 +78,7 @@ export function createLineOutput({
     } catch {
       failed()
     }
-    queue.push(line, FATAL_BYTES)
+    queue.push(line, bytes, FATAL_BYTES)
     queue.head()
     queue.advance(written)
   }
@@ -91,6 +94,13 @@ export function createLineOutput({
       return failed()
     }
     if (queue.bytes > 0) schedule(0)
+  }
+
+  function writeAtEndOfTurn() {
+    if (!isWritingSoon) return
+    isWritingSoon = false
+    if (queue.bytes > 0) writeNow()
+    else accepted()
   }
 
   /** For files and devices, which block while the disk or the terminal does. */
@@ -121,10 +131,10 @@ export function createLineOutput({
     onResume(lines)
   }
 
-  function enqueue(line: string) {
+  function enqueue(line: string, bytes: number) {
     // After one dropped line, all lines are dropped until half the buffer is free: one gap, not many.
-    const isQueued = unreported === 0 && queue.push(line)
-    if (isQueued || (isFatal(line) && queue.push(line, FATAL_BYTES))) return
+    const isQueued = unreported === 0 && queue.push(line, bytes)
+    if (isQueued || (isFatal(line) && queue.push(line, bytes, FATAL_BYTES))) return
     dropped += 1
     unreported += 1
   }
@@ -145,8 +155,19 @@ export function createLineOutput({
     write(line) {
       const bytes = Buffer.byteLength(line)
       if (!target.blocks && queue.bytes === 0 && bytes <= maxBytes) return writeAtOnce(line, bytes)
-      enqueue(line)
-      if (!inFlight) schedule(GATHER_MS)
+      enqueue(line, bytes)
+      // Earlier lines of this turn leave the process before this one.
+      if (isWritingSoon) writeAtEndOfTurn()
+      else if (!inFlight) schedule(GATHER_MS)
+    },
+    writeSoon(line) {
+      if (target.blocks) {
+        if (!inFlight) schedule(GATHER_MS)
+      } else if (queue.bytes === 0 && !isWritingSoon) {
+        isWritingSoon = true
+        setImmediate(writeAtEndOfTurn)
+      }
+      enqueue(line, Buffer.byteLength(line))
     },
     droppedLines: () => dropped,
     bufferedBytes: () => queue.bytes,

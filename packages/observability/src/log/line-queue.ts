@@ -33,9 +33,8 @@ export function createLineQueue(maxBytes: number) {
     get bytes() {
       return bytes
     },
-    /** Adds a line. Returns false when it exceeds the limit. */
-    push(line: string, reserveBytes = 0): boolean {
-      const size = Buffer.byteLength(line)
+    /** Adds a line of this size. Returns false when it exceeds the limit. */
+    push(line: string, size: number, reserveBytes = 0): boolean {
       if (bytes + size > maxBytes + reserveBytes) return false
       lines.push(line)
       sizes.push(size)

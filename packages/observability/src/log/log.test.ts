@@ -1,5 +1,12 @@
 import { expect, test, vi } from '@repo/testing'
-import { inRequest, noteActor, readRequestContext } from '../request/request-context.ts'
+import {
+  inRequest,
+  noteActor,
+  noteTry,
+  noteUpstream,
+  noteUser,
+  readRequestContext,
+} from '../request/request-context.ts'
 import { createLog, logRequest } from './log.ts'
 
 function capture() {
@@ -28,7 +35,7 @@ test('a log line is one JSON object with the instance, and with the request that
   expect(last()).toMatchObject({ request: 'request-1', trace: context.traceId })
 })
 
-test('log lines after noteActor name the administrator and the user', () => {
+test('log lines after noteActor name the administrator and the account, and lines after noteUser the hash', () => {
   const { log, last } = capture()
   inRequest(readRequestContext({ headers: {} }), () => {
     noteActor(undefined, 'ada')
@@ -36,7 +43,11 @@ test('log lines after noteActor name the administrator and the user', () => {
     expect(last()).not.toHaveProperty('actor')
     noteActor({ id: 'grace' }, 'ada')
     log.info('after')
-    expect(last()).toMatchObject({ actor: 'grace', user: 'ada' })
+    expect(last()).toMatchObject({ actor: 'grace', account: 'ada' })
+    expect(last()).not.toHaveProperty('user')
+    noteUser('hash-of-ada')
+    log.info('later')
+    expect(last()).toMatchObject({ actor: 'grace', account: 'ada', user: 'hash-of-ada' })
   })
   log.info('another request')
   expect(last()).not.toHaveProperty('actor')
@@ -69,25 +80,58 @@ test('the log line of an error has its type, stack and causes, and no parameter 
   })
 })
 
-const served = { method: 'GET', path: '/api/me', status: 200, ms: 3, isCut: false }
+const served = { method: 'GET', path: '/api/me', status: 200, ms: 3, bytes: 514, isCut: false }
 
 test('the line of a request has the fields of a line of pino, in the same order and form', () => {
   const { log, lines, last } = capture()
   const context = readRequestContext({ headers: { 'x-request-id': 'request-1' } })
+  const span = context.spanId
   for (const actor of [undefined, { id: 'grace "G"', userId: 'ädä\u2028' }]) {
-    const acting = actor ? { ...context, actor, country: 'DE' } : context
-    for (const isCut of [false, true]) {
-      logRequest(log, { ...served, path: '/a"b\\c', isCut, context: acting })
-      const ours = lines.pop() ?? ''
-      const fields = { method: 'GET', path: '/a"b\\c', status: 200, ms: 3 }
-      const event = { event: 'request', ...fields, ...(isCut && { cut: true }) }
-      inRequest(acting, () => log.info(event, 'GET 200'))
-      const time = /"time":"[^"]+"/
-      expect(ours.replace(time, '')).toBe(lines.at(-1)?.replace(time, ''))
-      expect(ours).toMatch(/"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/)
-      expect(last()).toMatchObject({ request: 'request-1', level: 'info' })
+    const acting = actor ? { ...context, actor, country: 'DE', user: 'hash' } : context
+    for (const upstream of [undefined, 'auth-"3"']) {
+      for (const isCut of [false, true]) {
+        const facts = upstream ? { route: '/a/{id}', upstream, tries: 2 } : {}
+        logRequest(log, { ...served, path: '/a"b\\c', isCut, context: { ...acting, ...facts } })
+        const ours = lines.pop() ?? ''
+        const { route, ...tried } = { route: undefined, ...facts }
+        const start = { event: 'request', span, method: 'GET', path: '/a"b\\c' }
+        const end = { status: 200, ms: 3, bytes: 514, ...tried, ...(isCut && { cut: true }) }
+        inRequest(acting, () => log.info({ ...start, ...(route && { route }), ...end }, 'GET 200'))
+        const time = /"time":"[^"]+"/
+        expect(ours.replace(time, '')).toBe(lines.at(-1)?.replace(time, ''))
+        expect(ours).toMatch(/"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/)
+        expect(last()).toMatchObject({ request: 'request-1', level: 'info' })
+      }
     }
   }
+})
+
+test.for([
+  [0.04, 0],
+  [3.449, 3.4],
+  [99.94, 99.9],
+  [99.96, 100],
+  [100.4, 100],
+  [2_345.6, 2_346],
+] as const)('a request that took %d ms has the time %d in its line', ([ms, written]) => {
+  const { log, last } = capture()
+  logRequest(log, { ...served, ms, context: readRequestContext({ headers: {} }) })
+  expect(last()['ms']).toBe(written)
+})
+
+test('the line of a request names the instance of the last try, and the one that responded', () => {
+  const { log, last } = capture()
+  const context = readRequestContext({ headers: {} })
+  noteTry(context, 'http://10.0.0.1:4101', 1)
+  noteTry(context, 'https://[::1]:4102', 2)
+  logRequest(log, { ...served, context })
+  expect(last()).toMatchObject({ upstream: '[::1]:4102', tries: 2 })
+  noteUpstream(context, 'payments-2, auth-1')
+  logRequest(log, { ...served, context })
+  expect(last()).toMatchObject({ upstream: 'payments-2', tries: 2 })
+  noteUpstream(context, 'x'.repeat(65))
+  logRequest(log, { ...served, context })
+  expect(last()).toMatchObject({ upstream: 'payments-2', tries: 2 })
 })
 
 test('the time of a request line is the time of its writing, to the millisecond', () => {
@@ -122,8 +166,9 @@ test('no character of a path or a message ends a line early, begins another one 
   const { log, lines, last } = capture()
   const context = readRequestContext({ headers: {} })
   for (const text of INJECTIONS) {
-    logRequest(log, { ...served, path: text, context })
-    expect(last()).toMatchObject({ level: 'info', path: text, msg: 'GET 200' })
+    const hostile = { route: text, upstream: text, tries: 1, user: text, country: text }
+    logRequest(log, { ...served, path: text, context: { ...context, ...hostile } })
+    expect(last()).toMatchObject({ level: 'info', path: text, ...hostile, msg: 'GET 200' })
     log.warn({ text }, text)
     expect(last()).toMatchObject({ level: 'warn', text, msg: text })
   }

@@ -27,7 +27,7 @@ export function createLog({
   instance: string
   version: string
   level?: string
-  destination?: { write(line: string): void }
+  destination?: Pick<LineOutput, 'write'> & Partial<Pick<LineOutput, 'writeSoon'>>
 }): Log {
   const options: pino.LoggerOptions = {
     level,
@@ -39,16 +39,23 @@ export function createLog({
     mixin() {
       const request = currentRequest()
       if (!request) return {}
-      const { id, traceId, actor, country } = request
-      const line = { request: id, trace: traceId, ...(country !== undefined && { country }) }
-      return actor ? { ...line, actor: actor.id, user: actor.userId } : line
+      const { id, traceId, actor, country, user } = request
+      return {
+        request: id,
+        trace: traceId,
+        ...(country !== undefined && { country }),
+        ...(user !== undefined && { user }),
+        ...(actor && { actor: actor.id, account: actor.userId }),
+      }
     },
   }
   const output = destination ?? createLineOutput({ fd: 1 })
   const log = pino(options, { write: (line) => output.write(escapeControls(line)) })
   requestLogs.set(
     log,
-    createRequestLog({ app, instance, version }, (line) => output.write(line)),
+    createRequestLog({ app, instance, version }, (line) =>
+      output.writeSoon ? output.writeSoon(line) : output.write(line),
+    ),
   )
   return log
 }

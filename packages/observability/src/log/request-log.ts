@@ -8,6 +8,8 @@ export interface ServedRequest {
   path: string
   status: number
   ms: number
+  /** The size of the response body, or of all bytes that an upgraded connection received. */
+  bytes: number
   /** The response broke off, on the side of the client or of the server. */
   isCut: boolean
 }
@@ -40,17 +42,34 @@ export function escapeControls(json: string): string {
  * Returns a function that writes the line of a served request. The line has the fields and the form of
  * pino's lines, and costs a tenth: only the path and the ids of an impersonation are escaped.
  */
-export function createRequestLog(base: LogBase, write: (line: string) => void) {
+export function createRequestLog(
+  base: LogBase,
+  write: (line: string) => void,
+): (request: ServedRequest) => void {
   const fields = JSON.stringify(base).slice(1, -1)
 
-  return function logRequest({ context, method, path, status, ms, isCut }: ServedRequest): void {
-    const { id, traceId, actor, country } = context
-    const actorFields = actor ? `,"actor":${quote(actor.id)},"user":${quote(actor.userId)}` : ''
-    const countryField = country === undefined ? '' : `,"country":${quote(country)}`
+  return function logRequest({ context, method, path, status, ms, bytes, isCut }): void {
+    const { id, traceId, spanId, route, upstream, tries } = context
+    const routeField = route === undefined ? '' : `,"route":${quote(route)}`
+    const upstreamFields =
+      upstream === undefined ? '' : `,"upstream":${quote(upstream)},"tries":${tries}`
     write(
-      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${countryField}${actorFields},"event":"request","method":${quote(method)},"path":${quote(path)},"status":${status},"ms":${ms}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
+      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${personFields(context)},"event":"request","span":"${spanId}","method":${quote(method)},"path":${quote(path)}${routeField},"status":${status},"ms":${roundMs(ms)},"bytes":${bytes}${upstreamFields}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
     )
   }
+}
+
+function personFields({ country, user, actor }: RequestContext): string {
+  if (country === undefined && user === undefined && !actor) return ''
+  const countryField = country === undefined ? '' : `,"country":${quote(country)}`
+  const userField = user === undefined ? '' : `,"user":${quote(user)}`
+  if (!actor) return countryField + userField
+  return `${countryField}${userField},"actor":${quote(actor.id)},"account":${quote(actor.userId)}`
+}
+
+/** Tenths of a millisecond below 100 ms. */
+function roundMs(ms: number): number {
+  return ms < 100 ? Math.round(ms * 10) / 10 : Math.round(ms)
 }
 
 function quote(text: string): string {

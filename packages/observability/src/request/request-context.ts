@@ -31,7 +31,18 @@ export interface RequestContext {
    * can be a label of a metric. Undefined until a route was found.
    */
   route?: string
+  /**
+   * The instance behind this one that served the request, such as `auth-2`, or its address until it
+   * has responded.
+   */
+  upstream?: string
+  /** The number of instances that the request was sent to. */
+  tries?: number
+  /** The keyed hash of the user whose session or key was accepted. It is the same on all instances. */
+  user?: string
 }
+
+const MAX_INSTANCE_CHARS = 64
 
 const contexts = new AsyncLocalStorage<RequestContext>()
 
@@ -75,6 +86,31 @@ export function noteRoute(template: string): void {
 
 /** The header with which a sender proves that it belongs to this system, and may decide for a trace. */
 export const TRACE_KEY_HEADER = 'x-trace-key'
+
+/**
+ * Adds the user to each later log line of the current request.
+ * @param hash a keyed hash, never the id or the e-mail
+ */
+export function noteUser(hash: string): void {
+  const request = currentRequest()
+  if (request) request.user = hash
+}
+
+/** Records that a request is sent to an instance, by its origin. `tries` counts this one too. */
+export function noteTry(context: RequestContext, origin: string, tries: number): void {
+  context.upstream = origin.slice(origin.indexOf('//') + 2)
+  context.tries = tries
+}
+
+/**
+ * Records the instance that responded.
+ * @param path its `X-Instance-Id`: itself, then the instances behind it
+ */
+export function noteUpstream(context: RequestContext, path: string): void {
+  const end = path.indexOf(',')
+  const name = end === -1 ? path : path.slice(0, end)
+  if (name.length <= MAX_INSTANCE_CHARS) context.upstream = name
+}
 
 /**
  * Reads the id and trace of a request. Malformed values are replaced by new ones.

@@ -26,6 +26,8 @@ export interface RequestSide extends ResponseEvents {
   readonly isUntouched: boolean
   /** Whether the request may run twice. */
   readonly isRepeatable: boolean
+  /** The request is sent to an instance. `tries` counts this one too. */
+  onTry(origin: string, tries: number): void
   /** Begins the trace of an attempt. It never throws. */
   traceAttempt(origin: string, number: number): AttemptTrace | undefined
   describe(kind: SlotKind, trace?: AttemptTrace): Dispatcher.DispatchOptions
@@ -119,6 +121,7 @@ export class Attempts implements AttemptOwner, Waiter {
   #open(target: Target): Attempt {
     const { kind, attempts } = this.#selection
     const attempt = new Attempt(this, target, kind)
+    this.#request.onTry(target.origin, attempts)
     attempt.trace = this.#request.traceAttempt(target.origin, attempts)
     return attempt
   }

@@ -21,6 +21,12 @@ export class InstanceResponse<
   /** Empty until the server has read the request. */
   instanceId = ''
   requestId = ''
+  #bodyBytes = 0
+
+  /** The bytes of the body that were written, without those of chunked framing. */
+  get bodyBytes(): number {
+    return this.#bodyBytes
+  }
 
   override writeHead(statusCode: number, reason?: string | Head, headers?: Head): this {
     const [text, given] =
@@ -32,6 +38,25 @@ export class InstanceResponse<
     if (!hasName(raw, INSTANCE_ID)) raw.push(INSTANCE_ID, this.instanceId)
     if (!hasName(raw, REQUEST_ID)) raw.push(REQUEST_ID, this.requestId)
     return this.#write(statusCode, text, raw)
+  }
+
+  override write(chunk: unknown, ...rest: never[]): boolean {
+    this.#count(chunk, rest[0])
+    return super.write(chunk, ...rest)
+  }
+
+  // node:http does not call `write` for the body in `end`.
+  override end(chunk?: unknown, ...rest: never[]): this {
+    this.#count(chunk, rest[0])
+    return super.end(chunk, ...rest)
+  }
+
+  #count(chunk: unknown, encoding: unknown): void {
+    // RFC 9110 6.4.1: these responses have no body, also when the app has one.
+    const { statusCode } = this
+    if (this.req.method === 'HEAD' || statusCode === 304 || statusCode === 204) return
+    if (typeof chunk === 'string') this.#bodyBytes += Buffer.byteLength(chunk, encodingOf(encoding))
+    else if (chunk instanceof Uint8Array) this.#bodyBytes += chunk.byteLength
   }
 
   #merge(statusCode: number, text: string | undefined, given: Head): this {
@@ -57,6 +82,10 @@ function rawOf(headers: Head): OutgoingHttpHeader[] {
     if (value !== undefined) raw.push(name, value)
   }
   return raw
+}
+
+function encodingOf(encoding: unknown): BufferEncoding {
+  return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8'
 }
 
 function hasName(raw: readonly OutgoingHttpHeader[], name: string): boolean {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as TlsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Member, Members } from '@repo/concurrency'
@@ -201,11 +201,12 @@ export function createInstanceServer({
   function observe(
     context: RequestContext,
     req: IncomingMessage,
-    res: ServerResponse,
+    res: InstanceResponse,
     closing: ServerResponse | Socket = res,
   ) {
     const began = performance.now()
     traces?.begin(context)
+    const bytesBefore = closing instanceof Socket ? closing.bytesWritten : 0
     const served: Served = { res, context, memberIndex: -1 }
     serving.add(served)
     closing.once('close', () => {
@@ -225,7 +226,8 @@ export function createInstanceServer({
         method,
         path: pathOf(req),
         status,
-        ms: Math.round(seconds * 1_000),
+        ms: seconds * 1_000,
+        bytes: closing instanceof Socket ? closing.bytesWritten - bytesBefore : res.bodyBytes,
         isCut,
       })
     })

@@ -1,4 +1,5 @@
 import type { Identity } from './caller.ts'
+import { createUserHash } from './user-hash.ts'
 import { createVersion1, IDENTITY_HEADER, pathOfVersion1 } from './version-1.ts'
 import {
   createVersion2,
@@ -73,6 +74,8 @@ export function createIdentities({
   }
 
   return {
+    /** Returns the name of a user in log lines, as on the gateway. */
+    hashUser: createUserHash(options.secret),
     /**
      * Adds the identity to raw headers.
      * @param body `claimOf` of the body, `NO_BODY`, or `STREAMED_BODY`

@@ -1,5 +1,5 @@
 import { IncomingMessage } from 'node:http'
-import { type Log, noteActor } from '@repo/observability'
+import { type Log, noteActor, noteUser } from '@repo/observability'
 import type { Context, Env, Hono } from 'hono'
 import { ProblemError, unavailable } from '../http/hono.ts'
 import type { Identity } from './caller.ts'
@@ -54,6 +54,7 @@ export function createSignedCaller<E extends Env>({
     if (!check) throw new Error('The route was added before createSignedCaller was called.')
     if (check.outcome === 'valid') {
       const { userId, actor } = check.identity
+      noteUser(identities.hashUser(userId))
       noteActor(actor, userId)
       if (actor && isRefusedToActors(c.req.method, c.req.path)) {
         throw new ProblemError(refusedToActors)
