@@ -1,6 +1,6 @@
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram } from '@repo/observability'
+import { createHistogram, traceQuery } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -15,7 +15,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
-  const database = await openDatabase({ env, name: instance, log })
+  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram } from '@repo/observability'
+import { createHistogram, traceQuery } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
@@ -52,7 +52,7 @@ export async function start(
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
-  const database = await openDatabase({ env, name: instance, log })
+  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env

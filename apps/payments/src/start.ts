@@ -1,6 +1,6 @@
 import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram } from '@repo/observability'
+import { createHistogram, traceQuery } from '@repo/observability'
 import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
@@ -11,7 +11,7 @@ import { createPayments } from './payments.ts'
 
 export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, resources } = context
-  const database = await openDatabase({ env, name: instance, log })
+  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const payments = createPayments({ db: database.db })

@@ -4,6 +4,7 @@ import { createQueryStats, type QueryStats } from './figures/query-stats.ts'
 import { readOptions, refuse, requireCount, requireMs, requireText, requireUrl } from './options.ts'
 import { AwakeClient } from './pool/awake-client.ts'
 import { createNamedStatements } from './pool/named-statements.ts'
+import { type ObserveQuery, observeQueries } from './pool/observed-queries.ts'
 import { QueuedPool } from './pool/queued-pool.ts'
 import * as schema from './schema.ts'
 
@@ -50,6 +51,8 @@ export interface DatabaseOptions {
   busyDeadlineMs?: number
   /** Whether the server can be behind a pooler: `warm` then checks that it supports named statements. */
   isPooled?: boolean
+  /** Observes each query, for traces. */
+  observeQuery?: ObserveQuery | undefined
 }
 
 /**
@@ -78,6 +81,7 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
     named,
     stats,
   })
+  if (read.observeQuery) observeQueries(pool, read.observeQuery)
   const clients = new Set<PoolClient>()
   pool.on('connect', (client) => void clients.add(client))
   const closed = Promise.withResolvers<void>()
@@ -114,13 +118,16 @@ export function connectDatabase(options: DatabaseOptions): DatabaseConnection {
 }
 
 function requireDatabaseOptions(options: DatabaseOptions): void {
-  const { url, name, poolSize, minConnections, isPooled } = options
+  const { url, name, poolSize, minConnections, isPooled, observeQuery } = options
   requireUrl('url', url)
   requireText('name', name)
   requireCount('poolSize', poolSize, 1)
   if (minConnections !== undefined) requireCount('minConnections', minConnections, 0)
   for (const option of ['connectTimeoutMs', 'deadlineMs', 'busyDeadlineMs'] as const) {
     requireMs(option, options[option])
+  }
+  if (observeQuery !== undefined && typeof observeQuery !== 'function') {
+    refuse('observeQuery', 'a function')
   }
   if (isPooled !== undefined && typeof isPooled !== 'boolean') refuse('isPooled', 'true or false')
 }

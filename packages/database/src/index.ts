@@ -1,3 +1,4 @@
+export type { ObserveQuery } from './pool/observed-queries.ts'
 export { DatabaseUnavailableError, isDatabaseUnavailable } from './availability.ts'
 export {
   connectDatabase,

@@ -2,6 +2,7 @@ import { isDatabaseUnavailable, isRefusal, untilAvailable } from './availability
 import { connectDatabase, type DatabaseConnection, type DatabaseOptions } from './connect.ts'
 import { migrateDatabase, missingMigrations } from './migrate/migrate.ts'
 import { readOptions, requireMethods, requireMs } from './options.ts'
+import type { ObserveQuery } from './pool/observed-queries.ts'
 import { poolSize } from './pool/pool-size.ts'
 
 export interface OpenOptions {
@@ -19,6 +20,8 @@ export interface OpenOptions {
   }
   /** The id of the instance. */
   name: string
+  /** Observes each query, for traces. */
+  observeQuery?: ObserveQuery | undefined
   log: {
     info(fields: object, message: string): void
     warn(fields: object, message: string): void
@@ -35,12 +38,12 @@ export interface OpenOptions {
  * release and `MIGRATE_ON_BOOT` is false
  */
 export async function openDatabase(options: OpenOptions): Promise<DatabaseConnection> {
-  const { env, name, log } = readOptions('options', options)
+  const { env, name, observeQuery, log } = readOptions('options', options)
   const { DATABASE_BOOT_TIMEOUT_MS: bootTimeoutMs = 15_000 } = readOptions('env', env)
   requireMs('DATABASE_BOOT_TIMEOUT_MS', bootTimeoutMs, 0)
   requireMethods('log', log, ['info', 'warn', 'error'])
   const giveUpAtMs = performance.now() + bootTimeoutMs
-  const database = connectDatabase(connectionOf(env, name))
+  const database = connectDatabase({ ...connectionOf(env, name), observeQuery })
   const closing = new AbortController()
   const { signal } = closing
 

@@ -9,13 +9,16 @@ const SLOW_REDIS_MS = 5
 /**
  * Observes one query of PostgreSQL, from the call to its end.
  *
- * @param statement the name of the statement, or its command and table; never its parameters
+ * @param readStatement returns the name of the statement, or its command and table; never a parameter.
+ * It is called only for a recorded trace
  * @returns a function that receives the error of the query, if it failed; undefined if the trace is not
  * recorded
  */
-export function traceQuery(statement: string): ((error?: unknown) => void) | undefined {
-  const span = activeSpan()?.child(`postgres ${statement}`, 'client', newSpanId())
-  if (!span) return undefined
+export function traceQuery(readStatement: () => string): ((error?: unknown) => void) | undefined {
+  const parent = activeSpan()
+  if (!parent) return undefined
+  const statement = readStatement()
+  const span = parent.child(`postgres ${statement}`, 'client', newSpanId())
   span.set('db.system.name', 'postgresql').set('db.query.summary', statement)
   return (error) => {
     if (error !== undefined) fail(span, error)

@@ -18,8 +18,8 @@ test('a recorded request is one connected trace with its queries, its slow calls
   const context = recorded(traces, (request) => {
     request.route = '/api/payments/{id}'
     noteAttribute('threefold.session.tier', 'memo')
-    traceQuery('insert payments')?.()
-    traceQuery('find')?.(Object.assign(new Error('value=secret'), { code: '23505' }))
+    traceQuery(() => 'insert payments')?.()
+    traceQuery(() => 'find')?.(Object.assign(new Error('value=secret'), { code: '23505' }))
     traceRedisCall()?.('GET')
     const slow = traceRedisCall()
     const until5Ms = performance.now() + 6
@@ -65,7 +65,7 @@ test('a request that is not recorded begins no span, and its calls of stores are
   traces.begin(context)
   inRequest(context, () => {
     expect(currentRequest()?.span).toBeUndefined()
-    expect([startSpan('work'), traceQuery('find'), traceRedisCall()]).toEqual([
+    expect([startSpan('work'), traceQuery(() => 'find'), traceRedisCall()]).toEqual([
       undefined,
       undefined,
       undefined,
