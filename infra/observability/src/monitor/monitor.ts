@@ -28,9 +28,11 @@ export async function monitor(args: readonly string[], context: MonitorContext):
   const { everySeconds } = parsed.options
   const site = createSite(parsed.options)
   let code = await readOnce(site, parsed.options, context)
-  while (everySeconds !== undefined && !context.signal.aborted) {
-    await wait(everySeconds * 1_000, undefined, { signal: context.signal }).catch(() => undefined)
-    if (!context.signal.aborted) code = await readOnce(site, parsed.options, context)
+  if (everySeconds !== undefined) {
+    while (!context.signal.aborted) {
+      await wait(everySeconds * 1_000, undefined, { signal: context.signal }).catch(() => undefined)
+      if (!context.signal.aborted) code = await readOnce(site, parsed.options, context)
+    }
   }
   // The session ends by itself later if the site is unreachable now.
   await site.close().catch(() => undefined)
