@@ -1,7 +1,12 @@
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
 import { createHistogram, traceQuery } from '@repo/observability'
-import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
+import {
+  connectLimiterRedis,
+  createRateLimiter,
+  limiterFigures,
+  limiterRedisFigures,
+} from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { applySessionLimit, cookieSiteOf, createSessions } from '@repo/session'
@@ -29,6 +34,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   resources.defer(stopApplying)
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   resources.defer(() => limiterRedis.close())
+  metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: authPolicies,

@@ -5,7 +5,12 @@ import { databaseFigures, openDatabase } from '@repo/database'
 import { createHistogram, traceQuery } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
-import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
+import {
+  connectLimiterRedis,
+  createRateLimiter,
+  limiterFigures,
+  limiterRedisFigures,
+} from '@repo/ratelimit'
 import {
   type Context,
   createIdentities,
@@ -75,6 +80,7 @@ export async function start(
 
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   resources.defer(() => limiterRedis.close())
+  metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: file.limits.policies,

@@ -1,7 +1,12 @@
 import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
 import { createHistogram, traceQuery } from '@repo/observability'
-import { connectLimiterRedis, createRateLimiter, limiterFigures } from '@repo/ratelimit'
+import {
+  connectLimiterRedis,
+  createRateLimiter,
+  limiterFigures,
+  limiterRedisFigures,
+} from '@repo/ratelimit'
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
@@ -26,6 +31,7 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   resources.defer(() => bus.close())
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
   resources.defer(() => limiterRedis.close())
+  metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({
     redis: limiterRedis,
     policies: paymentPolicies,

@@ -1,3 +1,5 @@
+import { connectionFigures, type CreateHistogram } from '@repo/redis'
+import type { LimiterRedis } from './redis/connection.ts'
 import type { LimiterStats, RateLimiter } from './types.ts'
 import { anObjectWith, requireValid } from './validation.ts'
 
@@ -30,4 +32,12 @@ export function limiterFigures(limiter: Pick<RateLimiter, 'stats'>) {
     gauge('deny_cache_keys', 'Refusals in the deny cache', ({ denyCacheKeys }) => denyCacheKeys),
     gauge('exact_ratio', '1: Redis counts, 0: this instance alone', ({ exact }) => Number(exact)),
   ]
+}
+
+/** Returns the figures of a connection for limits: the times of its commands, and its state. */
+export function limiterRedisFigures<Histogram extends { observe: (seconds: number) => void }>(
+  { observed }: Pick<LimiterRedis, 'observed'>,
+  createHistogram: CreateHistogram<Histogram>,
+) {
+  return connectionFigures(observed, createHistogram)
 }

@@ -3,8 +3,10 @@ import type { Redis, RedisOptions } from 'ioredis'
 import type { ConnectionLog } from './calls/answer-log.ts'
 import type { Breaker } from './calls/breaker.ts'
 import type { CallStats } from './calls/call-stats.ts'
+import type { CallTimes } from './calls/call-times.ts'
 import { createCalls } from './calls/calls.ts'
 import { parseRedisUrl } from './connection/address.ts'
+import { type Connects, countConnects } from './connection/connects.ts'
 import { createRetryStrategy } from './connection/recovery.ts'
 import { openClient, type Topology } from './connection/topology.ts'
 import { isAnswer, isSomebodyElses, RedisError } from './errors.ts'
@@ -17,6 +19,9 @@ export interface RedisConnection {
   readonly breaker: Pick<Breaker, 'state'>
   /** The calls that failed, and the last answer that refused one. */
   readonly stats: CallStats
+  /** The times of later calls, for figures. */
+  readonly times: Pick<CallTimes, 'recordTo'>
+  readonly connects: Connects
   /** The prefix of keys and channels of this deployment. */
   readonly prefix: string
   /** The database number: channels, which are the same in all databases, contain it. */
@@ -73,13 +78,16 @@ export function connectRedis(connectOptions: ConnectOptions): RedisConnection {
   } satisfies RedisOptions
   const client = openClient(topology, SHARED_SLOT, options)
   logTransitions(client, log)
-  const { call, attempt, breaker, stats } = createCalls({ client, deadlineMs, log })
+  const connects = countConnects(client)
+  const { call, attempt, breaker, stats, times } = createCalls({ client, deadlineMs, log })
   const { prefix = DEFAULT_PREFIX, legacyNames = true } = topology
 
   return {
     client,
     breaker,
     stats,
+    times,
+    connects,
     prefix,
     database: parseRedisUrl(topology.url).database,
     legacyNames,

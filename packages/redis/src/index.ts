@@ -1,5 +1,6 @@
 export type { CallStats, FailureCode } from './calls/call-stats.ts'
 export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './connection/address.ts'
+export { CallTimes } from './calls/call-times.ts'
 export type { Breaker, BreakerState } from './calls/breaker.ts'
 export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
 export {
@@ -10,6 +11,13 @@ export {
   type RedisErrorCode,
 } from './errors.ts'
 export { type ConnectionLog, createAnswerLog } from './calls/answer-log.ts'
+export {
+  connectionFigures,
+  type CreateHistogram,
+  type ObservedConnection,
+  redisFigures,
+} from './figures.ts'
+export { type Connects, countConnects } from './connection/connects.ts'
 export { checkWrites } from './write-check.ts'
 export { checkEvictionPolicy, type EvictionPolicy } from './eviction-policy.ts'
 export { DEFAULT_PREFIX, isPrefix, keyspace, SHARED_SLOT } from './keys.ts'

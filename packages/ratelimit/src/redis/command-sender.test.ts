@@ -1,4 +1,4 @@
-import { followRecovery } from '@repo/redis'
+import { CallTimes, followRecovery } from '@repo/redis'
 import { expect, test } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { addArgument, createCommandSender } from './command-sender.ts'
@@ -17,6 +17,7 @@ function openSender(client: Redis, deadlineMs = 2_000) {
     onErrorReply: ({ message }) => void failures.push(message),
     onLate: (rounds, reason) => void failures.push(`round ${rounds}: ${reason}`),
     onWritten: () => undefined,
+    times: new CallTimes(),
   })
   const reply = (...args: string[]) =>
     new Promise((resolve) => {

@@ -1,5 +1,5 @@
 import { createDeadlines, type Deadline, type Deadlines } from '@repo/concurrency'
-import { isUnknownScript, type Recovery } from '@repo/redis'
+import { type CallTimes, isUnknownScript, type Recovery } from '@repo/redis'
 import type { Redis } from 'ioredis'
 
 /** Receives the outcome of one command: one of the two, once. */
@@ -34,6 +34,7 @@ interface SenderOptions {
   /** Runs after a command was written. */
   onWritten: () => void
   recovery: Recovery
+  times: CallTimes
 }
 
 const NO_ARGUMENTS: never[] = []
@@ -47,22 +48,27 @@ class SentCommand {
   readonly #deadline: Deadline
   readonly #onReply: () => void
   readonly #onErrorReply: (error: Error) => void
+  readonly #times: CallTimes
+  readonly #startedMs: number
 
   constructor(
     callbacks: CommandCallbacks,
     deadlines: Deadlines,
-    { deadlineMs, onErrorReply }: SenderOptions,
+    { deadlineMs, onErrorReply, times }: SenderOptions,
     onReply: () => void,
   ) {
     this.#callbacks = callbacks
     this.#deadlines = deadlines
     this.#onReply = onReply
     this.#onErrorReply = onErrorReply
+    this.#times = times
+    this.#startedMs = times.begin()
     this.#deadline = deadlines.start(() => this.#fail(new Error(lateReason(deadlineMs))))
   }
 
   resolve(reply: unknown) {
     if (!this.#deadlines.end(this.#deadline)) return
+    this.#times.end(this.#startedMs)
     this.#onReply()
     this.#callbacks.onReply(reply)
   }
@@ -77,6 +83,7 @@ class SentCommand {
   }
 
   #fail(error: Error) {
+    this.#times.end(this.#startedMs)
     if (isErrorReply(error) && !isUnknownScript(error)) this.#onErrorReply(error)
     this.#callbacks.onError(error)
   }

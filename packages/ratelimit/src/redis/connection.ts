@@ -1,6 +1,8 @@
 import { createDeadlines, setAwakeTimeout } from '@repo/concurrency'
 import {
+  CallTimes,
   type ConnectionLog,
+  countConnects,
   createRetryStrategy,
   evaluate,
   findUrlFault,
@@ -8,6 +10,7 @@ import {
   isPrefix,
   isSomebodyElses,
   limitSilence,
+  type ObservedConnection,
   openClient,
   parseAddresses,
   type Script,
@@ -38,6 +41,8 @@ export interface LimiterRedis {
   /** The names of the keys of this deployment. */
   readonly keys: LimiterKeys
   readonly log: ConnectionLog | undefined
+  /** The state of the connection, for `limiterRedisFigures`. */
+  readonly observed: ObservedConnection
   /** Whether a script may be sent now: Redis is connected, and counts. */
   readonly available: () => boolean
   /**
@@ -128,10 +133,13 @@ export function connectLimiterRedis(options: LimiterRedisOptions): LimiterRedis 
   } satisfies RedisOptions
   const client = openClient(topology, LIMITER_SLOT, clientOptions)
   const recovery = followRecovery(client)
+  const connects = countConnects(client)
+  const times = new CallTimes()
   const probeCall = createProbeCall(names)
   const sender = createCommandSender(client, {
     deadlineMs,
     recovery,
+    times,
     onWritten: limitSilence(client, Math.max(SILENCE_MS, 2 * deadlineMs)),
     onErrorReply: (error) => breaker.noteErrorReply(error),
     onLate: (rounds, reason) => breaker.noteLate(rounds, reason),
@@ -179,6 +187,7 @@ export function connectLimiterRedis(options: LimiterRedisOptions): LimiterRedis 
   return {
     keys: names,
     log,
+    observed: { name: 'limits', connects, times, isStopped: () => !sender.isAvailable() },
     available: sender.isAvailable,
     run,
     runPieces,

@@ -7,6 +7,7 @@ import { requireCommand } from '../options.ts'
 import { type ConnectionLog, createAnswerLog } from './answer-log.ts'
 import { type Admission, type Breaker, createBreaker } from './breaker.ts'
 import { type CallStats, createCallStats } from './call-stats.ts'
+import { CallTimes } from './call-times.ts'
 import { batchWrites } from './write-batch.ts'
 
 type Command<T> = (client: Redis) => Promise<T>
@@ -14,6 +15,7 @@ type Command<T> = (client: Redis) => Promise<T>
 export interface Calls {
   readonly breaker: Breaker
   readonly stats: CallStats
+  readonly times: CallTimes
   /** Runs a command within the deadline, unless the breaker is open. */
   call: <T>(command: Command<T>) => Promise<T>
   /** As `call`, also while the breaker is open. */
@@ -35,10 +37,12 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
   const batch = batchWrites(client, { isRecovering: () => recovery.isRecovering(), onWritten })
   const sortError = createErrorSorter(client, log)
   const { stats, note } = createCallStats()
+  const times = new CallTimes()
 
   // One promise for deadline, breaker and outcome: this runs for every command.
   function run<T>(command: Command<T>, admission: Admission): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      const startedMs = times.begin()
       let isWaiting = false
       const deadline = deadlines.start(() => {
         const isUnsent = batch.withdraw(deadline) || isWaiting
@@ -47,6 +51,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
 
       function succeed(value: T): void {
         if (!deadlines.end(deadline)) return
+        times.end(startedMs)
         breaker.succeed(admission)
         resolve(value)
       }
@@ -54,6 +59,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
       function fail(error: unknown): void {
         breaker.fail(admission, error)
         note(error)
+        times.end(startedMs)
         reject(error)
       }
 
@@ -87,6 +93,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
   return {
     breaker,
     stats,
+    times,
     async attempt(command) {
       return run(command, 'call')
     },

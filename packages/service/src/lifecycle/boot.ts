@@ -1,6 +1,7 @@
 import {
   captureConsole,
   captureWarnings,
+  createHistogram,
   createInstanceLog,
   createMetrics,
   createSampler,
@@ -11,7 +12,7 @@ import {
   reasonOf,
   writeBeforeExit,
 } from '@repo/observability'
-import { connectRedis, type RedisConnection } from '@repo/redis'
+import { connectRedis, redisFigures, type RedisConnection } from '@repo/redis'
 import type { z } from 'zod'
 import { type CertificateFiles, readCertificate } from '../http/certificate.ts'
 import type { Check, Phase } from '../http/health.ts'
@@ -25,7 +26,7 @@ import type { baseSettings, tlsSettings } from '../settings/settings.ts'
 import { sampleRateOf, traceSettingsOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
 import { instanceFigures } from './instance-figures.ts'
-import { createRedisCheck, redisFigures, requireSafeRedis } from './safe-redis.ts'
+import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
 
@@ -95,7 +96,7 @@ export async function boot<Settings extends z.ZodRawShape>({
     traceSettings && createTraces({ settings: traceSettings, app, instance, version, log })
   if (traces) metrics.observe(traces.figures)
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
-  metrics.observe(redisFigures(redis))
+  metrics.observe(redisFigures(redis, createHistogram))
   const state: { phase: Phase; started?: Started; bootSeconds: number } = {
     phase: 'starting',
     bootSeconds: 0,

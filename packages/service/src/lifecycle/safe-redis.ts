@@ -1,5 +1,5 @@
 import { runInBackground } from '@repo/concurrency'
-import type { Figure, Log } from '@repo/observability'
+import type { Log } from '@repo/observability'
 import {
   checkEvictionPolicy,
   checkWrites,
@@ -65,26 +65,6 @@ export function createRedisCheck(redis: RedisConnection): Check {
     if (lastRefusal === undefined || lastRefusal.atMs <= recoveredAtMs) return
     if (performance.now() - lastRefusal.atMs < REFUSAL_MS) throw lastRefusal.error
   }
-}
-
-/** Returns the figures of a connection: failed calls by error code, and the state of its breaker. */
-export function redisFigures({ stats, breaker }: RedisConnection): Figure[] {
-  const codes = ['unavailable', 'timeout', 'rejected', 'defect'] as const
-  return [
-    ...codes.map((code) => ({
-      name: 'threefold_redis_failed_calls_total',
-      help: 'Calls of Redis that failed, by the code of their error',
-      kind: 'counter' as const,
-      labels: { code },
-      read: () => stats.failures[code],
-    })),
-    {
-      name: 'threefold_redis_breaker_open',
-      help: 'Whether calls of Redis fail at once because it is unavailable',
-      kind: 'gauge',
-      read: () => (breaker.state === 'closed' ? 0 : 1),
-    },
-  ]
 }
 
 function faultOf({ policy }: { policy: string }): string {
