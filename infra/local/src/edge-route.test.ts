@@ -22,6 +22,12 @@ test('the edge sends the paths of the gateway to it, no path of an instance to a
     '/health?x': 'nowhere',
     '/livez': 'nowhere',
     '/readyz': 'nowhere',
+    '/metrics/': 'nowhere',
+    '/METRICS': 'nowhere',
+    '/Livez/?x=/': 'nowhere',
+    '/HEALTH': 'nowhere',
+    '/healthy': 'web',
+    '/metrics.json': 'web',
     '/.edge/readyz': 'edge',
   }
   const found = Object.keys(expected).map((target) => [target, routeOf(target).to])

@@ -15,6 +15,7 @@ const seen: string[] = []
 let instance: Server
 let edge: ChildProcess
 let port = 0
+let metricsPort = 0
 
 beforeAll(async () => {
   instance = createServer((req, res) => {
@@ -35,10 +36,12 @@ beforeAll(async () => {
   const address = instance.address()
   const origin = typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : ''
   port = await freePort()
+  metricsPort = await freePort()
   const env = {
     ...process.env,
     EDGE_HOST: '127.0.0.1',
     EDGE_PORT: String(port),
+    EDGE_METRICS_PORT: String(metricsPort),
     GATEWAY_URLS: origin,
     WEB_URLS: origin,
   }
@@ -125,4 +128,76 @@ test.for([
   seen.length = 0
   expect(await talk(upgrade(path, protocol))).toMatch(/^HTTP\/1\.1 200 [^]*served/)
   expect(seen).toEqual([`GET ${path}`])
+})
+
+const PRIVATE = ['/metrics', '/livez', '/readyz', '/health'].flatMap((path) => [
+  ...[path, `${path}?a=b`, `${path}/`, `${path}/?a`, `/${path}`, `${path}//`, `${path}/.`],
+  ...[path.toUpperCase(), path.replace(/[a-z]/, (letter) => letter.toUpperCase())],
+  ...[`/.${path}`, `/x/..${path}`, `/%2e${path}`, `/x/%2e%2e${path}`, `${path}%2f`, `${path}%00`],
+  ...[`/%${path.charCodeAt(1).toString(16)}${path.slice(2)}`, path.replace('/', '/\\')],
+  ...[`${path.slice(0, -1)}%${path.charCodeAt(path.length - 1).toString(16)}`, path.slice(1)],
+  ...[`http://a${path}`, path.replace('/', '%2f'), `//a${path}`, `${path}#x`, `${path}\t`],
+])
+
+test('the public port refuses every spelling of a path of an instance, and forwards none', async () => {
+  expect(PRIVATE.length).toBeGreaterThanOrEqual(96)
+  seen.length = 0
+  for (const target of PRIVATE) {
+    for (const method of ['GET', 'HEAD', 'POST']) {
+      const answer = await talk(
+        `${method} ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+      )
+      expect([target, answer.slice(0, 12)]).toEqual([
+        target,
+        expect.stringMatching(/^HTTP\/1.1 40[04]$/),
+      ])
+      expect(answer).not.toContain('threefold_')
+    }
+  }
+  expect(seen).toEqual([])
+}, 30_000)
+
+async function scrape(): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+}
+
+/** The requests that the edge counted with these labels, in any class of the status. */
+function countOf(metrics: string, labels: string): number {
+  const lines = metrics
+    .split('\n')
+    .filter((line) => line.startsWith('threefold_http_request_seconds_count{'))
+    .filter((line) => line.includes(labels))
+  return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+test('the metrics of the edge count requests by the place of their path, and no label is a text of a client', async () => {
+  const before = await scrape()
+  await fetch(`http://127.0.0.1:${port}/api/payments/4711?secret=hunter2`)
+  await fetch(`http://127.0.0.1:${port}/a/page/of/hunter2`)
+  await fetch(`http://127.0.0.1:${port}/metrics`)
+  await talk('GET /%zz-hunter2 HTTP/1.1\r\nHost: hunter2\r\nConnection: close\r\n\r\n')
+  await talk('HUNTER2 / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  const after = await vi.waitFor(async () => {
+    const now = await scrape()
+    expect(countOf(now, 'route="unmatched"')).toBe(countOf(before, 'route="unmatched"') + 2)
+    return now
+  }, WAIT)
+  for (const labels of ['method="GET",route="/api/*"', 'method="GET",route="/*"']) {
+    expect(countOf(after, labels), labels).toBe(countOf(before, labels) + 1)
+  }
+  expect(after).toMatch(/^threefold_http_responses_total\{status="405",app="edge",\S+ \d+$/m)
+  expect(after).toMatch(/^threefold_instance_phase\{phase="ready",app="edge",\S+ 1$/m)
+  expect(after).toMatch(/^threefold_build_info\{\S+ 1$/m)
+  expect(after).toMatch(/^threefold_proxy_requests_total\{upstream="gateway",\S+ \d+$/m)
+  expect(after).toContain('threefold_http_requests_in_flight{app="edge",instance="edge-1"} 0')
+  expect(after.toLowerCase()).not.toMatch(/hunter2|4711/)
+})
+
+test('the port of the metrics serves nothing else', async () => {
+  for (const path of ['/', '/metrics/', '/livez', '/api/me']) {
+    const { status } = await fetch(`http://127.0.0.1:${metricsPort}${path}`)
+    expect([path, status]).toEqual([path, 404])
+  }
+  const posted = await fetch(`http://127.0.0.1:${metricsPort}/metrics`, { method: 'POST' })
+  expect(posted.status).toBe(404)
 })

@@ -5,9 +5,11 @@ import {
   createWebSocketProxy,
   isWebSocketUpgrade,
   pathRules,
+  upstreamFigures,
 } from '@repo/proxy'
 import { createHttpServer, sendProblem } from '@repo/service/http-server'
 import { services } from '@repo/services'
+import { createEdgeMetrics } from './edge-metrics.ts'
 import { createEdgeRoutes } from './edge-route.ts'
 
 /**
@@ -22,6 +24,8 @@ const {
   EDGE_PORT = PORT,
   GATEWAY_URLS = '',
   WEB_URLS = '',
+  /** The port of `/metrics`, on the loopback address only. Without it, there is none. */
+  EDGE_METRICS_PORT,
 } = process.env
 /** A browser opens six connections in advance; many users can share an address. */
 const MAX_HEADS_PER_ADDRESS = 64
@@ -31,6 +35,9 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024
 const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
 const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCheck })
+
+const metrics = createEdgeMetrics('edge-1')
+metrics.observe([...upstreamFigures(gateway), ...upstreamFigures(web)])
 
 const routeOf = createEdgeRoutes(services)
 const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES } as const
@@ -43,14 +50,16 @@ const servers = EDGE_HOST.split(',').map((host) => {
     response: ServerResponse,
     keepAliveTimeoutMs: 65_000,
     maxHeadsPerAddress: MAX_HEADS_PER_ADDRESS,
+    onUnreadable: (status) => metrics.countUnreadable(status),
     upgrade: {
       accepts: (req) =>
         req.method === 'GET' && isWebSocketUpgrade(req) && routeOf(req.url ?? '').to === 'gateway',
       serve: (req, socket, head) => webSockets.handleUpgrade(req, socket, head),
     },
     serve(req, res, refusal) {
-      if (refusal) return sendProblem(res, refusal)
       const route = routeOf(req.url ?? '')
+      metrics.count(req, res, refusal ? undefined : route.match)
+      if (refusal) return sendProblem(res, refusal)
       if (route.to === 'gateway') return toGateway(req, res)
       if (route.to === 'web') return toWeb(req, res)
       if (route.to === 'edge') return void res.end('ready')
@@ -68,7 +77,16 @@ const servers = EDGE_HOST.split(',').map((host) => {
   return server.listen(Number(EDGE_PORT), host)
 })
 
+if (EDGE_METRICS_PORT) {
+  await metrics.serve(Number(EDGE_METRICS_PORT)).catch((error: Error) => {
+    process.stderr.write(`EDGE_METRICS_PORT: ${error.message}\n`)
+    process.exit(1)
+  })
+}
+metrics.ready()
+
 process.on('SIGTERM', () => {
+  metrics.drain()
   void webSockets.drain()
   const closed = servers.map(
     (server) => new Promise<void>((resolve) => void server.close(() => resolve())),

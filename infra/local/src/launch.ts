@@ -1,6 +1,6 @@
 import { type Cluster, createCluster } from './cluster/cluster.ts'
 import { hasDemoData, sharedEnvironment } from './cluster/environment.ts'
-import { planInstances, publicHost } from './cluster/topology.ts'
+import { edgeMetricsPort, planInstances, publicHost } from './cluster/topology.ts'
 import { buildWeb } from './cluster/web-build.ts'
 import { whenRunnerEnds } from './machine/ancestors.ts'
 import { PreflightError } from './machine/preflight.ts'
@@ -78,7 +78,8 @@ export async function launch(options: Options): Promise<void> {
       locks.push(lock)
       return { note: outcome === 'built' ? 'built' : 'its build is up to date', value: undefined }
     })
-    cluster = createCluster({ plans, edgePort: options.port, env, stores, processes, progress })
+    const ports = { edgePort: options.port, metricsPort: edgeMetricsPort(options) }
+    cluster = createCluster({ plans, ...ports, env, stores, processes, progress })
     await cluster.start()
   } catch (error) {
     if (stopping) return

@@ -10,6 +10,7 @@ export {
   type SeriesFigure,
 } from './metrics/figures.ts'
 export { createHistogram, type Histogram } from './metrics/histogram.ts'
+export { instanceFigures } from './metrics/instance-figures.ts'
 export { createMetrics, type Metrics } from './metrics/metrics.ts'
 export { writeBeforeExit } from './log/output-target.ts'
 export { reasonOf } from './reason.ts'

@@ -27,6 +27,7 @@ export interface Cluster {
 export function createCluster({
   plans,
   edgePort,
+  metricsPort,
   env,
   stores,
   processes,
@@ -34,6 +35,8 @@ export function createCluster({
 }: {
   plans: readonly InstancePlan[]
   edgePort: number
+  /** The port of the edge's `/metrics`. */
+  metricsPort: number
   env: Record<string, string>
   stores: Stores
   processes: ProcessTable
@@ -54,6 +57,7 @@ export function createCluster({
     try {
       writeState(CLUSTER_FILE, {
         edge: edgeUrl,
+        edgeMetrics: `http://127.0.0.1:${metricsPort}/metrics`,
         databaseUrl,
         redisUrl,
         pid: process.pid,
@@ -98,7 +102,8 @@ export function createCluster({
       }
       await progress.step('edge', async () => {
         const edge = join(ROOT, 'infra/local/src/edge.ts')
-        await run('edge', [edge], {}, `http://127.0.0.1:${edgePort}/.edge/readyz`)
+        const settings = { EDGE_METRICS_PORT: String(metricsPort) }
+        await run('edge', [edge], settings, `http://127.0.0.1:${edgePort}/.edge/readyz`)
         return { note: edgeUrl, value: undefined }
       })
       publish()

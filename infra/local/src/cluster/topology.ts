@@ -42,6 +42,11 @@ export function planInstances({
   )
 }
 
+/** The port of the edge's `/metrics`, on the loopback address. */
+export function edgeMetricsPort({ instancePorts }: Pick<Options, 'instancePorts'>): number {
+  return instancePorts + 1
+}
+
 /** The origins of one app, as instances of another app receive them. */
 export function originsOf(plans: readonly InstancePlan[], app: App): string {
   return plans

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type InstancePlan, planInstances } from '../cluster/topology.ts'
+import { edgeMetricsPort, type InstancePlan, planInstances } from '../cluster/topology.ts'
 import { ROOT } from '../state/state.ts'
 import type { Options } from '../terminal/options.ts'
 import { checkPort } from './ports.ts'
@@ -35,7 +35,7 @@ export async function checkPorts(options: Options, plans: readonly InstancePlan[
     )
   }
   const isEdgeFree = (await checkPort(options.port)) === 'free'
-  const used = await usedPorts(plans)
+  const used = await usedPorts(options, plans)
   const faults = [
     ...(isEdgeFree ? [] : [`port ${options.port} is in use`]),
     ...used.slice(0, 1).map(({ id, port }) => `port ${port}, which ${id} needs, is in use`),
@@ -50,9 +50,19 @@ export async function checkPorts(options: Options, plans: readonly InstancePlan[
   )
 }
 
-async function usedPorts(plans: readonly InstancePlan[]): Promise<InstancePlan[]> {
-  const states = await Promise.all(plans.map(({ port }) => checkPort(port)))
-  return plans.filter((_, index) => states[index] !== 'free')
+interface NeededPort {
+  /** The instance, or the part of the edge, that needs the port. */
+  id: string
+  port: number
+}
+
+async function usedPorts(
+  options: Options,
+  plans: readonly InstancePlan[],
+): Promise<readonly NeededPort[]> {
+  const needed: NeededPort[] = [...plans, { id: 'edge', port: edgeMetricsPort(options) }]
+  const states = await Promise.all(needed.map(({ port }) => checkPort(port)))
+  return needed.filter((_, index) => states[index] !== 'free')
 }
 
 async function freeEdgePort(from: number): Promise<number> {
@@ -66,8 +76,8 @@ async function freeEdgePort(from: number): Promise<number> {
 async function freeInstancePorts(options: Options): Promise<number> {
   const last = 31_000 // Below the ports that Linux gives to clients.
   for (let base = options.instancePorts + 1_000; base <= last; base += 1_000) {
-    const plans = planInstances({ ...options, instancePorts: base })
-    if ((await usedPorts(plans)).length === 0) return base
+    const moved = { ...options, instancePorts: base }
+    if ((await usedPorts(moved, planInstances(moved))).length === 0) return base
   }
   return last
 }

@@ -24,7 +24,7 @@ Starts three instances of each app behind one load balancer.
   --replicas 3     instances of each app, 1 to 9
   --app auth=5     instances of one app; may be repeated
   --port 8080      port of the load balancer
-  --ports 4000     instances listen on 4101, 4201, … above this
+  --ports 4000     instances listen on 4101, 4201, … above this; the metrics of the edge on 4001
   --fresh          start with an empty database (the embedded one only)
   --seed-demo      create the demo accounts also in the database that DATABASE_URL names;
                    one of them is an administrator with a public password

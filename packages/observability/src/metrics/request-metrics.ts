@@ -68,7 +68,12 @@ export class RequestMetrics {
   }
 
   /** Counts a request whose response ended. */
-  record(method: string, status: number, seconds: number, context: RequestContext): void {
+  record(
+    method: string,
+    status: number,
+    seconds: number,
+    context: Pick<RequestContext, 'route' | 'isSampled' | 'traceId'>,
+  ): void {
     this.recordStatus(status)
     const { route = UNMATCHED } = context
     const methodIndex = route === UNMATCHED ? 0 : (METHOD_INDEX.get(method) ?? OTHER_METHOD)

@@ -5,6 +5,7 @@ import {
   createInstanceLog,
   createMetrics,
   createSampler,
+  instanceFigures,
   createTraces,
   type Log,
   logFigures,
@@ -25,7 +26,6 @@ import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings, tlsSettings } from '../settings/settings.ts'
 import { sampleRateOf, traceSettingsOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
-import { instanceFigures } from './instance-figures.ts'
 import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'

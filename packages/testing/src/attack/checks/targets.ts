@@ -57,6 +57,16 @@ const PRIVATE = [
   '/x/../metrics',
   '/x/%2e%2e/metrics',
   '/metrics%2f',
+  '/metrics/',
+  '/metrics/?a=b',
+  '/metrics//',
+  '/metrics/.',
+  '/METRICS',
+  '/Metrics/',
+  '/%4dETRICS',
+  '/metric%73',
+  '/livez/',
+  '/HEALTH',
   '/livez',
   '/readyz',
   '/health',
@@ -66,7 +76,7 @@ const PRIVATE = [
 
 function isPrivate(url: string): boolean {
   const path = URL.parse(url.replaceAll('\\', '/'), 'http://a')?.pathname.replaceAll(/\/+/g, '/')
-  return /^\/(metrics|livez|readyz|health)$/.test(decodeURI(path ?? ''))
+  return /^\/(metrics|livez|readyz|health)\/?$/i.test(decodeURI(path ?? ''))
 }
 
 function sentHost({ headers }: { headers: readonly (readonly [string, string])[] }) {
