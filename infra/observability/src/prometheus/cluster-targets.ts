@@ -23,7 +23,7 @@ export function clusterTargets(file: string): Target[] {
     })),
     ...(edgeMetrics === undefined
       ? []
-      : [{ address: hostOf(edgeMetrics), labels: { app: 'edge', instance: 'edge' } }]),
+      : [{ address: hostOf(edgeMetrics), labels: { app: 'edge', instance: 'edge-1' } }]),
   ]
 }
 
