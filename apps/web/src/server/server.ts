@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { isSafeMethod, type ProblemOptions, sendProblem } from '@repo/service'
+import { noteRoute } from '@repo/observability'
+import { isSafeMethod, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
 import { z } from 'zod'
 import { instanceHeader } from '../api/headers.ts'
 import { serveBuild } from '../env.ts'
+import { createPageRoutes, routesManifest } from './page-routes.ts'
 import { createFormCheck } from './same-origin.ts'
 
 const dir = join(import.meta.dirname, '../..')
@@ -26,7 +28,9 @@ interface WebApp {
  * @throws Error if there is no build
  */
 export async function createApp({ instanceId, port, origin }: WebApp) {
-  serveBuild(await readBuiltConfig())
+  const { config } = manifest.parse(await readBuilt('required-server-files.json'))
+  serveBuild(config)
+  const routeOf = createPageRoutes(routesManifest.parse(await readBuilt('routes-manifest.json')))
   // Next finds our handlers relative to the working directory, like the server of its build.
   process.chdir(dir)
   // Next chooses its runtime by NODE_ENV when it loads, so it loads after NODE_ENV is set.
@@ -38,6 +42,8 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
 
   return {
     listener(request: IncomingMessage, response: ServerResponse) {
+      const route = routeOf(pathOf(request))
+      if (route !== undefined) noteRoute(route)
       // Pages read their instance from this header. A value that the client sent is overwritten.
       request.headers[instanceHeader] = instanceId
       // Without a user agent Next would stream the page: see `htmlLimitedBots` in next.config.ts.
@@ -64,10 +70,10 @@ function crossOriginProblem({ headers }: IncomingMessage, origin: string): Probl
   }
 }
 
-async function readBuiltConfig() {
-  const path = join(dir, '.next/required-server-files.json')
+async function readBuilt(name: string): Promise<unknown> {
+  const path = join(dir, '.next', name)
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new Error('apps/web is not built: run `pnpm --filter @repo/web build`', { cause })
   })
-  return manifest.parse(JSON.parse(text)).config
+  return JSON.parse(text)
 }
