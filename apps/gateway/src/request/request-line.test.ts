@@ -24,16 +24,17 @@ test('the request lines of three gateways have the route, the instance that resp
   const three = await replicas(3, { program, env, ready: '/readyz' })
   const user = createUserHash(SECRET)(identity.userId)
 
-  for (const { url, lines } of three) {
+  for (const replica of three) {
     const path = '/api/payments/0198b9d2?secret=in-the-query'
     const requestLines = (): Record<string, unknown>[] =>
-      lines()
+      replica
+        .lines()
         .map((line) => JSON.parse(line))
         .filter((line) => line['event'] === 'request' && line['path'] === '/api/payments/0198b9d2')
     let sent = 0
     let bytes = 0
     await until(async () => {
-      const { status, body } = await ask(url, path, { headers: { cookie } })
+      const { status, body } = await ask(replica.url, path, { headers: { cookie } })
       expect(status).toBe(200)
       bytes = JSON.stringify(body).length
       sent += 1
@@ -45,14 +46,14 @@ test('the request lines of three gateways have the route, the instance that resp
       expect(line).toMatchObject({ span: expect.stringMatching(/^[0-9a-f]{16}$/), bytes })
       expect([1, 2]).toContain(line['tries'])
     }
-    await ask(url, '/api/payments/0198b9d2')
+    await ask(replica.url, '/api/payments/0198b9d2')
     await until(() => requestLines().length === sent + 1)
     expect(requestLines().at(-1)).not.toHaveProperty('user')
     expect(requestLines().at(-1)).not.toHaveProperty('upstream')
   }
-  for (const { output } of three) {
+  for (const replica of three) {
     for (const secret of [identity.userId, identity.email, 'in-the-query', cookie]) {
-      expect(output()).not.toContain(secret)
+      expect(replica.output()).not.toContain(secret)
     }
   }
   broken.closeAllConnections()

@@ -56,6 +56,6 @@ export function nextSteps({
     kill -9 ${victim}   no request fails, and the instance comes back
     npx -y pnpm@12 test   in another shell: every promise has a test
 
-  Ctrl-C drains and stops everything; so does \`pnpm stop\` in another shell. Logs are in .threefold/logs.
+  Ctrl-C drains and stops everything; so does \`pnpm stop\` in another shell. \`pnpm logs\` prints the logs.
 `
 }

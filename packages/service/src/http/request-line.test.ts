@@ -46,10 +46,10 @@ test('the line of a response to HEAD has 0 bytes', async () => {
   expect(server.lines).toMatchObject([{ status: 200, bytes: 0 }])
 })
 
+const request = (bytes: number, header = '') => `GET /${bytes} HTTP/1.1\r\nHost: a\r\n${header}\r\n`
+
 test('each of three requests in one write to a connection has the bytes of its response', async () => {
   await using server = await serve((req, res) => res.end('x'.repeat(Number(req.url?.slice(1)))))
-  const request = (bytes: number, header = '') =>
-    `GET /${bytes} HTTP/1.1\r\nHost: a\r\n${header}\r\n`
   await talk(server.url, request(10) + request(2_000) + request(30, 'Connection: close\r\n'))
   await until(() => server.lines.length === 3)
   const sizes = server.lines.map(({ path, bytes }) => `${String(path)} ${String(bytes)}`)
