@@ -122,7 +122,7 @@ touch "$COMPOSE_ENV_FILES"
 infra/compose/secrets.sh "$SECRETS_DIR"
 cd infra/compose
 
-for overlay in compose.dev.yaml compose.blue-green.yaml compose.tls.yaml compose.nginx.yaml; do
+for overlay in compose.dev.yaml compose.blue-green.yaml compose.tls.yaml compose.nginx.yaml compose.observability.yaml; do
   docker compose -f compose.yaml -f "$overlay" config --quiet
 done
 note 'every overlay is valid'

@@ -33,6 +33,9 @@ export function composeFiles(
     file('compose.tls', {
       origins: services.map(({ name }) => `  ${name}: *origin\n`).join(''),
     }),
+    file('compose.observability', {
+      telemetry: services.map(({ name }) => `  ${name}: *telemetry\n`).join(''),
+    }),
     file('compose.nginx', {
       depends: services
         .map(({ name }) => `      ${name}: { condition: service_healthy }\n`)
