@@ -1,12 +1,16 @@
 import { request } from 'node:http'
-import { expect } from 'vitest'
+import { afterEach, expect, vi } from 'vitest'
 import { ask, test, until } from './servers.fixture.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 const methods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'] as const
 
 test('a 503 of one instance is repeated once elsewhere if the method is idempotent, and a POST is not', async ({
   servers,
 }) => {
+  // A 503 that a busy machine delays is not repeated.
+  vi.useFakeTimers({ toFake: ['performance'] })
   let refused = 0
   const busy = await servers.serve((req, res) => {
     refused += 1
@@ -28,6 +32,7 @@ test('a 503 of one instance is repeated once elsewhere if the method is idempote
 test('when all instances respond with 503, the client gets the response of the second one', async ({
   servers,
 }) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
   let requests = 0
   const serve = () =>
     servers.serve((_req, res) => {
@@ -41,16 +46,47 @@ test('when all instances respond with 503, the client gets the response of the s
 test('a 503 that an instance sends after a wait for a store reaches the client, and is not repeated', async ({
   servers,
 }) => {
-  let requests = 0
-  const serve = () =>
-    servers.serve((_req, res) => {
-      requests += 1
-      // As long as a call to a store waits.
-      setTimeout(() => res.writeHead(503, { 'Retry-After': '1' }).end('no store'), 300)
-    })
-  const proxy = await servers.proxyOf([await serve(), await serve(), await serve()])
-  expect(await ask(proxy)).toMatchObject({ status: 503, body: 'no store' })
-  expect(requests).toBe(1)
+  vi.useFakeTimers({ toFake: ['performance'] })
+  for (const { waitMs, count } of [
+    { waitMs: 249, count: 2 },
+    { waitMs: 251, count: 1 },
+  ]) {
+    let requests = 0
+    const serve = () =>
+      servers.serve((_req, res) => {
+        requests += 1
+        vi.advanceTimersByTime(waitMs)
+        res.writeHead(503, { 'Retry-After': '1' }).end('no store')
+      })
+    const proxy = await servers.proxyOf([await serve(), await serve(), await serve()])
+    expect(await ask(proxy)).toMatchObject({ status: 503, body: 'no store' })
+    expect(requests).toBe(count)
+  }
+})
+
+test('an event stream that an instance refuses with an endless 503 goes to another one, and holds no slot', async ({
+  servers,
+}) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  let [refused, closed] = [0, 0]
+  let isRefusing = true
+  const refusing = await servers.serve((_req, res) => {
+    if (!isRefusing) return void res.writeHead(200).end('ready')
+    refused += 1
+    res.on('close', () => (closed += 1))
+    res.writeHead(503).write('begun')
+  })
+  const live = await servers.serve((_req, res) => res.end('live'))
+  const upstream = servers.upstreamOf([refusing, live], { streams: 1 })
+  const proxy = await servers.proxyOf(upstream)
+  const stream = () => ask(proxy, { headers: { accept: 'text/event-stream' } })
+  while (refused === 0) expect(await stream()).toMatchObject({ status: 200, body: 'live' })
+  await until(() => closed === 1)
+  await until(() => upstream.targets().every(({ inFlight }) => inFlight === 0))
+  isRefusing = false
+  // Its error counts for a time.
+  vi.useRealTimers()
+  await vi.waitUntil(async () => (await stream()).body === 'ready', { timeout: 10_000 })
 })
 
 test('a GET whose head is late is repeated once elsewhere, and a POST is not', async ({
@@ -114,16 +150,38 @@ test('a client that disconnects and a hook that throws are no fault of the insta
   expect(upstream.targets()).toMatchObject([{ origin, state: 'healthy', inFlight: 0 }])
 })
 
+test('a mayRepeat hook that throws is a 500, and no failure of the instance whose 503 it judges', async ({
+  servers,
+}) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  const failed = vi.fn()
+  const busy = await servers.serve(
+    (req, res) => void req.resume().on('end', () => res.writeHead(503).end()),
+  )
+  const upstream = servers.upstreamOf([busy], { onEvent: failed, ejection: { failures: 1 } })
+  const proxy = await servers.proxyOf(upstream, {
+    mayRepeat() {
+      throw new Error('a defect')
+    },
+  })
+  const answer = await ask(proxy, { method: 'POST', body: 'x' })
+  expect(answer.status).toBe(500)
+  expect(JSON.parse(answer.body)).toMatchObject({ code: 'internal' })
+  await until(() => upstream.targets()[0]?.inFlight === 0)
+  expect(failed).not.toHaveBeenCalled()
+})
+
 test('with hedging, a GET that is slower than usual is answered by a second instance, and a POST waits', async ({
   servers,
 }) => {
   let isSlow = false
   const served: string[] = []
+  const held: (() => void)[] = []
   const serve = (name: string) =>
     servers.serve((req, res) => {
-      served.push(name)
+      served.push(`${req.method} ${name}`)
       req.resume()
-      if (isSlow && name === 'one') setTimeout(() => res.end(name), 500)
+      if (isSlow && name === 'one') held.push(() => res.end(name))
       else res.end(name)
     })
   const targets = [await serve('one'), await serve('two')]
@@ -135,12 +193,20 @@ test('with hedging, a GET that is slower than usual is answered by a second inst
 
   isSlow = true
   served.length = 0
-  const bodies = []
-  for (let i = 0; i < 2; i += 1) bodies.push((await ask(proxy)).body)
-  expect(bodies).toEqual(['two', 'two'])
-  expect(served.toSorted()).toEqual(['one', 'two', 'two'])
-  expect(upstream.targets().map(({ inFlight }) => inFlight)).toEqual([0, 0])
-  served.length = 0
-  for (let i = 0; i < 2; i += 1) await ask(proxy, { method: 'POST' })
-  expect(served).toHaveLength(2)
+  while (!served.includes('GET one')) expect((await ask(proxy)).body).toBe('two')
+  await until(() => upstream.targets().every(({ inFlight }) => inFlight === 0))
+
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const posts: ReturnType<typeof ask>[] = []
+  while (!served.includes('POST one')) {
+    const post = ask(proxy, { method: 'POST' })
+    posts.push(post)
+    await Promise.race([post, until(() => served.includes('POST one'))])
+  }
+  vi.advanceTimersByTime(5_000)
+  // A second attempt would reach its instance before this request.
+  expect((await ask(proxy)).body).toBe('two')
+  for (const release of held) release()
+  expect((await Promise.all(posts)).at(-1)?.body).toBe('one')
+  expect(served.filter((each) => each.startsWith('POST'))).toHaveLength(posts.length)
 })

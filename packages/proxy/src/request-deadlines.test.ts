@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { expect, vi } from 'vitest'
 import { readDeadline, RequestDeadlines } from './request-deadlines.ts'
 import { ask, test, until } from './servers.fixture.ts'
+import type { UpstreamEvent } from './upstream/upstream.ts'
 
 const deadline = (ms: string) => ({ headers: { 'x-request-deadline': ms } })
 
@@ -95,13 +96,18 @@ test('a request whose body is incomplete at its deadline is a 408, and no instan
   socket.destroy()
 })
 
-test('a request whose streamed body is complete, and which gets no response, is a 504', async ({
+test('a request whose streamed body is complete, and which gets no response, is a 504 and a failure of the instance', async ({
   servers,
 }) => {
-  const upstream = servers.upstreamOf([await servers.serve((req) => void req.resume())])
+  const events: UpstreamEvent[] = []
+  const silent = await servers.serve((req) => void req.resume())
+  const upstream = servers.upstreamOf([silent], { onEvent: (event) => events.push(event) })
   const proxy = await servers.proxyOf(upstream, { deadlineMs: 300, bufferBytes: 0 })
   const answer = await ask(proxy, { method: 'POST', body: 'x'.repeat(1_000) })
   expect(answer).toMatchObject({ status: 504 })
+  expect(events).toMatchObject([
+    { event: 'failed', origin: silent, detail: expect.stringContaining('deadline_exceeded') },
+  ])
 })
 
 test('a received deadline above the longest timer is the longest timer', () => {

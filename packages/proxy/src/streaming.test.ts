@@ -148,7 +148,7 @@ test('the request of a client that disconnects is aborted', async ({ servers }) 
   expect(upstream.targets()[0]?.inFlight).toBe(1)
   socket.destroy()
   await until(() => closed.mock.calls.length === 1)
-  expect(upstream.targets()).toEqual([{ origin: app, state: 'healthy', inFlight: 0 }])
+  expect(upstream.targets()).toMatchObject([{ origin: app, state: 'healthy', inFlight: 0 }])
 })
 
 test('the request of a client that disconnects while it sends breaks off at the instance', async ({

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, expect, vi } from 'vitest'
-import { ask, test, until } from '../servers.fixture.ts'
+import { ask, deadOrigin, test, until } from '../servers.fixture.ts'
 import { BodyGuard } from './body-guard.ts'
 
 afterEach(() => void vi.useRealTimers())
@@ -93,6 +93,22 @@ test('a buffered PUT is repeated with its body, a POST only if its key makes it 
     if (status === 200) expect(answer.body).toBe(body)
   }
 })
+
+test.for([0, 4, 1_000, 65_536])(
+  'a body that streams above %i bytes arrives whole, also when the first instance is dead',
+  async (bufferBytes, { servers }) => {
+    const live = await servers.serve(echo)
+    const upstream = servers.upstreamOf([await deadOrigin(), live])
+    const proxy = await servers.proxyOf(upstream, { bufferBytes })
+    const body = randomBytes(100_000).toString('hex')
+    for (let i = 0; i < 4; i += 1) {
+      const answer = await ask(proxy, { method: 'POST', body })
+      expect(answer.status).toBe(200)
+      expect(answer.body === body).toBe(true)
+    }
+    expect(upstream.targets()[0]?.state).toBe('ejected')
+  },
+)
 
 test('the hook for request headers receives a buffered body and no streamed one', async ({
   servers,

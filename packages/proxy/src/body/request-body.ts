@@ -5,6 +5,7 @@ import type { BodyGuard, GuardedBody } from './body-guard.ts'
 import { GrowingBuffer } from './growing-buffer.ts'
 
 const lingerMs = 2_000
+const mostAheadBytes = 65_536
 
 /**
  * Reads and discards the rest of a refused request, so that a TCP reset does not discard the response
@@ -107,13 +108,15 @@ export class RequestBody implements GuardedBody {
   }
 
   #becomeStream(chunk: Buffer): void {
-    const { guard, onReady } = this.#options
+    const { guard, bufferBytes, onReady } = this.#options
     const refusal = guard.enterStream(this.client)
     if (refusal) return this.refuse(refusal)
     this.#isStreamed = true
     this.isAwaited = false
     this.#req.pause()
     this.stream = new Readable({
+      // Below the size of its first chunk: otherwise `read` is called before a connection reads.
+      highWaterMark: Math.min(Math.max(bufferBytes, 1), mostAheadBytes),
       read: () => this.#read(),
       destroy: (_error, done) => {
         // The error is not emitted: undici has it, and removes its listener before the event.
@@ -123,8 +126,8 @@ export class RequestBody implements GuardedBody {
       },
     })
     const buffered = this.#buffer.bytes()
-    if (buffered.length > 0) this.stream.push(buffered)
-    this.stream.push(chunk)
+    // One chunk: the first read takes all of it, and so calls `read`.
+    this.stream.push(buffered.length > 0 ? Buffer.concat([buffered, chunk]) : chunk)
     onReady()
   }
 

@@ -44,4 +44,12 @@ export class Waiting {
     const [first] = this.#waiters.keys()
     first?.tryStart()
   }
+
+  /** Starts waiters in their order, until one of them gets no slot. */
+  wakeAll(): void {
+    for (const waiter of this.#waiters.keys()) {
+      waiter.tryStart()
+      if (this.#waiters.has(waiter)) return
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { isOrigin } from '../options.ts'
+import { isOrigin, MAX_TIMER_MS } from '../options.ts'
 import { betterOfTwo, usableTargets } from './choose-target.ts'
 import type { HealthChecks } from './health-check.ts'
 import type { CountsByTarget } from './target-counts.ts'
@@ -22,6 +22,7 @@ export class TargetGroup {
   /** The targets that can get a request, until a state changes. */
   #usable: readonly Target[] = []
   #usableUntilMs = 0
+  #ejectionTimer: NodeJS.Timeout | undefined
   #turn = 0
   readonly #retired = new Set<Promise<unknown>>()
 
@@ -44,7 +45,20 @@ export class TargetGroup {
     // A target that is removed frees its label for a new one.
     for (const target of before) if (!unique.includes(target.origin)) this.#retire(target)
     this.#targets = unique.map((origin) => byOrigin.get(origin) ?? this.#create(origin))
+    this.#noteChange()
+  }
+
+  /** A target has joined, or the state of one has changed or will change at the end of its ejection. */
+  #noteChange(): void {
     this.#usableUntilMs = 0
+    // The target that reports a change has not completed it yet.
+    queueMicrotask(() => this.#options.target.queue.wakeAll())
+    clearTimeout(this.#ejectionTimer)
+    const nowMs = performance.now()
+    const ends = this.#targets.map(({ ejectedUntilMs }) => ejectedUntilMs - nowMs)
+    const nextMs = Math.min(...ends.filter((ms) => ms > 0), MAX_TIMER_MS)
+    if (nextMs === MAX_TIMER_MS) return
+    this.#ejectionTimer = setTimeout(() => this.#noteChange(), Math.ceil(nextMs)).unref()
   }
 
   #create(origin: string): Target {
@@ -53,7 +67,7 @@ export class TargetGroup {
       ...options,
       counts: counts.assign(origin),
       isOutlier: (each, rate) => isOutlier(this.#targets, each, rate),
-      onChange: () => (this.#usableUntilMs = 0),
+      onChange: () => this.#noteChange(),
       groupRequests: () => this.#turn,
     })
     // The first targets are all cold, so that none needs to be spared.
@@ -71,6 +85,7 @@ export class TargetGroup {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#ejectionTimer)
     await Promise.all([...this.#retired, ...this.#targets.map(({ pool }) => pool.close())])
   }
 

@@ -1,5 +1,5 @@
 import { type Member, Members } from '@repo/concurrency'
-import { Pool } from 'undici'
+import { buildConnector, Pool } from 'undici'
 import { type SlotLimits, Slots } from '../slots/slots.ts'
 import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'
@@ -102,7 +102,7 @@ export class Target {
     this.counts = options.counts
     this.latency = new Latency(options.groupRequests)
     this.window = new ErrorWindow(options.ejection.windowMs)
-    this.pool = new Pool(origin, options.pool)
+    this.pool = new Pool(origin, withNameOf(origin, options.pool))
     this.slots = new Slots(options.queue, options.slotLimits)
     const { connect } = options.pool
     this.connect = connect ? { connect } : {}
@@ -275,4 +275,12 @@ export class Target {
   #emit(event: TargetEvent, detail: string): void {
     this.#options.onEvent(event, this.origin, detail)
   }
+}
+
+/** For TLS, undici would verify the name in the Host of the client instead of the name of the target. */
+function withNameOf(origin: string, options: TargetOptions['pool']): Pool.Options {
+  if (!origin.startsWith('https:')) return options
+  const { connectTimeout: timeout = 1_000 } = options
+  const connect = buildConnector({ ...options.connect, timeout })
+  return { ...options, connect: (to, callback) => connect({ ...to, servername: '' }, callback) }
 }

@@ -25,11 +25,12 @@ test('a drain closes each WebSocket with code 1012 on both sides, and waits for 
   const clients = [0, 1, 2].map(() => open(origin, handshake()))
   await until(() => clients.every(isOpen) && proxy.open === 3)
   const drained = vi.fn()
-  const draining = proxy.drain().then(drained)
+  // Each call resolves, also the first one.
+  const draining = [proxy.drain().then(drained), proxy.drain().then(drained)]
   await until(() => clients.every((client) => framesOf(client).equals(CLOSE_1012)))
   expect(drained).not.toHaveBeenCalled()
   for (const { socket } of clients) socket.write(CLIENT_CLOSE)
-  await draining
+  await Promise.all(draining)
   expect(clients.every(({ isClosed }) => isClosed)).toBe(true)
   expect(Buffer.concat(received)).toHaveLength(24)
   await until(() => inFlight() === 0)

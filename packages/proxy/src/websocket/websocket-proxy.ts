@@ -33,7 +33,7 @@ export interface WebSocketProxy<Context> {
     context: Context,
     res?: ServerResponse,
   ): void
-  /** Closes all WebSockets with code 1012, also those that open later. Resolves when all are closed. */
+  /** Closes all WebSockets with code 1012, also those that open later. Each call resolves when all are closed. */
   drain(): Promise<void>
 }
 
@@ -54,7 +54,7 @@ export function createWebSocketProxy<Context = void>(
   }
   const upgrades = new Set<Upgrade>()
   let isDraining = false
-  let onEmpty: (() => void) | undefined
+  const drained = Promise.withResolvers<void>()
 
   function add(upgrade: Upgrade): void {
     upgrades.add(upgrade)
@@ -63,7 +63,7 @@ export function createWebSocketProxy<Context = void>(
 
   function remove(upgrade: Upgrade): void {
     upgrades.delete(upgrade)
-    if (upgrades.size === 0) onEmpty?.()
+    if (isDraining && upgrades.size === 0) drained.resolve()
   }
 
   return {
@@ -80,13 +80,11 @@ export function createWebSocketProxy<Context = void>(
       const upgrade = new Upgrade({ req, res, socket, head, idleMs, ...hooks })
       new Exchange(settings, req, res, context, upgrade).start()
     },
-    async drain() {
+    drain() {
       isDraining = true
       for (const upgrade of upgrades) upgrade.close(SERVICE_RESTART)
-      if (upgrades.size === 0) return
-      await new Promise<void>((resolve) => {
-        onEmpty = resolve
-      })
+      if (upgrades.size === 0) drained.resolve()
+      return drained.promise
     },
   }
 }

@@ -37,20 +37,28 @@ export const echo: Upgraded = (socket, req) => {
 
 /** A connection with all bytes that it has received. */
 export interface Client {
-  socket: Socket
-  text: string
-  bytes: Buffer
-  isClosed: boolean
+  readonly socket: Socket
+  readonly text: string
+  readonly bytes: Buffer
+  readonly isClosed: boolean
 }
 
 export function open(origin: string, bytes: string | Buffer): Client {
   const socket = connect(Number(new URL(origin).port), '127.0.0.1')
-  const client: Client = { socket, text: '', bytes: Buffer.alloc(0), isClosed: false }
+  let chunks: Buffer[] = []
+  const client = {
+    socket,
+    isClosed: false,
+    get bytes() {
+      if (chunks.length > 1) chunks = [Buffer.concat(chunks)]
+      return chunks[0] ?? Buffer.alloc(0)
+    },
+    get text() {
+      return client.bytes.toString('latin1')
+    },
+  }
   socket.on('error', () => undefined).on('close', () => (client.isClosed = true))
-  socket.on('data', (chunk: Buffer) => {
-    client.text += chunk.toString('latin1')
-    client.bytes = Buffer.concat([client.bytes, chunk])
-  })
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   socket.write(bytes)
   return client
 }
