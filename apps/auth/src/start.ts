@@ -9,7 +9,7 @@ import {
 } from '@repo/ratelimit'
 import { type Context, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { applySessionLimit, cookieSiteOf, createSessions } from '@repo/session'
+import { applySessionLimit, cookieSiteOf, createSessions, sessionFigures } from '@repo/session'
 import { createApp } from './app.ts'
 import { createAuth } from './auth.ts'
 import type { AuthEnv } from './env.ts'
@@ -28,6 +28,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
+  metrics.observe(sessionFigures(sessions, createHistogram))
   const { MAX_SESSIONS: max, MAX_SESSIONS_EXCEEDED: onExceeded } = env
   const limit = max === undefined ? undefined : { max, onExceeded }
   const stopApplying = await applySessionLimit({ database, limit, log })

@@ -19,7 +19,7 @@ import {
   type Started,
 } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
-import { cookieSiteOf, createSessions, sessionCookieName } from '@repo/session'
+import { cookieSiteOf, createSessions, sessionCookieName, sessionFigures } from '@repo/session'
 import { createApp } from './app.ts'
 import { createCors } from './browsers/cors.ts'
 import { createSecurityHeaders } from './browsers/security-headers.ts'
@@ -65,6 +65,7 @@ export async function start(
   const sessions = createSessions({ database, bus, redis, ...cookies, log })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
+  metrics.observe(sessionFigures(sessions, createHistogram))
   const keys = createKeys({ bus, database, sessions, ipv6Prefix: env.IPV6_PREFIX, log })
   resources.defer(() => keys.close())
   metrics.observe(cacheFigures(keys.cache))

@@ -1,3 +1,4 @@
+export { type Backlog, outboxFigures } from './backlog.ts'
 export {
   createOutbox,
   type EmptyLook,

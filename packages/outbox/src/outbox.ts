@@ -15,6 +15,7 @@ import { repeat, setAwakeTimeout } from '@repo/concurrency'
 import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max, or, sql } from 'drizzle-orm'
+import { type Backlog, createBacklog } from './backlog.ts'
 import { checkStorable, send } from './rows.ts'
 
 const { cacheOutbox } = schema
@@ -50,6 +51,8 @@ export interface Outbox {
   drain(options?: { timeoutMs?: number }): Promise<{ outcome: 'drained' | 'pending' }>
   /** The last look of this instance that found no row. Every row that was committed before it was sent. */
   lastEmpty(): EmptyLook
+  /** The waiting rows at the last turn of this instance, for `outboxFigures`. */
+  readonly backlog: Backlog
   /** Stops the turns, and waits for the turn in progress. */
   close(): Promise<void>
 }
@@ -96,12 +99,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     or(inArray(sql`message->>'kind'`, STORED_KINDS), isLeft),
   )
 
+  const backlog = createBacklog(db, bus.name)
   let lastEmpty: EmptyLook = { askedAtMs: 0, foundAtMs: 0 }
 
   /** Looks may overlap: an earlier one does not replace a later one. */
   function noteEmpty(askedAtMs: number): void {
     if (askedAtMs < lastEmpty.askedAtMs) return
     lastEmpty = { askedAtMs, foundAtMs: performance.now() }
+    backlog.clear()
   }
 
   async function add(tx: OutboxTransaction, messages: StoredMessage[]) {
@@ -136,6 +141,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (refused.length > 0) {
         const setAside = { bus: `${bus.name}:refused` }
         await tx.update(cacheOutbox).set(setAside).where(inArray(cacheOutbox.id, refused))
+        backlog.refuse(refused.length)
       }
       const failed = rows.length - done.length - refused.length
       return { relayed: done.length, failed, refused: refused.length }
@@ -201,8 +207,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (!(await isWaiting())) return
     for (;;) {
       const { relayed, refused } = await relay()
-      if (relayed + refused < 100) return
+      if (relayed + refused < 100) break
     }
+    // Rows that Redis did not accept, or that another instance is sending.
+    await backlog.look()
   }
 
   const turns = repeat({ task: 'outbox.relay', work: takeTurn, everyMs, log })
@@ -215,6 +223,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     relay,
     drain,
     lastEmpty: () => lastEmpty,
+    backlog,
     close: () => turns.close(),
   }
 }

@@ -18,11 +18,12 @@ export {
   setSessionLimit,
 } from './session-limit.ts'
 export { type Observability } from './metrics/observability.ts'
+export { sessionFigures } from './metrics/session-figures.ts'
 export { type Revocation, type RevokeTarget } from './revoke/revoke.ts'
 export { type Rotation } from './revoke/rotate.ts'
 export { carriesSessionCookie, sentTokens } from './cookie/sent-cookies.ts'
 export { type SessionsOptions } from './options.ts'
 export { createSessions } from './sessions.ts'
-export { type Sessions } from './types.ts'
+export { type Sessions, type SessionStats } from './types.ts'
 export { type Settlement, type SettleOptions } from './revoke/settle.ts'
 export { type Tier, type Validation } from './validate.ts'

@@ -17,6 +17,7 @@ import { createRevoke } from './revoke/revoke.ts'
 import { createRotate } from './revoke/rotate.ts'
 import { createSettle } from './revoke/settle.ts'
 import { createTrust } from './revoke/trust.ts'
+import { createWaitingRevocations } from './revoke/waiting-revocations.ts'
 import { createTouches } from './touches.ts'
 import type { Sessions } from './types.ts'
 import { createValidate } from './validate.ts'
@@ -39,10 +40,11 @@ export function createSessions(given: SessionsOptions): Sessions {
   const link = bus?.link
   const clock = createDatabaseClock(link ? () => link.clock.turn() : () => performance.now())
   const metrics = createMetrics({ redis, log })
-  const { counters } = metrics
+  const { counters, outcomes } = metrics
   const outbox =
     bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
-  const settle = createSettle({ bus, outbox, counters })
+  const waiting = createWaitingRevocations(outbox && (() => outbox.lastEmpty()))
+  const settle = createSettle({ bus, outbox, counters, waiting })
   const revoke = createRevoke(database, settle)
   const { find, statements } = createPostgresLookup({
     database,
@@ -89,6 +91,7 @@ export function createSessions(given: SessionsOptions): Sessions {
       trusted,
       clock,
       counters,
+      outcomes,
       cookieMs,
       onSeen: (live) => touches.note(live),
     }),
@@ -100,6 +103,16 @@ export function createSessions(given: SessionsOptions): Sessions {
     cache: lookup.cache,
     clock,
     trust,
+    stats() {
+      const { memo, cookie, redis: fromRedis, database: fromDatabase, pending } = counters
+      return {
+        tiers: { memo, cookie, redis: fromRedis, database: fromDatabase },
+        outcomes: { ...outcomes },
+        pendingRevocations: waiting.count(),
+        delayedRevocations: pending,
+      }
+    },
+    outbox,
     async observability(which = {}) {
       const { scope = 'cluster' } = readOnce('bad-argument', 'options', which)
       checkOneOf('scope', scope, SCOPES)

@@ -1,4 +1,5 @@
 import type { Cache } from '@repo/cache-broadcast'
+import type { Outbox } from '@repo/outbox'
 import type { Device, ListOptions } from './devices.ts'
 import type { DatabaseClock } from './lookup/database-clock.ts'
 import type { Observability } from './metrics/observability.ts'
@@ -6,7 +7,18 @@ import type { Revocation, RevokeTarget } from './revoke/revoke.ts'
 import type { Rotation } from './revoke/rotate.ts'
 import type { Settlement, SettleOptions } from './revoke/settle.ts'
 import type { Trust } from './revoke/trust.ts'
-import type { Validation } from './validate.ts'
+import type { Tier, Validation } from './validate.ts'
+
+/** The checks and revocations of one instance since its start. */
+export interface SessionStats {
+  /** Checks of a cookie with a valid signature, by the source of the result. */
+  tiers: Record<Tier, number>
+  outcomes: Record<Validation['outcome'], number>
+  /** Revocations that wait for Redis now. */
+  pendingRevocations: number
+  /** Revocations that were not sent at once. */
+  delayedRevocations: number
+}
 
 /**
  * Sessions of one instance. While PostgreSQL is unavailable, a method that uses it throws an error for
@@ -45,6 +57,12 @@ export interface Sessions {
   readonly clock: DatabaseClock
   /** The trust in cached credentials on the bus (S4), also of other caches. Undefined without a bus. */
   readonly trust: Pick<Trust, 'holds' | 'regain' | 'renew'> | undefined
+  /** Counts of this instance since its start, for `sessionFigures`. */
+  stats(): SessionStats
+  /** Calls `record` with the time of each check that reads a store, in seconds, from now on. */
+  recordTimes(record: (seconds: number) => void): void
+  /** The outbox of the revocations, which `sessionFigures` contains. Undefined without a bus. */
+  readonly outbox: Pick<Outbox, 'backlog'> | undefined
   /** Counts a sign-in. */
   noteLogin(): void
   /** Reads the figures of all instances, or of this one. While Redis is unavailable `scope` is `instance`. */

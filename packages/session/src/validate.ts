@@ -7,7 +7,7 @@ import { SessionError } from './errors.ts'
 import type { CachedLookup } from './lookup/cached-lookup.ts'
 import type { DatabaseClock } from './lookup/database-clock.ts'
 import type { Actor, SessionRecord, Live, Session, SessionUser } from './lookup/session-record.ts'
-import type { Counters } from './metrics/counters.ts'
+import type { Counters, OutcomeCounters } from './metrics/counters.ts'
 import type { Revocations } from './revoke/recent-revocations.ts'
 import type { Trust } from './revoke/trust.ts'
 
@@ -41,6 +41,7 @@ export interface ValidateOptions extends CookieSite {
   trusted: { trust: Trust; revocations: Revocations; applied: () => number } | undefined
   clock: DatabaseClock
   counters: Counters
+  outcomes: OutcomeCounters
   cookieMs: number
   onSeen: (live: Live) => void
 }
@@ -50,7 +51,8 @@ const NO_COOKIE = 'cookie must be the text of a Cookie header, or undefined'
 
 /** Checks a `Cookie` header by the cheapest source that is trusted. */
 export function createValidate(options: ValidateOptions) {
-  const { callers, claims, lookup, trusted, clock, counters, cookieMs, onSeen } = options
+  const { callers, claims, lookup, trusted, clock, counters, outcomes, cookieMs, onSeen } = options
+  let recordTime: ((seconds: number) => void) | undefined
   const name = claimCookieName(options)
   const seconds = Math.ceil(cookieMs / 1_000)
   const attributes = `; Max-Age=${seconds}; Path=/; HttpOnly; SameSite=Lax${options.secure ? '; Secure' : ''}`
@@ -59,8 +61,14 @@ export function createValidate(options: ValidateOptions) {
     return record?.state === 'live' && record.until.getTime() > clock.nowMs()
   }
 
+  function none(): Validation {
+    outcomes.none += 1
+    return NONE
+  }
+
   function valid(caller: Caller, live: Live, tier: Tier): Validation {
     counters[tier] += 1
+    outcomes.valid += 1
     onSeen(live)
     const { session, user, actor } = live
     if (actor) return { outcome: 'valid', session, user, actor, tier }
@@ -110,14 +118,19 @@ export function createValidate(options: ValidateOptions) {
       }
       if (record?.state === 'live') return valid(caller, record, tier)
       counters[tier] += 1
-      if (!record) return NONE
-      return { outcome: record.state === 'expired' ? 'expired' : 'revoked' }
+      if (!record) return none()
+      const outcome = record.state === 'expired' ? 'expired' : 'revoked'
+      outcomes[outcome] += 1
+      return { outcome }
     } catch (cause) {
       if (!isUnavailable(cause)) throw cause
       counters.failures += 1
+      outcomes.unavailable += 1
       return { outcome: 'unavailable', cause }
     } finally {
-      counters.waitedUs += Math.round((performance.now() - startedMs) * 1_000)
+      const waitedUs = Math.round((performance.now() - startedMs) * 1_000)
+      counters.waitedUs += waitedUs
+      recordTime?.(waitedUs / 1_000_000)
     }
   }
 
@@ -141,10 +154,10 @@ export function createValidate(options: ValidateOptions) {
    * @throws SessionError `bad-argument`
    */
   function validateNow(cookie: string | undefined): Validation | Promise<Validation> {
-    if (cookie === undefined) return NONE
+    if (cookie === undefined) return none()
     if (typeof cookie !== 'string') throw new SessionError('bad-argument', NO_COOKIE)
     const caller = callers.identify(cookie)
-    if (!caller) return NONE
+    if (!caller) return none()
     if (!trusted) return find(caller, false)
     return trusted.trust.holds()
       ? (findHere(caller) ?? find(caller, true))
@@ -153,6 +166,9 @@ export function createValidate(options: ValidateOptions) {
 
   return {
     validateNow,
+    recordTimes(record: (seconds: number) => void): void {
+      recordTime = record
+    },
     /**
      * @throws the error of PostgreSQL when it refuses the query, for example without the schema
      * @throws SessionError `bad-argument`

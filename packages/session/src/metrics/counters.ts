@@ -22,6 +22,12 @@ export interface Counters {
   pending: number
 }
 
+/** The checks of an instance by outcome. A request without a cookie of this site is `none`. */
+export type OutcomeCounters = Record<
+  'valid' | 'none' | 'expired' | 'revoked' | 'unavailable',
+  number
+>
+
 /** The names of the counters in a report. */
 export const COUNTERS = [
   'logins',

@@ -1,6 +1,6 @@
 import { type BackgroundLog, repeat } from '@repo/concurrency'
 import { type RedisConnection, RedisError, runScript } from '@repo/redis'
-import { COUNTERS, createCounters } from './counters.ts'
+import { COUNTERS, createCounters, type OutcomeCounters } from './counters.ts'
 import { type Figures, toFigures } from './figures.ts'
 import { sessionKeys } from './keys.ts'
 import { readReport, report } from './scripts.ts'
@@ -20,6 +20,7 @@ export function createMetrics({
 }) {
   const keys = redis ? sessionKeys(redis) : []
   const counters = createCounters()
+  const outcomes: OutcomeCounters = { valid: 0, none: 0, expired: 0, revoked: 0, unavailable: 0 }
   const sinceMs = Date.now()
   let reported = createCounters()
   let seen = new Set<string>()
@@ -58,6 +59,7 @@ export function createMetrics({
 
   return {
     counters,
+    outcomes,
     instance,
     noteLogin(): void {
       counters.logins += 1

@@ -3,6 +3,7 @@ import { isDatabaseUnavailable } from '@repo/database'
 import type { Outbox } from '@repo/outbox'
 import { checkOneOf, readOnce } from '../checks.ts'
 import type { Counters } from '../metrics/counters.ts'
+import type { WaitingRevocations } from './waiting-revocations.ts'
 
 export type Settlement =
   /** Redis has the messages. Each instance on the bus drops its cached sessions within milliseconds. */
@@ -34,10 +35,12 @@ export function createSettle({
   bus,
   outbox,
   counters,
+  waiting,
 }: {
   bus: Bus | undefined
   outbox: Pick<Outbox, 'drain'> | undefined
   counters: Counters
+  waiting: WaitingRevocations
 }) {
   async function send(confirm: SettleOptions['confirm']): Promise<Sent> {
     try {
@@ -69,8 +72,10 @@ export function createSettle({
     const startedMs = performance.now()
     const sent = await (confirm ? sendConfirmed() : sendUnconfirmed())
     const passedMs = performance.now() - startedMs
-    if (sent.outcome === 'pending') counters.pending += 1
-    else {
+    if (sent.outcome === 'pending') {
+      counters.pending += 1
+      waiting.add()
+    } else {
       counters.revocations += 1
       counters.revocationUs += Math.round(passedMs * 1_000)
     }
