@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { noteActor, noteCountry, noteUser } from '@repo/observability'
+import { noteActor, noteAttribute, noteCountry, noteUser } from '@repo/observability'
 import type { Guarded } from '@repo/ratelimit'
 import {
   dataHeaders,
@@ -178,6 +178,7 @@ function addCountry(request: GatewayRequest, country: string | undefined): Stage
 }
 
 function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {
+  noteAttribute('threefold.key.outcome', check.outcome)
   if (check.outcome !== 'valid') {
     request.refuseKey = (res) => refuseKey(res, check)
     return 'next'
@@ -204,6 +205,8 @@ function mayWrite({ method, path, handshake }: GatewayRequest): boolean {
 function acceptSession(request: GatewayRequest, check: Validation): StageResult {
   const { route } = request
   request.check = check
+  noteAttribute('threefold.session.outcome', check.outcome)
+  if (check.outcome === 'valid') noteAttribute('threefold.session.tier', check.tier)
   if (isSignedIn(check) && check.actor) {
     noteActor(check.actor, check.user.id)
     if (mayWrite(request)) return refuse(request, refusedToActors)
@@ -218,6 +221,10 @@ function admit(
   { holdsSlots }: RequestLimit,
   { decision, headers: added, refusal }: Guarded,
 ): StageResult {
+  noteAttribute('threefold.limit.outcome', decision.outcome)
+  noteAttribute('threefold.limit.source', decision.source)
+  const [refusedBy] = decision.violated
+  if (refusedBy !== undefined) noteAttribute('threefold.limit.policy', refusedBy)
   if (holdsSlots) {
     if (res.destroyed) void decision.release()
     else res.once('close', () => void decision.release())

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { shareCallTraces } from '../server/call-trace.ts'
 import { fetchFrom } from './gateways.ts'
 
 const servers: Server[] = []
@@ -82,4 +83,41 @@ test('a GET that breaks off is sent to the next gateway, and a POST that breaks 
   expect(seen).toEqual(['POST'])
   await expect(fetchFrom(origins, '/', {})).rejects.toThrow('fetch')
   expect(seen).toEqual(['POST', 'GET', 'GET'])
+})
+
+test('each attempt of a recorded request sends its traceparent, and is traced to its outcome', async () => {
+  const received: (string | string[] | undefined)[][] = []
+  const live = await serve((req, res) => {
+    received.push([req.headers['traceparent'], req.headers['x-trace-key'], req.headers['x-a']])
+    res.writeHead(404, { 'x-instance-id': 'gateway-1' }).end()
+  })
+  const stopped = await stoppedOrigin()
+  const events: unknown[] = []
+  shareCallTraces({
+    key: 'a key',
+    current: () => (origin, number) => {
+      events.push(['begin', number, origin])
+      return {
+        traceparent: `attempt ${number}`,
+        head: (status, headers) => events.push(['head', status, headers['x-instance-id']]),
+        end: (outcome) => events.push(['end', outcome]),
+      }
+    },
+  })
+  // Each round begins with another gateway.
+  while (events.length < 5) {
+    events.length = 0
+    await fetchFrom([stopped, live], '/', { headers: { 'x-a': '1' } })
+  }
+  expect(events).toEqual([
+    ['begin', 1, stopped],
+    ['end', 'refused'],
+    ['begin', 2, live],
+    ['head', 404, 'gateway-1'],
+    ['end', 'ok'],
+  ])
+  expect(received.at(-1)).toEqual(['attempt 2', 'a key', '1'])
+  shareCallTraces({ key: undefined, current: () => undefined })
+  await fetchFrom([live], '/', { headers: { traceparent: 'of the request' } })
+  expect(received.at(-1)).toEqual(['of the request', undefined, undefined])
 })

@@ -1,3 +1,5 @@
+import { sharedCallTraces } from '../server/call-trace.ts'
+
 /** The code of a refused connection: the request was not sent. */
 const NOT_SENT = 'ECONNREFUSED'
 
@@ -18,9 +20,9 @@ export async function fetchFrom(
   const first = firstOf(origins.length)
   let failure: unknown
   for (let tried = 0; tried < origins.length; tried += 1) {
-    const origin = origins[(first + tried) % origins.length]
+    const origin = origins[(first + tried) % origins.length] ?? ''
     try {
-      return await fetch(new URL(path, origin), init)
+      return await fetchTraced(origin, path, init, tried + 1)
     } catch (error) {
       failure = error
       const isRead = (init.method ?? 'GET') === 'GET' && !init.signal?.aborted
@@ -28,6 +30,29 @@ export async function fetchFrom(
     }
   }
   throw failure
+}
+
+/** Each attempt is a span of its own, which is the parent of the spans of the gateway. */
+async function fetchTraced(
+  origin: string,
+  path: string,
+  init: RequestInit,
+  number: number,
+): Promise<Response> {
+  const traces = sharedCallTraces()
+  const trace = traces?.current()?.(origin, number)
+  const headers = new Headers(init.headers)
+  if (trace) headers.set('traceparent', trace.traceparent)
+  if (traces?.key !== undefined) headers.set('x-trace-key', traces.key)
+  try {
+    const response = await fetch(new URL(path, origin), { ...init, headers })
+    trace?.head(response.status, Object.fromEntries(response.headers))
+    trace?.end(response.status < 500 ? 'ok' : 'error')
+    return response
+  } catch (error) {
+    trace?.end(codeOf(error) === NOT_SENT ? 'refused' : 'error')
+    throw error
+  }
 }
 
 /**

@@ -39,6 +39,7 @@ export class Span implements SpanIds {
   readonly attributes: AttributeValue[] = []
   readonly #sink: SpanSink
   #name = ''
+  #isEnded = false
 
   /** @param startedAtMs the monotonic time in ms; now by default */
   constructor(
@@ -67,7 +68,7 @@ export class Span implements SpanIds {
   }
 
   get isEnded(): boolean {
-    return this.endedAtMs > 0
+    return this.#isEnded
   }
 
   /** The header for a request that this span sends (W3C Trace Context). */
@@ -78,7 +79,7 @@ export class Span implements SpanIds {
   /** Sets an attribute. Nothing happens after the end, and above the limit of attributes. */
   set(key: string, value: AttributeValue): this {
     const { attributes } = this
-    if (this.isEnded) return this
+    if (this.#isEnded) return this
     const given =
       typeof value === 'string' && value.length > MAX_TEXT ? value.slice(0, MAX_TEXT) : value
     for (let at = 0; at < attributes.length; at += 2) {
@@ -105,7 +106,8 @@ export class Span implements SpanIds {
 
   /** Ends the span. Only the first call counts. */
   end(endedAtMs = performance.now()): void {
-    if (this.isEnded) return
+    if (this.#isEnded) return
+    this.#isEnded = true
     this.endedAtMs = endedAtMs
     this.#sink.add(this)
   }

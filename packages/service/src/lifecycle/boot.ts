@@ -6,7 +6,6 @@ import {
   createMetrics,
   createSampler,
   instanceFigures,
-  createTraces,
   type Log,
   logFigures,
   type Metrics,
@@ -24,8 +23,9 @@ import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings, tlsSettings } from '../settings/settings.ts'
-import { sampleRateOf, traceSettingsOf } from '../settings/trace-settings.ts'
+import { sampleRateOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
+import { openTraces } from './open-traces.ts'
 import { createRedisCheck, requireSafeRedis } from './safe-redis.ts'
 import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
@@ -91,9 +91,9 @@ export async function boot<Settings extends z.ZodRawShape>({
   const startedAt = new Date().toISOString()
   const metrics = createMetrics({ app, instance })
   metrics.observe(logFigures(output))
-  const traceSettings = traceSettingsOf(env)
-  const traces =
-    traceSettings && createTraces({ settings: traceSettings, app, instance, version, log })
+  const traces = await openTraces({ env, app, instance, version, log }).catch((error: unknown) =>
+    fail(error, 'traces cannot be recorded'),
+  )
   if (traces) metrics.observe(traces.figures)
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
   metrics.observe(redisFigures(redis, createHistogram))

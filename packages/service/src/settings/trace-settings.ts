@@ -146,6 +146,9 @@ export const traceSettings = {
       example: '',
       conflict: needs('OTEL_TRACES_SAMPLER'),
     }),
+  TRACE_LIBRARIES: z.stringbool().default(false).meta({
+    description: 'whether the spans of libraries that use @opentelemetry/api belong to the traces',
+  }),
   OTEL_SDK_DISABLED: z.stringbool().default(false).meta({ description: 'true sends no traces' }),
 }
 
