@@ -1,4 +1,5 @@
-import { ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import { traceAttempts } from '@repo/observability'
 import {
   createProxy,
   createUpstream,
@@ -10,7 +11,8 @@ import {
 import { createHttpServer, sendProblem } from '@repo/service/http-server'
 import { services } from '@repo/services'
 import { createEdgeMetrics } from './edge-metrics.ts'
-import { createEdgeRoutes } from './edge-route.ts'
+import { createEdgeRoutes, type EdgeRoute } from './edge-route.ts'
+import { createEdgeTraces } from './edge-traces.ts'
 
 /**
  * The load balancer of the local cluster: spreads requests over the gateway instances (`/api`,
@@ -36,14 +38,23 @@ const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
 const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCheck })
 
+const traces = await createEdgeTraces('edge-1')
 const metrics = createEdgeMetrics('edge-1')
-metrics.observe([...upstreamFigures(gateway), ...upstreamFigures(web)])
+metrics.observe([...traces.figures, ...upstreamFigures(gateway), ...upstreamFigures(web)])
 
 const routeOf = createEdgeRoutes(services)
 const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES } as const
-const toGateway = createProxy({ upstream: gateway, ...options })
-const webSockets = createWebSocketProxy({ upstream: gateway, ...options })
-const toWeb = createProxy({ upstream: web, ...options })
+const gatewayOptions = { upstream: gateway, trace: traceAttempts('gateway'), ...options }
+const toGateway = createProxy(gatewayOptions)
+const webSockets = createWebSocketProxy(gatewayOptions)
+const toWeb = createProxy({ upstream: web, trace: traceAttempts('web'), ...options })
+
+function serve(route: EdgeRoute, req: IncomingMessage, res: ServerResponse): unknown {
+  if (route.to === 'gateway') return toGateway(req, res)
+  if (route.to === 'web') return toWeb(req, res)
+  if (route.to !== 'refused') return res.writeHead(404).end()
+  return sendProblem(res, { status: 400, code: 'misspelt-path', detail: pathRules[route.rule] })
+}
 
 const servers = EDGE_HOST.split(',').map((host) => {
   const server = createHttpServer({
@@ -54,17 +65,18 @@ const servers = EDGE_HOST.split(',').map((host) => {
     upgrade: {
       accepts: (req) =>
         req.method === 'GET' && isWebSocketUpgrade(req) && routeOf(req.url ?? '').to === 'gateway',
-      serve: (req, socket, head) => webSockets.handleUpgrade(req, socket, head),
+      serve(req, socket, head) {
+        const { match } = routeOf(req.url ?? '')
+        traces.serve(req, socket, match, () => webSockets.handleUpgrade(req, socket, head))
+      },
     },
     serve(req, res, refusal) {
       const route = routeOf(req.url ?? '')
       metrics.count(req, res, refusal ? undefined : route.match)
       if (refusal) return sendProblem(res, refusal)
-      if (route.to === 'gateway') return toGateway(req, res)
-      if (route.to === 'web') return toWeb(req, res)
+      // The launcher requests it until the edge is ready.
       if (route.to === 'edge') return void res.end('ready')
-      if (route.to === 'nowhere') return void res.writeHead(404).end()
-      sendProblem(res, { status: 400, code: 'misspelt-path', detail: pathRules[route.rule] })
+      traces.serve(req, res, route.match, () => serve(route, req, res))
     },
   })
   server.on('error', (error) => {
@@ -91,7 +103,8 @@ process.on('SIGTERM', () => {
   const closed = servers.map(
     (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
   )
-  void Promise.all(closed).then(() => process.exit(0))
+  const ended = Promise.all(closed).then(() => traces.close())
+  void ended.then(() => process.exit(0))
   const sweep = setInterval(() => servers.forEach((server) => server.closeIdleConnections()), 50)
   sweep.unref()
 })

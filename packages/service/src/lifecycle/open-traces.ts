@@ -1,5 +1,13 @@
 import { createTraces, type Traces } from '@repo/observability'
-import { type TraceEnv, traceSettingsOf } from '../settings/trace-settings.ts'
+import { readEnv } from '../settings/env.ts'
+import { type TraceEnv, traceSettings, traceSettingsOf } from '../settings/trace-settings.ts'
+
+export { sampleRateOf } from '../settings/trace-settings.ts'
+
+/** Reads the settings of traces for a program that is no instance. Prints faults and exits 78. */
+export function readTraceEnv(): TraceEnv {
+  return readEnv(traceSettings)
+}
 
 /**
  * Creates the traces of an instance, if its settings name a receiver.
