@@ -10,4 +10,6 @@ await boot({
   env,
   start: (context) => start(env, context),
   isUnavailable,
+  // With twelve targets of each upstream, fewer than 900 series.
+  maxCombinations: 28,
 })

@@ -66,6 +66,8 @@ export interface BootOptions<Settings extends z.ZodRawShape> {
   isUnavailable?: (error: unknown) => boolean
   /** Whether all requests come from the gateway, whose decision to record a trace is preserved. */
   isBehindGateway?: boolean
+  /** The bound of `createMetrics`, for an app with more routes or fewer other series than most. */
+  maxCombinations?: number
 }
 
 /**
@@ -81,6 +83,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   start,
   isUnavailable = () => false,
   isBehindGateway = false,
+  maxCombinations,
 }: BootOptions<Settings>): Promise<void> {
   const began = performance.now()
   const instance = env.INSTANCE_ID
@@ -89,7 +92,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   captureConsole(log, console)
   captureWarnings(log)
   const startedAt = new Date().toISOString()
-  const metrics = createMetrics({ app, instance })
+  const metrics = createMetrics({ app, instance, ...(maxCombinations && { maxCombinations }) })
   metrics.observe(logFigures(output))
   const traces = await openTraces({ env, app, instance, version, log }).catch((error: unknown) =>
     fail(error, 'traces cannot be recorded'),
