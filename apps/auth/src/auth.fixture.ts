@@ -4,6 +4,7 @@ import type { RateLimiter } from '@repo/ratelimit'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { cookieSiteOf, type Sessions } from '@repo/session'
 import { createMemorySessions } from '@repo/session/memory'
+import { awakeMs } from '@repo/testing/awake-ms'
 import type { Hono } from 'hono'
 import { createApp } from './app.ts'
 import { type Auth, createAuth } from './auth.ts'
@@ -108,7 +109,7 @@ export async function ask(
   path: string,
   { body, headers, method = body === undefined ? 'GET' : 'POST' }: Ask = {},
 ): Promise<Answer> {
-  const began = performance.now()
+  const began = awakeMs()
   const response = await send(
     new Request(`${base}/api/auth${path}`, {
       method,
@@ -123,7 +124,7 @@ export async function ask(
     headers: response.headers,
     body: text === '' ? {} : JSON.parse(text),
     cookie: cookies.join('; '),
-    ms: performance.now() - began,
+    ms: awakeMs() - began,
   }
 }
 

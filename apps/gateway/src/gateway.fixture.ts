@@ -20,6 +20,7 @@ import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { createIdentities, createUserHash, type IdentityCheck, type Registry } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createSessions } from '@repo/session'
+import { awakeMs } from '@repo/testing/awake-ms'
 import { createApp } from './app.ts'
 import { createCors } from './browsers/cors.ts'
 import { createSecurityHeaders } from './browsers/security-headers.ts'
@@ -74,7 +75,7 @@ export async function send(
   path: string,
   { body, ...options }: Ask = {},
 ): Promise<Answer> {
-  const began = performance.now()
+  const began = awakeMs()
   const { hostname, port } = new URL(origin)
   const req = request({ hostname, port, path, agent: false, ...options })
   req.end(body)
@@ -85,7 +86,7 @@ export async function send(
     status: res.statusCode ?? 0,
     headers: res.headers,
     body: read === '' ? {} : JSON.parse(read),
-    ms: performance.now() - began,
+    ms: awakeMs() - began,
   }
 }
 

@@ -3,6 +3,7 @@ import { type DatabaseConnection, openDatabase } from '@repo/database'
 import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { claimOf, createIdentities, type Identity, NO_BODY } from '@repo/service'
+import { awakeMs } from '@repo/testing/awake-ms'
 import { createApp } from './app.ts'
 import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
@@ -80,7 +81,7 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
     database,
     routes: app.routes.flatMap(({ method, path }) => (method === 'ALL' ? [] : [{ method, path }])),
     async ask(caller, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
-      const began = performance.now()
+      const began = awakeMs()
       const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
       const response = await app.request(ORIGIN + path, {
         method,
@@ -96,7 +97,7 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
         status: response.status,
         headers: response.headers,
         body: answer === '' ? {} : JSON.parse(answer),
-        ms: performance.now() - began,
+        ms: awakeMs() - began,
       }
     },
     async countOf({ userId }) {

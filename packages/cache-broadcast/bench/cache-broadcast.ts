@@ -10,14 +10,18 @@ const bench = await openBench('cache-broadcast', new URL('instance.ts', import.m
 
 const hits = { title: 'hit in memory', env: { WORKLOAD: 'hits' }, inFlight: 1 }
 await bench.closed({
-  ...{ ...hits, title: 'synchronous hit in memory', peer: 'Map.get' },
+  ...hits,
+  title: 'synchronous hit in memory',
+  peer: 'Map.get',
   contenders: ['ours peek', 'Map.get', 'lru-cache get', 'layered-loader getInMemoryOnly'],
   targets: (found) => [
     target('synchronous hit / Map.get', found.ratio('ours peek', 'clientUs'), '<=', 2.5),
   ],
 })
 await bench.closed({
-  ...{ ...hits, title: 'awaited hit in memory', peer: 'async Map.get' },
+  ...hits,
+  title: 'awaited hit in memory',
+  peer: 'async Map.get',
   contenders: [
     ...['ours get', 'async Map.get', 'layered-loader get', 'bentocache get, raw'],
     ...['bentocache get, default', 'cacheable get', 'cache-manager get', 'node-redis client cache'],
@@ -34,7 +38,9 @@ for (const [inFlight, limit] of [
   [64, 1.1],
 ] as const) {
   await bench.closed({
-    ...{ ...hit, contenders: [...clients, 'bentocache', 'node-redis'], inFlight },
+    ...hit,
+    contenders: [...clients, 'bentocache', 'node-redis'],
+    inFlight,
     targets: (found) => [
       target(
         ...[`hit in Redis / GET, ${inFlight} in flight`, found.ratio('ours', 'clientUs')],
@@ -48,7 +54,9 @@ await bench.highest({ ...hit, contenders: clients })
 
 const miss = { title: 'miss with a load', env: { WORKLOAD: 'miss' }, peer: 'layered-loader' }
 await bench.closed({
-  ...{ ...miss, contenders: ['ours', 'layered-loader', 'bentocache'], inFlight: 64 },
+  ...miss,
+  contenders: ['ours', 'layered-loader', 'bentocache'],
+  inFlight: 64,
   targets: (found) => [
     target('miss / layered-loader, 64 in flight', found.ratio('ours', 'clientUs'), '<=', 0.8),
   ],
@@ -58,13 +66,18 @@ await bench.highest({ ...miss, contenders: ['ours', 'layered-loader'] })
 
 const set = { title: 'set', env: { WORKLOAD: 'set' }, peer: 'ioredis' }
 await bench.closed({
-  ...{ ...set, contenders: [...clients, 'bentocache'], inFlight: 64 },
+  ...set,
+  contenders: [...clients, 'bentocache'],
+  inFlight: 64,
   targets: (found) => [target('set / SET, 64 in flight', found.ratio('ours', 'clientUs'), '<=', 2)],
 })
 await bench.open({ ...set, contenders: ['ours', 'ioredis'] })
 
 await bench.closed({
-  ...{ title: 'invalidate', env: { WORKLOAD: 'invalidate' }, peer: 'ioredis', inFlight: 64 },
+  title: 'invalidate',
+  env: { WORKLOAD: 'invalidate' },
+  peer: 'ioredis',
+  inFlight: 64,
   contenders: ['ours', 'ioredis', 'layered-loader', 'bentocache'],
 })
 await bench.section('invalidations', () => measureInvalidations(bench.server.url))
@@ -74,9 +87,14 @@ for (const [instances, limit] of [
   [60, 250],
 ] as const) {
   await bench.open({
-    ...{ title: 'barriers', contenders: ['barrier'], peer: 'barrier', instances },
+    title: 'barriers',
+    contenders: ['barrier'],
+    peer: 'barrier',
+    instances,
     // 1,000 barriers per second, over all instances.
-    ...{ rates: [1_000 / instances], generator: false, warmUp: false },
+    rates: [1_000 / instances],
+    generator: false,
+    warmUp: false,
     targets: (found) => [
       target(
         `barrier, ${instances} instances, Redis µs`,

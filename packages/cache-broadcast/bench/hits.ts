@@ -20,7 +20,9 @@ export function hitContenders(openBus: OpenBus): Record<string, OpenContender> {
   async function ours(context: Parameters<OpenBus>[0]) {
     const { bus, ...rest } = await openBus(context)
     const cache = createCache({
-      ...{ bus, name: 'hits', localTtlMs: 600_000 },
+      bus,
+      name: 'hits',
+      localTtlMs: 600_000,
       load: async () => undefined,
       parse: () => value,
     })

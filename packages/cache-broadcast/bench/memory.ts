@@ -12,7 +12,10 @@ export async function measureMemory(): Promise<Target[]> {
   const gc: unknown = runInNewContext('gc')
   const collect = () => typeof gc === 'function' && Reflect.apply(gc, undefined, [])
   const cache = createCache({
-    ...{ bus: createMemoryBus(), name: 'memory', maxEntries: ENTRIES, maxBytes: 4e9 },
+    bus: createMemoryBus(),
+    name: 'memory',
+    maxEntries: ENTRIES,
+    maxBytes: 4e9,
     load: async (key) => ({ key }),
     parse: () => ({ key: '' }),
   })

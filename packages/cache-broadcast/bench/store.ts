@@ -40,7 +40,9 @@ export function storeContenders(workload: string, openBus: OpenBus): Record<stri
       const redis = new Redis(redisUrl, { enableAutoPipelining })
       const set: Operation = (i) => redis.set(`bare:${keyOf(i)}`, text, 'PX', TTL_MS)
       const operations: Opened['operations'] = {
-        ...{ fill: set, set, hit: (i) => redis.get(`bare:${keyOf(i)}`) },
+        fill: set,
+        set,
+        hit: (i) => redis.get(`bare:${keyOf(i)}`),
         invalidate: (i) => redis.del(`deleted:${keyOf(i)}`),
       }
       return { operations, close: () => redis.disconnect() }
@@ -65,7 +67,10 @@ async function openOurs(context: InstanceContext, openBus: OpenBus): Promise<Ope
   const { bus, settle, close } = await openBus(context)
   // Too small to hit in memory: every read goes to Redis.
   const second = createCache({
-    ...{ bus, name: 'second', parse, maxEntries: 1 },
+    bus,
+    name: 'second',
+    parse,
+    maxEntries: 1,
     load: async () => undefined,
   })
   const missing = createCache({ bus, name: 'missing', load: async () => value, parse })
@@ -85,7 +90,9 @@ async function openOurs(context: InstanceContext, openBus: OpenBus): Promise<Ope
 async function openLayered({ redisUrl, instance }: InstanceContext): Promise<Opened> {
   const redis = new Redis(redisUrl)
   const store = new RedisCache<typeof value | null>(redis, {
-    ...{ json: true, prefix: 'layered', ttlInMsecs: TTL_MS },
+    json: true,
+    prefix: 'layered',
+    ttlInMsecs: TTL_MS,
   })
   const loader = new Loader<typeof value | null>({
     asyncCache: store,
@@ -110,7 +117,9 @@ async function openBento({ redisUrl, instance }: InstanceContext): Promise<Opene
   })
   const set: Operation = (i) => bento.set({ key: keyOf(i), value, ttl: '10m' })
   const operations: Opened['operations'] = {
-    ...{ fill: set, set, hit: (i) => bento.get({ key: keyOf(i) }) },
+    fill: set,
+    set,
+    hit: (i) => bento.get({ key: keyOf(i) }),
     miss: (i) => bento.getOrSet({ key: `m${instance}:${i}`, ttl: '10m', factory: () => value }),
     invalidate: (i) => bento.delete({ key: keyOf(i) }),
   }

@@ -68,20 +68,20 @@ test('an event stream that an instance refuses with an endless 503 goes to anoth
   servers,
 }) => {
   vi.useFakeTimers({ toFake: ['performance'] })
-  let [refused, closed] = [0, 0]
+  const counts = { refused: 0, closed: 0 }
   let isRefusing = true
   const refusing = await servers.serve((_req, res) => {
     if (!isRefusing) return void res.writeHead(200).end('ready')
-    refused += 1
-    res.on('close', () => (closed += 1))
+    counts.refused += 1
+    res.on('close', () => (counts.closed += 1))
     res.writeHead(503).write('begun')
   })
   const live = await servers.serve((_req, res) => res.end('live'))
   const upstream = servers.upstreamOf([refusing, live], { streams: 1 })
   const proxy = await servers.proxyOf(upstream)
   const stream = () => ask(proxy, { headers: { accept: 'text/event-stream' } })
-  while (refused === 0) expect(await stream()).toMatchObject({ status: 200, body: 'live' })
-  await until(() => closed === 1)
+  while (counts.refused === 0) expect(await stream()).toMatchObject({ status: 200, body: 'live' })
+  await until(() => counts.closed === 1)
   await until(() => upstream.targets().every(({ inFlight }) => inFlight === 0))
   isRefusing = false
   // Its error counts for a time.

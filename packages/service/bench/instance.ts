@@ -56,7 +56,10 @@ async function requestsTo(server: Server): Promise<Contender> {
 
 function instanceServer(log: Log): Promise<Contender> {
   const { server } = createInstanceServer({
-    ...{ instance: 'bench-1', log, ops: () => false, listener: () => listener },
+    instance: 'bench-1',
+    log,
+    ops: () => false,
+    listener: () => listener,
     metrics: createMetrics({ app: 'bench', instance: 'bench-1' }),
   })
   return requestsTo(server)

@@ -4,7 +4,9 @@ import { openBench, target } from '@repo/testing/bench'
 const bench = await openBench('service', new URL('instance.ts', import.meta.url))
 const peer = 'node:http'
 await bench.closed({
-  ...{ title: 'request', contenders: ['instance', 'instance without its log', peer], peer },
+  title: 'request',
+  contenders: ['instance', 'instance without its log', peer],
+  peer,
   inFlight: 16,
   targets: (found) => [
     target(
@@ -20,6 +22,9 @@ await bench.closed({
 await bench.open({ title: 'request', contenders: ['instance', peer], peer })
 const sign = 'sign an identity'
 await bench.closed({
-  ...{ title: 'identity', contenders: [sign, 'verify an identity'], peer: sign, inFlight: 1 },
+  title: 'identity',
+  contenders: [sign, 'verify an identity'],
+  peer: sign,
+  inFlight: 1,
 })
 await bench.close()

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { contend, expect, until } from '@repo/testing'
+import { awakeMs, contend, expect, until } from '@repo/testing'
 import { sessionRefusal, setSessionLimit } from './index.ts'
 import { test } from './join.fixture.ts'
 import { makeUser, signIn } from './open.fixture.ts'
@@ -62,9 +62,9 @@ test('a revocation by an instance that has died is sent by another instance with
   const { id, cookie } = await signIn(a.database, await makeUser(a.database))
   await a.sessions.validate(cookie)
   await a.database.pool.query('delete from session where id = $1', [id])
-  const since = performance.now()
+  const since = awakeMs()
   await until(async () => (await a.sessions.validate(cookie)).outcome === 'revoked')
-  expect(performance.now() - since).toBeLessThan(1_000)
+  expect(awakeMs() - since).toBeLessThan(1_000)
 })
 
 test('a revoke ends one session, or all except one, and returns their number', async ({

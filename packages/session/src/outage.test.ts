@@ -1,5 +1,5 @@
 import { migrateDatabase } from '@repo/database'
-import { expect, until } from '@repo/testing'
+import { awakeMs, expect, until } from '@repo/testing'
 import { test } from './join.fixture.ts'
 import { makeUser, signIn } from './open.fixture.ts'
 
@@ -20,7 +20,7 @@ test('while Redis is unavailable, sessions are checked and created, and a sign-o
     outcome: 'pending',
     revoked: 1,
   })
-  const since = performance.now()
+  const since = awakeMs()
   const made = await signIn(a.database, userId)
   for (const { sessions } of [a, b]) {
     await until(async () => (await sessions.validate(ended.cookie)).outcome === 'revoked')
@@ -28,7 +28,7 @@ test('while Redis is unavailable, sessions are checked and created, and a sign-o
       expect(await sessions.validate(cookie)).toMatchObject({ outcome: 'valid' })
     }
   }
-  expect(performance.now() - since).toBeLessThan(1_500)
+  expect(awakeMs() - since).toBeLessThan(1_500)
   await ownValkey.restart()
   for (const { sessions } of [a, b]) {
     await until(async () => {

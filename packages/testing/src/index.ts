@@ -1,5 +1,6 @@
 export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, vi } from 'vitest'
 export { freePort } from '@repo/embedded'
+export { awakeMs } from './awake-ms.ts'
 export { blockEventLoop } from './block-event-loop.ts'
 export { createAuthority, type TestAuthority, type TestCertificate } from './certificates.ts'
 export { contend } from './contend.ts'

@@ -1,4 +1,4 @@
-import { contend, expect, until } from '@repo/testing'
+import { awakeMs, contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { test } from '../open.fixture.ts'
 import { appendEntry } from './append.fixture.ts'
@@ -187,11 +187,11 @@ test('I9: while Redis hangs each call ends within its deadline, and the bus reco
 }) => {
   const { bus } = await join(ownValkey.url, 'a')
   await ownValkey.pause()
-  const startedAtMs = performance.now()
+  const startedAtMs = awakeMs()
   const outcomes = await contend(20, (i) =>
     i % 2 ? bus.emit('x', i, { wait: 'everywhere' }) : bus.invalidate('thing', 'a'),
   )
-  expect(performance.now() - startedAtMs).toBeLessThan(1_000)
+  expect(awakeMs() - startedAtMs).toBeLessThan(1_000)
   const codes = outcomes.map((outcome) => outcome.status === 'rejected' && outcome.reason.code)
   expect(codes.every((code) => code === 'timeout' || code === 'unavailable')).toBe(true)
   await until(() => bus.health().leaseMsLeft === 0)

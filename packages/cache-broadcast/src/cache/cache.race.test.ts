@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { contend, expect, until } from '@repo/testing'
+import { awakeMs, contend, expect, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { busKeys } from '../bus/keys.ts'
 import { type CacheOptions, createCache } from '../index.ts'
@@ -69,9 +69,9 @@ test('I6: an instance that ends during a load delays other instances for at most
   await until(() => probe.exists(claimed))
   probe.disconnect()
   await loader!.kill()
-  const startedAtMs = performance.now()
+  const startedAtMs = awakeMs()
   expect(await cache.get('dead')).toEqual({ v: 1 })
-  expect(performance.now() - startedAtMs).toBeLessThan(1_000)
+  expect(awakeMs() - startedAtMs).toBeLessThan(1_000)
 })
 
 test('I2: an invalidation on one instance during a load on another leaves no old value', async ({
@@ -171,9 +171,9 @@ test.for(['bypass', 'stale', 'fail'] as const)(
     truth = 2
     await ownValkey.pause()
     await until(() => instance.bus.health().leaseMsLeft === 0)
-    const startedAtMs = performance.now()
+    const startedAtMs = awakeMs()
     const [cached, absent] = await contend(2, (i) => cache.get(i === 0 ? 'k' : 'new'))
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000)
+    expect(awakeMs() - startedAtMs).toBeLessThan(1_000)
     const refused = { status: 'rejected', reason: { code: /timeout|unavailable/ } }
     if (outage === 'fail') {
       for (const read of [cached, absent]) {

@@ -54,7 +54,12 @@ export function createNextEntries(open: () => NextState, maxValueBytes: number) 
     const nowMs = clock.exact()
     const endsAtMs = nowMs + Math.min(stored.entry.expire * 1_000, MAX_LIFE_MS)
     const entry: Entry<StoredEntry> = {
-      ...{ version, tags, endsAtMs, value: stored, promise: undefined, isUsed: false },
+      version,
+      tags,
+      endsAtMs,
+      value: stored,
+      promise: undefined,
+      isUsed: false,
       freshUntilMs: endsAtMs,
       staleUntilMs: endsAtMs,
       bytes: stored.body.byteLength + key.length * 2 + 500,

@@ -1,4 +1,4 @@
-import { expect, until } from '@repo/testing'
+import { awakeMs, expect, until } from '@repo/testing'
 import type { CacheHandler } from 'next/dist/server/lib/cache-handlers/types.d.ts'
 import { test } from '../open.fixture.ts'
 import { streamOf } from './entries.ts'
@@ -174,11 +174,11 @@ test('while Redis hangs a read is a miss, a write is lost, and updateTags reject
   await handler.set('page', Promise.resolve(entryOf('v1', ['posts'])))
   await ownValkey.pause()
   await until(() => bus.health().leaseMsLeft === 0)
-  const startedAtMs = performance.now()
+  const startedAtMs = awakeMs()
   expect(await handler.get('page', [])).toBeUndefined()
   await handler.set('page', Promise.resolve(entryOf('v2')))
   await expect(handler.updateTags(['posts'])).rejects.toMatchObject({ name: 'CacheError' })
-  expect(performance.now() - startedAtMs).toBeLessThan(2_000)
+  expect(awakeMs() - startedAtMs).toBeLessThan(2_000)
   expect(errors).toHaveLength(2)
   ownValkey.resume()
 })

@@ -47,6 +47,11 @@ const createRequest = (): Request => ({
   memberIndex: -1,
 })
 
+/** The least of five rounds: other work of this process allocates too. */
+function leastRetainedMb(create: () => InFlight): number {
+  return Math.min(...Array.from({ length: 5 }, () => retainedMb(create())))
+}
+
 /** Returns the MB that the young generation retains of 16 MB of requests that have ended. */
 function retainedMb(inFlight: InFlight): number {
   const running = Array.from({ length: 32 }, createRequest)
@@ -67,9 +72,9 @@ function retainedMb(inFlight: InFlight): number {
 }
 
 test('requests that have left the list are collected without a full garbage collection', () => {
-  expect(retainedMb(new Members<Request>())).toBeLessThan(4)
+  expect(leastRetainedMb(() => new Members<Request>())).toBeLessThan(4)
 })
 
 test('a mutant that is a Set retains requests that have left it', () => {
-  expect(retainedMb(new Set<Request>())).toBeGreaterThan(8)
+  expect(leastRetainedMb(() => new Set<Request>())).toBeGreaterThan(8)
 })

@@ -3,8 +3,8 @@ import { type ClientBase, escapeIdentifier, type Pool } from 'pg'
 
 /** The name that drizzle gives to its table of applied migrations. */
 const TABLE = '__drizzle_migrations'
-/** Longer than any of these queries takes on a busy server. */
-const QUERY_TIMEOUT_MS = 10_000
+/** Longer than any of these queries takes on a busy server. The types of pg lack this option. */
+const deadline = { query_timeout: 10_000 }
 
 export interface History {
   /** The schema of the tables: the first one of `search_path` that exists. */
@@ -30,7 +30,7 @@ export async function readHistory(client: ClientBase | Pool): Promise<History> {
                 or n.nspname = 'drizzle' and current_schema() = 'public')
               order by n.nspname limit 1) as at`,
     values: [TABLE],
-    ...{ query_timeout: QUERY_TIMEOUT_MS },
+    ...deadline,
   })
   const { schema, path, at } = found.rows[0] ?? { schema: null, path: '', at: null }
   if (schema === null) {
@@ -42,7 +42,7 @@ export async function readHistory(client: ClientBase | Pool): Promise<History> {
   const table = qualified(at)
   const { rows } = await client.query<{ created_at: string }>({
     text: `select created_at from ${table}`,
-    ...{ query_timeout: QUERY_TIMEOUT_MS },
+    ...deadline,
   })
   return { schema, table, applied: new Set(rows.map(({ created_at }) => Number(created_at))) }
 }

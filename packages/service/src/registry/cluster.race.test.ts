@@ -1,5 +1,6 @@
 import { connectRedis } from '@repo/redis'
 import {
+  awakeMs,
   afterAll,
   endReplicas,
   expect,
@@ -108,9 +109,9 @@ test('a terminated instance is removed from the list at once, and healthy after 
 }) => {
   const ended = odd.terminate()
   await until(() => odd.output().includes('"event":"drain"'), { everyMs: 1 })
-  const at = performance.now()
+  const at = awakeMs()
   await until(async () => !(await idsOf(three[0]!)).includes('other-1'), { everyMs: 1 })
-  expect(performance.now() - at).toBeLessThan(500)
+  expect(awakeMs() - at).toBeLessThan(500)
   expect(await ended).toBe(0)
 
   const [agreeing] = await start(1, { ...settingsFor(redisUrl), INSTANCE_ID: 'other-1' })
@@ -120,8 +121,8 @@ test('a terminated instance is removed from the list at once, and healthy after 
 
 test(`a killed instance is removed from the list within its lease of ${LEASE_MS} ms, and no other one is`, async () => {
   await three[2]!.kill()
-  const at = performance.now()
+  const at = awakeMs()
   const isRemoved = async () => (await idsOf(three[0]!)) === 'other-1,replica-1,replica-2'
   await until(isRemoved, { everyMs: 50 })
-  expect(performance.now() - at).toBeLessThan(LEASE_MS + 500)
+  expect(awakeMs() - at).toBeLessThan(LEASE_MS + 500)
 })

@@ -1,4 +1,4 @@
-import { expect, test, until } from '@repo/testing'
+import { awakeMs, expect, test, until } from '@repo/testing'
 import { z } from 'zod'
 import { join } from './registry.fixture.ts'
 
@@ -35,9 +35,9 @@ test('an instance with an expired lease is not listed, also without new announce
   await using short = await join({ id: 'short-1', redisUrl, leaseMs: 150 })
   await using long = await join({ id: 'long-1', redisUrl })
   await short.registry.announce()
-  const began = performance.now()
+  const began = awakeMs()
   await until(async () => (await long.registry.instances()).length === 0)
-  expect(performance.now() - began).toBeLessThan(1_000)
+  expect(awakeMs() - began).toBeLessThan(1_000)
   // The next announcement removes its record.
   await long.registry.announce()
   expect(await long.redis.client.hkeys(INSTANCES)).toEqual(['long-1'])
