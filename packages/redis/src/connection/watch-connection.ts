@@ -1,10 +1,10 @@
-import { setAwakeTimeout } from '@repo/concurrency'
+import { createAwakeClock, setAwakeTimeout } from '@repo/concurrency'
 import type { Redis } from 'ioredis'
 import { requireMethods } from '../bad-option.ts'
 
 type Stream = Redis['stream']
 
-/** The number of checks in a period, so its end is detected within a quarter of it. */
+/** The number of checks of the time to connect, so its end is detected within a quarter of it. */
 const STEPS = 4
 
 /**
@@ -34,37 +34,46 @@ export function limitConnecting(client: Redis, ms = 500): void {
 
 /**
  * Replaces a connection on which commands are outstanding and no byte is received for `ms` of awake
- * time, at most a quarter longer: the server hangs or is unreachable.
+ * time, at most 100 ms longer: the server hangs or is unreachable. Without commands, no timer runs.
  *
  * @returns a function to run after commands were written
  */
 export function limitSilence(client: Redis, ms: number): () => void {
-  let cancel: (() => void) | undefined
+  const clock = createAwakeClock({ ms, onTick: check })
+  let isWatching = false
+  let bytesRead = 0
+  let sinceMs = 0
 
-  function watch(bytesRead: number, silentSteps: number): void {
-    cancel = setAwakeTimeout(() => {
-      const { stream, commandQueue } = client
-      if (commandQueue.length === 0) cancel = undefined
-      else if (stream.bytesRead !== bytesRead) watch(stream.bytesRead, 0)
-      else if (silentSteps + 1 < STEPS) watch(bytesRead, silentSteps + 1)
-      else {
-        cancel = undefined
-        stream.destroy(timedOut('read', `no answer to any command within ${ms} ms`))
-      }
-    }, ms / STEPS)
+  function note(bytes: number): void {
+    bytesRead = bytes
+    sinceMs = clock.now()
+  }
+
+  function check(): void {
+    const { stream, commandQueue } = client
+    if (!isWatching) return
+    if (commandQueue.length === 0) return end()
+    if (stream.bytesRead !== bytesRead) return note(stream.bytesRead)
+    // The first period can begin before the command was written.
+    if (clock.now() - sinceMs <= ms) return
+    end()
+    stream.destroy(timedOut('read', `no answer to any command within ${ms} ms`))
   }
 
   function begin(): void {
-    if (!cancel && client.commandQueue.length > 0) watch(client.stream.bytesRead, 0)
+    if (isWatching || client.commandQueue.length === 0) return
+    isWatching = true
+    note(client.stream.bytesRead)
+    clock.start()
+  }
+
+  function end(): void {
+    isWatching = false
+    clock.stop()
   }
 
   client.on('connect', begin)
-  for (const event of ['close', 'end'] as const) {
-    client.on(event, () => {
-      cancel?.()
-      cancel = undefined
-    })
-  }
+  for (const event of ['close', 'end'] as const) client.on(event, end)
   return begin
 }
 
