@@ -18,7 +18,7 @@ import { createEntries, createSinks } from './entries.ts'
 import { createHandlers } from './handlers.ts'
 import { createInvalidations, createTagged } from './invalidations.ts'
 import { busKeys } from './keys.ts'
-import { createClock, createLease, within } from './lease.ts'
+import { createBeat, createClock, createLease, within } from './lease.ts'
 import { emit, forward, leave } from './log/member-scripts.ts'
 import { createLegacyNews, createPublish } from './log/publish.ts'
 import { connectTail, createTail } from './log/tail.ts'
@@ -92,6 +92,7 @@ export function createBus(options: BusOptions): Bus {
     registrationMs: maxStaleMs * 2,
     lease,
     now: () => clock.exact(),
+    beatMs: createBeat(maxStaleMs, clock),
     onEntry: createEntries({ sinks, handlers, barriers, errors, resync, acks }),
     onAnswer(text, isJoined) {
       if (!text.startsWith('[')) return isJoined ? barriers.tallied(text) : undefined

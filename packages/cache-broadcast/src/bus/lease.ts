@@ -40,6 +40,8 @@ export interface Clock {
   turn(): number
   /** The time now. */
   exact(): number
+  /** Returns the number of readings for hits so far, so that a rest without hits can be detected. */
+  readings(): number
 }
 
 /** Calls that share one reading, so that time advances in a long synchronous loop. */
@@ -56,6 +58,7 @@ export function createClock(read: () => number = performance.now.bind(performanc
   let atMs = 0
   let left = 0
   let isArmed = false
+  let readings = 0
 
   function drop() {
     left = 0
@@ -64,6 +67,7 @@ export function createClock(read: () => number = performance.now.bind(performanc
 
   function refresh(): number {
     atMs = read()
+    readings += 1
     left = READS
     if (!isArmed) {
       isArmed = true
@@ -79,6 +83,21 @@ export function createClock(read: () => number = performance.now.bind(performanc
       return atMs
     },
     exact: read,
+    readings: () => readings,
+  }
+}
+
+/**
+ * Returns a function for the time until the next read that prolongs a lease, in ms: a quarter of the lease,
+ * at most 250 ms, and twice as long while memory is not read.
+ */
+export function createBeat(maxStaleMs: number, clock: Pick<Clock, 'readings'>): () => number {
+  const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
+  let lastReadings = 0
+  return () => {
+    const isUsed = clock.readings() > lastReadings
+    lastReadings = clock.readings()
+    return isUsed ? beatMs : 2 * beatMs
   }
 }
 

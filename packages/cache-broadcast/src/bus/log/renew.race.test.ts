@@ -13,7 +13,7 @@ const maxStaleMs = 1_000
 const SOURCE = path.join(import.meta.dirname, '../..')
 
 /** A follower of the log whose reads are held back, and whose clock the test moves. */
-async function openTail(redisUrl: string, create: typeof createTail) {
+async function openTail(redisUrl: string, create: typeof createTail, beatMs = () => 250) {
   const redis = connectRedis({ url: redisUrl, name: 'a' })
   await redis.ready()
   const keys = busKeys('test', redis)
@@ -39,6 +39,7 @@ async function openTail(redisUrl: string, create: typeof createTail) {
     lease,
     maxStaleMs,
     now,
+    beatMs,
     legacy: createLegacyNews(undefined, () => undefined),
     registration: toRegistration(member, maxStaleMs),
     answers: keys.answers(member),

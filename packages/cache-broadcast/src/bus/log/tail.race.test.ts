@@ -38,6 +38,7 @@ test('a member that renews its registration reads the last number afterwards, so
     registrationMs,
     lease: createLease(),
     now: () => atMs,
+    beatMs: () => 250,
     onEntry: () => undefined,
     onAnswer: () => undefined,
     onGap: () => undefined,

@@ -32,6 +32,8 @@ export interface TailOptions {
   registrationMs: number
   lease: Lease
   now: () => number
+  /** Returns the time until the next turn, in ms. */
+  beatMs: () => number
   onEntry: (entry: LogEntry) => void
   /** @param isJoined false for a connection that may have missed answers */
   onAnswer: (text: string, isJoined: boolean) => void
@@ -58,12 +60,11 @@ interface Proof {
 export function createTail(options: TailOptions) {
   const { keys, legacy, lease, errors, now, maxStaleMs, registrationMs } = options
   const names = [keys.meta, keys.log, keys.members, keys.news]
-  const beatMs = Math.min(250, Math.floor(maxStaleMs / 4))
   const { promise: first, resolve: isFirst } = Promise.withResolvers<void>()
   const rest = createRest()
   const cursor = createCursor(options)
   const early = createEarlyReads()
-  const watch = createWatch(beatMs + maxStaleMs / 2)
+  const watch = createWatch(Math.min(250, maxStaleMs / 4) + maxStaleMs / 2)
   /** The time at which the list of members of this registration was started. */
   let born = ''
   let renewedAtMs = 0
@@ -163,7 +164,7 @@ export function createTail(options: TailOptions) {
     const { sentAtMs, done } = startProof(redis)
     await done
     // If this process was stopped for longer than a lease, the next turn follows at once.
-    if (now() - sentAtMs < maxStaleMs / 2) await rest.take(beatMs)
+    if (now() - sentAtMs < maxStaleMs / 2) await rest.take(options.beatMs())
   }
 
   function startProof(redis: Redis): Proof {
@@ -185,7 +186,7 @@ export function createTail(options: TailOptions) {
   async function prove(redis: Redis, sentAtMs: number): Promise<boolean> {
     const before = cursor.last()
     // I1: the renewal is sent first, so the read covers each entry whose barrier did not list this member.
-    if (sentAtMs - renewedAtMs > registrationMs / 4) void prolong(redis, sentAtMs)
+    if (sentAtMs - renewedAtMs > registrationMs * 0.4) void prolong(redis, sentAtMs)
     const head = await watched(redis, readHead(redis, keys.meta))
     // Redis may have lost the log and the list of members without a message on this connection.
     // Joining again finds out.
