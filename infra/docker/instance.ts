@@ -33,7 +33,12 @@ async function containerOf(prefix: string): Promise<string | undefined> {
     const hosts = names.map((name) => name.split('.', 1)[0] ?? '')
     return hosts.find((name) => name.startsWith(`${prefix}-`))
   } catch (error) {
-    process.stderr.write(`the host name stays this instance's name: ${String(error)}\n`)
+    // The format of the log, which does not exist yet.
+    const message = `the host name stays this instance's name: ${String(error)}`
+    const line = { level: 'warn', time: new Date().toISOString(), instance: hostname() }
+    process.stderr.write(
+      `${JSON.stringify({ ...line, event: 'instance.unnamed', msg: message })}\n`,
+    )
     return undefined
   }
 }

@@ -18,6 +18,7 @@ try {
 } catch (error) {
   const host = databaseHost(env.DATABASE_URL)
   const reason = error instanceof Error ? error.message || error.name : String(error)
+  log.fatal({ event: 'boot.failed', err: error }, 'the database cannot be used')
   process.stderr.write(`DATABASE_URL: PostgreSQL at ${host} cannot be used: ${reason}\n`)
   process.exitCode = 1
 }

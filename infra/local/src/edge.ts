@@ -1,5 +1,5 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
-import { traceAttempts } from '@repo/observability'
+import type { IncomingMessage } from 'node:http'
+import { traceAttempts, writeBeforeExit } from '@repo/observability'
 import {
   createProxy,
   createUpstream,
@@ -8,8 +8,9 @@ import {
   pathRules,
   upstreamFigures,
 } from '@repo/proxy'
-import { createHttpServer, sendProblem } from '@repo/service/http-server'
+import { createHttpServer, InstanceResponse, sendProblem } from '@repo/service/http-server'
 import { services } from '@repo/services'
+import { createEdgeLog, type EdgeRequest } from './edge-log.ts'
 import { createEdgeMetrics } from './edge-metrics.ts'
 import { createEdgeRoutes, type EdgeRoute } from './edge-route.ts'
 import { createEdgeTraces } from './edge-traces.ts'
@@ -28,37 +29,52 @@ const {
   WEB_URLS = '',
   /** The port of `/metrics`, on the loopback address only. Without it, there is none. */
   EDGE_METRICS_PORT,
+  /** Whether each request has a log line. The instance that serves it writes one anyway. */
+  EDGE_LOG_REQUESTS,
+  LOG_LEVEL = 'info',
+  APP_VERSION = 'dev',
 } = process.env
+const INSTANCE = 'edge-1'
 /** A browser opens six connections in advance; many users can share an address. */
 const MAX_HEADS_PER_ADDRESS = 64
 /** As `client_max_body_size` of nginx.conf: above the limit of every route. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 const healthCheck = { path: '/readyz', intervalMs: 250, timeoutMs: 2_000 }
-const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), healthCheck })
-const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), healthCheck })
+const edgeLog = createEdgeLog({
+  instance: INSTANCE,
+  version: APP_VERSION,
+  level: LOG_LEVEL,
+  logsRequests: EDGE_LOG_REQUESTS === 'true',
+})
+const { log, hooks, onEvent } = edgeLog
+const upstream = { healthCheck, onEvent }
+const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), ...upstream })
+const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), ...upstream })
 
-const traces = await createEdgeTraces('edge-1')
-const metrics = createEdgeMetrics('edge-1')
+const traces = await createEdgeTraces(INSTANCE)
+const metrics = createEdgeMetrics(INSTANCE)
+metrics.observe(edgeLog.figures)
 metrics.observe([...traces.figures, ...upstreamFigures(gateway), ...upstreamFigures(web)])
 
 const routeOf = createEdgeRoutes(services)
-const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES } as const
+const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES, ...hooks } as const
 const gatewayOptions = { upstream: gateway, trace: traceAttempts('gateway'), ...options }
-const toGateway = createProxy(gatewayOptions)
-const webSockets = createWebSocketProxy(gatewayOptions)
-const toWeb = createProxy({ upstream: web, trace: traceAttempts('web'), ...options })
+const toGateway = createProxy<EdgeRequest>(gatewayOptions)
+const webSockets = createWebSocketProxy<EdgeRequest>(gatewayOptions)
+const toWeb = createProxy<EdgeRequest>({ upstream: web, trace: traceAttempts('web'), ...options })
 
-function serve(route: EdgeRoute, req: IncomingMessage, res: ServerResponse): unknown {
-  if (route.to === 'gateway') return toGateway(req, res)
-  if (route.to === 'web') return toWeb(req, res)
+function serve(route: EdgeRoute, req: IncomingMessage, res: InstanceResponse): unknown {
+  const context = edgeLog.begin(req, res, route.match)
+  if (route.to === 'gateway') return toGateway(req, res, context)
+  if (route.to === 'web') return toWeb(req, res, context)
   if (route.to !== 'refused') return res.writeHead(404).end()
   return sendProblem(res, { status: 400, code: 'misspelt-path', detail: pathRules[route.rule] })
 }
 
 const servers = EDGE_HOST.split(',').map((host) => {
   const server = createHttpServer({
-    response: ServerResponse,
+    response: InstanceResponse,
     keepAliveTimeoutMs: 65_000,
     maxHeadsPerAddress: MAX_HEADS_PER_ADDRESS,
     onUnreadable: (status) => metrics.countUnreadable(status),
@@ -67,7 +83,8 @@ const servers = EDGE_HOST.split(',').map((host) => {
         req.method === 'GET' && isWebSocketUpgrade(req) && routeOf(req.url ?? '').to === 'gateway',
       serve(req, socket, head) {
         const { match } = routeOf(req.url ?? '')
-        traces.serve(req, socket, match, () => webSockets.handleUpgrade(req, socket, head))
+        const open = () => webSockets.handleUpgrade(req, socket, head, undefined)
+        traces.serve(req, socket, match, open)
       },
     },
     serve(req, res, refusal) {
@@ -83,22 +100,29 @@ const servers = EDGE_HOST.split(',').map((host) => {
     // A machine without IPv6 has no `::1`.
     const code = 'code' in error ? error.code : undefined
     if (host.includes(':') && (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT')) return
-    process.stderr.write(`EDGE_HOST, EDGE_PORT: ${error.message}\n`)
-    process.exit(1)
+    fail('EDGE_HOST, EDGE_PORT', error)
   })
   return server.listen(Number(EDGE_PORT), host)
 })
 
 if (EDGE_METRICS_PORT) {
   await metrics.serve(Number(EDGE_METRICS_PORT)).catch((error: Error) => {
-    process.stderr.write(`EDGE_METRICS_PORT: ${error.message}\n`)
-    process.exit(1)
+    fail('EDGE_METRICS_PORT', error)
   })
 }
 metrics.ready()
+log.info({ event: 'ready', port: Number(EDGE_PORT) }, 'ready')
+
+/** The launcher prints what the edge wrote to stderr. */
+function fail(settings: string, error: Error): never {
+  log.fatal({ event: 'boot.failed', err: error }, settings)
+  writeBeforeExit(2, `${settings}: ${error.message}\n`)
+  process.exit(1)
+}
 
 process.on('SIGTERM', () => {
   metrics.drain()
+  log.info({ event: 'drain', signal: 'SIGTERM' }, 'draining')
   void webSockets.drain()
   const closed = servers.map(
     (server) => new Promise<void>((resolve) => void server.close(() => resolve())),

@@ -1,3 +1,4 @@
+import type { Log } from '@repo/observability'
 import { type Cluster, createCluster } from './cluster/cluster.ts'
 import { hasDemoData, sharedEnvironment } from './cluster/environment.ts'
 import { edgeMetricsPort, planInstances, publicHost } from './cluster/topology.ts'
@@ -11,6 +12,7 @@ import { BootError } from './processes/program.ts'
 import type { Lock } from './state/lock.ts'
 import { localSecrets } from './state/state.ts'
 import { type Stores, startStores } from './stores/stores.ts'
+import { openLauncherLog } from './terminal/launcher-log.ts'
 import type { Options } from './terminal/options.ts'
 import { createProgress } from './terminal/progress.ts'
 import { instanceTable, nextSteps } from './terminal/summary.ts'
@@ -20,7 +22,11 @@ import { instanceTable, nextSteps } from './terminal/summary.ts'
  * stderr and exit code 1.
  */
 export async function launch(options: Options): Promise<void> {
-  const progress = createProgress(options)
+  let log: Log | undefined
+  const progress = createProgress({
+    json: options.json,
+    record: (level, fields, message) => log?.[level](fields, message),
+  })
   const plans = planInstances(options)
   const guard = createClusterGuard({ unwatched: new Set([...STORES, 'launcher']) })
   const processes = createProcessTable(guard)
@@ -35,6 +41,7 @@ export async function launch(options: Options): Promise<void> {
     if (stopping) process.exit(130)
     stopping = true
     if (locks.length > 0) {
+      log?.info({ event: 'drain' }, 'stopping')
       progress.text('\n  Stopping: draining every instance, then the stores …')
       // One part that cannot be stopped does not keep the others.
       for (const part of [() => cluster?.stop(), () => stores?.stop(), () => processes.endAll()]) {
@@ -45,6 +52,7 @@ export async function launch(options: Options): Promise<void> {
         }
       }
       progress.text('  Stopped.')
+      log?.info({ event: 'exit' }, 'stopped')
       progress.data({ event: 'stopped' })
     }
     guard.release()
@@ -62,6 +70,7 @@ export async function launch(options: Options): Promise<void> {
   try {
     progress.text('\n  Threefold: three of everything\n')
     await prepare(options, plans, { progress, onClaim: (lock) => locks.push(lock) })
+    log = openLauncherLog()
     processes.add('launcher', process.pid)
     const secrets = localSecrets()
     stores = await startStores({

@@ -19,6 +19,13 @@ export interface Progress {
   fault(message: string): void
 }
 
+/** Writes a line of the log. */
+export type WriteRecord = (
+  level: 'info' | 'warn' | 'error',
+  fields: { [name: string]: unknown },
+  message: string,
+) => void
+
 /** A terminal shows the line of a long step again each second; a file receives a new line. */
 const TERMINAL_EVERY_MS = 1_000
 const FILE_EVERY_MS = 10_000
@@ -27,9 +34,12 @@ const FILE_EVERY_MS = 10_000
 export function createProgress({
   json,
   out = process.stdout,
+  record = () => undefined,
 }: {
   json: boolean
-  out?: NodeJS.WriteStream
+  out?: { isTTY?: boolean; write(text: string): unknown }
+  /** Also receives each step, event and fault, for the log of the launcher. */
+  record?: WriteRecord
 }): Progress {
   const began = performance.now()
   const isTerminal = !json && out.isTTY
@@ -60,7 +70,9 @@ export function createProgress({
         })
         const time = styleText('dim', `${seconds(since).padStart(6)} s`)
         text(`  ${styleText('green', '✓')} ${title.padEnd(12)} ${note.padEnd(52)} ${time}`)
-        data({ step: title, note, ms: Math.round(performance.now() - since) })
+        const ms = Math.round(performance.now() - since)
+        data({ step: title, note, ms })
+        record('info', { event: 'step', step: title, ms }, `${title}: ${note}`)
         return value
       } catch (error) {
         text(`  ${styleText('red', '✗')} ${title}`)
@@ -74,11 +86,13 @@ export function createProgress({
         `  ${styleText('yellow', '!')} ${message} ${styleText('dim', `(at ${seconds(began)} s)`)}`,
       )
       data({ event: message, ...fields })
+      record('warn', { event: 'cluster', ...fields }, message)
     },
     text,
     data,
     fault(message) {
       if (json) data({ fault: message })
+      record('error', { event: 'fault' }, message)
       process.stderr.write(`${styleText('red', 'fault:')} ${message}\n`)
     },
   }

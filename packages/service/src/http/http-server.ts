@@ -12,6 +12,7 @@ import { continueWhenRead } from './expect-continue.ts'
 import { limitHeads } from './head-limit.ts'
 import { type ProblemOptions, rawProblem } from './problem.ts'
 
+export { InstanceResponse } from './instance-response.ts'
 export { sendProblem } from './problem.ts'
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
