@@ -1,4 +1,4 @@
-import { checkBus, createBus } from '@repo/cache-broadcast'
+import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { traceAttempts } from '@repo/observability'
 import type { Context, Started } from '@repo/service'
 import { shareBus } from './server/bus.ts'
@@ -14,12 +14,13 @@ interface WebEnv {
 /** Starts an instance: it joins the bus, then serves the build. */
 export async function start(
   { PORT: port, ORIGIN: origin, TRACE_SECRET: traceKey }: WebEnv,
-  { instance, log, redis }: Context,
+  { instance, log, redis, metrics }: Context,
 ): Promise<Started> {
   const app = await createApp({ instanceId: instance, port, origin: new URL(origin).origin })
   // After Next has loaded: the bus would count half a second without a read as a lost log.
   const bus = createBus({ redis, name: 'platform', instance, log })
   shareBus(bus)
+  metrics.observe(busFigures(bus))
   shareCallTraces({ current: traceAttempts('gateway'), key: traceKey })
   return {
     listener: (request, response) => app.listener(request, response),

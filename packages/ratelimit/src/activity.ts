@@ -42,9 +42,10 @@ export function createActivity({
     const byPolicy = new Map<string, number>()
     for (const { policy, counts } of rules().all) {
       for (const outcome of ['allowed', 'limited', 'unavailable'] as const) {
-        if (counts[outcome] === 0) continue
-        byPolicy.set(`${policy.name}|${outcome}`, counts[outcome])
-        counts[outcome] = 0
+        const unreported = counts[outcome] - counts.reported[outcome]
+        if (unreported === 0) continue
+        byPolicy.set(`${policy.name}|${outcome}`, unreported)
+        counts.reported[outcome] = counts[outcome]
       }
     }
     if (byPolicy.size === 0) return

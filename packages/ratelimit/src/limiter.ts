@@ -7,10 +7,17 @@ import { RateLimitError, unavailable } from './errors.ts'
 import { type LimiterKeys, limiterKeys } from './keys.ts'
 import { createDenyCache } from './memory/deny-cache.ts'
 import { createQuotaBlocks } from './memory/quota-blocks.ts'
-import { parsePolicies } from './policy.ts'
+import { parsePolicies, type Policy } from './policy.ts'
 import { checkCost, createRules, type Plan } from './rules.ts'
-import type { Check, Need, Store } from './store.ts'
-import type { Decision, LimiterBus, RateLimiter, Subject, TakeOptions } from './types.ts'
+import type { Check, Need, PolicyCounts, Store } from './store.ts'
+import type {
+  Decision,
+  LimiterBus,
+  PolicyDecisions,
+  RateLimiter,
+  Subject,
+  TakeOptions,
+} from './types.ts'
 import { checkDuration, reportOptions, toArgumentError } from './validation.ts'
 
 /** The parts of a limiter. */
@@ -160,11 +167,12 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
       const next = parsePolicies(source)
       if (next.outcome === 'invalid') return next
       void activity.flush()
-      rules = createRules(next.policies, ipv6Prefix, keyNames)
+      rules = createRules(next.policies, ipv6Prefix, keyNames, rules)
       denyCache.forget()
       return next
     },
     policies: () => rules.all.map(({ policy }) => policy),
+    decisions: () => rules.all.map(({ policy, counts }) => toDecisions(policy, counts)),
     stats: () => ({ ...activity.totals, denyCacheKeys: denyCache.size, exact: available() }),
     async close() {
       if (isClosed) return
@@ -173,6 +181,20 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
       await slots.close()
       await activity.flush()
     },
+  }
+}
+
+/** The takes under a policy by decision. The counts of a shadow policy refused no request. */
+function toDecisions({ name: policy, shadow }: Policy, counts: PolicyCounts): PolicyDecisions {
+  const { allowed, limited, denied } = counts
+  const refused = limited - denied
+  return {
+    policy,
+    allowed,
+    limited: shadow ? 0 : refused,
+    denied: shadow ? 0 : denied,
+    unavailable: counts.unavailable,
+    shadowed: shadow ? limited : 0,
   }
 }
 

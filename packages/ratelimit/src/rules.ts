@@ -2,7 +2,7 @@ import { identify, keyPart, subjectPart } from './dimensions.ts'
 import { RateLimitError } from './errors.ts'
 import type { LimiterKeys } from './keys.ts'
 import { MAX_QUOTA, type Policy } from './policy.ts'
-import type { Check, Counts, Limit, Need } from './store.ts'
+import type { Check, Limit, Need, PolicyCounts } from './store.ts'
 import type { Subject, TakeOptions } from './types.ts'
 import { isObject, MAX_POLICIES, policyNames, requireValid, textOf } from './validation.ts'
 
@@ -16,7 +16,7 @@ interface Rule {
   readonly cost: number
   readonly allow: ReadonlySet<string> | undefined
   readonly deny: ReadonlySet<string> | undefined
-  readonly counts: Counts
+  readonly counts: PolicyCounts
   /** The number of the last call that named it: a policy counts once for a request. */
   lastCall: number
   /** The last identifier and its need: a flood repeats the same identifier. */
@@ -43,13 +43,23 @@ const SUBJECT = {
 const OPTIONS = { name: 'options', must: 'an object', isValid: isObject }
 const QUOTAS = { name: 'quotas', must: 'an object of quotas by policy', isValid: isObject }
 
-/** The policies in force. They turn a request into a plan. */
+/**
+ * The policies in force. They turn a request into a plan.
+ *
+ * @param before the policies until now: a policy with the same name continues their counts
+ */
 export function createRules(
   policies: readonly Policy[],
   ipv6Prefix: 48 | 56 | 64,
   keys: LimiterKeys,
-) {
-  const rules = new Map(policies.map((policy) => [policy.name, toRule(policy, keys)]))
+  before?: Rules,
+): Rules {
+  const countsBefore = new Map(before?.all.map(({ policy, counts }) => [policy.name, counts]))
+  const rules = new Map(
+    policies.map((policy) => {
+      return [policy.name, toRule(policy, keys, countsBefore.get(policy.name) ?? createCounts())]
+    }),
+  )
 
   let calls = 0
 
@@ -103,7 +113,10 @@ export function createRules(
       const isNever = deny?.has(id) || quota === 0 || (cost > quota && kind !== 'force')
       if (isNever && kind !== 'force') {
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
-        if (kind === 'take') rule.counts.limited += 1
+        if (kind === 'take') {
+          rule.counts.limited += 1
+          rule.counts.denied += 1
+        }
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
         const need = typeof subject === 'string' ? toNeed(rule, id) : needOf(rule, id)
         if (policy.lease) hasBlocks = true
@@ -116,7 +129,7 @@ export function createRules(
 
   return {
     plan,
-    all: [...rules.values()],
+    all: Array.from(rules.values(), ({ policy, counts }) => ({ policy, counts })),
     /** The keys of a subject. @throws RateLimitError `unknown-policy` also without an identifier */
     keysOf(names: readonly string[], subject: Subject): string[] {
       begin(names, subject)
@@ -132,7 +145,16 @@ export function createRules(
   }
 }
 
-export type Rules = ReturnType<typeof createRules>
+export interface Rules {
+  plan(kind: Check['kind'], names: readonly string[], subject: Subject, options?: TakeOptions): Plan
+  readonly all: readonly { readonly policy: Policy; readonly counts: PolicyCounts }[]
+  keysOf(names: readonly string[], subject: Subject): string[]
+}
+
+function createCounts(): PolicyCounts {
+  const none = { allowed: 0, limited: 0, unavailable: 0 }
+  return { ...none, denied: 0, reported: { ...none } }
+}
 
 /** The need of a take with the policy's own quota and cost. */
 function needOf(rule: Rule, id: string): Need {
@@ -147,7 +169,7 @@ function toNeed({ subjectPrefix, prefix, policy, counts, cost }: Rule, id: strin
   return { key: subjectPrefix + id, prefix, id, policy, quota: policy.quota, cost, counts }
 }
 
-function toRule(policy: Policy, keys: LimiterKeys): Rule {
+function toRule(policy: Policy, keys: LimiterKeys, counts: PolicyCounts): Rule {
   return {
     policy,
     subjectPrefix: keys.subjectPrefix(policy.name),
@@ -155,7 +177,7 @@ function toRule(policy: Policy, keys: LimiterKeys): Rule {
     cost: policy.algorithm === 'concurrency' ? 1 : policy.cost,
     allow: policy.allow.length > 0 ? new Set(policy.allow) : undefined,
     deny: policy.deny.length > 0 ? new Set(policy.deny) : undefined,
-    counts: { allowed: 0, limited: 0, unavailable: 0 },
+    counts,
     lastCall: 0,
     lastId: undefined,
     lastNeed: undefined,

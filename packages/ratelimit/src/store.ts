@@ -10,7 +10,7 @@ export interface Need {
   readonly policy: Policy
   readonly quota: number
   readonly cost: number
-  /** The outcomes of the policy on this instance since its last report. */
+  /** The outcomes of the policy on this instance. */
   readonly counts: Counts
 }
 
@@ -19,6 +19,14 @@ export interface Counts {
   allowed: number
   limited: number
   unavailable: number
+}
+
+/** The counts of a policy on one instance, from its first use to now. */
+export interface PolicyCounts extends Counts {
+  /** The part of `limited` that the policy alone refused: a denied identifier, or a cost over the quota. */
+  denied: number
+  /** The part that the activity of the cluster contains. */
+  readonly reported: Counts
 }
 
 /**

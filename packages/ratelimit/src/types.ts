@@ -48,6 +48,20 @@ export interface LimiterStats {
   exact: boolean
 }
 
+/** The takes under one policy on this instance, by the decision of the policy. */
+export interface PolicyDecisions {
+  policy: string
+  allowed: number
+  /** The quota was used up, or the identifier is blocked. */
+  limited: number
+  /** The policy never allows this take: a denied identifier, or a cost over the quota. */
+  denied: number
+  /** Refused because Redis was unavailable. */
+  unavailable: number
+  /** A shadow policy would have refused. */
+  shadowed: number
+}
+
 /** The dimensions of a request, or an identifier from a report. */
 export type Subject = Dimensions | string
 
@@ -100,6 +114,8 @@ export interface RateLimiter {
   setPolicies(source: unknown): ParsedPolicies
   policies(): readonly Policy[]
   stats(): LimiterStats
+  /** The takes under each policy in force, since its first use on this instance. */
+  decisions(): PolicyDecisions[]
   /** Ends timers and subscriptions, and frees slots. The connection and the bus stay open. */
   close(): Promise<void>
 }
