@@ -47,6 +47,7 @@ export {
 } from './registry/registry.ts'
 export { createSourceCheck, isSafeMethod, type RequestSource } from './http/request-source.ts'
 export { type Listener, type UpgradeHandler } from './http/server.ts'
+export { transportSecurity } from './http/transport-security.ts'
 export {
   acceptedSecrets,
   baseSettings,

@@ -1,5 +1,4 @@
-/** One year, in seconds. */
-const HSTS = 'max-age=31536000'
+import { transportSecurity } from '@repo/service'
 
 /** No script, style, image or frame: a response of the API is data, also in a browser's window. */
 const NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
@@ -21,13 +20,12 @@ export interface SecurityHeaders {
  * @param origin the public origin of the site
  */
 export function createSecurityHeaders(origin: string): SecurityHeaders {
-  const isHttps = new URL(origin).protocol === 'https:'
   const both = [
     'X-Content-Type-Options',
     'nosniff',
     'Referrer-Policy',
     'strict-origin-when-cross-origin',
-    ...(isHttps ? ['Strict-Transport-Security', HSTS] : []),
+    ...transportSecurity(origin),
   ]
   const forwarded = [...both, 'Content-Security-Policy', "frame-ancestors 'none'"]
   const names = forwarded.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase())

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { noteRoute } from '@repo/observability'
 import { isSafeMethod, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
@@ -8,6 +8,7 @@ import { instanceHeader } from '../api/headers.ts'
 import { serveBuild } from '../env.ts'
 import { createPageRoutes, routesManifest } from './page-routes.ts'
 import { createFormCheck } from './same-origin.ts'
+import { withTransportSecurity } from './transport-security.ts'
 
 const dir = join(import.meta.dirname, '../..')
 const manifest = z.object({ config: z.record(z.string(), z.unknown()) })
@@ -41,7 +42,7 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
   const isOwnForm = createFormCheck(origin)
 
   return {
-    listener(request: IncomingMessage, response: ServerResponse) {
+    listener: withTransportSecurity(origin, (request, response) => {
       const route = routeOf(pathOf(request))
       if (route !== undefined) noteRoute(route)
       // Pages read their instance from this header. A value that the client sent is overwritten.
@@ -56,7 +57,7 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
       }
       // The server answers 500 if this promise rejects.
       return handle(request, response)
-    },
+    }),
     close: () => app.close(),
   }
 }
