@@ -174,7 +174,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
   const log = createLog({ app: 'gateway', instance: 'gateway-2', version: '', level: 'silent' })
   const database = connectDatabase({ url: databaseUrl, name: 'gateway-2', poolSize: 3 })
   const bus = createMemoryBus({ name: 'platform' })
-  const metrics = { observe: () => undefined }
+  const metrics = { observe: () => () => undefined }
   const sessions = createSessions({ database, bus, secret: SECRET })
   await sessions.ready()
   const keys = createKeys({ bus, database, sessions, log })

@@ -47,8 +47,10 @@ await boot({
   settings,
   env,
   isUnavailable: (error) => error instanceof Error && error.message === 'terminating connection',
-  async start({ registry, redis, log, resources }) {
+  async start({ registry, redis, log, resources, metrics }) {
     starts += 1
+    const name = 'threefold_fixture_total'
+    metrics.observe([{ name, help: 'One of each start', kind: 'counter', read: () => 1 }])
     resources.defer(() => log.info({ event: 'released', starts }, 'released'))
     if (env.START === 'third time' && starts < 3) fail('terminating connection', '57P01')
     if (env.START === 'never') throw new Error('wrapped', { cause: new Error('no such table') })

@@ -11,7 +11,7 @@ import { geoDatabase } from './geo-file.fixture.ts'
 import { readGeoFile } from './geo-file.ts'
 import { createWhoIs } from './who-is.ts'
 
-const metrics = { observe: () => undefined }
+const metrics = { observe: () => () => undefined }
 const networks = {
   '192.0.2.0/24': 'DE',
   '198.51.100.0/25': 'FR',

@@ -106,10 +106,19 @@ function labelNamesOf(figure: Figure | SeriesFigure | HistogramFigure): string[]
   return 'readSeries' in figure ? [...figure.labelNames] : Object.keys(figure.labels ?? {})
 }
 
-/** Returns a function that adds figures to `/metrics`. */
+/** Returns a function that adds figures to `/metrics`, and returns one that removes them. */
 export function createObserve(registry: Registry) {
   const observed = new Map<string, AnyFigure[]>()
-  return function observe(figures: readonly AnyFigure[]): void {
+
+  function remove(figures: readonly AnyFigure[]): void {
+    for (const figure of figures) {
+      const all = observed.get(figure.name)
+      const at = all?.indexOf(figure) ?? -1
+      if (at !== -1) all?.splice(at, 1)
+    }
+  }
+
+  return function observe(figures: readonly AnyFigure[]): () => void {
     for (const figure of figures) {
       const registered = observed.get(figure.name)
       if (registered) {
@@ -124,5 +133,6 @@ export function createObserve(registry: Registry) {
         registry.registerMetric(createHistogramFamily(options, () => all.filter(isHistogram)))
       } else registerNumbers(figure, () => all, registry)
     }
+    return () => remove(figures)
   }
 }

@@ -91,6 +91,9 @@ describe.concurrent('an instance that starts', () => {
       'start.failed',
       'released',
     ])
+    // The figures of the failed starts are removed, so no number is added up or appears twice.
+    const { body } = await ask(`${replica!.url}/metrics`)
+    expect(body.match(/^threefold_fixture_total\{.*$/gm)).toEqual([expect.stringMatching(/ 1$/)])
     expect(await replica!.terminate()).toBe(0)
     expect(replica!.output().match(/"event":"released"/g)).toHaveLength(2)
   })

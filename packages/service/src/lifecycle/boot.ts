@@ -220,7 +220,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   try {
     const context = { instance, log, redis, registry, metrics }
     state.started = await startAgain({
-      start: (resources) => start({ ...context, resources }),
+      start: (resources) => start({ ...context, resources, metrics: lent(metrics, resources) }),
       isUnavailable,
       isDraining: () => state.phase === 'draining',
       log,
@@ -240,6 +240,18 @@ export async function boot<Settings extends z.ZodRawShape>({
   await registry
     .announce()
     .catch((error: unknown) => log.warn({ err: error }, 'the instance is not announced yet'))
+}
+
+/** The metrics for one start: if it fails and is repeated, its figures are removed. */
+function lent(metrics: Metrics, resources: AsyncDisposableStack): Metrics {
+  return {
+    ...metrics,
+    observe(figures) {
+      const remove = metrics.observe(figures)
+      resources.defer(remove)
+      return remove
+    },
+  }
 }
 
 function certificateFilesOf({
