@@ -1,6 +1,6 @@
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram, traceQuery } from '@repo/observability'
+import { createHistogram, traceQuery, traceRedisCall } from '@repo/observability'
 import {
   connectLimiterRedis,
   createRateLimiter,
@@ -16,11 +16,16 @@ import type { AuthEnv } from './env.ts'
 import { authPolicies } from './passwords/limits.ts'
 
 export async function start(env: AuthEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry, metrics, resources } = context
+  const { instance, log, redis, registry, metrics, traces, resources } = context
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
-  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
+  const database = await openDatabase({
+    env,
+    name: instance,
+    log,
+    observeQuery: traces && traceQuery,
+  })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
@@ -34,6 +39,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   const stopApplying = await applySessionLimit({ database, limit, log })
   resources.defer(stopApplying)
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  if (traces) limiterRedis.observed.times.observeBy(traceRedisCall)
   resources.defer(() => limiterRedis.close())
   metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram, traceQuery } from '@repo/observability'
+import { createHistogram, traceQuery, traceRedisCall } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
 import {
@@ -49,7 +49,7 @@ export async function start(
   context: Context,
   api: readonly Endpoint[] = endpoints,
 ): Promise<Started> {
-  const { instance, log, redis, registry, metrics, resources } = context
+  const { instance, log, redis, registry, metrics, traces, resources } = context
   const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins } = env
   const ipOf = createIpOf({ hops: env.TRUSTED_HOPS, ranges: env.TRUSTED_PROXIES })
   const routes = createRoutes(services, api)
@@ -57,7 +57,12 @@ export async function start(
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   metrics.observe(busFigures(bus))
-  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
+  const database = await openDatabase({
+    env,
+    name: instance,
+    log,
+    observeQuery: traces && traceQuery,
+  })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
@@ -80,6 +85,7 @@ export async function start(
   resources.defer(() => whoIs?.close())
 
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  if (traces) limiterRedis.observed.times.observeBy(traceRedisCall)
   resources.defer(() => limiterRedis.close())
   metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({

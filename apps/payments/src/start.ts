@@ -1,6 +1,6 @@
 import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
-import { createHistogram, traceQuery } from '@repo/observability'
+import { createHistogram, traceQuery, traceRedisCall } from '@repo/observability'
 import {
   connectLimiterRedis,
   createRateLimiter,
@@ -15,8 +15,13 @@ import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
 
 export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
-  const { instance, log, redis, registry, metrics, resources } = context
-  const database = await openDatabase({ env, name: instance, log, observeQuery: traceQuery })
+  const { instance, log, redis, registry, metrics, traces, resources } = context
+  const database = await openDatabase({
+    env,
+    name: instance,
+    log,
+    observeQuery: traces && traceQuery,
+  })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
   const payments = createPayments({ db: database.db })
@@ -30,6 +35,7 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   const bus = createBus({ redis, name: 'platform', instance, log })
   resources.defer(() => bus.close())
   const limiterRedis = connectLimiterRedis({ ...redisTopology(env), name: instance, log })
+  if (traces) limiterRedis.observed.times.observeBy(traceRedisCall)
   resources.defer(() => limiterRedis.close())
   metrics.observe(limiterRedisFigures(limiterRedis, createHistogram))
   const limiter = createRateLimiter({

@@ -20,7 +20,7 @@ export interface RedisConnection {
   /** The calls that failed, and the last answer that refused one. */
   readonly stats: CallStats
   /** The times of later calls, for figures. */
-  readonly times: Pick<CallTimes, 'recordTo'>
+  readonly times: Pick<CallTimes, 'observeBy' | 'recordTo'>
   readonly connects: Connects
   /** The prefix of keys and channels of this deployment. */
   readonly prefix: string

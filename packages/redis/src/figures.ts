@@ -19,7 +19,7 @@ export interface ObservedConnection {
   /** The purpose of the connection, a label of its figures. */
   name: 'shared' | 'limits'
   connects: Connects
-  times: Pick<CallTimes, 'recordTo'>
+  times: Pick<CallTimes, 'observeBy' | 'recordTo'>
   /** Whether no command is sent because Redis is unavailable. */
   isStopped: () => boolean
 }

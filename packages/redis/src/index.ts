@@ -1,6 +1,6 @@
 export type { CallStats, FailureCode } from './calls/call-stats.ts'
 export { findUrlFault, parseAddresses, parseRedisUrl, type RedisUrl } from './connection/address.ts'
-export { CallTimes } from './calls/call-times.ts'
+export { CallTimes, type ObserveCall } from './calls/call-times.ts'
 export type { Breaker, BreakerState } from './calls/breaker.ts'
 export { connectRedis, type ConnectOptions, type RedisConnection } from './connect.ts'
 export {

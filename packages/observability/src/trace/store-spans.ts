@@ -40,10 +40,11 @@ export function traceRedisCall(): ((command: string, error?: unknown) => void) |
   const startedAtMs = performance.now()
   return (command, error) => {
     const ms = performance.now() - startedAtMs
+    const name = command.toUpperCase()
     server.add('redis.calls', 1).add('redis.ms', ms)
     if (ms <= SLOW_REDIS_MS) return
-    const span = parent.child(`redis ${command}`, 'client', newSpanId(), startedAtMs)
-    span.set('db.system.name', 'redis').set('db.operation.name', command)
+    const span = parent.child(`redis ${name}`, 'client', newSpanId(), startedAtMs)
+    span.set('db.system.name', 'redis').set('db.operation.name', name)
     if (error !== undefined) fail(span, error)
     span.end()
   }

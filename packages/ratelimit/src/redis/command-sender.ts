@@ -50,6 +50,7 @@ class SentCommand {
   readonly #onErrorReply: (error: Error) => void
   readonly #times: CallTimes
   readonly #startedMs: number
+  readonly #observed: ReturnType<CallTimes['observe']>
 
   constructor(
     callbacks: CommandCallbacks,
@@ -63,12 +64,14 @@ class SentCommand {
     this.#onErrorReply = onErrorReply
     this.#times = times
     this.#startedMs = times.begin()
+    this.#observed = times.observe()
     this.#deadline = deadlines.start(() => this.#fail(new Error(lateReason(deadlineMs))))
   }
 
   resolve(reply: unknown) {
     if (!this.#deadlines.end(this.#deadline)) return
     this.#times.end(this.#startedMs)
+    this.#observed?.(this.name)
     this.#onReply()
     this.#callbacks.onReply(reply)
   }
@@ -84,6 +87,7 @@ class SentCommand {
 
   #fail(error: Error) {
     this.#times.end(this.#startedMs)
+    this.#observed?.(this.name, error)
     if (isErrorReply(error) && !isUnknownScript(error)) this.#onErrorReply(error)
     this.#callbacks.onError(error)
   }

@@ -43,6 +43,8 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
   function run<T>(command: Command<T>, admission: Admission): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const startedMs = times.begin()
+      const observed = times.observe()
+      let name = ''
       let isWaiting = false
       const deadline = deadlines.start(() => {
         const isUnsent = batch.withdraw(deadline) || isWaiting
@@ -52,6 +54,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
       function succeed(value: T): void {
         if (!deadlines.end(deadline)) return
         times.end(startedMs)
+        observed?.(name)
         breaker.succeed(admission)
         resolve(value)
       }
@@ -60,6 +63,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
         breaker.fail(admission, error)
         note(error)
         times.end(startedMs)
+        observed?.(name, error)
         reject(error)
       }
 
@@ -73,6 +77,7 @@ export function createCalls({ client, deadlineMs, log }: CallsOptions): Calls {
         if (client.status === 'end') return failInTime(createClosedError())
         try {
           const answer = Promise.resolve(batch.attribute(deadline, () => command(client)))
+          name = batch.lastName()
           answer.then(succeed, failInTime)
         } catch (error) {
           failInTime(error)

@@ -13,6 +13,8 @@ export interface WriteBatch {
    * A command that a callback creates later, after an answer, is not attributed to its call.
    */
   withdraw(call: Deadline): boolean
+  /** The name of the last command that was created, in lower case. */
+  lastName(): string
 }
 
 export interface WriteBatchOptions {
@@ -38,6 +40,7 @@ export function batchWrites(
   let commands: Command[] = []
   let calls: (Deadline | undefined)[] = []
   let current: Deadline | undefined
+  let lastName = ''
   /** Calls whose commands are held for the next connection, and the number of these commands. */
   const held = new Set<Deadline>()
   let heldCommands = 0
@@ -102,6 +105,7 @@ export function batchWrites(
   }
 
   client.sendCommand = function sendCommand(command, stream) {
+    lastName = command.name
     if (stream !== undefined || client.status !== 'ready') {
       // A pipeline, a transaction, or a command of the handshake: not before those of this turn.
       if (client.status === 'ready') flush()
@@ -126,5 +130,6 @@ export function batchWrites(
       }
     },
     withdraw: (call) => held.delete(call),
+    lastName: () => lastName,
   }
 }

@@ -10,6 +10,8 @@ import {
   logFigures,
   type Metrics,
   reasonOf,
+  traceRedisCall,
+  type Traces,
   writeBeforeExit,
 } from '@repo/observability'
 import { connectRedis, redisFigures, type RedisConnection } from '@repo/redis'
@@ -39,6 +41,8 @@ export interface Context {
   redis: RedisConnection
   registry: Registry
   metrics: Metrics
+  /** The traces of this instance; undefined if none are recorded. */
+  traces: Traces | undefined
   /** Its resources are closed, in reverse order, if the start fails and is repeated. */
   resources: AsyncDisposableStack
 }
@@ -99,6 +103,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   )
   if (traces) metrics.observe(traces.figures)
   const redis = connectRedis({ ...redisTopology(env), name: instance, log })
+  if (traces) redis.times.observeBy(traceRedisCall)
   metrics.observe(redisFigures(redis, createHistogram))
   const state: { phase: Phase; started?: Started; bootSeconds: number } = {
     phase: 'starting',
@@ -218,7 +223,7 @@ export async function boot<Settings extends z.ZodRawShape>({
   await listen(http.server, env).catch((error: unknown) => fail(error, 'cannot listen'))
   await requireSafeRedis(redis, log).catch((error: unknown) => fail(error, 'Redis cannot be used'))
   try {
-    const context = { instance, log, redis, registry, metrics }
+    const context = { instance, log, redis, registry, metrics, traces }
     state.started = await startAgain({
       start: (resources) => start({ ...context, resources, metrics: lent(metrics, resources) }),
       isUnavailable,
