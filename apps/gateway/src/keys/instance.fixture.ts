@@ -24,6 +24,8 @@ export interface Used {
 let one: Joined | undefined
 let using: AbortController
 let used: Promise<Used>
+/** The checks of `use` until now, and those that accepted the key. */
+let progress = { checks: 0, accepted: 0 }
 
 function the(): Joined {
   if (!one) throw new Error('this instance is not open')
@@ -42,6 +44,7 @@ async function use(text: string, signal: AbortSignal): Promise<Used> {
       result.accepted += 1
       result.lastValidMs = startedMs
     }
+    progress = result
     if (result.checks % 16 === 0) await pause(1)
   }
   return result
@@ -71,8 +74,10 @@ serveReplica({
   /** Uses the key without a pause, until `halt`. */
   use(text: string) {
     using = new AbortController()
+    progress = { checks: 0, accepted: 0 }
     used = use(text, using.signal)
   },
+  progress: async () => ({ checks: progress.checks, accepted: progress.accepted }),
   async halt() {
     using.abort()
     return used

@@ -18,7 +18,7 @@ async function openTail(redisUrl: string, create: typeof createTail, beatMs = ()
   await redis.ready()
   const keys = busKeys('test', redis)
   const lease = createLease()
-  const state = { reads: 0, laterMs: 0, gate: Promise.resolve() }
+  const state = { reads: 0, joins: 0, laterMs: 0, gate: Promise.resolve() }
   const now = () => performance.now() + state.laterMs
   const tail = create({
     connect() {
@@ -51,12 +51,13 @@ async function openTail(redisUrl: string, create: typeof createTail, beatMs = ()
       takePosition: () => ({ n: 0, behind: '', wasBehind: false }),
       takeJoinPosition: () => ({ n: 0, behind: '', wasBehind: false }),
     },
-    onJoin: () => undefined,
+    onJoin: () => (state.joins += 1),
     errors: createBusErrors({ bus: 'test', log: undefined, now }),
   })
   await tail.first
   return {
     tail,
+    redis,
     lease,
     state,
     now,
@@ -100,6 +101,22 @@ async function isRenewedByLateReply(redisUrl: string, laterMs: number, create = 
   one.state.laterMs += laterMs
   release()
   return { isRenewed: await renewal, isLeased: one.now() < one.lease.untilMs }
+}
+
+/** Whether a new connection is used after a renewal failed whose read was sent on the one before. */
+async function isNewerConnectionUsed(redisUrl: string, create = createTail) {
+  await using one = await openTail(redisUrl, create)
+  // Only the read of the renewal is held back. It is sent at once.
+  const release = hold(one.state)
+  const renewal = one.tail.renew(one.now())
+  one.state.gate = Promise.resolve()
+  // Its reply is about a log that is lost when it is read.
+  await one.redis.client.flushdb()
+  one.tail.rejoin()
+  await until(() => one.state.joins === 2 && one.now() < one.lease.untilMs)
+  release()
+  expect(await renewal).toBe(false)
+  return { isUsed: await one.tail.renew(one.now()), isLeased: one.now() < one.lease.untilMs }
 }
 
 /** Runs a scenario with a mutant of the follower. Node imports each path once. */
@@ -161,6 +178,22 @@ test('I11: a mutant whose lease counts from the reply is detected', async ({ red
     isRenewedByLateReply(redisUrl, maxStaleMs + 1, create),
   )
   expect(late).toEqual({ isRenewed: true, isLeased: true })
+})
+
+test('I11: a renewal that fails leaves the connection that was joined meanwhile unchanged', async ({
+  redisUrl,
+}) => {
+  expect(await isNewerConnectionUsed(redisUrl)).toEqual({ isUsed: true, isLeased: true })
+})
+
+test('I11: a mutant whose failed renewal ends the newer connection is detected', async ({
+  redisUrl,
+}) => {
+  const edit: Edit = ['bus/log/tail.ts', 'if (joined === connection) rejoin()', 'rejoin()']
+  const result = await withMutant('ended connection', edit, (create) =>
+    isNewerConnectionUsed(redisUrl, create),
+  )
+  expect(result).toEqual({ isUsed: false, isLeased: false })
 })
 
 test('I11: 1,000 concurrent renewals share one read, and without a connection they fail at once', async ({
