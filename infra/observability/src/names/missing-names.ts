@@ -22,6 +22,8 @@ export function missingNames(
       if (OF_PROMETHEUS.has(metric) || recorded.has(metric)) return []
       const series = scraped.get(metric)
       if (!series) return [`${place} reads ${metric}, which no scrape has`]
+      // Counters of errors have their labels from the first error on.
+      if (series.length === 0) return []
       return labels
         .filter((label) => !series.some((each) => label in each))
         .map((label) => `${place} reads the label ${label} of ${metric}, which no series has`)

@@ -34,12 +34,13 @@ test('every expression of the rules and of the dashboard is PromQL', () => {
 
 test('a metric that no scrape has, and a label that no series has, are reported with their place', () => {
   const scraped = readScrapes([
-    '# HELP a_total A metric\na_total{app="auth",reason="say \\"no\\", thrice"} 3\nb 1 1700000000\n',
+    '# HELP a_total A metric\na_total{app="auth",reason="say \\"no\\", thrice"} 3\nb 1 1700000000\n# TYPE errors_total counter\n',
   ])
   const expressions = [
     { place: 'one', expr: 'sum by (app, reason) (rate(a_total[5m])) and b == 1' },
     { place: 'two', expr: 'sum by (tier) (a_total{policy="x"})' },
     { place: 'three', expr: 'c_total' },
+    { place: 'four', expr: 'sum by (kind) (errors_total)' },
   ]
   expect(missingNames(scraped, expressions)).toEqual([
     'two reads the label tier of a_total, which no series has',
