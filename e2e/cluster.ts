@@ -19,6 +19,8 @@ export interface RunningInstance {
 
 export interface Cluster {
   edge: string
+  /** The address of the metrics of the edge, which its public port refuses. */
+  edgeMetrics?: string
   databaseUrl: string
   /** `container` where the stack runs in containers. */
   stores: { name: 'postgres' | 'valkey'; pid: number; container?: string }[]

@@ -69,7 +69,8 @@ export async function startChain(cluster: Cluster): Promise<Chain> {
   }
 }
 
-async function startStandIn(id: string, children: ChildProcess[]) {
+/** Starts a service that responds with the status and the delay of `behave`; its process is added to the children. */
+export async function startStandIn(id: string, children: ChildProcess[]) {
   const child = fork(join(import.meta.dirname, 'stand-in.ts'), {
     env: { ...process.env, INSTANCE_ID: id },
   })
@@ -88,7 +89,7 @@ async function startStandIn(id: string, children: ChildProcess[]) {
 }
 
 /** The settings of a running instance, with its secrets (Linux). */
-function environmentOf(pid: number): Record<string, string> {
+export function environmentOf(pid: number): Record<string, string> {
   const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean)
   return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),

@@ -19,8 +19,18 @@ interface Instance {
   pid: number
 }
 
+interface Description {
+  databaseUrl: string
+  stores: { name: string; pid: number }[]
+  instances: Instance[]
+}
+
 export interface Cluster {
   edge: string
+  /** Its description of itself, which is written again when an instance starts or ends. */
+  file: string
+  /** The URL of PostgreSQL, and the process of Valkey. */
+  stores(): { databaseUrl: string; valkeyPid: number }
   /** The instances that run now, in their present processes. */
   instances(app?: string): Instance[]
   /** Waits until the instance serves in another process than this one. */
@@ -42,17 +52,21 @@ export async function startCluster(): Promise<Cluster> {
     },
   })
   const edge = await readyEvent(launcher)
-  const read = () => {
-    const text = readFileSync(join(ROOT, STATE, 'cluster.json'), 'utf8')
-    const { instances }: { instances: Instance[] } = JSON.parse(text)
-    return instances
-  }
+  const file = join(ROOT, STATE, 'cluster.json')
+  const read = (): Description => JSON.parse(readFileSync(file, 'utf8'))
   return {
     edge,
-    instances: (app) => read().filter((each) => app === undefined || each.app === app),
+    file,
+    stores() {
+      const { databaseUrl, stores } = read()
+      const valkey = stores.find(({ name }) => name === 'valkey')
+      if (!valkey) throw new Error('the cluster has no embedded Valkey')
+      return { databaseUrl, valkeyPid: valkey.pid }
+    },
+    instances: (app) => read().instances.filter((each) => app === undefined || each.app === app),
     async whenBack({ id, pid }) {
       for (;;) {
-        const now = read().find((each) => each.id === id)
+        const now = read().instances.find((each) => each.id === id)
         const isBack = now && now.pid !== pid && (await isReady(now.url))
         if (isBack) return
         await wait(100)

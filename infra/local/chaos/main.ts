@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { startChain } from './chain.ts'
 import { startCluster } from './cluster.ts'
 import { isMet, progress, type Row, tableOf } from './report.ts'
+import { alertScenarios } from './scenarios/alerts.ts'
 import { balanceScenarios } from './scenarios/balance.ts'
 import { killScenarios } from './scenarios/kills.ts'
 import { overloadScenarios } from './scenarios/overload.ts'
@@ -19,7 +20,7 @@ const { values } = parseArgs({
   },
 })
 const onChain = { ...slowScenarios, ...balanceScenarios }
-const onCluster = { ...killScenarios, ...overloadScenarios }
+const onCluster = { ...killScenarios, ...overloadScenarios, ...alertScenarios }
 const names = [...Object.keys(onChain), ...Object.keys(onCluster)]
 const isWanted = (name: string) =>
   values.only.length === 0 || values.only.some((part) => name.includes(part))

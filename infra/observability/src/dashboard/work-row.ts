@@ -28,6 +28,15 @@ export const workRow: readonly Chart[] = [
     ],
   },
   {
+    title: 'Outbox: messages that wait, and the age of the oldest',
+    unit: 'short',
+    description: 'Healthy: 0 or a few, and younger than 10 s. All instances see the same rows.',
+    queries: [
+      [`max(threefold_outbox_pending{${SELECTED}})`, 'messages'],
+      [`max(threefold_outbox_oldest_seconds{${SELECTED}})`, 'seconds'],
+    ],
+  },
+  {
     title: 'Log lines and spans that were dropped',
     unit: 'short',
     description: 'Healthy: 0. The reader of stdout or the collector is slow or unavailable.',
