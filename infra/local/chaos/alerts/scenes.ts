@@ -30,6 +30,7 @@ export async function redisHangs({ cluster, client, watch }: Stage): Promise<voi
   const [cookie = '', ...leaving] = cookies
   const load = startLoop(client, RATE, () => ({ path: '/api/me', headers: { cookie } }))
   const origin = 'http://localhost:9380'
+  for (const name of REDIS_ALERTS) await watch.rests(name)
   await whileFrozen([cluster.stores().valkeyPid], async () => {
     const signOut = { method: 'POST', path: '/api/auth/sign-out', body: '{}' }
     for (const each of leaving) {
@@ -46,15 +47,16 @@ export async function redisHangs({ cluster, client, watch }: Stage): Promise<voi
 export async function tableLocked({ cluster, client, watch }: Stage): Promise<void> {
   const cookie = await signUp(cluster)
   const load = startLoop(client, RATE, () => ({ path: '/api/payments', headers: { cookie } }))
-  const postgres = new Postgres(cluster.stores().databaseUrl)
-  await postgres.connect()
-  await postgres.query('begin; lock table payment in access exclusive mode')
   const names: [string, Labels][] = [
     ['DatabaseWaiting', { app: 'payments' }],
     ['ErrorBudgetBurnFast', { app: 'payments' }],
     ['ErrorBudgetBurnSlow', { app: 'payments' }],
     ['LatencyHigh', { app: 'payments', route: '/api/payments' }],
   ]
+  for (const [name, labels] of names) await watch.rests(name, labels)
+  const postgres = new Postgres(cluster.stores().databaseUrl)
+  await postgres.connect()
+  await postgres.query('begin; lock table payment in access exclusive mode')
   for (const [name, labels] of names) await watch.fires(name, labels)
   await postgres.query('commit')
   await postgres.end()
@@ -64,6 +66,8 @@ export async function tableLocked({ cluster, client, watch }: Stage): Promise<vo
 
 /** One instance of payments stops, and then all of them. */
 export async function instancesStop({ cluster, watch }: Stage): Promise<void> {
+  await watch.rests('InstanceMissing')
+  await watch.rests('AppDown')
   const [first = 0, ...others] = cluster.instances('payments').map(({ pid }) => pid)
   await whileFrozen([first], async () => {
     await watch.fires('InstanceMissing', { app: 'payments' })
@@ -77,6 +81,7 @@ export async function instancesStop({ cluster, watch }: Stage): Promise<void> {
 export async function loopPauses({ cluster, watch }: Stage): Promise<void> {
   const [auth] = cluster.instances('auth')
   if (!auth) throw new Error('the cluster has no auth')
+  await watch.rests('EventLoopSlow', { instance: auth.id })
   const stopping = new AbortController()
   const pausing = (async () => {
     while (!stopping.signal.aborted) {

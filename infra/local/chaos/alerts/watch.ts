@@ -7,6 +7,8 @@ export type Labels = Readonly<Record<string, string>>
 
 export interface Watch {
   rows: Row[]
+  /** Waits until no alert with this name and these labels fires, before something breaks. */
+  rests(name: string, labels?: Labels): Promise<void>
   /** Waits until the alert fires with these labels. */
   fires(name: string, labels?: Labels): Promise<void>
   /** Waits until no alert with this name and these labels fires. */
@@ -56,6 +58,8 @@ export function createWatch(
 
   return {
     rows,
+    rests: (name, labels = {}) =>
+      record(name, labels, { wanted: false, target: limits.resolvesWithinS, verb: 'rests' }),
     fires: (name, labels = {}) =>
       record(name, labels, { wanted: true, target: limits.firesWithinS, verb: 'fires' }),
     resolves: (name, labels = {}) =>

@@ -59,6 +59,8 @@ async function alerts({ cluster }: ClusterScenario): Promise<Row[]> {
   await redisHangs(stage)
   await misfit(stage, prometheus, targets)
   if (side.fillRedis) {
+    await watch.rests('RedisEvictions')
+    await watch.rests('RedisMemoryHigh')
     await side.fillRedis()
     await watch.fires('RedisEvictions')
     await watch.fires('RedisMemoryHigh')
@@ -96,6 +98,8 @@ async function misfit(
   prometheus: Prometheus,
   targets: readonly Target[],
 ): Promise<void> {
+  const names = ['ConfigDrift', 'SpansDropped', 'LogLinesDropped', 'UpstreamEjected']
+  for (const name of names) await watch.rests(name)
   {
     await using gateway = await startMisfit(cluster)
     const address = new URL(gateway.origin).host
@@ -114,9 +118,7 @@ async function misfit(
     direct.close()
   }
   await prometheus.setTargets('threefold', targets)
-  for (const name of ['ConfigDrift', 'SpansDropped', 'LogLinesDropped', 'UpstreamEjected']) {
-    await watch.resolves(name)
-  }
+  for (const name of names) await watch.resolves(name)
 }
 
 async function namesExist(targets: readonly Target[]): Promise<Row> {

@@ -94,6 +94,7 @@ function respond(path: string, status: number, headers: Record<string, string> =
 
 test.for([
   { at: '/api/auth/sign-in/email', status: 401, text: 'check MONITOR_EMAIL and MONITOR_PASSWORD' },
+  { at: '/api/auth/sign-in/email', status: 403, text: 'use the origin that users type' },
   {
     at: '/api/auth/sign-in/email',
     status: 429,

@@ -132,6 +132,7 @@ async function readHealth({ url }: Instance): Promise<InstanceHealth | undefined
 
 function hint({ status, headers }: Response): string {
   if (status === 429) return `: too many requests, try again in ${headers.get('retry-after')} s`
+  if (status === 403) return ': use the origin that users type, which is ORIGIN of the instances'
   if (status === 503) return ': a store or every instance is unavailable'
   const location = headers.get('location')
   return location === null ? '' : `: it redirects to ${location}, use that origin`
