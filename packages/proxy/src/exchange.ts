@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { AttemptTrace, TraceAttempt } from './attempt/attempt-trace.ts'
-import type { Attempt, ParsedHeaders } from './attempt/attempt.ts'
+import type { Attempt, ResponseSource } from './attempt/attempt.ts'
 import { Attempts, type RequestSide } from './attempt/attempts.ts'
 import { Selection } from './attempt/selection.ts'
 import { discardRest, RequestBody } from './body/request-body.ts'
+import type { ResponseHead } from './client/head.ts'
+import type { ClientRequest } from './client/request.ts'
 import { answerWith, catchRejection, notify } from './hooks.ts'
 import { problem, type ProxyProblem, type ProxyProblemCode, toError } from './problem.ts'
 import { areWritable, hasBody, putHeader, type RawHeaders, replaceHeader } from './raw-headers.ts'
@@ -139,15 +140,20 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     return trace
   }
 
-  describe(kind: SlotKind, trace?: AttemptTrace): Dispatcher.DispatchOptions {
+  describe(kind: SlotKind, trace?: AttemptTrace): ClientRequest {
     const { method = 'GET', url: path = '/' } = this.#req
     const headers = this.#headers
     if (trace) putHeader(headers, 'traceparent', trace.traceparent)
     if (this.#deadline) headers[headers.length - 1] = String(this.#deadline.leftMs())
     const body = this.#body?.complete ?? this.#body?.stream ?? null
-    if (this.#upgrade) return { method, path, headers, upgrade: 'websocket' }
-    if (kind === 'stream') return { method, path, headers, body, bodyTimeout: 0 }
-    return { method, path, headers, body }
+    return {
+      method,
+      path,
+      headers,
+      body,
+      isUpgrade: this.#upgrade !== undefined,
+      isStream: kind === 'stream',
+    }
   }
 
   get isOver(): boolean {
@@ -162,7 +168,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     return this.#body !== undefined && !this.#body.complete
   }
 
-  /** undici destroys a streamed body with its attempt. */
+  /** A streamed body that has begun ends with its attempt. */
   get isUntouched(): boolean {
     return !this.#res.headersSent && !this.#body?.isStarted
   }
@@ -176,29 +182,24 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     this.#deadline?.end()
   }
 
-  onEarlyHints({ link }: ParsedHeaders): void {
+  onEarlyHints(head: ResponseHead): void {
+    const link = head.get('link')
     this.#earlyHints += 1
     const isAllowed = this.#req.httpVersion === '1.1' && this.#earlyHints <= MAX_EARLY_HINTS
     if (link === undefined || !isAllowed || this.#res.headersSent) return
     try {
-      this.#res.writeEarlyHints({ link: String(link).split(/,\s*(?=<)/) })
+      this.#res.writeEarlyHints({ link: link.split(/,\s*(?=<)/) })
     } catch {
       // The links are malformed. A client needs no hint.
     }
   }
 
-  onUpgrade(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    socket: Duplex,
-  ): void {
-    const headers = headersOf(controller.rawHeaders, parsed)
-    const isValid = areWritable(headers) && this.#upgrade?.isAcceptedBy(statusCode, parsed) === true
+  onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void {
+    const headers = headersOf(head)
+    const isValid = areWritable(headers) && this.#upgrade?.isAcceptedBy(head) === true
     try {
       if (!isValid) throw new Error('the instance did not accept the handshake')
-      this.changeResponse(headers, statusCode)
+      this.changeResponse(headers, head.statusCode)
       if (!areWritable(headers)) throw new Error('a hook has added an invalid header')
       this.#finish()
       this.#upgrade?.open(headers, socket, () => attempt.end())
@@ -209,16 +210,11 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     }
   }
 
-  onHead(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void {
+  onHead(head: ResponseHead): void {
     try {
-      this.#writer.start(controller, statusCode, parsed, statusMessage)
+      this.#writer.start(head)
     } catch (error) {
-      const isHookFault = isWritableHead(statusCode, controller.rawHeaders)
+      const isHookFault = isWritableHead(head)
       this.onFault(error, isHookFault ? 'internal' : 'bad_response')
     }
   }
@@ -230,8 +226,8 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     catchRejection(result, () => this.#res.destroy())
   }
 
-  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#writer.write(controller, chunk)
+  onData(source: ResponseSource, chunk: Buffer): void {
+    this.#writer.write(source, chunk)
   }
 
   onEnd(): void {
@@ -264,7 +260,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
 
   fail(found: ProxyProblem): void {
     this.#finish()
-    // Node's parser accepted the headers of the client, so a hook added the one that undici refuses.
+    // Node's parser accepted the headers of the client, so a hook added the one that the client refuses.
     const isHookFault = found.code === 'bad_request' && !areWritable(this.#headers)
     discardRest(this.#req)
     answerWith(

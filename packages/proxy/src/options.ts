@@ -113,7 +113,6 @@ export function requireNumber(option: string, value: unknown, min: number, max: 
   refuse(option, `a number from ${min} to ${max}`)
 }
 
-/** undici refuses each request of a pool whose timeouts are fractions. */
 export function requireInteger(option: string, value: unknown, min: number, max: number): void {
   if (value !== undefined && !Number.isInteger(value)) {
     refuse(option, `a whole number from ${min} to ${max}`)

@@ -1,5 +1,5 @@
 import { type IncomingMessage, STATUS_CODES, type ServerResponse } from 'node:http'
-import { errors } from 'undici'
+import { ClientError } from './client/client-error.ts'
 
 export type ProxyProblemCode =
   | 'bad_request'
@@ -116,16 +116,13 @@ export function problem(code: ProxyProblemCode, cause?: Error): ProxyProblem {
   return cause ? { ...problems[code], cause } : problems[code]
 }
 
-/** Classifies an error of undici. `wasSent`: the request may have been written to a connection. */
+/** Classifies an error of the client. `wasSent`: the request may have been written to a connection. */
 export function problemOf(error: Error, wasSent: boolean): ProxyProblem {
-  if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
-    return problem('bad_request', error)
-  }
-  if (error instanceof errors.HeadersOverflowError) return problem('bad_response', error)
+  const code = error instanceof ClientError ? error.code : undefined
+  if (code === 'invalid_request') return problem('bad_request', error)
+  if (code === 'head_too_large') return problem('bad_response', error)
   if (!wasSent) return problem('connect_failed', error)
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return problem('upstream_timeout', error)
-  }
+  if (code === 'head_timeout' || code === 'body_timeout') return problem('upstream_timeout', error)
   return problem('upstream_reset', error)
 }
 

@@ -111,7 +111,7 @@ export function hasBody(req: IncomingMessage): boolean {
   return req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length']) > 0
 }
 
-/** Whether node:http and undici accept every name and value. */
+/** Whether node:http and the client accept every name and value. */
 export function areWritable(headers: RawHeaders): boolean {
   if (headers.length % 2 !== 0) return false
   try {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Dispatcher } from 'undici'
+import type { ResponseSource } from './attempt/attempt.ts'
+import type { ResponseHead } from './client/head.ts'
 import type { RawHeaders } from './raw-headers.ts'
 import { headersOf, isFinalStatus, reasonOf } from './response-head.ts'
 
@@ -21,6 +22,8 @@ export class ResponseWriter {
   readonly #res: ServerResponse
   readonly #owner: ResponseOwner
   #isFlushed = false
+  /** The client reads slower than the instance sends. */
+  #isWaiting = false
   #length = -1
 
   constructor(res: ServerResponse, owner: ResponseOwner) {
@@ -28,19 +31,15 @@ export class ResponseWriter {
     this.#owner = owner
   }
 
-  start(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: Record<string, string | string[] | undefined>,
-    statusMessage?: string,
-  ): void {
+  start(head: ResponseHead): void {
+    const { statusCode } = head
     if (!isFinalStatus(statusCode)) throw new RangeError(`${statusCode} is no HTTP status`)
     const res = this.#res
-    const headers = headersOf(controller.rawHeaders, parsed)
+    const headers = headersOf(head)
     const before = res.getHeaderNames()
     try {
       this.#owner.changeResponse(headers, statusCode)
-      res.writeHead(statusCode, reasonOf(statusCode, statusMessage), headers)
+      res.writeHead(statusCode, reasonOf(head), headers)
     } catch (error) {
       // `writeHead` may have set fields that do not belong to the problem that follows.
       for (const name of res.getHeaderNames()) if (!before.includes(name)) res.removeHeader(name)
@@ -48,22 +47,27 @@ export class ResponseWriter {
       res.removeHeader('content-length')
       throw error
     }
-    this.#length = Number(parsed['content-length'] ?? -1)
+    this.#length = head.contentLength
     // The parser emits all bytes that it has read before a microtask runs. So a head that arrives
     // with its body is written together with it, and a head that arrives alone is written now.
     if (unflushed.push(this) === 1) queueMicrotask(flushAll)
   }
 
-  write(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  /** @param chunk is valid during the call only */
+  write(source: ResponseSource, chunk: Buffer): void {
     const res = this.#res
     const isFirst = !this.#isFlushed
     this.#isFlushed = true
     if (isFirst && chunk.length === this.#length && chunk.length <= smallBodyBytes) {
       // node:http joins a string to the head. A Buffer would need a second write.
       res.end(chunk.toString('latin1'), 'latin1')
-    } else if (!res.write(chunk) && !controller.paused) {
-      controller.pause()
-      res.once('drain', () => controller.resume())
+    } else if (!res.write(Buffer.from(chunk)) && !this.#isWaiting) {
+      this.#isWaiting = true
+      source.pause()
+      res.once('drain', () => {
+        this.#isWaiting = false
+        source.resume()
+      })
     }
   }
 

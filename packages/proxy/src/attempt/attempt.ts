@@ -1,5 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { Call } from '../client/call.ts'
+import type { ResponseHead } from '../client/head.ts'
+import type { ClientRequest, ResponseHandler } from '../client/request.ts'
 import { notify } from '../hooks.ts'
 import { problemOf, type ProxyProblemCode } from '../problem.ts'
 import type { SlotKind } from '../slots/slots.ts'
@@ -7,23 +9,22 @@ import { isErrorStatus, type Outcome } from '../upstream/target-counts.ts'
 import type { Target, Waiter } from '../upstream/target.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
 
-export type ParsedHeaders = Record<string, string | string[] | undefined>
-
 const EARLY_HINTS = 103
+
+/** The sender of a response, which waits for a slow client. */
+export interface ResponseSource {
+  pause(): void
+  resume(): void
+}
 
 /** The events of the response of an instance, except its head. */
 export interface ResponseEvents {
   /** The instance suggests resources while the response is not ready. */
-  onEarlyHints(parsed: ParsedHeaders): void
+  onEarlyHints(head: ResponseHead): void
   /** The instance has accepted to change the protocol. The owner ends the attempt. */
-  onUpgrade(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    socket: Duplex,
-  ): void
-  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void
+  onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void
+  /** @param chunk is valid during the call only */
+  onData(source: ResponseSource, chunk: Buffer): void
   onEnd(): void
 }
 
@@ -31,13 +32,7 @@ export interface ResponseEvents {
 export interface AttemptOwner extends ResponseEvents {
   /** Whether events of this attempt still count. */
   isCurrent(attempt: Attempt): boolean
-  onHead(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void
+  onHead(attempt: Attempt, head: ResponseHead): void
   onError(attempt: Attempt, error: Error): void
   /** The target answers nothing at all. */
   onSilent(attempt: Attempt): void
@@ -46,16 +41,16 @@ export interface AttemptOwner extends ResponseEvents {
 }
 
 /**
- * One attempt of a request at one target, and the handler of undici's events for it. It is a class
- * and not a closure for each event, because this is the hot path.
+ * One attempt of a request at one target, and the handler of the client's events for it. It is a
+ * class and not a closure for each event, because this is the hot path.
  *
  * It reports to the target: `started` and `ended` exactly once each, and the head of a response.
  * Faults are reported by the owner, which has the reasons. It also returns the slot of the target.
  *
- * Every callback catches its errors: otherwise undici and node:http would leave the client without a
- * response, or end the process. Such an error is no failure of the instance.
+ * Every callback catches its errors: otherwise the client would get no response. Such an error is no
+ * failure of the instance.
  */
-export class Attempt implements Dispatcher.DispatchHandler, Waiter {
+export class Attempt implements ResponseHandler, ResponseSource, Waiter {
   readonly target: Target
   memberIndex = -1
   /** The request may have been written to a connection. */
@@ -70,10 +65,9 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
   trace: AttemptTrace | undefined
   readonly #owner: AttemptOwner
   #kind: SlotKind
-  #controller: Dispatcher.DispatchController | undefined
+  #call: Call | undefined
   #sentAtMs = 0
   #hasEnded = false
-  #abortReason: Error | undefined
 
   /** @param kind the kind of the slot that the owner has taken from the target */
   constructor(owner: AttemptOwner, target: Target, kind: SlotKind) {
@@ -95,10 +89,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     return true
   }
 
-  dispatch(options: Dispatcher.DispatchOptions): void {
+  send(request: ClientRequest): void {
     this.target.started(this)
     try {
-      this.target.pool.dispatch(options, this)
+      this.#call = this.target.pool.send(request, this)
     } catch (error) {
       this.end()
       this.#owner.onFault(error)
@@ -107,74 +101,66 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
 
   /** Ends the attempt. One that was not sent yet will never be sent. */
   abort(reason: Error): void {
-    this.#abortReason = reason
-    try {
-      this.#controller?.abort(reason)
-    } catch {
-      // The connection is already closed.
-    }
+    this.#call?.abort(reason)
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#abortReason) return this.abort(this.#abortReason)
+  pause(): void {
+    this.#call?.pause()
+  }
+
+  resume(): void {
+    this.#call?.resume()
+  }
+
+  onSent(): void {
     this.wasSent = true
     this.#sentAtMs = performance.now()
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void {
-    if (statusCode >= 100 && statusCode < 200) return this.#inform(statusCode, parsed)
+  /** RFC 9110 15.2: informational responses other than 103 are for this hop. */
+  onInformation(head: ResponseHead): void {
+    if (head.statusCode === EARLY_HINTS && this.#owner.isCurrent(this)) {
+      this.#owner.onEarlyHints(head)
+    }
+  }
+
+  onHead(head: ResponseHead): void {
     // An attempt that was given up is no result of its target.
     if (!this.#owner.isCurrent(this)) return
     this.hasHead = true
     this.headAfterMs = performance.now() - this.#sentAtMs
-    this.outcome = isErrorStatus(statusCode) ? 'error' : 'ok'
-    this.target.succeeded(statusCode, this.headAfterMs, this)
-    this.#traceHead(statusCode, parsed)
+    this.outcome = isErrorStatus(head.statusCode) ? 'error' : 'ok'
+    this.target.succeeded(head.statusCode, this.headAfterMs, this)
+    this.#traceHead(head)
     try {
-      this.#owner.onHead(this, controller, statusCode, parsed, statusMessage)
+      this.#owner.onHead(this, head)
     } catch (error) {
       this.#owner.onFault(error)
     }
   }
 
-  /** RFC 9110 15.2: informational responses other than 103 are for this hop. */
-  #inform(statusCode: number, parsed: ParsedHeaders): void {
-    if (statusCode === EARLY_HINTS && this.#owner.isCurrent(this)) this.#owner.onEarlyHints(parsed)
-  }
-
-  onRequestUpgrade(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    socket: Duplex,
-  ): void {
+  onUpgrade(head: ResponseHead, socket: Duplex): void {
     if (!this.#owner.isCurrent(this)) {
       socket.destroy()
       return this.end()
     }
     this.hasHead = true
     this.outcome = 'ok'
-    this.target.succeeded(statusCode, performance.now() - this.#sentAtMs, this)
-    this.#traceHead(statusCode, parsed)
-    this.#owner.onUpgrade(this, controller, statusCode, parsed, socket)
+    this.target.succeeded(head.statusCode, performance.now() - this.#sentAtMs, this)
+    this.#traceHead(head)
+    this.#owner.onUpgrade(this, head, socket)
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (!this.#owner.isCurrent(this)) return
     try {
-      this.#owner.onData(controller, chunk)
+      this.#owner.onData(this, chunk)
     } catch (error) {
       this.#owner.onFault(error)
     }
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     this.end()
     if (!this.#owner.isCurrent(this)) return
     try {
@@ -184,7 +170,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     }
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onError(error: Error): void {
     if (this.#owner.isCurrent(this)) this.outcome = outcomeOf(problemOf(error, this.wasSent).code)
     this.end()
     if (!this.#owner.isCurrent(this)) return
@@ -215,9 +201,9 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiter {
     if (trace) notify(() => trace.end(this.outcome))
   }
 
-  #traceHead(statusCode: number, parsed: ParsedHeaders): void {
+  #traceHead(head: ResponseHead): void {
     const { trace } = this
-    if (trace) notify(() => trace.head(statusCode, parsed))
+    if (trace) notify(() => trace.head(head.statusCode, head.toRecord()))
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import type { ResponseHead } from '../client/head.ts'
+import type { ClientRequest } from '../client/request.ts'
 import { problem, problemOf, type ProxyProblem, type ProxyProblemCode } from '../problem.ts'
 import { isEventStream } from '../response-head.ts'
 import type { SlotKind } from '../slots/slots.ts'
 import type { Waiter } from '../slots/waiting.ts'
 import type { Target } from '../upstream/target.ts'
 import type { AttemptTrace } from './attempt-trace.ts'
-import { Attempt, type AttemptOwner, type ParsedHeaders, type ResponseEvents } from './attempt.ts'
+import { Attempt, type AttemptOwner, type ResponseEvents, type ResponseSource } from './attempt.ts'
 import type { Selection } from './selection.ts'
 
 /**
@@ -30,15 +31,10 @@ export interface RequestSide extends ResponseEvents {
   onTry(origin: string, tries: number): void
   /** Begins the trace of an attempt. It never throws. */
   traceAttempt(origin: string, number: number): AttemptTrace | undefined
-  describe(kind: SlotKind, trace?: AttemptTrace): Dispatcher.DispatchOptions
+  describe(kind: SlotKind, trace?: AttemptTrace): ClientRequest
   /** The response is an event stream. */
   onEventStream(): void
-  onHead(
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void
+  onHead(head: ResponseHead): void
   fail(found: ProxyProblem): void
   onFault(error: unknown, code?: ProxyProblemCode): void
 }
@@ -127,7 +123,7 @@ export class Attempts implements AttemptOwner, Waiter {
   }
 
   #dispatch(attempt: Attempt): void {
-    attempt.dispatch(this.#request.describe(this.#selection.kind, attempt.trace))
+    attempt.send(this.#request.describe(this.#selection.kind, attempt.trace))
   }
 
   /** Sends a GET to a second instance too if the first one is slower than usual. */
@@ -152,13 +148,8 @@ export class Attempts implements AttemptOwner, Waiter {
     return (attempt === this.#attempt || attempt === this.#hedge) && !this.#request.isOver
   }
 
-  onHead(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    statusMessage?: string,
-  ): void {
+  onHead(attempt: Attempt, head: ResponseHead): void {
+    const { statusCode } = head
     // The rest of the refusal is read and dropped.
     if (statusCode === 503 && (this.#giveUp(attempt) || this.#sendRefusedElsewhere(attempt))) {
       // The body of a stream has no limit of time.
@@ -166,27 +157,21 @@ export class Attempts implements AttemptOwner, Waiter {
       return
     }
     this.#choose(attempt)
-    if (isEventStream(parsed)) {
+    if (isEventStream(head)) {
       this.#request.onEventStream()
       if (!attempt.becomeStream()) {
         return this.#request.onFault(new Error('no slot of a stream is free'), 'overloaded')
       }
     }
-    this.#request.onHead(controller, statusCode, parsed, statusMessage)
+    this.#request.onHead(head)
   }
 
-  onEarlyHints(parsed: ParsedHeaders): void {
-    this.#request.onEarlyHints(parsed)
+  onEarlyHints(head: ResponseHead): void {
+    this.#request.onEarlyHints(head)
   }
 
-  onUpgrade(
-    attempt: Attempt,
-    controller: Dispatcher.DispatchController,
-    statusCode: number,
-    parsed: ParsedHeaders,
-    socket: Duplex,
-  ): void {
-    this.#request.onUpgrade(attempt, controller, statusCode, parsed, socket)
+  onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void {
+    this.#request.onUpgrade(attempt, head, socket)
   }
 
   /** The first attempt with a head has the response of the client. */
@@ -206,8 +191,8 @@ export class Attempts implements AttemptOwner, Waiter {
     return true
   }
 
-  onData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#request.onData(controller, chunk)
+  onData(source: ResponseSource, chunk: Buffer): void {
+    this.#request.onData(source, chunk)
   }
 
   onEnd(): void {
@@ -224,7 +209,7 @@ export class Attempts implements AttemptOwner, Waiter {
   }
 
   onSilent(attempt: Attempt): void {
-    // undici destroys a streamed body with its attempt, also when another one sends it by then.
+    // A streamed body belongs to its first attempt, which waits for the connection.
     if (!attempt.wasSent && this.#request.isStreamed) return
     const error = new Error('the instance answers nothing')
     if (!this.#giveUp(attempt) && !this.#sendElsewhere(attempt)) return

@@ -33,7 +33,7 @@ export interface RequestBodyOptions {
 /**
  * The body of a request. It is read into memory up to `bufferBytes`. Then it is either complete and
  * can be sent repeatedly, or a stream. No further byte of a stream is read before a connection requests
- * it. undici can destroy the stream without the socket of the client.
+ * it. The client of the instance can destroy the stream without the socket of the sender.
  */
 export class RequestBody implements GuardedBody {
   readonly client: string
@@ -119,7 +119,7 @@ export class RequestBody implements GuardedBody {
       highWaterMark: Math.min(Math.max(bufferBytes, 1), mostAheadBytes),
       read: () => this.#read(),
       destroy: (_error, done) => {
-        // The error is not emitted: undici has it, and removes its listener before the event.
+        // The error is not emitted: the exchange has it.
         this.#detach()
         discardRest(this.#req)
         done(null)

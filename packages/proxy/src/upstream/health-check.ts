@@ -1,5 +1,6 @@
 import { withAwakeDeadline } from '@repo/concurrency'
-import { Client } from 'undici'
+import { Pool } from '../client/pool.ts'
+import { readStatus } from './read-status.ts'
 import type { Target } from './target.ts'
 
 export interface HealthCheck {
@@ -19,7 +20,7 @@ export interface HealthChecks {
   /** Begins to check a target, now. */
   add(target: Target): void
   /** Ends the checks of a target. */
-  remove(target: Target): Promise<void>
+  remove(target: Target): void
   /** Records a request to a target. */
   noteRequest(): void
   close(): Promise<void>
@@ -34,7 +35,7 @@ const silentTicks = 5
 
 interface Watched {
   readonly target: Target
-  readonly client: Client
+  readonly pool: Pool
   missed: number
   isChecking: boolean
   /** Ticks since the last answer while requests waited. */
@@ -67,24 +68,21 @@ export function createHealthChecks(
   let hasRequests = false
 
   async function check(each: Watched): Promise<void> {
-    const { target, client } = each
+    const { target, pool } = each
     if (each.isChecking) return
     each.isChecking = true
-    async function readStatus(signal: AbortSignal): Promise<number> {
-      const { statusCode, body } = await client.request({ method: 'GET', path, signal })
-      await body.dump()
-      return statusCode
-    }
     // Hooks for events cannot throw (see `notify`), so this never rejects.
     try {
-      const statusCode = await withAwakeDeadline(timeoutMs, readStatus)
-      if (client.destroyed) return
+      const statusCode = await withAwakeDeadline(timeoutMs, (signal) =>
+        readStatus(pool, path, signal),
+      )
+      if (isClosed || watched.get(target) !== each) return
       each.missed = 0
       target.answers += 1
       if (statusCode >= 200 && statusCode < 300) target.reportUp()
       else target.reportDown(`${path} responded with ${statusCode}`)
     } catch (error) {
-      if (client.destroyed) return
+      if (isClosed || watched.get(target) !== each) return
       each.missed += 1
       each.quietTicks = 0
       if (each.missed >= misses) target.reportDown(`${path}: ${String(error)}`)
@@ -135,16 +133,11 @@ export function createHealthChecks(
 
   return {
     add(target) {
-      const client = new Client(target.origin, {
-        ...target.connect,
-        // The clock of undici counts awake time too. The other two timers can end before the socket is read.
-        connectTimeout: timeoutMs,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      })
+      // The deadline of a check is its only one.
+      const pool = new Pool(target.origin, target.connect)
       const each = {
         target,
-        client,
+        pool,
         missed: 0,
         isChecking: false,
         quietTicks: 0,
@@ -157,10 +150,10 @@ export function createHealthChecks(
         schedule(intervalMs)
       }
     },
-    async remove(target) {
+    remove(target) {
       const each = watched.get(target)
       watched.delete(target)
-      await each?.client.destroy()
+      each?.pool.destroy()
     },
     noteRequest() {
       hasRequests = true
@@ -170,10 +163,10 @@ export function createHealthChecks(
       schedule(0)
     },
     async close() {
-      isClosed = true
       clearTimeout(timer)
       clearInterval(ticks)
-      await Promise.all([...watched.values()].map(({ client }) => client.destroy()))
+      isClosed = true
+      for (const { pool } of watched.values()) pool.destroy()
     },
   }
 }

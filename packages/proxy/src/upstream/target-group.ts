@@ -79,7 +79,8 @@ export class TargetGroup {
   /** The requests in flight complete before the connections are closed. */
   #retire(target: Target): void {
     this.#options.counts.release(target.counts)
-    const closed = Promise.all([this.#options.checks?.remove(target), target.pool.close()])
+    this.#options.checks?.remove(target)
+    const closed = target.pool.close()
     this.#retired.add(closed)
     void closed.finally(() => this.#retired.delete(closed))
   }

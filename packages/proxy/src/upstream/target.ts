@@ -1,5 +1,5 @@
 import { type Member, Members } from '@repo/concurrency'
-import { buildConnector, Pool } from 'undici'
+import { Pool, type PoolOptions } from '../client/pool.ts'
 import { type SlotLimits, Slots } from '../slots/slots.ts'
 import type { Waiting } from '../slots/waiting.ts'
 import { ErrorWindow } from './error-window.ts'
@@ -26,14 +26,8 @@ export interface EjectionLimits {
   durationMs: number
 }
 
-/** How to connect to a target. */
-export interface ConnectOptions {
-  /** The name in the certificate, for an origin that is an address. */
-  connect?: { servername?: string; ca?: string }
-}
-
 export interface TargetOptions {
-  pool: Omit<Pool.Options, 'connect'> & ConnectOptions
+  pool: PoolOptions
   slotLimits: SlotLimits
   /** The requests that wait for a slot of any target. */
   queue: Waiting
@@ -68,7 +62,7 @@ export class Target {
   readonly origin: string
   readonly pool: Pool
   readonly slots: Slots
-  readonly connect: ConnectOptions
+  readonly connect: Pick<PoolOptions, 'connect'>
   inFlight = 0
   /** Requests without the head of a response. */
   waiting = 0
@@ -102,7 +96,7 @@ export class Target {
     this.counts = options.counts
     this.latency = new Latency(options.groupRequests)
     this.window = new ErrorWindow(options.ejection.windowMs)
-    this.pool = new Pool(origin, withNameOf(origin, options.pool))
+    this.pool = new Pool(origin, options.pool)
     this.slots = new Slots(options.queue, options.slotLimits)
     const { connect } = options.pool
     this.connect = connect ? { connect } : {}
@@ -275,12 +269,4 @@ export class Target {
   #emit(event: TargetEvent, detail: string): void {
     this.#options.onEvent(event, this.origin, detail)
   }
-}
-
-/** For TLS, undici would verify the name in the Host of the client instead of the name of the target. */
-function withNameOf(origin: string, options: TargetOptions['pool']): Pool.Options {
-  if (!origin.startsWith('https:')) return options
-  const { connectTimeout: timeout = 1_000 } = options
-  const connect = buildConnector({ ...options.connect, timeout })
-  return { ...options, connect: (to, callback) => connect({ ...to, servername: '' }, callback) }
 }

@@ -110,8 +110,8 @@ export interface UpstreamOptions {
   ca?: string
   connectTimeoutMs?: number
   /**
-   * The longest wait for the head of a response; 0: no limit. From 1,001 ms, undici counts only time
-   * in which the event loop ran.
+   * The longest wait for the head of a response, after the request was written; 0: no limit. Only time
+   * in which the event loop ran counts.
    */
   headersTimeoutMs?: number
   /** The longest silence within the body of a response. Event streams have no limit. */
@@ -143,14 +143,10 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const { maxInFlight = Infinity, breaker } = options
   const ejection = { ...defaultEjection, ...limits }
   const pool = {
-    // The slots limit the requests, so that a request never waits within undici.
-    connections: connections + streams,
-    connectTimeout: connectTimeoutMs,
-    headersTimeout: headersTimeoutMs,
-    bodyTimeout: bodyTimeoutMs,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: keepAliveMs,
-    allowH2: false,
+    connectTimeoutMs,
+    headersTimeoutMs,
+    bodyTimeoutMs,
+    keepAliveMs,
   }
   const checks = healthCheck && createHealthChecks(healthCheck, ejection.failures)
   const admission = createAdmission(maxInFlight, breaker)

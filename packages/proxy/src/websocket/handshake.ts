@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ParsedHeaders } from '../attempt/attempt.ts'
+import type { ResponseHead } from '../client/head.ts'
 import type { ProxyProblemCode } from '../problem.ts'
 import { hasBody } from '../raw-headers.ts'
 
@@ -37,13 +37,13 @@ export function checkHandshake(req: IncomingMessage): ProxyProblemCode | undefin
 }
 
 /** Whether the instance has accepted the handshake (RFC 6455 4.1). */
-export function isAccepted(req: IncomingMessage, statusCode: number, head: ParsedHeaders): boolean {
-  if (statusCode !== 101 || head['sec-websocket-accept'] !== acceptOf(req)) return false
-  const upgrade = head['upgrade']
-  if (typeof upgrade !== 'string' || upgrade.toLowerCase() !== 'websocket') return false
-  const protocol = head['sec-websocket-protocol']
-  if (protocol === undefined) return true
-  return typeof protocol === 'string' && hasToken(req.headers['sec-websocket-protocol'], protocol)
+export function isAccepted(req: IncomingMessage, head: ResponseHead): boolean {
+  // A repeated field is joined, so that it is refused.
+  if (head.statusCode !== 101 || head.get('sec-websocket-accept') !== acceptOf(req)) return false
+  if (head.get('upgrade')?.toLowerCase() !== 'websocket') return false
+  if (!hasToken(head.get('connection'), 'upgrade')) return false
+  const protocol = head.get('sec-websocket-protocol')
+  return protocol === undefined || hasToken(req.headers['sec-websocket-protocol'], protocol)
 }
 
 function acceptOf(req: IncomingMessage): string {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { ParsedHeaders } from '../attempt/attempt.ts'
+import type { ResponseHead } from '../client/head.ts'
 import type { RawHeaders } from '../raw-headers.ts'
 import { isAccepted } from './handshake.ts'
 import { Tunnel } from './tunnel.ts'
@@ -27,8 +27,8 @@ export class Upgrade {
     this.#options = options
   }
 
-  isAcceptedBy(statusCode: number, head: ParsedHeaders): boolean {
-    return isAccepted(this.#options.req, statusCode, head)
+  isAcceptedBy(head: ResponseHead): boolean {
+    return isAccepted(this.#options.req, head)
   }
 
   /**

@@ -1,0 +1,26 @@
+export type ClientErrorCode =
+  /** The request cannot be written: no byte of it was sent. */
+  | 'invalid_request'
+  /** No connection in time. */
+  | 'connect_timeout'
+  /** No head of a response in time. */
+  | 'head_timeout'
+  /** Silence within the body of a response. */
+  | 'body_timeout'
+  /** The head or the trailers of a response are larger than 16 KiB. */
+  | 'head_too_large'
+  /** The response is no HTTP/1.1 message, or its end is not certain. */
+  | 'bad_response'
+  /** The connection was closed before the end of the response. */
+  | 'closed'
+
+/** The reason why a request has no complete response. A connection that fails has the error of Node.js. */
+export class ClientError extends Error {
+  override name = 'ClientError'
+  readonly code: ClientErrorCode
+
+  constructor(code: ClientErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
