@@ -5,6 +5,7 @@ export { type BlockRequest, blockRequest, limitSubject } from './requests/limits
 export { type PaymentOrder, paymentOrder } from './requests/payments.ts'
 export { featureSettings, type SettingName, settingRequests } from './requests/settings.ts'
 export { type ResponseBody } from './response-body.ts'
+export { authResponses, authSession, authUser } from './responses/auth.ts'
 export { cluster, type Instance, instance } from './responses/cluster.ts'
 export { type ApiKey, apiKey, apiKeys, createdKey } from './responses/keys.ts'
 export { type Limits, limits, limitsChange } from './responses/limits.ts'

@@ -1,7 +1,7 @@
 import type { core } from 'zod'
 import { type AuthEndpoint, authRequests } from '../requests/auth.ts'
+import { authResponses } from '../responses/auth.ts'
 import { problem } from '../responses/problem.ts'
-import { users } from '../responses/users.ts'
 import type { Endpoint } from './endpoint.ts'
 
 const summaries: Record<AuthEndpoint, readonly [auth: Endpoint['auth'], summary: string]> = {
@@ -31,6 +31,7 @@ const summaries: Record<AuthEndpoint, readonly [auth: Endpoint['auth'], summary:
 }
 
 const schemas = new Map<string, core.$ZodType>(Object.entries(authRequests))
+const responses = new Map<string, core.$ZodType>(Object.entries(authResponses))
 
 /** The endpoints of Better Auth that are available: those of `authRequests`. */
 export const authEndpoints: readonly Endpoint[] = Object.entries(summaries).map(
@@ -45,7 +46,7 @@ export const authEndpoints: readonly Endpoint[] = Object.entries(summaries).map(
       summary,
       auth,
       ...(schema && (isGet ? { query: schema } : { body: schema })),
-      responses: { 200: path === '/admin/list-users' ? users : undefined, 422: problem },
+      responses: { 200: responses.get(key), 422: problem },
       cookies: true,
     }
   },

@@ -11,6 +11,8 @@ export type JsonSchema = core.JSONSchema.JSONSchema
 const named = {
   ApiKey: contract.apiKey,
   ApiKeys: contract.apiKeys,
+  AuthSession: contract.authSession,
+  AuthUser: contract.authUser,
   Cluster: contract.cluster,
   Instance: contract.instance,
   Limits: contract.limits,
