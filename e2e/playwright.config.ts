@@ -13,6 +13,11 @@ export default defineConfig({
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: [['list']],
+  projects: [
+    { name: 'specs', testMatch: /^(?!.*metrics-stay-bounded).*\.spec\.ts$/, teardown: 'series' },
+    // After all others, because each of them adds series.
+    { name: 'series', testMatch: 'metrics-stay-bounded.spec.ts' },
+  ],
   use: {
     ...devices['Desktop Chrome'],
     baseURL: EDGE,
