@@ -1,3 +1,4 @@
+import { inRequest, readRequestContext } from '@repo/observability'
 import { expect, test } from '@repo/testing'
 import { ORIGIN, openApp, PASSWORD, person, type TestApp } from '../auth.fixture.ts'
 import { availableEndpoints } from './endpoints.ts'
@@ -257,4 +258,24 @@ test('an accepted input is stored in its canonical form', async ({ databaseUrl }
   expect(await app.ask('/update-user', { body: { image: null }, headers })).toMatchObject({
     status: 200,
   })
+})
+
+test('a request has the route of its endpoint, and every other path below /api/auth has one route', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const routeOf = async (path: string, method: string) => {
+    const context = readRequestContext({ headers: {} })
+    await inRequest(context, () =>
+      app.ask(path, { method, ...(method === 'POST' && { body: {} }) }),
+    )
+    return context.route
+  }
+  for (const endpoint of availableEndpoints()) {
+    const [method = '', path = ''] = endpoint.split(' ')
+    expect(await routeOf(path, method), endpoint).toBe(`/api/auth${path}`)
+  }
+  for (const path of ['/hunter2', '/sign-in/email/hunter2', '/callback/7', '/OK', '/ok/']) {
+    expect(await routeOf(path, 'GET'), path).toBe('/api/auth/*')
+  }
 })
