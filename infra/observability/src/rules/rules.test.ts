@@ -11,6 +11,7 @@ import { FOLDER, readRules } from './rule-file.ts'
 const run = promisify(execFile)
 const tools = await findTools('prometheus')
 const alertmanager = await findTools('prometheus-alertmanager')
+const RUNBOOKS = join(FOLDER, '../../docs/runbooks.md')
 const UNIT_TESTS = ['rules.test.yml', 'rules.minutes.test.yml']
 
 const unitTests = z.object({
@@ -54,12 +55,36 @@ test.for(alerts)(
 test.for(alerts)(
   '$alert links to its section of the runbooks, which exists',
   ({ alert, annotations }) => {
-    const runbooks = readFileSync(join(FOLDER, '../../docs/runbooks.md'), 'utf8')
+    const runbooks = readFileSync(RUNBOOKS, 'utf8')
     expect(annotations.runbook_url).toBe(`{{ $externalLabels.runbooks }}#${alert.toLowerCase()}`)
     const section = runbooks.split(/^### /m).find((text) => text.startsWith(`${alert}\n`))
     expect(section).toMatch(/\*\*Meaning\.\*\*[^]+\*\*Diagnose\.\*\*[^]+```sh[^]+\*\*Repair\.\*\*/)
   },
 )
+
+test('each trouble of several instances and of the session cache has its cause, diagnosis and repair', () => {
+  const runbooks = readFileSync(RUNBOOKS, 'utf8')
+  const troubles = runbooks
+    .split(/^## Troubles of /m)
+    .slice(1)
+    .map((part) => part.split(/^### /m).slice(1))
+  expect(troubles.map(({ length }) => length)).toEqual([6, 4])
+  for (const section of troubles.flat()) {
+    expect(section).toMatch(/\*\*Cause\.\*\*[^]+\*\*Diagnose\.\*\*[^]+```sh[^]+\*\*Repair\.\*\*/)
+  }
+})
+
+test('each link of the runbooks to a section leads to a section that exists', () => {
+  const runbooks = readFileSync(RUNBOOKS, 'utf8')
+  const anchors = new Set(
+    [...runbooks.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+      title.toLowerCase().replaceAll(' ', '-'),
+    ),
+  )
+  const links = [...runbooks.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
+  expect(links.length).toBeGreaterThan(5)
+  expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([])
+})
 
 test('the default address of the runbooks is their file', () => {
   const { global } = parse(readFileSync(join(FOLDER, 'prometheus.yml'), 'utf8'))
