@@ -15,7 +15,7 @@ export interface Need {
 }
 
 /** The number of takes by outcome. A shadow policy counts the outcome that it would have had. */
-export interface Counts {
+interface Counts {
   allowed: number
   limited: number
   unavailable: number

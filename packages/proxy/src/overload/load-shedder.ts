@@ -78,14 +78,14 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
   }
 }
 
-export const readClock = () => performance.now()
+const readClock = () => performance.now()
 
 function readCpu(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1_000
 }
 
-export function everyMs(ms: number, tick: () => void): () => void {
+function everyMs(ms: number, tick: () => void): () => void {
   const timer = setInterval(tick, ms).unref()
   return () => clearInterval(timer)
 }
