@@ -12,6 +12,10 @@ const edge = new URL('../../../infra/local/src/edge.ts', import.meta.url)
 
 type Start = (n: number, options: ReplicaOptions) => Promise<Replica[]>
 
+function urls(list: readonly Replica[]): string {
+  return list.map(({ url }) => url).join()
+}
+
 /** Starts the edge, two gateways, an auth instance and two payments instances. */
 async function startCluster(
   replicas: Start,
@@ -20,7 +24,6 @@ async function startCluster(
 ) {
   await migrateDatabase({ url: stores.databaseUrl })
   const env = { ...environment({ ...stores, upstream: 'http://127.0.0.1:1' }), ...traces }
-  const urls = (list: readonly Replica[]) => list.map(({ url }) => url).join()
   const ready = '/readyz'
   const [authInstances, paymentsInstances] = await Promise.all([
     replicas(1, { program: auth, env, ready }),

@@ -19,9 +19,9 @@ let receiver: TraceReceiver
 let edge: ChildProcess
 let origin = ''
 
-function settings(port: number, behind: string, more: Record<string, string>) {
+function settings(port: number, behind: string, traces: Record<string, string>) {
   const urls = { GATEWAY_URLS: behind, WEB_URLS: behind }
-  return { ...process.env, EDGE_HOST: '127.0.0.1', EDGE_PORT: String(port), ...urls, ...more }
+  return { ...process.env, EDGE_HOST: '127.0.0.1', EDGE_PORT: String(port), ...urls, ...traces }
 }
 
 beforeAll(async () => {
