@@ -15,7 +15,7 @@ const PAUSES = [0.001, 0.01, 0.1, 1]
 /** Thirteen series each. The sizes of the whole heap, and the used bytes of its spaces, remain. */
 const OMITTED = ['nodejs_heap_space_size_total_bytes', 'nodejs_heap_space_size_available_bytes']
 /** With the other series of an instance, fewer than 500 series. */
-const MAX_COMBINATIONS = 18
+const MAX_COMBINATIONS = 16
 
 /**
  * Creates the Prometheus metrics of one instance: process, event loop, requests by route and status.

@@ -57,7 +57,7 @@ test('the histogram of requests is the text of prom-client for the same values',
 })
 
 test('10,000 routes with every method and status have no more series than the bound, and no request is lost', async () => {
-  for (const maxCombinations of [8, 18, 28]) {
+  for (const maxCombinations of [8, 16, 28]) {
     const metrics = createMetrics({ ...LABELS, maxCombinations })
     let sent = 0
     for (let route = 0; route < 10_000; route += 1) {
