@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -12,6 +12,8 @@ const WAIT = { timeout: 20_000, interval: 20 }
 
 /** The requests that reached the instance behind the edge. */
 const seen: string[] = []
+/** The responses to `/api/held`, which wait. */
+const held: ServerResponse[] = []
 let instance: Server
 let edge: ChildProcess
 let port = 0
@@ -20,7 +22,8 @@ let metricsPort = 0
 beforeAll(async () => {
   instance = createServer((req, res) => {
     if (req.url !== '/readyz') seen.push(`${req.method} ${req.url}`)
-    res.end('served')
+    if (req.url === '/api/held') held.push(res)
+    else res.end('served')
   })
   instance.on('upgrade', (req: IncomingMessage, socket: Socket) => {
     seen.push(`WebSocket ${req.url}`)
@@ -201,3 +204,42 @@ test('the port of the metrics serves nothing else', async () => {
   const posted = await fetch(`http://127.0.0.1:${metricsPort}/metrics`, { method: 'POST' })
   expect(posted.status).toBe(404)
 })
+
+test('with 64 requests without a response the edge refuses further ones at once while it lacks processor time, and none afterwards', async () => {
+  const url = `http://127.0.0.1:${port}/api`
+  const waiting: Promise<Response>[] = []
+  // Fewer at a time than the heads of one address.
+  for (const count of [32, 64]) {
+    while (waiting.length < count) waiting.push(fetch(`${url}/held`))
+    await vi.waitUntil(() => held.length === count, WAIT)
+  }
+  let refusal: Response | undefined
+  async function send(): Promise<void> {
+    const response = await fetch(`${url}/further`)
+    const body = await response.clone().text()
+    if (body.includes('The gateways have more requests')) refusal = response
+  }
+  const further: Promise<void>[] = []
+  // The edge runs for a few ms in each 30 ms.
+  const pauses = setInterval(() => {
+    further.push(send())
+    edge.kill('SIGSTOP')
+    setTimeout(() => edge.kill('SIGCONT'), 25)
+  }, 30)
+  try {
+    await vi.waitUntil(() => refusal !== undefined, WAIT)
+  } finally {
+    clearInterval(pauses)
+    setTimeout(() => edge.kill('SIGCONT'), 50)
+  }
+  expect(refusal?.status).toBe(503)
+  expect(refusal?.headers.get('retry-after')).toBe('1')
+  expect(refusal?.headers.get('content-type')).toBe('application/problem+json')
+  expect(refusal?.headers.get('x-content-type-options')).toBe('nosniff')
+
+  for (const res of held.splice(0)) res.end('served')
+  const responses = await Promise.all(waiting)
+  await Promise.all(further)
+  expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]))
+  await vi.waitUntil(async () => (await (await fetch(`${url}/further`)).text()) === 'served', WAIT)
+}, 60_000)

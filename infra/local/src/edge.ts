@@ -1,14 +1,21 @@
 import type { IncomingMessage } from 'node:http'
 import { traceAttempts, writeBeforeExit } from '@repo/observability'
 import {
+  createBacklogShedder,
   createProxy,
   createUpstream,
   createWebSocketProxy,
   isWebSocketUpgrade,
+  loadShedderFigures,
   pathRules,
   upstreamFigures,
 } from '@repo/proxy'
-import { createHttpServer, InstanceResponse, sendProblem } from '@repo/service/http-server'
+import {
+  createHttpServer,
+  createProblemSender,
+  InstanceResponse,
+  sendProblem,
+} from '@repo/service/http-server'
 import { services } from '@repo/services'
 import { createEdgeLog, type EdgeRequest } from './edge-log.ts'
 import { createEdgeMetrics } from './edge-metrics.ts'
@@ -52,10 +59,19 @@ const upstream = { healthCheck, onEvent }
 const gateway = createUpstream({ name: 'gateway', targets: GATEWAY_URLS.split(','), ...upstream })
 const web = createUpstream({ name: 'web', targets: WEB_URLS.split(','), ...upstream })
 
+const backlog = createBacklogShedder({ unanswered: () => gateway.unanswered() })
 const traces = await createEdgeTraces(INSTANCE)
 const metrics = createEdgeMetrics(INSTANCE)
 metrics.observe(edgeLog.figures)
 metrics.observe([...traces.figures, ...upstreamFigures(gateway), ...upstreamFigures(web)])
+metrics.observe(loadShedderFigures(backlog))
+
+const refuseOverload = createProblemSender({
+  status: 503,
+  code: 'overloaded',
+  detail: 'The gateways have more requests than they can serve at the moment.',
+  retryAfter: 1,
+})
 
 const routeOf = createEdgeRoutes(services)
 const options = { forwarded: 'set', maxBodyBytes: MAX_BODY_BYTES, ...hooks } as const
@@ -93,6 +109,8 @@ const servers = EDGE_HOST.split(',').map((host) => {
       if (refusal) return sendProblem(res, refusal)
       // The launcher requests it until the edge is ready.
       if (route.to === 'edge') return void res.end('ready')
+      // Before other work, so that a refusal costs little.
+      if (route.to === 'gateway' && backlog.isOverloaded()) return refuseOverload(res)
       traces.serve(req, res, route.match, () => serve(route, req, res))
     },
   })

@@ -6,6 +6,7 @@ export { loadShedderFigures, upstreamFigures } from './figures.ts'
 export type { AttemptTrace, TraceAttempt } from './attempt/attempt-trace.ts'
 export { BodyGuard, type BodyLimits } from './body/body-guard.ts'
 export { ProxyError } from './options.ts'
+export { type BacklogShedderOptions, createBacklogShedder } from './overload/backlog-shedder.ts'
 export {
   createLoadShedder,
   type LoadShedder,

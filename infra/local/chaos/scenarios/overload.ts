@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Cluster } from '../cluster.ts'
-import { closedLoop, createClient, type Sample, startLoop } from '../load.ts'
+import { closedLoop, type Sample, startLoop } from '../load.ts'
 import { signUp } from '../person.ts'
+import { createRawClient } from '../raw-client.ts'
 import { percentile, progress, type Row } from '../report.ts'
 import type { ClusterScenario } from './kills.ts'
 
@@ -9,6 +10,7 @@ const ADDRESS = '127.0.0.3'
 const USERS = 20
 const MEASURED_MS = 6_000
 const CALLERS = [16, 32, 64]
+const CONNECTIONS = 1_000
 
 function goodput(samples: readonly Sample[], forMs: number): number {
   return (samples.filter(({ status }) => status === 200).length / forMs) * 1_000
@@ -28,9 +30,10 @@ async function sessionCounter(cluster: Cluster, pattern: RegExp): Promise<number
 /** Twice the highest rate that callers in a closed loop reach. The load has the same processors. */
 async function overload({ cluster }: ClusterScenario): Promise<Row[]> {
   const cookies = await Promise.all(Array.from({ length: USERS }, () => signUp(cluster)))
-  const client = createClient(cluster.edge, ADDRESS, 2_000)
+  const client = createRawClient(cluster.edge, ADDRESS, CONNECTIONS)
   const specs = cookies.map((cookie) => ({ path: '/api/me', headers: { cookie } }))
   const [first = { path: '/api/me' }] = specs
+  await client.warm(CONNECTIONS, first)
   let peak = 0
   for (const callers of CALLERS) {
     const samples = await closedLoop(client, { callers, forMs: MEASURED_MS, spec: first })

@@ -78,14 +78,14 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
   }
 }
 
-const readClock = () => performance.now()
+export const readClock = () => performance.now()
 
 function readCpu(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1_000
 }
 
-function everyMs(ms: number, tick: () => void): () => void {
+export function everyMs(ms: number, tick: () => void): () => void {
   const timer = setInterval(tick, ms).unref()
   return () => clearInterval(timer)
 }

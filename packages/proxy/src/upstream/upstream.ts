@@ -59,6 +59,8 @@ export interface Upstream {
   hedgeAfterMs(): number | undefined
   targets(): TargetSnapshot[]
   stats(): UpstreamStats
+  /** Returns the number of requests that instances have not answered, with those that wait for a slot. */
+  unanswered(): number
   /** Ends the health checks and, after the requests in flight, the connections. */
   close(): Promise<void>
 }
@@ -241,6 +243,11 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
         const { origin, state, inFlight, counts: targetCounts } = each
         return { origin, state, inFlight, counts: targetCounts }
       }),
+    unanswered() {
+      let sum = queue.size
+      for (const { targets } of groups) for (const { waiting } of targets) sum += waiting
+      return sum
+    },
     stats: () => ({ retries, refusedRetries, waiting: queue.size }),
     async close() {
       for (const { stop } of started) stop?.()

@@ -13,7 +13,7 @@ import { limitHeads } from './head-limit.ts'
 import { type ProblemOptions, rawProblem } from './problem.ts'
 
 export { InstanceResponse } from './instance-response.ts'
-export { sendProblem } from './problem.ts'
+export { createProblemSender, sendProblem } from './problem.ts'
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 

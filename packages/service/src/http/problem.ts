@@ -72,6 +72,20 @@ export function sendProblem(res: ServerResponse, options: ProblemOptions): void 
   res.end(body)
 }
 
+/**
+ * Returns a function that sends a problem without an instance. Its text is written once, for refusals that
+ * must cost less than the work that they avoid.
+ */
+export function createProblemSender(options: ProblemOptions): (res: ServerResponse) => void {
+  const body = Buffer.from(JSON.stringify(createProblem(options)))
+  const headers = Object.entries({
+    ...problemHeaders(options),
+    'content-length': String(body.length),
+  }).flat()
+  // A copy, because a response can add its fields to it.
+  return (res) => void res.writeHead(options.status, [...headers]).end(body)
+}
+
 /** Returns a whole response as text, for a connection on which node:http has no request. */
 export function rawProblem(options: ProblemOptions): string {
   const body = JSON.stringify(createProblem(options))
