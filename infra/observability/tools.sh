@@ -23,10 +23,10 @@ if ((${#missing[@]})); then
   work=$(mktemp -d "$PWD/unpack.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   (
-    cd "$work"
-    { apt-get download "${missing[@]}" || { apt-get update -qq && apt-get download "${missing[@]}"; }; } >/dev/null 2>&1
-    for package in *.deb; do dpkg -x "$package" .; done
-  ) || unavailable
+    cd "$work" &&
+      { apt-get download "${missing[@]}" || { apt-get update -qq && apt-get download "${missing[@]}"; }; } &&
+      for package in *.deb; do dpkg -x "$package" . || exit; done
+  ) >/dev/null 2>&1 || unavailable
   mkdir -p usr/bin
   mv -f "$work"/usr/bin/* usr/bin/
 fi
