@@ -66,8 +66,8 @@ async function send(url: string, cookie: string, method = 'GET', body?: object) 
 /** The combinations of requests that an app counts at most, with 15 series each. */
 const combinationsOf = (app: string) => (app === 'gateway' ? 25 : 16)
 
-/** Two upstreams with twelve targets each, and `other`. */
-const TARGETS = 2 * 13
+/** Two upstreams: with twelve targets each, and `other`. The local cluster has nine instances at most. */
+const targetsOf = (app: string) => 2 * (app === 'edge' ? 9 : 13)
 
 /** The series of an instance with all combinations, statuses, kinds of pauses and targets. */
 function mostSeries(app: string, { metrics, series }: Scrape): number {
@@ -75,10 +75,10 @@ function mostSeries(app: string, { metrics, series }: Scrape): number {
     threefold_http_request_seconds: combinationsOf(app) * 15,
     threefold_http_responses_total: 25,
     nodejs_gc_duration_seconds: 4 * 7,
-    threefold_proxy_requests_total: TARGETS * 5,
-    threefold_proxy_ejections_total: TARGETS,
-    threefold_proxy_target_in_flight: TARGETS,
-    threefold_proxy_target_healthy: TARGETS,
+    threefold_proxy_requests_total: targetsOf(app) * 5,
+    threefold_proxy_ejections_total: targetsOf(app),
+    threefold_proxy_target_in_flight: targetsOf(app),
+    threefold_proxy_target_healthy: targetsOf(app),
   }
   return Object.entries(growing).reduce((sum, [name, most]) => {
     const present = metrics.get(name)?.series
