@@ -5,6 +5,8 @@ import { IncomingMessage, type ServerResponse } from 'node:http'
  * Sends `100 Continue` when the body of the request is first read (RFC 9110 10.1.1). A request that is
  * refused before gets its response without the 100. The connection is closed after the response: its
  * next bytes could be the body or a request.
+ *
+ * A proxy reads a body before it chooses an instance, so it sends the 100 before the instance decides.
  */
 export function continueWhenRead(req: IncomingMessage, res: ServerResponse): void {
   let isWaiting = true
