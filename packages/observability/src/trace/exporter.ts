@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type BackgroundLog, repeat } from '@repo/concurrency'
 import { CLOSING, encodeSpan, openingOf } from './otlp-json.ts'
-import { type DropReason, type Receiver, sendTo } from './receiver.ts'
+import { createSender, type DropReason, type Receiver } from './receiver.ts'
 import type { SpanQueue } from './span-queue.ts'
 
 export interface ExporterOptions {
@@ -28,7 +28,7 @@ export interface Exporter {
 }
 
 interface Batch {
-  body: Uint8Array<ArrayBuffer>
+  parts: Buffer[]
   spans: number
 }
 
@@ -48,6 +48,7 @@ const CLOCK_STEP_MS = 50
 export function createExporter(options: ExporterOptions): Exporter {
   const { queue, receiver, resource, log, everyMs = 1_000, closeMs = 1_000 } = options
   const opening = openingOf(resource)
+  const sender = createSender(receiver)
   const drops: Record<DropReason, number> = {
     queue_full: 0,
     unreachable: 0,
@@ -88,7 +89,7 @@ export function createExporter(options: ExporterOptions): Exporter {
       await nextTurn()
     }
     parts.push(Buffer.from(CLOSING))
-    return { body: Buffer.concat(parts), spans }
+    return { parts, spans }
   }
 
   /** @throws Error if the request failed */
@@ -97,7 +98,7 @@ export function createExporter(options: ExporterOptions): Exporter {
     const batch = failed ?? (queue.size > 0 ? await takeBatch() : undefined)
     failed = undefined
     if (!batch) return
-    const sent = await sendTo(receiver, batch.body, closing.signal)
+    const sent = await sender.send(batch.parts)
     if (sent.outcome === 'accepted') {
       const rejected = Math.min(sent.rejectedSpans, batch.spans)
       drops.refused += rejected
@@ -117,13 +118,18 @@ export function createExporter(options: ExporterOptions): Exporter {
     dropped: (reason) => drops[reason] + (reason === 'queue_full' ? queue.overflowed : 0),
     failures: () => failures,
     async close() {
-      const late = setTimeout(() => closing.abort(), closeMs)
+      function cut(): void {
+        closing.abort()
+        sender.close()
+      }
+      const late = setTimeout(cut, closeMs)
       await turns.close()
       while (!closing.signal.aborted && (failed || queue.size > 0)) {
         // A failure is counted.
         await send().catch(() => undefined)
       }
       clearTimeout(late)
+      cut()
       drops.shutdown += queue.size + (failed?.spans ?? 0)
       failed = undefined
       while (queue.take()) continue
