@@ -1,14 +1,16 @@
 import { expect, test } from '@playwright/test'
-import { exporterSeries, missingNames, readScrapes } from '@repo/monitoring/names'
+import { readScrape } from '@repo/monitoring/metrics'
+import { exporterMetrics, missingNames, type NamedMetric } from '@repo/monitoring/names'
 import { EDGE, readCluster } from '../cluster.ts'
 import { administrator, signIn } from '../person.ts'
 
-/** The text of `/metrics` of every instance and of the edge. */
-async function scrapeAll(): Promise<string[]> {
+/** The metrics of every instance and of the edge. */
+async function scrapeAll(): Promise<NamedMetric[]> {
   const { instances, edgeMetrics } = readCluster()
   const urls = instances.map(({ url }) => `${url}/metrics`)
   if (edgeMetrics !== undefined) urls.push(edgeMetrics)
-  return Promise.all(urls.map(async (url) => (await fetch(url)).text()))
+  const texts = await Promise.all(urls.map(async (url) => (await fetch(url)).text()))
+  return texts.flatMap((text) => [...readScrape(text).metrics.values()])
 }
 
 // This file is the last one, so the cluster has served every other spec.
@@ -23,8 +25,8 @@ test('every metric and every label of the alerts and of the dashboard is in a sc
       await request.get(`${EDGE}${path}`)
     }
   }
-  const scraped = readScrapes([...(await scrapeAll()), exporterSeries()])
+  const metrics = [...(await scrapeAll()), ...exporterMetrics()]
   // Spans are recorded only where a receiver is configured: `pnpm chaos alerts` compares their names.
-  const missing = missingNames(scraped).filter((line) => !line.includes('threefold_trace_'))
+  const missing = missingNames(metrics).filter((line) => !line.includes('threefold_trace_'))
   expect(missing).toEqual([])
 })

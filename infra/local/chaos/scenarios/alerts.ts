@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@repo/embedded'
-import { exporterSeries, missingNames, readScrapes } from '@repo/monitoring/names'
+import { readScrape } from '@repo/monitoring/metrics'
+import { exporterMetrics, missingNames } from '@repo/monitoring/names'
 import {
   clusterTargets,
   findTools,
@@ -125,7 +126,10 @@ async function namesExist(targets: readonly Target[]): Promise<Row> {
   const scrapes = targets.map(async ({ address }) =>
     (await fetch(`http://${address}/metrics`)).text(),
   )
-  const missing = missingNames(readScrapes([...(await Promise.all(scrapes)), exporterSeries()]))
+  const metrics = (await Promise.all(scrapes)).flatMap((text) => [
+    ...readScrape(text).metrics.values(),
+  ])
+  const missing = missingNames([...metrics, ...exporterMetrics()])
   for (const line of missing) progress(`  ${line}`)
   const figure = 'names in rules and dashboard that no scrape has'
   return { scenario: 'alerts', figure, measured: missing.length, comparison: '<=', target: 0 }

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { createAuthority, expect, freePort, test, until } from '@repo/testing'
+import { readScrape } from '../metrics/table.ts'
 import { findTools, type Package } from '../prometheus/tools.ts'
 import { readExporters } from './exporters.ts'
-import { readScrapes } from './scrape.ts'
 
 const exporters = readExporters()
 const tools = await findTools(...exporters.map((each): Package => each.package))
@@ -41,11 +41,11 @@ async function scrape(
 }
 
 function expectMetrics(name: Package, text: string): void {
-  const scraped = readScrapes([text])
+  const scraped = readScrape(text).metrics
   const { metrics = {} } = exporters.find((each) => each.package === name) ?? {}
   expect(Object.keys(metrics).length).toBeGreaterThan(0)
   for (const [metric, labels] of Object.entries(metrics)) {
-    const names = (scraped.get(metric) ?? []).flatMap((series) => Object.keys(series))
+    const names = scraped.get(metric)?.labels ?? []
     expect([metric, scraped.has(metric), names]).toEqual([
       metric,
       true,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { MetricRow } from '../metrics/table.ts'
 
 const list = z.object({
   exporters: z.array(
@@ -22,10 +23,9 @@ export function readExporters() {
   return list.parse(JSON.parse(text)).exporters
 }
 
-/** The metrics of exporters.json in the text format of Prometheus. */
-export function exporterSeries(): string {
-  return readExporters()
-    .flatMap(({ metrics }) => Object.entries(metrics))
-    .map(([metric, labels]) => `${metric}{${labels.map((label) => `${label}=""`).join()}} 0\n`)
-    .join('')
+/** The metrics of exporters.json. */
+export function exporterMetrics(): MetricRow[] {
+  return readExporters().flatMap(({ metrics }) =>
+    Object.entries(metrics).map(([name, labels]) => ({ name, type: 'exporter', labels })),
+  )
 }

@@ -1,3 +1,2 @@
-export { missingNames } from './missing-names.ts'
-export { exporterSeries } from './exporters.ts'
-export { readScrapes } from './scrape.ts'
+export { exporterMetrics } from './exporters.ts'
+export { missingNames, type NamedMetric } from './missing-names.ts'

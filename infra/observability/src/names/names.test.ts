@@ -1,9 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from '@repo/testing'
-import { exporterSeries } from './exporters.ts'
+import { readMetricTable, readScrape } from '../metrics/table.ts'
+import { exporterMetrics } from './exporters.ts'
 import { namesOf } from './expression-names.ts'
 import { allExpressions } from './expressions.ts'
 import { missingNames } from './missing-names.ts'
-import { readScrapes } from './scrape.ts'
+
+const METRICS = join(import.meta.dirname, '../../../../docs/metrics.md')
 
 test('an expression has its metrics, with the labels of matchers, groups and joins', () => {
   expect(
@@ -33,25 +37,33 @@ test('every expression of the rules and of the dashboard is PromQL', () => {
 })
 
 test('a metric that no scrape has, and a label that no series has, are reported with their place', () => {
-  const scraped = readScrapes([
-    '# HELP a_total A metric\na_total{app="auth",reason="say \\"no\\", thrice"} 3\nb 1 1700000000\n# TYPE errors_total counter\n',
-  ])
+  const { metrics } = readScrape(
+    [
+      '# TYPE a_total counter\na_total{app="auth",reason="x"} 3\n# TYPE b gauge\nb 1',
+      '# TYPE errors_total counter\n# TYPE c_seconds histogram\nc_seconds_bucket{le="1"} 1\n',
+    ].join('\n'),
+  )
   const expressions = [
     { place: 'one', expr: 'sum by (app, reason) (rate(a_total[5m])) and b == 1' },
     { place: 'two', expr: 'sum by (tier) (a_total{policy="x"})' },
-    { place: 'three', expr: 'c_total' },
+    { place: 'three', expr: 'd_total' },
     { place: 'four', expr: 'sum by (kind) (errors_total)' },
+    {
+      place: 'five',
+      expr: 'sum by (le, route) (c_seconds_bucket) / sum by (le) (c_seconds_count)',
+    },
   ]
-  expect(missingNames(scraped, expressions)).toEqual([
+  expect(missingNames([...metrics.values()], expressions)).toEqual([
     'two reads the label tier of a_total, which no series has',
     'two reads the label policy of a_total, which no series has',
-    'three reads c_total, which no scrape has',
+    'three reads d_total, which no scrape has',
+    'five reads the label route of c_seconds_bucket, which no series has',
+    'five reads the label le of c_seconds_count, which no series has',
   ])
 })
 
-test('every metric of an exporter in rules and dashboard is in exporters.json', () => {
-  const missing = missingNames(readScrapes([exporterSeries()]))
-  expect(
-    missing.filter((line) => /reads (the label .* of )?(redis|pg|probe|node)_/.test(line)),
-  ).toEqual([])
+// A test of docs/metrics.md compares it with scrapes of the apps.
+test('every metric and label of rules and dashboard is in docs/metrics.md or in exporters.json', () => {
+  const table = readMetricTable(readFileSync(METRICS, 'utf8'))
+  expect(missingNames([...table, ...exporterMetrics()])).toEqual([])
 })
