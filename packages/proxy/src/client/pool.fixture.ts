@@ -53,7 +53,7 @@ export class Recorder implements ResponseHandler {
 }
 
 /** An instance of raw sockets, with the bytes that each connection has sent. */
-export interface Instance {
+interface Instance {
   origin: string
   server: Server
   connections: { socket: Socket; received: string }[]
