@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { defineConfig, devices } from '@playwright/test'
 import { EDGE, STATE } from './cluster.ts'
+import { RECEIVER_PORT, TRACES_PORT } from './traces.ts'
 
 const { port } = new URL(EDGE)
 
@@ -36,17 +37,24 @@ export default defineConfig({
       ],
     },
   },
-  webServer: {
-    command: `node ../infra/local/src/main.ts --json --fresh --port ${port} --ports 5000`,
-    env: {
-      THREEFOLD_STATE: STATE,
-      // All specs use one address, so these limits count requests without refusing them.
-      LIMITS_FILE: join(import.meta.dirname, '../apps/gateway/limits.load-test.json'),
+  webServer: [
+    {
+      command: 'node trace-receiver.ts',
+      url: `http://127.0.0.1:${TRACES_PORT}/`,
     },
-    url: `${EDGE}/.edge/readyz`,
-    timeout: 240_000,
-    gracefulShutdown: { signal: 'SIGTERM', timeout: 60_000 },
-    stdout: 'ignore',
-    stderr: 'pipe',
-  },
+    {
+      command: `node ../infra/local/src/main.ts --json --fresh --port ${port} --ports 5000`,
+      env: {
+        THREEFOLD_STATE: STATE,
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${RECEIVER_PORT}`,
+        // All specs use one address, so these limits count requests without refusing them.
+        LIMITS_FILE: join(import.meta.dirname, '../apps/gateway/limits.load-test.json'),
+      },
+      url: `${EDGE}/.edge/readyz`,
+      timeout: 240_000,
+      gracefulShutdown: { signal: 'SIGTERM', timeout: 60_000 },
+      stdout: 'ignore',
+      stderr: 'pipe',
+    },
+  ],
 })

@@ -16,7 +16,12 @@ export async function start(
   { PORT: port, ORIGIN: origin, TRACE_SECRET: traceKey }: WebEnv,
   { instance, log, redis, metrics }: Context,
 ): Promise<Started> {
-  const app = await createApp({ instanceId: instance, port, origin: new URL(origin).origin })
+  const app = await createApp({
+    instanceId: instance,
+    port,
+    origin: new URL(origin).origin,
+    traceKey,
+  })
   // After Next has loaded: the bus would count half a second without a read as a lost log.
   const bus = createBus({ redis, name: 'platform', instance, log })
   shareBus(bus)

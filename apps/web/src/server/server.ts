@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { noteRoute } from '@repo/observability'
+import { TRACE_KEY_HEADER } from '@repo/observability'
 import { isSafeMethod, pathOf, type ProblemOptions, sendProblem } from '@repo/service'
 import { z } from 'zod'
 import { instanceHeader } from '../api/headers.ts'
@@ -21,6 +22,8 @@ interface WebApp {
   port: number
   /** The site's origin as the browser shows it. */
   origin: string
+  /** The key of the system for traces, if it has one. */
+  traceKey?: string | undefined
 }
 
 /**
@@ -28,7 +31,7 @@ interface WebApp {
  * app. `close` resolves when the callbacks of `after()` have run.
  * @throws Error if there is no build
  */
-export async function createApp({ instanceId, port, origin }: WebApp) {
+export async function createApp({ instanceId, port, origin, traceKey }: WebApp) {
   const { config } = manifest.parse(await readBuilt('required-server-files.json'))
   serveBuild(config)
   const routeOf = createPageRoutes(routesManifest.parse(await readBuilt('routes-manifest.json')))
@@ -47,6 +50,8 @@ export async function createApp({ instanceId, port, origin }: WebApp) {
       if (route !== undefined) noteRoute(route)
       // Pages read their instance from this header. A value that the client sent is overwritten.
       request.headers[instanceHeader] = instanceId
+      // Next passes the headers to its request for the page that a form redirects to.
+      if (traceKey !== undefined) request.headers[TRACE_KEY_HEADER] = traceKey
       // Without a user agent Next would stream the page: see `htmlLimitedBots` in next.config.ts.
       request.headers['user-agent'] ||= 'unnamed'
       if (!isOwnForm(request)) return sendProblem(response, crossOriginProblem(request, origin))
