@@ -8,7 +8,7 @@ export const dropReasons = ['queue_full', 'unreachable', 'timeout', 'refused', '
 export type DropReason = (typeof dropReasons)[number]
 
 /** The receiver accepted a batch, or not. */
-export type Sent =
+type Sent =
   | { outcome: 'accepted'; rejectedSpans: number }
   | { outcome: 'failed'; reason: DropReason; mayRetry: boolean; cause: Error }
 
@@ -23,7 +23,7 @@ export interface Receiver {
   timeoutMs: number
 }
 
-export interface Sender {
+interface Sender {
   /** Sends one batch. It ends within `timeoutMs`, in any state of the receiver, and never throws. */
   send(parts: readonly Buffer[]): Promise<Sent>
   /** Ends a request in flight, and closes the connection. */
