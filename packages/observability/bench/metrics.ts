@@ -1,8 +1,4 @@
-/**
- * The cost of metrics in one process: `node packages/observability/bench/metrics.ts [--rounds N]
- * [--ms N] [--json]`. Each figure is the median of the rounds, with the slowest round.
- */
-import { parseArgs } from 'node:util'
+/** The time of metrics in one process: a part of `pnpm bench observability`. */
 import {
   createHistogram,
   createMetrics,
@@ -10,14 +6,7 @@ import {
   noteRoute,
   readRequestContext,
 } from '../src/index.ts'
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '9' },
-    ms: { type: 'string', default: '100' },
-    json: { type: 'boolean', default: false },
-  },
-})
+import { roundMs, runCases } from './cases.ts'
 
 const ROUTES = Array.from({ length: 8 }, (_, i) => `/api/part-${i}/{id}`)
 const SECONDS = Array.from({ length: 1_024 }, (_, i) => (i % 97) / 997)
@@ -66,7 +55,7 @@ const cases: Record<string, (i: number) => unknown> = {
 function measure(run: (i: number) => unknown): number {
   const began = performance.now()
   let [count, passedMs] = [0, 0]
-  while (passedMs < Number(values.ms)) {
+  while (passedMs < roundMs) {
     for (let i = 0; i < 10_000; i += 1) run(i)
     count += 10_000
     passedMs = performance.now() - began
@@ -74,21 +63,7 @@ function measure(run: (i: number) => unknown): number {
   return (passedMs * 1_000) / count
 }
 
-const figures = new Map<string, number[]>()
-for (const [, run] of Object.entries(cases)) measure(run)
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const [title, run] of Object.entries(cases)) {
-    figures.set(title, [...(figures.get(title) ?? []), measure(run)])
-  }
-}
-const results = [...figures].map(([title, found]) => {
-  const sorted = found.toSorted((a, b) => a - b)
-  return { title, us: sorted[sorted.length >> 1] ?? 0, slowestUs: sorted.at(-1) ?? 0 }
-})
-if (values.json) console.log(JSON.stringify(results))
-else {
-  console.log('| operation | us | slowest round, us |\n| --- | --- | --- |')
-  for (const { title, us, slowestUs } of results) {
-    console.log(`| ${title} | ${us.toFixed(3)} | ${slowestUs.toFixed(3)} |`)
-  }
-}
+await runCases(
+  'metrics, us',
+  Object.fromEntries(Object.entries(cases).map(([name, run]) => [name, () => measure(run)])),
+)

@@ -1,22 +1,15 @@
 /**
- * The cost of the log line of a request, in one process: `node packages/observability/bench/request-line.ts
- * [--rounds N] [--ms N] [--json]`. Each figure is the median of the rounds, with the slowest round.
- * `file` and `pipe` include the write to the kernel.
+ * The processor time of the log line of a request, in one process: a part of `pnpm bench observability`.
+ * `file` and `pipe` include the write to the kernel. The pipe is one of another process.
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { openSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { createLineOutput, createLog, logRequest, readRequestContext } from '../src/index.ts'
+import { roundMs, runCases } from './cases.ts'
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '9' },
-    ms: { type: 'string', default: '150' },
-    json: { type: 'boolean', default: false },
-    fd: { type: 'string' },
-  },
-})
 /** Lines that are written in one turn of the event loop. */
 const LINES = 16
 
@@ -37,47 +30,42 @@ function toFd(fd: number) {
   return createLog({ ...base, destination: output })
 }
 
-const cases: Record<string, () => unknown> = {
-  'line of a request': () => logRequest(discarding, served),
-  'line of pino with the same fields': () =>
-    discarding.info({ event: 'request', ...served, context: undefined }, 'GET 200'),
-}
-if (values.fd === undefined) {
+/** The number of the pipe in the process that measures it. */
+const PIPE = 3
+
+if (process.env['BENCH_PIPE'] === undefined) {
   const file = toFd(openSync('/dev/null', 'w'))
-  cases['line of a request to a file'] = () => logRequest(file, served)
+  await runCases('log line, us', {
+    'line of a request': () => measure(() => logRequest(discarding, served)),
+    'line of pino with the same fields': () =>
+      measure(() =>
+        discarding.info({ event: 'request', ...served, context: undefined }, 'GET 200'),
+      ),
+    'line of a request to a file': () => measure(() => logRequest(file, served)),
+  })
+  await measurePipe()
 } else {
-  const pipe = toFd(Number(values.fd))
-  for (const name of Object.keys(cases)) delete cases[name]
-  cases['line of a request to a pipe'] = () => logRequest(pipe, served)
+  const pipe = toFd(PIPE)
+  await runCases('log line, us', {
+    'line of a request to a pipe': () => measure(() => logRequest(pipe, served)),
+  })
 }
 
-const report = values.fd === '1' ? process.stderr : process.stdout
-for (const [name, run] of Object.entries(cases)) {
-  const figures: number[] = []
-  for (let round = 0; round < Number(values.rounds); round += 1) figures.push(await measure(run))
-  figures.sort((a, b) => a - b)
-  const medianUs = figures[figures.length >> 1] ?? 0
-  const slowestUs = figures.at(-1) ?? 0
-  if (values.json) report.write(`${JSON.stringify({ name, medianUs, slowestUs })}\n`)
-  else {
-    const slowest = `slowest round ${slowestUs.toFixed(2)} us`
-    report.write(`${name.padEnd(36)} ${medianUs.toFixed(2)} us   ${slowest}\n`)
-  }
-}
-if (values.fd === undefined) await measurePipe()
-
-/** Measures in another process, whose stdout is a pipe that this one reads. */
+/** Measures in another process, with a pipe that this one reads. */
 async function measurePipe(): Promise<void> {
-  const args = [import.meta.filename, ...process.argv.slice(2), '--fd', '1']
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  child.stdout.resume()
-  await new Promise((resolve) => child.once('exit', resolve))
+  const child = spawn(process.execPath, process.argv.slice(1), {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, BENCH_PIPE: String(PIPE) },
+  })
+  const lines = child.stdio[PIPE]
+  if (lines instanceof Readable) lines.resume()
+  await once(child, 'exit')
 }
 
 /** The processor time of one line in a round, in us. */
 async function measure(run: () => unknown): Promise<number> {
   const began = process.cpuUsage()
-  const endAt = performance.now() + Number(values.ms)
+  const endAt = performance.now() + roundMs
   let lines = 0
   while (performance.now() < endAt) {
     for (let line = 0; line < LINES; line += 1) run()

@@ -1,12 +1,10 @@
 /**
- * The processor time of traces in one process: `node packages/observability/bench/traces.ts [--rounds N]
- * [--ms N]`. Contenders take turns in each round. A figure is the median of the rounds, with the slowest
- * round. The receiver is another process, which is not counted.
+ * The processor time of traces in one process: a part of `pnpm bench observability`. The receiver is
+ * another process, which is not counted.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import {
   createSampler,
   createTraces,
@@ -19,13 +17,7 @@ import {
   traceQuery,
   traceRedisCall,
 } from '../src/index.ts'
-
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '9' },
-    ms: { type: 'string', default: '100' },
-  },
-})
+import { roundMs, runCases } from './cases.ts'
 
 const program = new URL('trace-receiver.ts', import.meta.url).pathname
 const receiver = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -65,7 +57,7 @@ function threadUs(): number {
 
 /** The processor time of one request in a round, in us. */
 function measure(run: () => void): number {
-  const until = performance.now() + Number(values.ms)
+  const until = performance.now() + roundMs
   const began = threadUs()
   let count = 0
   while (performance.now() < until) {
@@ -107,7 +99,7 @@ async function longestTurnMs(): Promise<number> {
 const traces = open()
 const always = () => true
 const one = createSampler(0.01)
-const cases: Record<string, () => number | Promise<number>> = {
+await runCases('traces', {
   'request without traces, us': () => measure(() => serve(always)),
   'request with all hooks, not recorded, us': () => measure(() => serve(always, undefined, true)),
   'request at 1 %, us': () => measure(() => serve(one, traces)),
@@ -118,20 +110,6 @@ const cases: Record<string, () => number | Promise<number>> = {
   'export of a span, 500 at once, us': () => measureExport(500),
   'export of a span, 2,000 at once, us': () => measureExport(2_000),
   'longest turn in the export of 2,048 spans, ms': longestTurnMs,
-}
-
-const figures = new Map<string, number[]>()
-for (const run of Object.values(cases)) await run()
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const [title, run] of Object.entries(cases)) {
-    figures.set(title, [...(figures.get(title) ?? []), await run()])
-  }
-}
-console.log('| operation | median | slowest round |\n| --- | --- | --- |')
-for (const [title, found] of figures) {
-  const sorted = found.toSorted((a, b) => a - b)
-  const median = sorted[sorted.length >> 1] ?? 0
-  console.log(`| ${title} | ${median.toFixed(2)} | ${(sorted.at(-1) ?? 0).toFixed(2)} |`)
-}
+})
 receiver.kill()
 await traces.close()

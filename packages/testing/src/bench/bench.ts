@@ -3,7 +3,7 @@ import { type Comparison, compare } from './compare.ts'
 import { NOTHING } from './contender.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { findHighestRate } from './loop/highest-rate.ts'
-import { type BenchOptions, readOptions, USAGE } from './options.ts'
+import { type BenchOptions, parseOptions } from './options.ts'
 import { comparisonJson } from './report/report-json.ts'
 import { comparisonTable, headOf, isMet, type Target, targetTable } from './report/report.ts'
 import { type Estimate, estimate } from './report/statistics.ts'
@@ -245,13 +245,4 @@ async function probe(fleet: Fleet, rate: number) {
 
 function isOverload(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'overload'
-}
-
-function parseOptions(): BenchOptions {
-  try {
-    return readOptions(process.argv.slice(2))
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
-    process.exit(64)
-  }
 }

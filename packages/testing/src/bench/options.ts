@@ -43,6 +43,19 @@ export function readOptions(args: readonly string[]): BenchOptions {
   }
 }
 
+/**
+ * Returns the options of the command line of a bench. A fault in them is printed with the usage, and ends
+ * the process with 64.
+ */
+export function parseOptions(): BenchOptions {
+  try {
+    return readOptions(process.argv.slice(2))
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
+    process.exit(64)
+  }
+}
+
 function positive(option: string, text: string): number {
   const value = Number(text)
   if (Number.isFinite(value) && value > 0) return value
