@@ -30,7 +30,7 @@ export async function start(env: AuthEnv, context: Context): Promise<Started> {
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [], ORIGIN: origin } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
-  const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  const sessions = createSessions({ database, bus, redis, ...cookies, log, trace: traces?.linked })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
   metrics.observe(sessionFigures(sessions, createHistogram))

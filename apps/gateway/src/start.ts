@@ -67,7 +67,7 @@ export async function start(
   metrics.observe(databaseFigures(database, createHistogram))
   const { AUTH_SECRET: secret, AUTH_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const cookies = { secret, acceptedSecrets, ...cookieSiteOf(origin) }
-  const sessions = createSessions({ database, bus, redis, ...cookies, log })
+  const sessions = createSessions({ database, bus, redis, ...cookies, log, trace: traces?.linked })
   resources.defer(() => sessions.close())
   if (sessions.cache) metrics.observe(cacheFigures(sessions.cache))
   metrics.observe(sessionFigures(sessions, createHistogram))
@@ -75,7 +75,7 @@ export async function start(
   resources.defer(() => keys.close())
   metrics.observe(cacheFigures(keys.cache))
   // The sessions look for rows of the same bus twice a second, and send these rows too.
-  const outbox = createOutbox({ bus, db: database.db, everyMs: 60_000, log })
+  const outbox = createOutbox({ bus, db: database.db, everyMs: 60_000, log, trace: traces?.linked })
   resources.defer(() => outbox.close())
   const settings = createFeatureSettings({ bus, outbox, database, log, metrics })
   const findProfile = createProfiles({ bus, database, metrics })

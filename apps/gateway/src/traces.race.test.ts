@@ -209,3 +209,32 @@ test('requests are served while the receiver hangs, fails, is slow or has ended,
   await receiver.close()
   await serveUntil('unreachable')
 })
+
+test('a change of a setting is sent to all instances in spans with links to its request, by any of two gateways', async ({
+  replicas,
+  databaseUrl,
+  redisUrl,
+}) => {
+  await using receiver = await startTraceReceiver()
+  const { cookie } = await signedIn(databaseUrl, 'admin')
+  const env = {
+    ...environment({ databaseUrl, redisUrl, upstream: 'http://127.0.0.1:1' }),
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+  }
+  const [first] = await replicas(2, { program: gateway, env, ready: '/readyz' })
+  if (!first) throw new Error('no gateway')
+  const changed = await ask(first.url, '/api/settings/payments', {
+    method: 'PUT',
+    headers: { cookie, origin: ORIGIN },
+    body: JSON.stringify({ value: 'closed' }),
+  })
+  expect(changed.status).toBe(200)
+  const [keys, tags, request] = await until(() => {
+    const found = ['outbox keys', 'outbox tags', 'PUT /api/settings/{name}'].map((name) =>
+      receiver.spans.find((span) => span.name === name),
+    )
+    return found.every((span) => span !== undefined) && found
+  })
+  const links = [{ traceId: request?.traceId, spanId: request?.spanId }]
+  expect([keys, tags]).toMatchObject([{ links }, { links }])
+})

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { expect, test } from '@repo/testing'
+import { createDatabase, expect, test } from '@repo/testing'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { connectDatabase } from './connect.ts'
 import { migrateDatabase } from './migrate/migrate.ts'
@@ -75,4 +75,35 @@ test('a second account of one provider account is refused for every user', async
   await expect(link('2', 'a')).rejects.toMatchObject({ constraint: 'account_provider_account' })
   await expect(link('3', 'b')).rejects.toMatchObject({ constraint: 'account_provider_account' })
   await close()
+})
+
+test('an instance of the release before adds and sends rows of the outbox while the column for traces is added and used', async ({
+  databaseUrl,
+}) => {
+  const created = await createDatabase(databaseUrl)
+  const { url } = created
+  await using earlier = await migrationsBefore('_outbox_traceparent')
+  await migrateDatabase({ url, folder: earlier.folder })
+  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 1 })
+  const add = `insert into cache_outbox (id, bus, message, created_at) values (default, $1, $2, default)`
+  const take =
+    'select id, message from cache_outbox where bus = $1 order by id for update skip locked'
+  // Named, so that the connection has the plan of the table without the column.
+  const addRow = () => pool.query({ name: 'add', text: add, values: ['test', { kind: 'clear' }] })
+  const takeRows = async () => {
+    const { rows } = await pool.query({ name: 'take', text: take, values: ['test'] })
+    return rows.length
+  }
+  await addRow()
+  expect(await takeRows()).toBe(1)
+  expect(await migrateDatabase({ url })).toMatchObject({ applied: expect.any(Number) })
+  await addRow()
+  const row = { bus: 'test', message: { kind: 'clear' }, traceparent: 'any text' }
+  const { db, close: closeNew } = connectDatabase({ url, name: 'after', poolSize: 1 })
+  await db.insert(schema.cacheOutbox).values(row)
+  expect(await takeRows()).toBe(3)
+  const stored = await db.select().from(schema.cacheOutbox).orderBy(schema.cacheOutbox.id)
+  expect(stored.map(({ traceparent }) => traceparent)).toEqual([null, null, 'any text'])
+  await Promise.all([close(), closeNew()])
+  await created.drop()
 })

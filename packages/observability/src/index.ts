@@ -33,6 +33,7 @@ export {
 } from './request/request-context.ts'
 export { noteAttribute, startSpan } from './trace/active-span.ts'
 export { traceAttempts } from './trace/attempt-spans.ts'
+export type { LinkedSpans } from './trace/linked-spans.ts'
 export type { AttributeValue, Span, SpanKind } from './trace/span.ts'
 export { traceQuery, traceRedisCall } from './trace/store-spans.ts'
 export { createTraces, endRequestSpan, type Traces, type TraceSettings } from './trace/traces.ts'

@@ -7,3 +7,4 @@ export {
   type OutboxTransaction,
   type Relayed,
 } from './outbox.ts'
+export type { OutboxTrace } from './rows.ts'

@@ -178,6 +178,7 @@ test('a hostile argument is refused with a coded error before anything is writte
   }
   await outbox.drain({ timeoutMs: 10_000 })
   expect(await db.$count(schema.cacheOutbox)).toBe(0)
-  const valid = { bus: a.bus, db, everyMs: 3_600_000 }
+  const trace = { current: () => undefined, begin: () => undefined }
+  const valid = { bus: a.bus, db, everyMs: 3_600_000, trace }
   expect(await findRawErrorsOfOptions(valid, openAndClose, { isCoded })).toEqual([])
 })

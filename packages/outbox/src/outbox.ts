@@ -16,7 +16,7 @@ import { type Database, schema } from '@repo/database'
 import type { ConnectionLog } from '@repo/redis'
 import { and, asc, eq, inArray, lte, max, or, sql } from 'drizzle-orm'
 import { type Backlog, createBacklog } from './backlog.ts'
-import { checkStorable, send } from './rows.ts'
+import { checkStorable, type OutboxTrace, send } from './rows.ts'
 
 const { cacheOutbox } = schema
 
@@ -76,6 +76,8 @@ export interface OutboxOptions {
   /** The interval at which each instance looks for waiting rows, in ms. */
   everyMs?: number
   log?: ConnectionLog
+  /** Links the span of a row to the recorded request that wrote it. Without it, no row has a span. */
+  trace?: OutboxTrace | undefined
 }
 
 /**
@@ -92,7 +94,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   checkMethods('db', options.db, ['transaction', 'select'])
   checkWhole('everyMs', everyMs, 1)
   if (options.log !== undefined) checkMethods('log', options.log, ['info', 'warn'])
-  const { bus, db, log } = options
+  if (options.trace !== undefined) checkMethods('trace', options.trace, ['current', 'begin'])
+  const { bus, db, log, trace } = options
   /** Rows of a later release are left to its instances, unless none of them sends the row. */
   const canSend = and(
     eq(cacheOutbox.bus, bus.name),
@@ -112,20 +115,26 @@ export function createOutbox(options: OutboxOptions): Outbox {
   async function add(tx: OutboxTransaction, messages: StoredMessage[]) {
     checkMethods('tx', tx, ['insert'])
     for (const message of messages) checkStorable(message)
-    await tx.insert(cacheOutbox).values(messages.map((message) => ({ bus: bus.name, message })))
+    const shared = { bus: bus.name, traceparent: trace?.current() }
+    await tx.insert(cacheOutbox).values(messages.map((message) => ({ ...shared, message })))
   }
 
   async function relay(): Promise<Relayed> {
     return db.transaction(async (tx) => {
       const rows = await tx
-        .select({ id: cacheOutbox.id, message: cacheOutbox.message, isLeft })
+        .select({
+          id: cacheOutbox.id,
+          message: cacheOutbox.message,
+          traceparent: cacheOutbox.traceparent,
+          isLeft,
+        })
         .from(cacheOutbox)
         .where(canSend)
         .orderBy(asc(cacheOutbox.id))
         .limit(100)
         // The rows that another instance is relaying are left to it, unless it ends.
         .for('update', { skipLocked: true })
-      const sent = await Promise.allSettled(rows.map((row) => send(bus, row, log)))
+      const sent = await Promise.allSettled(rows.map((row) => send(bus, row, { log, trace })))
       const done: number[] = []
       const refused: number[] = []
       for (const [i, { id, message }] of rows.entries()) {

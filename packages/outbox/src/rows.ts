@@ -4,6 +4,7 @@ import {
   isEventMessage,
   isPermanent,
   publishStored,
+  STORED_KINDS,
   type StoredMessage,
 } from '@repo/cache-broadcast/stored-messages'
 import type { ConnectionLog } from '@repo/redis'
@@ -18,25 +19,56 @@ export function checkStorable(message: StoredMessage): void {
   throw new CacheError(code, 'PostgreSQL stores no zero byte and no lone surrogate')
 }
 
+/** Spans of rows. `traces.linked` of `@repo/observability` has this shape. */
+export interface OutboxTrace {
+  /** Returns the `traceparent` of the request in progress: undefined if its trace is not recorded. */
+  current(): string | undefined
+  /**
+   * Begins a span that is linked to the request that wrote the row. The result ends it, and receives
+   * the error of a row that can never be sent. Undefined if the stored `traceparent` is malformed.
+   */
+  begin(name: string, traceparent: string): ((error?: unknown) => void) | undefined
+}
+
 /** A row, and whether no release that can send it seems to run. */
 interface Row {
   message: unknown
+  /** Text of another instance, possibly of another release. */
+  traceparent: string | null
   isLeft: boolean
+}
+
+const KINDS = new Set<unknown>(STORED_KINDS)
+
+/** The name has no text of the row. A row that no recorded request wrote has no span. */
+function beginSpan(trace: OutboxTrace | undefined, { message, traceparent }: Row) {
+  if (!trace || traceparent === null) return undefined
+  const kind: unknown = Object(message).kind
+  return trace.begin(`outbox ${KINDS.has(kind) ? String(kind) : 'other'}`, traceparent)
 }
 
 /**
  * Sends the message of a row. A message that this release cannot send is left to another release. A
  * row that no instance has sent for 10 s is forwarded, and invalidates more than it names. Otherwise
- * it would stay for ever, and no instance could trust its cache.
+ * it would stay for ever, and no instance could trust its cache. A row that stays has no span.
  * @throws CacheError
  */
-export async function send(bus: Bus, { message, isLeft }: Row, log?: ConnectionLog): Promise<void> {
+export async function send(
+  bus: Bus,
+  row: Row,
+  { log, trace }: { log?: ConnectionLog | undefined; trace?: OutboxTrace | undefined },
+): Promise<void> {
+  const { message, isLeft } = row
+  const end = beginSpan(trace, row)
   try {
     await publishStored(bus, message)
   } catch (error) {
-    if (!isLeft || !isPermanent(error) || isEventMessage(message)) throw error
+    const isRefused = isPermanent(error) && isEventMessage(message)
+    if (isRefused) end?.(error)
+    if (!isLeft || !isPermanent(error) || isRefused) throw error
     await forwardStored(bus, message)
     const fields = { event: 'outbox.forwarded', bus: bus.name, err: error }
     log?.warn(fields, 'a row of the outbox that cannot be sent invalidates all cached values')
   }
+  end?.()
 }

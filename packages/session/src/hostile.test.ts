@@ -65,6 +65,7 @@ test('a hostile value in the options of sessions is refused with an error that n
     bus,
     redis: undefined,
     log: undefined,
+    trace: undefined,
     ttlMs: 1_000,
     cookieMs: 1_000,
     idleMs: 1_000,

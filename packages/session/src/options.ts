@@ -1,5 +1,6 @@
 import type { Bus } from '@repo/cache-broadcast'
 import type { DatabaseConnection } from '@repo/database'
+import type { OutboxTrace } from '@repo/outbox'
 import type { ConnectionLog, RedisConnection } from '@repo/redis'
 import { checkNumber, type Range, readOnce } from './checks.ts'
 import { checkCookieOptions, type CookieOptions } from './cookie/cookie-options.ts'
@@ -30,6 +31,8 @@ export interface SessionsOptions extends CookieOptions {
   relayMs?: number
   touchMs?: number
   log?: ConnectionLog | undefined
+  /** Spans of the rows of the outbox: `traces.linked` of `@repo/observability`. */
+  trace?: OutboxTrace | undefined
 }
 
 const DEFAULTS = {
@@ -69,11 +72,12 @@ const RANGES: Record<keyof typeof DEFAULTS, Range> = {
 export function readOptions(given: SessionsOptions) {
   const options = readOnce('bad-option', 'options', given)
   checkCookieOptions(options)
-  const { database, bus, redis, log } = options
+  const { database, bus, redis, log, trace } = options
   requireParts('database', database, ['pool', 'db', 'warm'])
   if (bus !== undefined) requireParts('bus', bus, ['link', 'emit', 'ready'])
   if (redis !== undefined) requireParts('redis', redis, ['call', 'keyspace'])
   if (log !== undefined) requireParts('log', log, ['info', 'warn'])
+  if (trace !== undefined) requireParts('trace', trace, ['current', 'begin'])
   return { ...options, ...readNumbers(options) }
 }
 

@@ -34,7 +34,7 @@ const READY_MS = { min: 1, max: 3_600_000, isInteger: true }
  */
 export function createSessions(given: SessionsOptions): Sessions {
   const options = readOptions(given)
-  const { database, bus, redis, secret, acceptedSecrets = [], log } = options
+  const { database, bus, redis, secret, acceptedSecrets = [], log, trace } = options
   const site: CookieSite = { secure: options.secure, port: options.port }
   const { ttlMs, cookieMs, maxEntries, graceMs, idleMs, lifetimeMs, relayMs, touchMs } = options
   const link = bus?.link
@@ -42,7 +42,7 @@ export function createSessions(given: SessionsOptions): Sessions {
   const metrics = createMetrics({ redis, log })
   const { counters, outcomes } = metrics
   const outbox =
-    bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }) })
+    bus && createOutbox({ bus, db: database.db, everyMs: relayMs, ...(log && { log }), trace })
   const waiting = createWaitingRevocations(outbox && (() => outbox.lastEmpty()))
   const settle = createSettle({ bus, outbox, counters, waiting })
   const revoke = createRevoke(database, settle)

@@ -11,6 +11,8 @@ export const cacheOutbox = pgTable(
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     bus: text('bus').notNull(),
     message: jsonb('message').notNull(),
+    /** The header of the recorded request that wrote the row. A release before this column writes none. */
+    traceparent: text('traceparent'),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
   },
   (table) => [index('cache_outbox_bus').on(table.bus, table.id)],

@@ -137,6 +137,16 @@ export function readRequestContext(
   return { id, traceId, spanId, parentSpanId, isInside, isSampled, traceparent, isNewTrace }
 }
 
+/** Reads a `traceparent`. Returns undefined if it is malformed. */
+export function readTraceparent(text: string) {
+  if (!isTraceparent(text)) return undefined
+  return {
+    traceId: text.slice(3, 35),
+    spanId: text.slice(36, 52),
+    isSampled: isSampledFlag(text),
+  }
+}
+
 /** W3C Trace Context 3.2.2.5: the last bit of the flags. The others are reserved, and sent as 0. */
 function isSampledFlag(traceparent: string): boolean {
   return (Number.parseInt(traceparent.slice(53), 16) & 1) === 1

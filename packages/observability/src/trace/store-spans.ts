@@ -20,10 +20,7 @@ export function traceQuery(readStatement: () => string): ((error?: unknown) => v
   const statement = readStatement()
   const span = parent.child(`postgres ${statement}`, 'client', newSpanId())
   span.set('db.system.name', 'postgresql').set('db.query.summary', statement)
-  return (error) => {
-    if (error !== undefined) fail(span, error)
-    span.end()
-  }
+  return (error) => endWith(span, error)
 }
 
 /**
@@ -45,15 +42,20 @@ export function traceRedisCall(): ((command: string, error?: unknown) => void) |
     if (ms <= SLOW_REDIS_MS) return
     const span = parent.child(`redis ${name}`, 'client', newSpanId(), startedAtMs)
     span.set('db.system.name', 'redis').set('db.operation.name', name)
-    if (error !== undefined) fail(span, error)
-    span.end()
+    endWith(span, error)
   }
 }
 
-/** The message of an error can contain values, so that only its code or its type is recorded. */
-function fail(span: Span, error: unknown): void {
-  span.isError = true
-  span.set('error.type', typeOf(error))
+/**
+ * Ends a span, with the error if its work failed. The message of an error can contain values, so that
+ * only its code or its type is recorded.
+ */
+export function endWith(span: Span, error?: unknown): void {
+  if (error !== undefined) {
+    span.isError = true
+    span.set('error.type', typeOf(error))
+  }
+  span.end()
 }
 
 function typeOf(error: unknown): string {

@@ -2,6 +2,7 @@ import type { BackgroundLog } from '@repo/concurrency'
 import type { Figure } from '../metrics/figures.ts'
 import type { RequestContext } from '../request/request-context.ts'
 import { createExporter } from './exporter.ts'
+import { createLinkedSpans, type LinkedSpans } from './linked-spans.ts'
 import { dropReasons } from './receiver.ts'
 import { SpanQueue } from './span-queue.ts'
 import { Span } from './span.ts'
@@ -38,6 +39,8 @@ export interface TracedEnd {
 export interface Traces {
   /** Begins the span of a request, if its trace is recorded. */
   begin: (context: RequestContext) => void
+  /** Spans of work that a request caused, and that runs after it: for the option `trace` of the outbox. */
+  linked: LinkedSpans
   figures: Figure[]
   /** Sends the remaining spans within 1 s. Spans that end later are dropped. */
   close: () => Promise<void>
@@ -78,6 +81,7 @@ export function createTraces(options: TracesOptions): Traces {
       if (!isInside && parentSpanId !== undefined) span.link = { traceId, spanId: parentSpanId }
       context.span = span
     },
+    linked: createLinkedSpans(queue),
     figures: [
       {
         name: 'threefold_trace_spans_exported_total',
