@@ -22,6 +22,24 @@ function open(status: number, body: unknown) {
   return { client, sent }
 }
 
+/** A body that begins with a part of a JSON text. */
+function beginBody(end: (body: ReadableStreamDefaultController) => void) {
+  return new ReadableStream({
+    start(body) {
+      body.enqueue(new TextEncoder().encode('{"payments":'))
+      end(body)
+    },
+  })
+}
+
+async function callPayments(body: ReadableStream) {
+  const client = createClient({
+    origin: 'https://example.com',
+    fetch: async () => new Response(body),
+  })
+  return client.call('GET /api/payments', {})
+}
+
 test('a call sends the method, the path with its parameters and the body, and returns the parsed response', async () => {
   const { client, sent } = open(201, made)
   const body = { amount: 5, currency: 'EUR', reference: 'x' } as const
@@ -55,6 +73,34 @@ test('a refusal is a problem, and a success that does not match the schema is in
   expect(await broken.call('GET /api/payments/{id}', { params: { id: '7' } })).toMatchObject({
     outcome: 'invalid',
   })
+})
+
+test('an endpoint of auth has the body, the query and the response of the contract', async () => {
+  const { client, sent } = open(200, { users: [], total: 0 })
+  const page = await client.call('GET /api/auth/admin/list-users', { query: { limit: 20 } })
+  expect(page.outcome === 'ok' && page.value.total).toBe(0)
+  expect(sent[0]?.url).toBe('https://example.com/api/auth/admin/list-users?limit=20')
+  const out = open(200, { success: true })
+  expect(await out.client.call('POST /api/auth/sign-out', { body: {} })).toMatchObject({
+    outcome: 'ok',
+    value: { success: true },
+  })
+  expect(out.sent[0]?.init).toMatchObject({ method: 'POST', body: '{}' })
+  // @ts-expect-error -- the password is missing
+  await out.client.call('POST /api/auth/sign-in/email', { body: { email: 'a@example.com' } })
+})
+
+test('a body that breaks off rejects, and a complete body that is not JSON is invalid', async () => {
+  const broken = beginBody((body) => body.error(new TypeError('terminated')))
+  await expect(callPayments(broken)).rejects.toThrow('terminated')
+  const complete = beginBody((body) => body.close())
+  expect(await callPayments(complete)).toMatchObject({ outcome: 'invalid' })
+})
+
+test('a success with a status that the endpoint does not have is invalid', async () => {
+  const { client } = open(202, made)
+  const result = await client.call('GET /api/payments/{id}', { params: { id: '7' } })
+  expect(result).toMatchObject({ outcome: 'invalid', status: 202 })
 })
 
 test('the compiler refuses an unknown endpoint, a missing parameter and a faulty body', async () => {

@@ -1,10 +1,23 @@
 import { type core, safeParse } from 'zod'
+import { endpoints } from './endpoints.ts'
 import type { Endpoint } from './endpoints/endpoint.ts'
-import { gatewayEndpoints } from './endpoints/gateway.ts'
-import { paymentEndpoints } from './endpoints/payments.ts'
+import type { gatewayEndpoints } from './endpoints/gateway.ts'
+import type { paymentEndpoints } from './endpoints/payments.ts'
+import type { AuthEndpoint, authRequests } from './requests/auth.ts'
+import type { authResponses } from './responses/auth.ts'
 import { problem as problemSchema } from './responses/problem.ts'
 
-type Listed = (typeof gatewayEndpoints)[number] | (typeof paymentEndpoints)[number]
+type AuthListed<Key extends AuthEndpoint = AuthEndpoint> = Key extends `${infer M} ${infer Path}`
+  ? {
+      method: M
+      path: `/api/auth${Path}`
+      responses: { 200: (typeof authResponses)[Key] }
+    } & (M extends 'GET'
+      ? { query: (typeof authRequests)[Key] }
+      : { body: (typeof authRequests)[Key] })
+  : never
+
+type Listed = (typeof gatewayEndpoints)[number] | (typeof paymentEndpoints)[number] | AuthListed
 
 type KeyOf<E> = E extends { method: infer M extends string; path: infer P extends string }
   ? `${M} ${P}`
@@ -27,6 +40,8 @@ type ParameterOf<Path> = Path extends `${string}{${infer Name}}${infer Rest}`
 type SuccessOf<E> = E extends { responses: infer R }
   ? { [Status in keyof R]: Status extends 200 | 201 ? R[Status] : never }[keyof R]
   : never
+/** The value of a success of the endpoint. */
+export type CallValue<Key extends Operation> = ValueOf<EndpointOf<Key>>
 type ValueOf<E> = SuccessOf<E> extends core.$ZodType ? core.output<SuccessOf<E>> : unknown
 
 /** The parts of a request that the endpoint has. */
@@ -46,7 +61,8 @@ export type CallOptions<Key extends Operation> = {
 /**
  * - `ok`: a success that matches the schema of the endpoint.
  * - `problem`: the service refused the request (RFC 9457).
- * - `invalid`: a success that does not match, for example of a proxy.
+ * - `invalid`: a success that does not match, or with a status that the endpoint does not have, for
+ *   example of a proxy.
  */
 export type CallResult<Value> =
   | { outcome: 'ok'; status: number; headers: Headers; value: Value }
@@ -59,11 +75,11 @@ export type CallResult<Value> =
   | { outcome: 'invalid'; status: number; headers: Headers }
 
 export interface Client {
-  /** Calls an endpoint. @throws what `fetch` throws if there is no response */
+  /** Calls an endpoint. @throws what `fetch` throws if there is no response, or if it breaks off */
   call<Key extends Operation>(
     operation: Key,
     options: CallOptions<Key>,
-  ): Promise<CallResult<ValueOf<EndpointOf<Key>>>>
+  ): Promise<CallResult<CallValue<Key>>>
 }
 
 interface Parts {
@@ -75,12 +91,12 @@ interface Parts {
 }
 
 const listed = new Map<string, Endpoint>(
-  [...gatewayEndpoints, ...paymentEndpoints].map((each) => [`${each.method} ${each.path}`, each]),
+  endpoints.map((each) => [`${each.method} ${each.path}`, each]),
 )
 
 /**
- * Creates a client of the endpoints of the gateway and of payments. The compiler checks parameters,
- * queries and bodies, and a response is parsed before it is returned.
+ * Creates a client of every endpoint of the contract. The compiler checks parameters, queries and
+ * bodies, and a response is parsed before it is returned.
  *
  * @param origin the origin of the API
  * @param fetch sends a request; the global one by default
@@ -123,15 +139,25 @@ export function createClient({
 
 async function readResult(endpoint: Endpoint, response: Response): Promise<CallResult<unknown>> {
   const { status, headers } = response
-  const body: unknown = await response.json().catch(() => undefined)
+  const body = readJson(await response.text())
   if (!response.ok) {
     const parsed = safeParse(problemSchema, body)
     return { outcome: 'problem', status, headers, problem: parsed.success ? parsed.data : {} }
   }
+  if (!(status in endpoint.responses)) return { outcome: 'invalid', status, headers }
   const schema = endpoint.responses[status]
   if (!schema) return { outcome: 'ok', status, headers, value: body }
   const parsed = safeParse(schema, body)
   return parsed.success
     ? { outcome: 'ok', status, headers, value: parsed.data }
     : { outcome: 'invalid', status, headers }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
