@@ -1,20 +1,27 @@
+import { createClient } from '@repo/api/client'
 import { expect, test } from 'vitest'
-import * as z from 'zod/mini'
 import { toAnswer } from './answer.ts'
 
-const schema = z.object({ id: z.string() })
 const headers = { 'x-instance-id': 'gateway-2, auth-1' }
 const servedBy = ['gateway-2', 'auth-1']
 
-test('a response that matches the schema is ok, and names the instances that served it', () => {
-  const response = new Response(null, { headers: { ...headers, 'set-cookie': 'a=b' } })
-  const answer = toAnswer(response, { id: '1', more: true }, schema)
+async function answerOf(init: ResponseInit, body: unknown) {
+  const client = createClient({
+    origin: 'https://example.com',
+    fetch: async () => new Response(JSON.stringify(body), init),
+  })
+  return toAnswer(await client.call('DELETE /api/keys/{id}', { params: { id: '1' } }))
+}
+
+test('a response that matches the schema is ok, and names the instances that served it', async () => {
+  const init = { headers: { ...headers, 'set-cookie': 'a=b' } }
+  const answer = await answerOf(init, { revoked: 1, ms: 2, more: true })
   const rest = { servedBy, setCookie: ['a=b'], settled: null }
-  expect(answer).toEqual({ outcome: 'ok', value: { id: '1' }, ...rest })
+  expect(answer).toEqual({ outcome: 'ok', value: { revoked: 1, ms: 2 }, ...rest })
 })
 
-test('a response that does not match the schema is treated as unavailable', () => {
-  expect(toAnswer(new Response(null, { headers }), { id: 1 }, schema)).toMatchObject({
+test('a response that does not match the schema is treated as unavailable', async () => {
+  expect(await answerOf({ headers }, { revoked: 'one' })).toMatchObject({
     outcome: 'unavailable',
     servedBy,
   })
@@ -29,14 +36,14 @@ test.each([
   [429, 'unavailable'],
   [500, 'unavailable'],
   [503, 'unavailable'],
-])('a response with status %i has the outcome %s', (status, outcome) => {
-  expect(toAnswer(new Response(null, { status }), undefined, schema).outcome).toBe(outcome)
+])('a response with status %i has the outcome %s', async (status, outcome) => {
+  expect((await answerOf({ status }, undefined)).outcome).toBe(outcome)
 })
 
-test('an invalid request returns the detail of the problem, and the message of each field', () => {
+test('an invalid request returns the detail of the problem, and the message of each field', async () => {
   const errors = [{ field: 'amount', message: 'Must be above zero.' }]
   const body = { title: 'Unprocessable Content', detail: 'The payment is not valid.', errors }
-  expect(toAnswer(new Response(null, { status: 422, headers }), body, schema)).toEqual({
+  expect(await answerOf({ status: 422, headers }, body)).toEqual({
     outcome: 'invalid',
     message: 'The payment is not valid.',
     errors,
@@ -44,7 +51,7 @@ test('an invalid request returns the detail of the problem, and the message of e
   })
 })
 
-test('the time until the next attempt comes from Retry-After', () => {
-  const response = new Response(null, { status: 503, headers: { 'retry-after': '7' } })
-  expect(toAnswer(response, undefined, schema)).toMatchObject({ retryAfterSeconds: 7 })
+test('the time until the next attempt comes from Retry-After', async () => {
+  const init = { status: 503, headers: { 'retry-after': '7' } }
+  expect(await answerOf(init, undefined)).toMatchObject({ retryAfterSeconds: 7 })
 })

@@ -1,5 +1,4 @@
-import { problem } from '@repo/api'
-import type * as z from 'zod/mini'
+import type { CallResult } from '@repo/api/client'
 import { type Settled, settledOf } from '../format/settled.ts'
 import { instanceHeader } from './headers.ts'
 
@@ -29,39 +28,39 @@ export const noAnswer = {
   servedBy: [],
 } satisfies Answer<never>
 
-/** Parses a response. A body that does not match the schema is `unavailable`. */
-export function toAnswer<T>(
-  response: Response,
-  body: unknown,
-  schema: z.ZodMiniType<T>,
-): Answer<T> {
-  const servedBy = (response.headers.get(instanceHeader) ?? '').split(/,\s*/).filter(Boolean)
-  if (response.ok) {
-    const parsed = schema.safeParse(body)
-    if (!parsed.success)
-      return { ...noAnswer, message: 'The service sent an invalid response.', servedBy }
+/** The answer of the API. A success that does not match its schema is `unavailable`. */
+export function toAnswer<T>(result: CallResult<T>): Answer<T> {
+  const { status, headers } = result
+  const servedBy = (headers.get(instanceHeader) ?? '').split(/,\s*/).filter(Boolean)
+  if (result.outcome === 'invalid')
+    return { ...noAnswer, message: 'The service sent an invalid response.', servedBy }
+  if (result.outcome === 'ok') {
+    const settled = settledOf(headers.get('x-session-settlement'))
     return {
       outcome: 'ok',
-      value: parsed.data,
+      value: result.value,
       servedBy,
-      setCookie: response.headers.getSetCookie(),
-      settled: settledOf(response.headers.get('x-session-settlement')),
+      setCookie: headers.getSetCookie(),
+      settled,
     }
   }
 
-  const details = problem.safeParse(body).data ?? {}
-  const message =
-    details.detail ??
-    details.message ??
-    details.title ??
-    `The request failed with status ${response.status}.`
-  if (response.status === 401) return { outcome: 'signed-out', message, servedBy }
-  if (response.status === 403) return { outcome: 'forbidden', message, servedBy }
-  if (response.status === 408 || response.status === 429 || response.status >= 500) {
-    const retryAfterSeconds = retryAfter(response.headers.get('retry-after'))
+  const { detail, message: reason, title, errors = [] } = result.problem
+  const message = detail ?? reason ?? title ?? `The request failed with status ${status}.`
+  if (status === 401) return { outcome: 'signed-out', message, servedBy }
+  if (status === 403) return { outcome: 'forbidden', message, servedBy }
+  if (status === 408 || status === 429 || status >= 500) {
+    const retryAfterSeconds = retryAfter(headers.get('retry-after'))
     return { outcome: 'unavailable', message, retryAfterSeconds, servedBy }
   }
-  return { outcome: 'invalid', message, errors: details.errors ?? [], servedBy }
+  return { outcome: 'invalid', message, errors, servedBy }
+}
+
+/** The answer of a call whose value no page reads: any body of a success is `ok`. */
+export function toAnswerWithoutValue(result: CallResult<unknown>): Answer<unknown> {
+  return toAnswer(
+    result.outcome === 'invalid' ? { ...result, outcome: 'ok', value: undefined } : result,
+  )
 }
 
 function retryAfter(header: string | null) {

@@ -1,11 +1,9 @@
-import { type PublicSettings, publicSettings as schema } from '@repo/api'
-import { withAwakeDeadline } from '@repo/concurrency'
+import type { PublicSettings } from '@repo/api'
 import { cacheLife, cacheTag } from 'next/cache'
 import { connection } from 'next/server'
 import { cache } from 'react'
-import { settings } from '../env.ts'
-import { type Answer, noAnswer, toAnswer } from './answer.ts'
-import { fetchFrom } from './gateways.ts'
+import { toAnswer } from './answer.ts'
+import { callGateway } from './gateway-call.ts'
 
 /** The tag on the bus. Invalidating it there invalidates the entries that web has cached. */
 export const settingsTag = 'settings'
@@ -19,7 +17,7 @@ const defaults: PublicSettings = { announcement: '', payments: 'open' }
 async function readCached(): Promise<PublicSettings | null> {
   'use cache: remote'
   cacheTag(settingsTag)
-  const answer = await fetchSettings()
+  const answer = await callGateway('GET /api/settings/public', {}, deadlineMs, toAnswer)
   if (answer.outcome === 'ok') {
     // A change invalidates the entry. A minute bounds its age if an invalidation did not arrive.
     cacheLife({ stale: 60, revalidate: 60, expire: 3_600 })
@@ -28,23 +26,6 @@ async function readCached(): Promise<PublicSettings | null> {
   // Not cached: the next request tries again.
   cacheLife({ stale: 0, revalidate: 0, expire: 0 })
   return null
-}
-
-async function fetchSettings(): Promise<Answer<PublicSettings>> {
-  const path = '/api/settings/public'
-  try {
-    return await withAwakeDeadline(deadlineMs, async (signal) => {
-      const response = await fetchFrom(settings().API_URL, path, {
-        headers: { accept: 'application/json' },
-        cache: 'no-store',
-        signal,
-      })
-      return toAnswer(response, await response.json(), schema)
-    })
-  } catch (error) {
-    console.warn({ event: 'api_no_answer', path, error: String(error) }, 'the API sent no response')
-    return noAnswer
-  }
 }
 
 /** The settings in force, or the defaults while the API is unavailable. */
