@@ -47,6 +47,7 @@ export default defineConfig({
       env: {
         THREEFOLD_STATE: STATE,
         OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${RECEIVER_PORT}`,
+        OTEL_BSP_SCHEDULE_DELAY: '1000',
         // All specs use one address, so these limits count requests without refusing them.
         LIMITS_FILE: join(import.meta.dirname, '../apps/gateway/limits.load-test.json'),
       },

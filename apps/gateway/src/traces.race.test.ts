@@ -12,6 +12,11 @@ const edge = new URL('../../../infra/local/src/edge.ts', import.meta.url)
 
 type Start = (n: number, options: ReplicaOptions) => Promise<Replica[]>
 
+/** The settings of an instance that sends its spans at once. */
+function sendingTo({ url }: TraceReceiver): Record<string, string> {
+  return { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_BSP_SCHEDULE_DELAY: '200' }
+}
+
 function urls(list: readonly Replica[]): string {
   return list.map(({ url }) => url).join()
 }
@@ -60,7 +65,7 @@ test('a sign-in and a payment are one connected trace each, and no secret of the
   redisUrl,
 }) => {
   await using receiver = await startTraceReceiver()
-  const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, TRACE_SECRET: `trace-${SECRET}` }
+  const traces = { ...sendingTo(receiver), TRACE_SECRET: `trace-${SECRET}` }
   const { url } = await startCluster(replicas, { databaseUrl, redisUrl }, traces)
   const email = `ada-${randomUUID()}@threefold.test`
   const [password, reference] = [randomUUID(), randomUUID()]
@@ -128,7 +133,7 @@ test('with half of the traces recorded, each of 60 traces is recorded by all ins
     replicas,
     { databaseUrl, redisUrl },
     {
-      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      ...sendingTo(receiver),
       OTEL_TRACES_SAMPLER: 'traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.5',
       TRACE_SECRET: `trace-${SECRET}`,
@@ -177,37 +182,38 @@ test('requests are served while the receiver hangs, fails, is slow or has ended,
   const receiver = await startTraceReceiver()
   const env = {
     ...environment({ databaseUrl, redisUrl, upstream: 'http://127.0.0.1:1' }),
-    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    ...sendingTo(receiver),
     LIMITS_FILE: fileURLToPath(new URL('../limits.load-test.json', import.meta.url)),
   }
   const [instance] = await replicas(1, { program: gateway, env, ready: '/readyz' })
   if (!instance) throw new Error('no gateway')
 
-  async function serveUntil(reason: string) {
+  async function serveUntil(isOver: () => boolean | Promise<boolean>) {
     await until(async () => {
       const answers = await Promise.all(
         Array.from({ length: 20 }, () => ask(instance!.url, '/api/me', { headers: { cookie } })),
       )
       for (const { status } of answers) expect(status).toBe(200)
-      return (await droppedFor(instance!, reason)) > 0
+      return isOver()
     })
   }
+  const isDroppedFor = (reason: string) => async () => (await droppedFor(instance, reason)) > 0
 
   receiver.behave('hang')
-  await serveUntil('timeout')
+  await serveUntil(isDroppedFor('timeout'))
   receiver.behave(500)
-  await serveUntil('refused')
+  await serveUntil(isDroppedFor('refused'))
   const accepted = receiver.spans.length
   receiver.behave((res) => {
     setTimeout(() => res.end('{}'), 1_000)
   })
   const sent = receiver.requests.length
-  await until(() => receiver.requests.length > sent + 1)
+  await serveUntil(() => receiver.requests.length > sent + 1)
   receiver.behave('accept')
   expect((await ask(instance.url, '/api/me', { headers: { cookie } })).status).toBe(200)
   await until(() => receiver.spans.length > accepted)
   await receiver.close()
-  await serveUntil('unreachable')
+  await serveUntil(isDroppedFor('unreachable'))
 })
 
 test('a change of a setting is sent to all instances in spans with links to its request, by any of two gateways', async ({

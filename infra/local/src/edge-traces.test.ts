@@ -38,6 +38,7 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${port}`
   const env = settings(port, behind, {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_BSP_SCHEDULE_DELAY: '100',
     TRACE_SECRET: SECRET,
   })
   edge = spawn(process.execPath, [PROGRAM], { env, stdio: 'inherit' })

@@ -35,6 +35,7 @@ export async function startMisfit(cluster: Cluster): Promise<Misfit> {
       INSTANCE_URL: '',
       PAYMENTS_URLS: [...payments.map(({ url }) => url), failing.origin].join(','),
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${closedPort}`,
+      OTEL_BSP_SCHEDULE_DELAY: '1000',
       TRACE_SAMPLE_RATE: '1',
     },
   })

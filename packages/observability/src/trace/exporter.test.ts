@@ -62,6 +62,36 @@ test('requests to the receiver are at least the interval apart', async () => {
   expect((receiver.requests[3]?.atMs ?? 0) - openedAtMs).toBeGreaterThan(4 * 58)
 })
 
+test('fewer than 512 spans wait for the delay, and 512 spans are sent at the next turn', async () => {
+  await using control = await startTraceReceiver()
+  await using receiver = await startTraceReceiver()
+  const settings = { url: `${receiver.url}/v1/traces`, delayMs: 600_000 }
+  await using traces = openTraces(receiver.url, { settings, everyMs: 10 })
+  await using others = openTraces(control.url, { everyMs: 10 })
+  addSpans(traces, 511)
+  for (let n = 1; n <= 5; n += 1) {
+    addSpans(others, 1)
+    await until(() => control.requests.length === n)
+  }
+  expect(receiver.requests).toEqual([])
+  addSpans(traces, 1)
+  await until(() => receiver.requests.length)
+  expect(receiver.spans).toHaveLength(512)
+})
+
+test('a span that waits alone is sent after the delay', async () => {
+  await using receiver = await startTraceReceiver()
+  const settings = { url: `${receiver.url}/v1/traces`, delayMs: 100 }
+  await using traces = openTraces(receiver.url, { settings, everyMs: 10 })
+  for (let n = 1; n <= 2; n += 1) {
+    const addedAtMs = performance.now()
+    addSpans(traces, 1)
+    await until(() => receiver.requests.length === n)
+    // The first turn can follow at once, and a timer can fire up to 1 ms early.
+    expect((receiver.requests[n - 1]?.atMs ?? 0) - addedAtMs).toBeGreaterThan(9 * 9 - 1)
+  }
+})
+
 test.for([
   [503, 2],
   [429, 2],

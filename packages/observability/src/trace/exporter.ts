@@ -11,7 +11,9 @@ export interface ExporterOptions {
   resource: Readonly<Record<string, string>>
   log?: BackgroundLog | undefined
   /** The shortest time from one request to the next one, in ms. */
-  everyMs?: number
+  everyMs: number
+  /** How long a span waits for others, in ms, rounded up to a multiple of `everyMs`. */
+  delayMs: number
   /** How long `close` can take, in ms. */
   closeMs?: number
 }
@@ -32,6 +34,8 @@ interface Batch {
   spans: number
 }
 
+/** A batch of this size does not wait for more spans: a request costs little for each of them. */
+const FULL_BATCH = 512
 /** The bytes of one request, at which no further span is added. */
 const MAX_BATCH = 1_048_576
 /** The number of spans that are encoded in one turn of the event loop: less than 1 ms of work. */
@@ -41,12 +45,13 @@ const TEXT_PER_TURN = 131_072
 const CLOCK_STEP_MS = 50
 
 /**
- * Sends the spans of a queue to a receiver, one request at a time and at most one for each `everyMs`.
+ * Sends the spans of a queue to a receiver, one request at a time and at most one for each `everyMs`: when
+ * 512 spans wait, or after `delayMs`.
  * A failed request is repeated once, at the next turn. Memory is bounded by the queue and one batch,
  * and no request of a client waits for any of this.
  */
 export function createExporter(options: ExporterOptions): Exporter {
-  const { queue, receiver, resource, log, everyMs = 1_000, closeMs = 1_000 } = options
+  const { queue, receiver, resource, log, everyMs, delayMs, closeMs = 1_000 } = options
   const opening = openingOf(resource)
   const sender = createSender(receiver)
   const drops: Record<DropReason, number> = {
@@ -62,6 +67,9 @@ export function createExporter(options: ExporterOptions): Exporter {
   const closing = new AbortController()
   /** The batch whose first request failed. */
   let failed: Batch | undefined
+  const turnsOfDelay = Math.ceil(delayMs / everyMs)
+  /** The turns in which spans waited. */
+  let waited = 0
 
   async function takeBatch(): Promise<Batch> {
     // The monotonic clock does not follow a change of the wall clock.
@@ -111,7 +119,16 @@ export function createExporter(options: ExporterOptions): Exporter {
     throw sent.cause
   }
 
-  const turns = repeat({ task: 'trace.export', work: send, everyMs, log })
+  /** @throws Error if the request failed */
+  async function sendWhenDue(): Promise<void> {
+    if (queue.size > 0) waited += 1
+    const isDue = queue.size >= FULL_BATCH || waited >= turnsOfDelay
+    if (!failed && !isDue) return
+    if (!failed) waited = 0
+    await send()
+  }
+
+  const turns = repeat({ task: 'trace.export', work: sendWhenDue, everyMs, log })
 
   return {
     exported: () => exported,

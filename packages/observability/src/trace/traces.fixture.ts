@@ -4,14 +4,13 @@ import { createTraces, type Traces, type TracesOptions } from './traces.ts'
 /** Traces that are sent every 10 ms. */
 export function openTraces(
   url: string,
-  options: Partial<TracesOptions> = {},
+  { settings, ...options }: Partial<TracesOptions> = {},
 ): Traces & AsyncDisposable {
   const traces = createTraces({
-    settings: { url },
+    settings: { url, delayMs: 10, ...settings },
     app: 'payments',
     instance: 'payments-1',
     version: '1.2.3',
-    everyMs: 10,
     ...options,
   })
   return { ...traces, [Symbol.asyncDispose]: traces.close }

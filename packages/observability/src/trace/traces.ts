@@ -15,6 +15,8 @@ export interface TraceSettings {
   /** The attribute `service.name`; the name of the app by default. */
   serviceName?: string | undefined
   attributes?: Readonly<Record<string, string>> | undefined
+  /** How long a span waits until it is sent with others, in ms; 5,000 by default. */
+  delayMs?: number | undefined
 }
 
 export interface TracesOptions {
@@ -23,7 +25,7 @@ export interface TracesOptions {
   instance: string
   version: string
   log?: BackgroundLog | undefined
-  /** The shortest time between two requests to the receiver, in ms. */
+  /** The shortest time between two requests to the receiver, in ms: by default 1,000, or a shorter delay. */
   everyMs?: number
   /** How long a request to the receiver can take, in ms. */
   timeoutMs?: number
@@ -51,12 +53,13 @@ const QUEUED_SPANS = 2_048
 
 /**
  * Creates the traces of an instance: spans of requests whose trace is recorded, which are sent to a
- * receiver once a second. A receiver that is slow, full or unreachable delays no request. Spans that it
+ * receiver when 512 wait, at most once a second, or after the delay of the settings. A receiver that is slow, full or unreachable delays no request. Spans that it
  * cannot get are dropped and counted.
  */
 export function createTraces(options: TracesOptions): Traces {
-  const { settings, app, instance, version, log, everyMs = 1_000, timeoutMs = 2_000 } = options
-  const { url, headers = {}, serviceName, attributes = {} } = settings
+  const { settings, app, instance, version, log, timeoutMs = 2_000 } = options
+  const { url, headers = {}, serviceName, attributes = {}, delayMs = 5_000 } = settings
+  const { everyMs = Math.min(delayMs, 1_000) } = options
   const queue = new SpanQueue(QUEUED_SPANS)
   const exporter = createExporter({
     queue,
@@ -70,6 +73,7 @@ export function createTraces(options: TracesOptions): Traces {
       ...(serviceName !== undefined && { 'service.name': serviceName }),
     },
     everyMs,
+    delayMs,
     log,
   })
   return {

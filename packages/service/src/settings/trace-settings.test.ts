@@ -58,6 +58,12 @@ test('headers, the name of the service and attributes are read as the specificat
   })
 })
 
+test('spans wait 5,000 ms for others, or as long as the standard setting says', () => {
+  expect(read(ENDPOINT).to).toMatchObject({ delayMs: 5_000 })
+  const source = { ...ENDPOINT, OTEL_BSP_SCHEDULE_DELAY: '250' }
+  expect(read(source).to).toMatchObject({ delayMs: 250 })
+})
+
 test.for([
   [{}, 1],
   [{ TRACE_SAMPLE_RATE: '0.25' }, 0.25],
@@ -86,6 +92,8 @@ test.for([
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a b=S3CRET', 'header=value pairs'],
   ['OTEL_EXPORTER_OTLP_TRACES_HEADERS', '=S3CRET', 'header=value pairs'],
   ['OTEL_RESOURCE_ATTRIBUTES', 'no pair', 'key=value pairs'],
+  ['OTEL_BSP_SCHEDULE_DELAY', '0', 'Too small'],
+  ['OTEL_BSP_SCHEDULE_DELAY', '5s', 'Invalid'],
   ['OTEL_TRACES_EXPORTER', 'zipkin', 'Invalid option'],
   ['OTEL_TRACES_SAMPLER', 'jaeger_remote', 'Invalid option'],
   ['OTEL_TRACES_SAMPLER_ARG', '0.5', 'has an effect only with OTEL_TRACES_SAMPLER'],

@@ -120,6 +120,10 @@ export const traceSettings = {
   OTEL_EXPORTER_OTLP_TRACES_HEADERS: headers('as OTEL_EXPORTER_OTLP_HEADERS, which it replaces'),
   OTEL_EXPORTER_OTLP_PROTOCOL: protocol('encoding of traces: http/json is the only one'),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: protocol('as OTEL_EXPORTER_OTLP_PROTOCOL'),
+  OTEL_BSP_SCHEDULE_DELAY: z.coerce.number().int().min(100).max(600_000).default(5_000).meta({
+    description:
+      'how long a span waits in ms, until it is sent with others; above 1000 in whole seconds. 512 spans wait at most 1 s',
+  }),
   OTEL_TRACES_EXPORTER: z.enum(['otlp', 'none']).default('otlp').meta({
     description: 'none sends no traces',
   }),
@@ -165,6 +169,7 @@ export function traceSettingsOf(env: TraceEnv): TraceSettings | undefined {
     headers: env.OTEL_EXPORTER_OTLP_TRACES_HEADERS ?? env.OTEL_EXPORTER_OTLP_HEADERS,
     serviceName: env.OTEL_SERVICE_NAME,
     attributes: env.OTEL_RESOURCE_ATTRIBUTES,
+    delayMs: env.OTEL_BSP_SCHEDULE_DELAY,
   }
 }
 
