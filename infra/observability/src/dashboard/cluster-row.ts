@@ -1,7 +1,8 @@
 import { type Chart, SELECTED } from './panel.ts'
 
 const COUNT = `threefold_http_request_seconds_count{${SELECTED}}`
-const FAILED = `threefold_http_request_seconds_count{${SELECTED}, status_class="5xx"}`
+const REQUESTS = `threefold_http_requests_total{${SELECTED}}`
+const FAILED = `threefold_http_failures_total{${SELECTED}}`
 const BUCKET = `threefold_http_request_seconds_bucket{${SELECTED}}`
 
 /** Instances, the requests that they serve, and how these are spread. */
@@ -26,7 +27,7 @@ export const clusterRow: readonly Chart[] = [
       'Healthy: below 0.1 %, the error budget. Above 1.44 % for an hour, an alert pages.',
     queries: [
       [
-        `sum by (app) (rate(${FAILED}[$__rate_interval])) / sum by (app) (rate(${COUNT}[$__rate_interval]))`,
+        `sum by (app) (rate(${FAILED}[$__rate_interval])) / sum by (app) (rate(${REQUESTS}[$__rate_interval]))`,
         '{{app}}',
       ],
     ],

@@ -42,13 +42,15 @@ export function createMetrics({
   for (const name of OMITTED) registry.removeSingleMetric(name)
   const observe = createObserve(registry)
   const requests = new RequestMetrics(maxCombinations, registry)
-  observe([requests.responses()])
+  observe([...requests.totals(), requests.responses()])
   const unhandled = new Counter({
     name: 'threefold_process_unhandled_errors_total',
     help: 'Errors that no code handled',
     labelNames: ['kind'],
     registers: [registry],
   })
+  // Prometheus sees no increase in a series that appears with its first error.
+  for (const kind of ['rejection', 'exception']) unhandled.inc({ kind }, 0)
   const background = new Counter({
     name: 'threefold_background_failures_total',
     help: 'Failures of work that no request waits for, by task',

@@ -117,3 +117,20 @@ test('responses are counted by exact status, and by at most 25 values of the lab
   expect(all.get('status="other"')).toBe(900 - 24)
   expect(all.get('status="200"')).toBe(3)
 })
+
+test('the totals of requests and of failures are 0 before the first request, and then count those of the histogram', async () => {
+  const metrics = createMetrics({ ...LABELS, maxCombinations: 8 })
+  const totals = async () => ({
+    requests: (await valuesOf(metrics, 'threefold_http_requests_total')).get(''),
+    failures: (await valuesOf(metrics, 'threefold_http_failures_total')).get(''),
+  })
+  expect(await totals()).toEqual({ requests: 0, failures: 0 })
+  for (let route = 0; route < 20; route += 1) {
+    for (const status of [200, 404, 499, 500, 503]) {
+      metrics.requests.record('GET', status, 0.01, request(`/r/${route}`))
+    }
+  }
+  // A request that could not be read is no request of the histogram.
+  metrics.requests.recordStatus(500)
+  expect(await totals()).toEqual({ requests: 100, failures: 40 })
+})

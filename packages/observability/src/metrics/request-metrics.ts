@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { RequestContext } from '../request/request-context.ts'
 import { createHistogramFamily, type HistogramSeries } from './families.ts'
-import type { SeriesFigure } from './figures.ts'
+import type { Figure, SeriesFigure } from './figures.ts'
 import { BucketCounts, SECONDS } from './histogram.ts'
 
 /** The route of a request whose path belongs to no route, or that was refused before one was found. */
@@ -49,6 +49,8 @@ export class RequestMetrics {
   #clientErrors = 0
   readonly #responses = new Map<number, number>()
   #otherResponses = 0
+  #requests = 0
+  #failures = 0
 
   /** @param maxCombinations the largest number of combinations, at least 8 */
   constructor(maxCombinations: number, registry: Registry) {
@@ -75,6 +77,8 @@ export class RequestMetrics {
     context: Pick<RequestContext, 'route' | 'isSampled' | 'traceId'>,
   ): void {
     this.recordStatus(status)
+    this.#requests += 1
+    if (status >= 500) this.#failures += 1
     const { route = UNMATCHED } = context
     const methodIndex = route === UNMATCHED ? 0 : (METHOD_INDEX.get(method) ?? OTHER_METHOD)
     const classIndex = status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3
@@ -93,6 +97,27 @@ export class RequestMetrics {
     if (count !== undefined) this.#responses.set(status, count + 1)
     else if (this.#responses.size < MAX_STATUSES) this.#responses.set(status, 1)
     else this.#otherResponses += 1
+  }
+
+  /**
+   * The requests of the histogram, and those with 5xx. Both exist at 0 from the start: Prometheus sees no
+   * increase in a series that appears with its first requests.
+   */
+  totals(): Figure[] {
+    return [
+      {
+        name: 'threefold_http_requests_total',
+        help: 'Requests whose response ended',
+        kind: 'counter',
+        read: () => this.#requests,
+      },
+      {
+        name: 'threefold_http_failures_total',
+        help: 'Requests whose response was 5xx',
+        kind: 'counter',
+        read: () => this.#failures,
+      },
+    ]
   }
 
   /** The responses by exact status. */
