@@ -20,6 +20,8 @@ export class Call {
   readonly handler: ResponseHandler
   isOver = false
   isPaused = false
+  /** Whether the body of the response may be silent for any time. Its head may decide it. */
+  isStream: boolean
   /** The connection that is being opened for the request, or has it. */
   connection: CallConnection | undefined
   readonly #owner: CallOwner
@@ -31,6 +33,7 @@ export class Call {
     owner: CallOwner,
   ) {
     this.request = request
+    this.isStream = request.isStream === true
     this.head = head
     this.handler = handler
     this.#owner = owner

@@ -35,6 +35,8 @@ export interface ConnectionOwner {
 export class Connection implements ResponseSink, BodyOwner, SocketReader {
   /** The time until which an idle connection is used. */
   idleUntilMs = 0
+  /** The number of the turn in which the connection became idle. */
+  idleSinceTurn = 0
   readonly #owner: ConnectionOwner
   readonly #socket: Socket
   readonly #parser = new ResponseParser(this)
@@ -60,6 +62,15 @@ export class Connection implements ResponseSink, BodyOwner, SocketReader {
       .on('error', this.#onSocketError)
       .on('close', this.#onSocketClose)
     this.#watch(owner.timeouts.connect, 'connect_timeout')
+  }
+
+  /**
+   * Whether an idle connection can still be used. A response may precede the end of its request: the
+   * next request would wait behind the rest of the body. The check is made here and not at the end of
+   * the response, because a TLS socket reports the end of a write one turn later.
+   */
+  isUsableAt(nowMs: number): boolean {
+    return this.idleUntilMs > nowMs && this.#socket.writableLength === 0
   }
 
   onConnect(): void {
@@ -234,7 +245,7 @@ export class Connection implements ResponseSink, BodyOwner, SocketReader {
 
   #watchBody(): void {
     const call = this.#call
-    if (!call || call.isPaused || call.request.isStream === true) return
+    if (!call || call.isPaused || call.isStream) return
     this.#watch(this.#owner.timeouts.body, 'body_timeout')
   }
 

@@ -8,6 +8,7 @@ import { ask, send, test } from './pool.fixture.ts'
 vi.setConfig({ testTimeout: 10_000 })
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged'
 const until = (fact: () => boolean) => vi.waitUntil(fact, { timeout: 8_000, interval: 2 })
 const parts = () => Readable.from(['abc', 'def'].map((part) => Buffer.from(part)))
 
@@ -76,7 +77,7 @@ test('a response that no request expects ends an idle connection, and never answ
   const pool = pools.poolOf(instance.origin)
   await ask(pool, { path: '/first' })
   const [first] = instance.connections
-  first?.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged')
+  first?.socket.write(forged)
   await until(() => first?.socket.destroyed === true)
   expect(await ask(pool)).toMatchObject({ body: 'hi' })
   expect(instance.connections).toHaveLength(2)
@@ -90,12 +91,49 @@ test('a forged response that has arrived when a request is sent is not its respo
   await ask(pool)
   const [first] = instance.connections
   const flushed = Promise.withResolvers<void>()
-  first?.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged', () => flushed.resolve())
+  first?.socket.write(forged, () => flushed.resolve())
   await flushed.promise
   // The bytes are in the receive buffer of the connection. Its event has not run.
   expect(await ask(pool)).toMatchObject({ body: 'ok', events: ['sent', 'head 200', 'end'] })
   expect(first?.received.split('GET')).toHaveLength(2)
 })
+
+test.for([
+  ['a forged response', (socket?: Socket) => socket?.write(forged)],
+  ['the end of the connection', (socket?: Socket) => socket?.end()],
+] as const)(
+  'a connection that becomes idle while a POST waits for another one is not used for it: then follows %s',
+  async ([, follow], { pools }) => {
+    // 20 attempts, in which the connection becomes idle before, during and after the wait.
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const held: Socket[] = []
+      const instance = await pools.instance((socket, text) => {
+        if (text.startsWith('GET /held')) held.push(socket)
+        else socket.write(OK)
+      })
+      const pool = pools.poolOf(instance.origin)
+      const busy = send(pool, { path: '/held' })
+      await until(() => held.length === 1)
+      await ask(pool)
+      const onIdle = pool.onIdle.bind(pool)
+      // These bytes arrive directly after the read of the response.
+      pool.onIdle = (connection, keepAliveS) => {
+        onIdle(connection, keepAliveS)
+        if (busy.events.length === 2 && held[0]) follow(held.pop())
+      }
+      await turn()
+      const waiting = send(pool, { method: 'POST' })
+      for (let i = 0; i < attempt % 5; i += 1) await turn()
+      held[0]?.write(OK)
+      await Promise.all([busy.ended, waiting.ended])
+      expect(waiting, `attempt ${attempt}`).toMatchObject({
+        body: 'ok',
+        events: ['sent', 'head 200', 'end'],
+      })
+      pool.destroy()
+    }
+  },
+)
 
 test('a request on a connection that the instance has closed uses another one, and does not fail', async ({
   pools,
@@ -225,6 +263,20 @@ test('a response that precedes the end of the request body ends the connection a
   expect((await ask(pool, { method: 'POST', body })).events.at(-1)).toBe('end')
   expect(body.destroyed).toBe(true)
   await ask(pool)
+  expect(instance.connections).toHaveLength(2)
+})
+
+test('a connection with an unwritten rest of a request gets no further request', async ({
+  pools,
+}) => {
+  const instance = await pools.instance((socket, _text, count) => {
+    socket.pause()
+    if (count === 1) socket.write(OK)
+  })
+  const pool = pools.poolOf(instance.origin)
+  const body = Buffer.alloc(16 << 20)
+  expect((await ask(pool, { method: 'POST', body })).events.at(-1)).toBe('end')
+  expect((await ask(pool)).body).toBe('ok')
   expect(instance.connections).toHaveLength(2)
 })
 

@@ -35,6 +35,7 @@ const noHead: RequestHead = { text: '', bodyBytes: 0, isLast: true }
  * A request on a used connection is written after the event loop has read all sockets again. So a
  * connection that the instance has closed by then is not used, and bytes that no request expects end
  * their connection and are no response. It takes two turns: the present one may have read them already.
+ * A connection that became idle during these turns was not read again: it is for later requests.
  */
 export class Pool implements CallOwner, ConnectionOwner {
   readonly endpoint: Endpoint
@@ -46,6 +47,7 @@ export class Pool implements CallOwner, ConnectionOwner {
   /** Requests for idle connections, before and after the end of the turn in which they came. */
   #waiting: Call[] = []
   #ready: Call[] = []
+  #turns = 0
   #calls = 0
   #isSweepPlanned = false
   #onDrained: (() => void) | undefined
@@ -117,6 +119,7 @@ export class Pool implements CallOwner, ConnectionOwner {
     const keepAliveMs = Math.min(this.#keepAliveMs, hintMs)
     if (this.#isClosed || keepAliveMs <= 0) return connection.fail(idleError())
     connection.idleUntilMs = performance.now() + keepAliveMs
+    connection.idleSinceTurn = this.#turns
     connection.ref(false)
     this.#idle.push(connection)
     if (!this.#isSweepPlanned) this.#planSweep(keepAliveMs)
@@ -134,6 +137,7 @@ export class Pool implements CallOwner, ConnectionOwner {
   }
 
   #turn(): void {
+    this.#turns += 1
     this.#ready = this.#ready.length === 0 ? this.#waiting : [...this.#ready, ...this.#waiting]
     this.#waiting = []
     setImmediate(this.#onRead)
@@ -151,14 +155,20 @@ export class Pool implements CallOwner, ConnectionOwner {
     }
   }
 
-  /** Takes the connection that was used last, so that the others can become old. */
+  /**
+   * Takes the connection that was used last, so that the others can become old. It was idle before the
+   * last turn, so that its socket was read again.
+   */
   #takeIdle(nowMs: number): Connection | undefined {
-    for (let last = this.#idle.pop(); last; last = this.#idle.pop()) {
-      if (last.idleUntilMs > nowMs) {
-        last.ref(true)
-        return last
+    for (let at = this.#idle.length - 1; at >= 0; at -= 1) {
+      const connection = this.#idle[at]
+      if (!connection || connection.idleSinceTurn === this.#turns) continue
+      this.#idle.splice(at, 1)
+      if (connection.isUsableAt(nowMs)) {
+        connection.ref(true)
+        return connection
       }
-      last.fail(idleError())
+      connection.fail(idleError())
     }
     return undefined
   }
