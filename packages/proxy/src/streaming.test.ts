@@ -218,3 +218,22 @@ test('the connection remains usable after a response that precedes the end of th
   await until(() => read.split('HTTP/1.1 422').length === 3)
   socket.destroy()
 })
+
+test('an event stream has no body timeout, also if the client did not request one', async ({
+  servers,
+}) => {
+  let stream: ServerResponse | undefined
+  const app = await servers.serve((req, res) => {
+    const type = req.url === '/events' ? 'text/event-stream' : 'text/plain'
+    if (req.url === '/events') stream = res
+    res.writeHead(200, { 'content-type': type }).write('data: 1\n\n')
+  })
+  const upstream = servers.upstreamOf([app], { bodyTimeoutMs: 30 })
+  const proxy = await servers.proxyOf(upstream)
+  const events = ask(proxy, { path: '/events', headers: { accept: '*/*' } })
+  await until(() => stream !== undefined)
+  // The timeout of a response that begins later ends later.
+  await expect(ask(proxy, { path: '/silent' })).rejects.toThrow()
+  stream?.end('data: 2\n\n')
+  expect((await events).body).toBe('data: 1\n\ndata: 2\n\n')
+})

@@ -86,6 +86,7 @@ export class Attempt implements ResponseHandler, ResponseSource, Waiter {
     if (this.#kind === 'stream') return true
     if (!this.target.slots.becomeStream()) return false
     this.#kind = 'stream'
+    if (this.#call) this.#call.isStream = true
     return true
   }
 
