@@ -69,6 +69,7 @@ export function createActivity({
         if (outcome === 'unavailable') counts.unavailable += 1
         else if (isRefusedBy(limits, policy.name)) {
           counts.limited += 1
+          if (policy.shadow) counts.shadowed += 1
           addRefusal(key)
         } else if (outcome === 'allowed') counts.allowed += 1
       }

@@ -184,18 +184,11 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
   }
 }
 
-/** The takes under a policy by decision. The counts of a shadow policy refused no request. */
-function toDecisions({ name: policy, shadow }: Policy, counts: PolicyCounts): PolicyDecisions {
-  const { allowed, limited, denied } = counts
-  const refused = limited - denied
-  return {
-    policy,
-    allowed,
-    limited: shadow ? 0 : refused,
-    denied: shadow ? 0 : denied,
-    unavailable: counts.unavailable,
-    shadowed: shadow ? limited : 0,
-  }
+/** The takes under a policy by decision. */
+function toDecisions({ name: policy }: Policy, counts: PolicyCounts): PolicyDecisions {
+  const { allowed, denied, unavailable, shadowed } = counts
+  const limited = counts.limited - denied - shadowed
+  return { policy, allowed, limited, denied, unavailable, shadowed }
 }
 
 /** The take was counted: an observer that fails does not change its decision. */

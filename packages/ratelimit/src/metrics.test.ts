@@ -113,6 +113,31 @@ test('new policies continue the counts of the ones with their name, and a remove
   expect(await decisions()).toEqual({ 'stays allowed': 2 })
 })
 
+test('a policy that becomes a shadow and back has each refusal in the decision of its time', async ({
+  redisUrl,
+}) => {
+  const policy = { name: 'toggled', deny: ['192.0.2.9'] }
+  await using instance = await connect(redisUrl, [policy])
+  const { limiter, decisions } = instance
+  const base = { ...policy, quota: 2, windowMs: 60_000, by: 'ip' }
+  async function refuse(times: number) {
+    for (let i = 0; i < times; i += 1) await limiter.take(['toggled'], ip)
+    await limiter.take(['toggled'], { ip: '192.0.2.9' })
+  }
+  await refuse(3)
+  const first = { 'toggled allowed': 2, 'toggled limited': 1, 'toggled denied': 1 }
+  expect(await decisions()).toEqual(first)
+  limiter.setPolicies([{ ...base, shadow: true }])
+  expect(await decisions()).toEqual(first)
+  await refuse(4)
+  const second = { ...first, 'toggled shadowed': 5 }
+  expect(await decisions()).toEqual(second)
+  limiter.setPolicies([base])
+  expect(await decisions()).toEqual(second)
+  await refuse(1)
+  expect(await decisions()).toEqual({ ...second, 'toggled limited': 2, 'toggled denied': 2 })
+})
+
 test('without Redis a policy that denies is unavailable in the scrape, and the connection is not connected', async ({
   ownValkey,
 }) => {

@@ -115,7 +115,7 @@ export function createRules(
         refused = [...refused, refusal(policy, quota, Number.POSITIVE_INFINITY)]
         if (kind === 'take') {
           rule.counts.limited += 1
-          rule.counts.denied += 1
+          rule.counts[policy.shadow ? 'shadowed' : 'denied'] += 1
         }
       } else if (quota !== Number.POSITIVE_INFINITY && quota > 0) {
         const need = typeof subject === 'string' ? toNeed(rule, id) : needOf(rule, id)
@@ -153,7 +153,7 @@ export interface Rules {
 
 function createCounts(): PolicyCounts {
   const none = { allowed: 0, limited: 0, unavailable: 0 }
-  return { ...none, denied: 0, reported: { ...none } }
+  return { ...none, denied: 0, shadowed: 0, reported: { ...none } }
 }
 
 /** The need of a take with the policy's own quota and cost. */

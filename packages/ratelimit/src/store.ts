@@ -11,7 +11,7 @@ export interface Need {
   readonly quota: number
   readonly cost: number
   /** The outcomes of the policy on this instance. */
-  readonly counts: Counts
+  readonly counts: PolicyCounts
 }
 
 /** The number of takes by outcome. A shadow policy counts the outcome that it would have had. */
@@ -25,6 +25,8 @@ interface Counts {
 export interface PolicyCounts extends Counts {
   /** The part of `limited` that the policy alone refused: a denied identifier, or a cost over the quota. */
   denied: number
+  /** The part of `limited` that the policy did not refuse, because it was a shadow at that time. */
+  shadowed: number
   /** The part that the activity of the cluster contains. */
   readonly reported: Counts
 }
