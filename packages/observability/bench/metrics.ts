@@ -6,6 +6,7 @@ import {
   noteRoute,
   readRequestContext,
 } from '../src/index.ts'
+import { Span } from '../src/trace/span.ts'
 import { roundMs, runCases } from './cases.ts'
 
 const ROUTES = Array.from({ length: 8 }, (_, i) => `/api/part-${i}/{id}`)
@@ -15,10 +16,11 @@ const empty = readRequestContext({ headers: {} })
 
 function createRequests(isRecorded: boolean) {
   const metrics = createMetrics({ app: 'bench', instance: 'bench-1', maxCombinations: 28 })
-  const contexts = ROUTES.map((route) => ({
-    ...readRequestContext({ headers: {} }, () => isRecorded),
-    route,
-  }))
+  const contexts = ROUTES.map((route) => {
+    const context = readRequestContext({ headers: {} })
+    const span = new Span({ add: () => undefined }, '', 'server', context)
+    return { ...context, route, ...(isRecorded && { span }) }
+  })
   return { metrics, contexts }
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from '@repo/testing'
 import { readRequestContext } from '../request/request-context.ts'
+import { Span } from '../trace/span.ts'
 import { createMetrics } from './metrics.ts'
 import { acceptsOpenMetrics } from './open-metrics.ts'
 
@@ -16,6 +17,12 @@ const LINE = new RegExp(
 
 function sorted(labels: string): string {
   return `{${labels.split(',').toSorted().join(',')}}`
+}
+
+/** A request whose span is recorded. */
+function recordedRequest() {
+  const context = readRequestContext({ headers: {} })
+  return { ...context, span: new Span({ add: () => undefined }, '', 'server', context) }
 }
 
 /** The samples of the product, without exemplars, in an order that both formats share. */
@@ -72,7 +79,7 @@ test('only a scraper that prefers OpenMetrics 1.0.0 to text receives it', () => 
 
 test('every line of OpenMetrics is well formed, and each sample belongs to the family above it', async () => {
   const metrics = createServedMetrics()
-  const context = { ...readRequestContext({ headers: {} }), route: '/api/payments/{id}' }
+  const context = { ...recordedRequest(), route: '/api/payments/{id}' }
   for (const seconds of [0, 0.3, 60]) metrics.requests.record('GET', 200, seconds, context)
   const { contentType, body } = await metrics.scrape(PROMETHEUS)
   expect(contentType).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8')
@@ -94,7 +101,7 @@ test('every line of OpenMetrics is well formed, and each sample belongs to the f
 
 test('OpenMetrics has the samples of the text format, and the next text scrape is unchanged', async () => {
   const metrics = createServedMetrics()
-  metrics.requests.record('GET', 200, 0.3, readRequestContext({ headers: {} }))
+  metrics.requests.record('GET', 200, 0.3, recordedRequest())
   const before = await metrics.scrape('text/plain')
   const openMetrics = await metrics.scrape(PROMETHEUS)
   const after = await metrics.scrape()
@@ -104,10 +111,11 @@ test('OpenMetrics has the samples of the text format, and the next text scrape i
   expect(after.contentType).toMatch(/^text\/plain; version=0\.0\.4/)
 })
 
-test('a bucket has the last recorded trace as its exemplar, and requests that are not recorded are in no exemplar', async () => {
+test('a bucket has the last recorded trace as its exemplar, and requests without a recorded span are in no exemplar', async () => {
   const metrics = createServedMetrics()
   const record = (seconds: number, isRecorded: boolean) => {
-    const context = readRequestContext({ headers: {} }, () => isRecorded)
+    // Without a receiver of traces, a sampled request has no span.
+    const context = isRecorded ? recordedRequest() : readRequestContext({ headers: {} })
     metrics.requests.record('GET', 200, seconds, context)
     return context.traceId
   }

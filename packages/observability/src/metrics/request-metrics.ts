@@ -74,7 +74,7 @@ export class RequestMetrics {
     method: string,
     status: number,
     seconds: number,
-    context: Pick<RequestContext, 'route' | 'isSampled' | 'traceId'>,
+    context: Pick<RequestContext, 'route' | 'span' | 'traceId'>,
   ): void {
     this.recordStatus(status)
     this.#requests += 1
@@ -86,7 +86,8 @@ export class RequestMetrics {
       this.#byRoute.get(route)?.[methodIndex * CLASSES.length + classIndex] ??
       this.#open(route, methodIndex, classIndex)
     const bucket = series.add(seconds)
-    if (context.isSampled) {
+    // Without a receiver of traces, the trace of an exemplar does not exist.
+    if (context.span) {
       series.exemplars[bucket] = { traceId: context.traceId, value: seconds, atMs: Date.now() }
     }
   }
