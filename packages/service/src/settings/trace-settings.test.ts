@@ -83,6 +83,8 @@ test.for([
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://localhost:4317', 'http or https URL'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://user:S3CRET@localhost', 'without credentials'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:99999', 'http or https URL'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:4318/?key=S3CRET', 'must have no query'],
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:4318?', 'must have no query'],
   ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', '/v1/traces', 'http or https URL'],
   ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'must be http/json'],
   ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'http/protobuf', 'must be http/json'],

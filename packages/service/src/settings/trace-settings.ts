@@ -22,6 +22,13 @@ function receiverUrl() {
   return z.string().trim().refine(isReceiverUrl, BE_URL)
 }
 
+const NO_QUERY = 'must have no query; set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT to a URL with one'
+
+/** The path of traces is added to the URL. */
+function hasNoQuery(text: string): boolean {
+  return !text.includes('?')
+}
+
 function isReceiverUrl(text: string): boolean {
   const url = URL.parse(text)
   if (!url || !/^https?:$/.test(url.protocol) || url.hash !== '') return false
@@ -105,7 +112,7 @@ export const traceSettings = {
       secret: true,
       example: '',
     }),
-  OTEL_EXPORTER_OTLP_ENDPOINT: receiverUrl().optional().meta({
+  OTEL_EXPORTER_OTLP_ENDPOINT: receiverUrl().refine(hasNoQuery, NO_QUERY).optional().meta({
     description: 'URL of a receiver of OTLP over HTTP; without it no trace is recorded or sent',
     example: '',
   }),
