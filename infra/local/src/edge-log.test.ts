@@ -1,6 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  request,
+  type RequestListener,
+  type Server,
+} from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { freePort } from '@repo/embedded'
@@ -72,6 +78,8 @@ test('the edge logs failed requests and the states of instances, one JSON object
   isUp = false
   const headers = { 'x-request-id': 'sent-by-a-test' }
   expect((await fetch(`${url}/api/a%20b?secret=2`, { method: 'POST', headers })).status).toBe(502)
+  const malformed = { 'x-request-id': 'a malformed id' }
+  await fetch(`${url}/api/malformed`, { method: 'POST', headers: malformed })
   await vi.waitUntil(() => logs('upstream.down') || logs('upstream.ejected'), WAIT)
   isUp = true
   await vi.waitUntil(() => logs('upstream.healthy'), WAIT)
@@ -90,9 +98,10 @@ test('the edge logs failed requests and the states of instances, one JSON object
       ...{ path: '/api/a%20b', request: 'sent-by-a-test' },
     }),
   )
-  expect(lines.at(-1)).toMatchObject({ event: 'drain', signal: 'SIGTERM' })
+  expect(lines).toContainEqual(expect.objectContaining({ event: 'drain', signal: 'SIGTERM' }))
   expect(lines.filter(({ event }) => event === 'request')).toEqual([])
   expect(output).not.toContain('secret')
+  expect(output).not.toContain('a malformed id')
   expect(await errors).toBe('')
 })
 
@@ -121,6 +130,32 @@ test('with EDGE_LOG_REQUESTS, each request has a line with the id and trace that
     { path: '//sign-in', status: 400 },
   ])
   expect(received).toEqual(['sent-by-a-test', lines[1]?.['request']])
+})
+
+test('with EDGE_LOG_REQUESTS, an upgrade has one line with the status that its client received', async () => {
+  const { server, origin } = await serve((_req, res) => res.end('served'))
+  server.on('upgrade', (_req, socket) => {
+    socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno')
+  })
+  const { child, url, exited } = await startEdge(origin, { EDGE_LOG_REQUESTS: 'true' })
+  const output = text(child.stdout)
+  const [response]: IncomingMessage[] = await once(
+    request(`${url}/api/live`, {
+      agent: false,
+      headers: {
+        ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      },
+    }).end(),
+    'response',
+  )
+  expect(response?.statusCode).toBe(403)
+  await once(response!.resume(), 'close')
+  child.kill('SIGTERM')
+  await exited
+  const lines = parse(await output).filter(({ event }) => event === 'request')
+  expect(lines).toMatchObject([{ method: 'GET', path: '/api/live', status: 403, bytes: 2 }])
+  expect(lines[0]).not.toHaveProperty('cut')
 })
 
 test('an edge without a reader of stdout serves 1,500 requests, counts lost lines and exits 0', async () => {

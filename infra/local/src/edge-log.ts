@@ -15,7 +15,7 @@ import {
   type RequestContext,
 } from '@repo/observability'
 import { answerProblem, getHeader, type ProxyOptions, type UpstreamEvent } from '@repo/proxy'
-import type { InstanceResponse } from '@repo/service/http-server'
+import { type InstanceResponse, responseEnd } from '@repo/service/http-server'
 
 /** The context of a request whose line is logged; undefined: requests have no line. */
 export type EdgeRequest = RequestContext | undefined
@@ -70,8 +70,10 @@ export function createEdgeLog({
         const { code, detail, cause } = problem
         const { method, headers } = req
         const fields = { code, err: cause, method, path: pathOf(req) }
-        const id = headers['x-request-id']
-        log.warn({ event: 'upstream.problem', ...fields, ...(id && { request: id }) }, detail)
+        // A malformed id of a client is replaced by another one.
+        const { id } = readRequestContext(req)
+        const request = id === headers['x-request-id'] ? { request: id } : {}
+        log.warn({ event: 'upstream.problem', ...fields, ...request }, detail)
         answerProblem(req, res, problem)
       },
     },
@@ -87,14 +89,13 @@ export function createEdgeLog({
       const context = currentRequest() ?? giveContext(req)
       if (route !== undefined) context.route = route
       const began = performance.now()
+      const bytesBefore = req.socket.bytesWritten
       res.once('close', () => {
         logRequest(log, {
           ...{ context, method: req.method ?? 'GET', path: pathOf(req) },
-          // 499, as in nginx: the client closed the connection before it received a status.
-          status: res.headersSent ? res.statusCode : 499,
           ms: performance.now() - began,
-          bytes: res.bodyBytes,
-          isCut: !res.writableFinished,
+          ...responseEnd(res),
+          bytes: res.statusCode === 101 ? req.socket.bytesWritten - bytesBefore : res.bodyBytes,
         })
       })
       return context

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { createMetrics, instanceFigures, type Metrics } from '@repo/observability'
-import { createHttpServer } from '@repo/service/http-server'
+import { createHttpServer, responseEnd } from '@repo/service/http-server'
 
 export interface EdgeMetrics {
   observe: Metrics['observe']
@@ -43,10 +43,11 @@ export function createEdgeMetrics(instance: string): EdgeMetrics {
       inFlight += 1
       res.once('close', () => {
         inFlight -= 1
-        // 499, as in nginx: the client closed the connection before it received a status.
-        const status = res.headersSent ? res.statusCode : 499
+        const { status } = responseEnd(res)
+        // The time for which a connection stays open is no measure of the speed of the edge.
+        if (status === 101) return metrics.requests.recordStatus(status)
         const seconds = (performance.now() - startedAt) / 1_000
-        const context = { isSampled: false, traceId: '', ...(template && { route: template }) }
+        const context = { traceId: '', ...(template && { route: template }) }
         metrics.requests.record(req.method ?? 'GET', status, seconds, context)
       })
     },

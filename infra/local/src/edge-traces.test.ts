@@ -1,6 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+} from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { freePort } from '@repo/embedded'
@@ -133,6 +139,24 @@ test.for(['x', 'a=b,,c', 'A=1', `a=${'x'.repeat(600)}`, 'a=é', Array(40).fill('
     expect(received['tracestate']).toBeUndefined()
   },
 )
+
+test('the span of a refused upgrade has the status that the client received', async () => {
+  seen.length = 0
+  const headers = {
+    ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  }
+  const sent = request(`${origin}/api/live`, { agent: false, headers }).end()
+  const [response]: IncomingMessage[] = await once(sent, 'response')
+  await text(response!)
+  const [, traceId = ''] = String(seen[0]?.['traceparent']).split('-')
+  const find = () => receiver.spans.find((span) => span.traceId === traceId && span.kind === 2)
+  await vi.waitUntil(find, WAIT)
+  expect(response?.statusCode).not.toBe(101)
+  expect(find()?.attributes).toMatchObject({
+    'http.response.status_code': response?.statusCode,
+  })
+})
 
 test('a client cannot send the key of the system', async () => {
   const { received } = await trace('/api/users', { 'x-trace-key': 'a guess' })

@@ -1,5 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   createSampler,
   endRequestSpan,
@@ -9,6 +8,7 @@ import {
   TRACE_KEY_HEADER,
   type Traces,
 } from '@repo/observability'
+import { responseEnd } from '@repo/service/http-server'
 import { openTraces, readTraceEnv, sampleRateOf } from '@repo/service/traces'
 
 interface EdgeTraces {
@@ -19,7 +19,7 @@ interface EdgeTraces {
    */
   serve(
     req: IncomingMessage,
-    closing: ServerResponse | Duplex,
+    res: ServerResponse,
     template: string | undefined,
     serve: () => void,
   ): void
@@ -39,7 +39,7 @@ export async function createEdgeTraces(instance: string): Promise<EdgeTraces> {
 
   return {
     figures: traces?.figures ?? [],
-    serve(req, closing, template, serve) {
+    serve(req, res, template, serve) {
       if (!traces) return serve()
       const context = readRequestContext(req, sample)
       passOn(context, req)
@@ -48,17 +48,10 @@ export async function createEdgeTraces(instance: string): Promise<EdgeTraces> {
       traces.begin(context)
       if (context.span) {
         const method = req.method ?? 'GET'
-        closing.once('close', () => endRequestSpan(context, { method, ...endOf(closing) }))
+        res.once('close', () => endRequestSpan(context, { method, ...responseEnd(res) }))
       }
       inRequest(context, serve)
     },
     close: async () => traces?.close(),
   }
-}
-
-/** 499, as in nginx: the client closed the connection before it received a status. */
-function endOf(closing: ServerResponse | Duplex) {
-  if (!(closing instanceof ServerResponse)) return { status: 101, isCut: false }
-  const status = closing.headersSent ? closing.statusCode : 499
-  return { status, isCut: !closing.writableFinished }
 }

@@ -27,9 +27,13 @@ beforeAll(async () => {
   })
   instance.on('upgrade', (req: IncomingMessage, socket: Socket) => {
     seen.push(`WebSocket ${req.url}`)
+    if (req.url === '/api/refused') {
+      const refusal = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno'
+      return socket.end(refusal)
+    }
     const key = `${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
     const accepted = createHash('sha1').update(key).digest('base64')
-    socket.end(
+    return socket.end(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         `Sec-WebSocket-Accept: ${accepted}\r\n\r\nbytes of the instance`,
     )
@@ -194,6 +198,34 @@ test('the metrics of the edge count requests by the place of their path, and no 
   expect(after).toMatch(/^threefold_proxy_requests_total\{upstream="gateway",\S+ \d+$/m)
   expect(after).toContain('threefold_http_requests_in_flight{app="edge",instance="edge-1"} 0')
   expect(after.toLowerCase()).not.toMatch(/hunter2|4711/)
+})
+
+/** The responses that the edge counted, by status. */
+function responsesOf(metrics: string): Record<string, number> {
+  const lines = metrics.matchAll(/^threefold_http_responses_total\{status="(\d+)".*\} (\d+)$/gm)
+  return Object.fromEntries(Array.from(lines, ([, status = '', count]) => [status, Number(count)]))
+}
+
+test('the edge counts each upgrade and each malformed body once, with the status that the client received', async () => {
+  const before = responsesOf(await scrape())
+  const chunked = 'POST /api/held HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'
+  for (const [bytes, status] of [
+    [upgrade('/api/live', 'websocket'), 101],
+    [upgrade('/api/refused', 'websocket'), 403],
+    [chunked, 400],
+  ] as const) {
+    expect(await talk(bytes)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  }
+  const isCounted = async () => {
+    const now = responsesOf(await scrape())
+    const statuses = new Set([...Object.keys(before), ...Object.keys(now)])
+    const added = [...statuses].map((each) => [each, (now[each] ?? 0) - (before[each] ?? 0)])
+    expect(Object.fromEntries(added.filter(([, count]) => count !== 0))).toEqual({
+      ...{ 101: 1, 400: 1, 403: 1 },
+    })
+  }
+  await vi.waitFor(isCounted, WAIT)
+  held.length = 0
 })
 
 test('the port of the metrics serves nothing else', async () => {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { traceAttempts, writeBeforeExit } from '@repo/observability'
 import {
   createBacklogShedder,
@@ -8,6 +9,7 @@ import {
   isWebSocketUpgrade,
   loadShedderFigures,
   pathRules,
+  respondToUpgrade,
   upstreamFigures,
 } from '@repo/proxy'
 import {
@@ -99,8 +101,12 @@ const servers = EDGE_HOST.split(',').map((host) => {
         req.method === 'GET' && isWebSocketUpgrade(req) && routeOf(req.url ?? '').to === 'gateway',
       serve(req, socket, head) {
         const { match } = routeOf(req.url ?? '')
-        const open = () => webSockets.handleUpgrade(req, socket, head, undefined)
-        traces.serve(req, socket, match, open)
+        const res = new InstanceResponse(req)
+        respondToUpgrade(req, socket, res)
+        metrics.count(req, res, match)
+        traces.serve(req, res, match, () => {
+          webSockets.handleUpgrade(req, socket, head, edgeLog.begin(req, res, match), res)
+        })
       },
     },
     serve(req, res, refusal) {
@@ -145,8 +151,11 @@ process.on('SIGTERM', () => {
   const closed = servers.map(
     (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
   )
-  const ended = Promise.all(closed).then(() => traces.close())
-  void ended.then(() => process.exit(0))
+  // A server closes before its last connection emits `close`, which ends the request: in the next turn.
+  const ended = Promise.all(closed)
+    .then(() => nextTurn())
+    .then(() => nextTurn())
+  void ended.then(() => traces.close()).then(() => process.exit(0))
   const sweep = setInterval(() => servers.forEach((server) => server.closeIdleConnections()), 50)
   sweep.unref()
 })

@@ -70,7 +70,10 @@ export interface HttpServerOptions<Response extends typeof ServerResponse> {
   }
   /** The connections without a complete first head that one address may have; no limit by default. */
   maxHeadsPerAddress?: number
-  /** Called with the status of the response to a request that node:http could not read. */
+  /**
+   * Called with the status of the response to a request that node:http could not read, and that `serve`
+   * did not get. `responseEnd` returns the status of one that `serve` got.
+   */
   onUnreadable?: (status: number) => void
 }
 
@@ -148,6 +151,21 @@ function refuse(socket: Duplex, problem: ProblemOptions): void {
   socket.end(rawProblem(problem), () => socket.destroy())
 }
 
+/** Responses that the application did not send: the body of the request was malformed or late. */
+const refusals = new WeakMap<ServerResponse, number>()
+
+/**
+ * Returns the status that the client received, and whether the response was cut, after the response or
+ * its connection has ended. The status is 499, as in nginx, if the connection ended before it was sent.
+ * A response with the status 101 is an upgraded connection, which is never cut.
+ */
+export function responseEnd(res: ServerResponse): { status: number; isCut: boolean } {
+  const refusal = refusals.get(res)
+  if (refusal !== undefined) return { status: refusal, isCut: false }
+  if (res.statusCode === 101) return { status: 101, isCut: false }
+  return { status: res.headersSent ? res.statusCode : 499, isCut: !res.writableFinished }
+}
+
 /** A request that the parser of node:http refuses, or that is late. */
 function refuseMalformed(
   error: Error,
@@ -156,10 +174,11 @@ function refuseMalformed(
 ): void {
   // The response of an earlier request on this connection must not be followed by another text.
   const current: unknown = Reflect.get(socket, '_httpMessage')
-  const hasBegun = current instanceof ServerResponse && current.headersSent
-  if (!socket.writable || hasBegun) return void socket.destroy()
+  const response = current instanceof ServerResponse ? current : undefined
+  if (!socket.writable || response?.headersSent) return void socket.destroy()
   const problem = problemOf(error)
-  onUnreadable(problem.status)
+  if (response) refusals.set(response, problem.status)
+  else onUnreadable(problem.status)
   refuse(socket, problem)
 }
 

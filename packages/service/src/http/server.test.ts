@@ -263,3 +263,23 @@ test('a draining server cuts silent connections and half requests, and no reques
   release()
   expect(await answer).toMatchObject({ status: 200, body: 'late' })
 })
+
+test('a body that is malformed after its head, and a late one, is one response in the log and in the figures', async () => {
+  await using server = await serve((req) => void req.resume())
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\n'
+  expect(await talk(server.url, `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)).toMatch(
+    /^HTTP\/1.1 400 /,
+  )
+  server.server.headersTimeout = server.server.requestTimeout = 1
+  expect(await talk(server.url, `${head}Content-Length: 9\r\n\r\nhalf`)).toMatch(/^HTTP\/1.1 408 /)
+  await until(() => server.lines.length === 2)
+  expect(server.lines).toMatchObject([{ status: 400 }, { status: 408 }])
+  for (const line of server.lines) expect(line).not.toHaveProperty('cut')
+  const metrics = await server.metrics.registry.metrics()
+  const statuses = metrics.matchAll(/^threefold_http_responses_total\{status="(\d+)".*\} (\d+)$/gm)
+  expect(Array.from(statuses, ([, status, count]) => [status, count])).toEqual([
+    ['400', '1'],
+    ['408', '1'],
+  ])
+  expect(metrics).toMatch(/request_seconds_count\{[^}]*status_class="4xx"\} 2/)
+})

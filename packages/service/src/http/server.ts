@@ -22,7 +22,7 @@ import {
   followCertificate,
   readCertificate,
 } from './certificate.ts'
-import { createHttpServer } from './http-server.ts'
+import { createHttpServer, responseEnd } from './http-server.ts'
 import { InstanceResponse } from './instance-response.ts'
 import { pathOf } from './ops.ts'
 import { type ProblemOptions, sendProblem } from './problem.ts'
@@ -213,13 +213,10 @@ export function createInstanceServer({
       serving.delete(served)
       const seconds = (performance.now() - began) / 1_000
       const method = req.method ?? 'GET'
-      // 499, as in nginx: the client closed the connection before it received a status.
-      const isUpgraded = res.statusCode === 101
-      const status = res.headersSent || isUpgraded ? res.statusCode : 499
+      const { status, isCut } = responseEnd(res)
       // How long a connection stays open says nothing about the speed of the instance.
-      if (isUpgraded) metrics.requests.recordStatus(status)
+      if (status === 101) metrics.requests.recordStatus(status)
       else metrics.requests.record(method, status, seconds, context)
-      const isCut = !res.writableFinished && !isUpgraded
       if (context.span) endRequestSpan(context, { method, status, isCut })
       logRequest(log, {
         context,
