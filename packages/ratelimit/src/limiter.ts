@@ -186,9 +186,9 @@ export function createLimiter(parts: LimiterParts): RateLimiter {
 
 /** The takes under a policy by decision. */
 function toDecisions({ name: policy }: Policy, counts: PolicyCounts): PolicyDecisions {
-  const { allowed, denied, unavailable, shadowed } = counts
+  const { allowed, denied, shadowed } = counts
   const limited = counts.limited - denied - shadowed
-  return { policy, allowed, limited, denied, unavailable, shadowed }
+  return { policy, allowed, limited, denied, unavailable: counts.unavailable, shadowed }
 }
 
 /** The take was counted: an observer that fails does not change its decision. */
