@@ -155,7 +155,8 @@ export function createProbeCall(names: LimiterKeys): ScriptCall {
       deny: [],
     }
     const prefix = names.countPrefix(policy)
-    const counts = { allowed: 0, limited: 0, unavailable: 0 }
+    const reported = { allowed: 0, limited: 0, unavailable: 0 }
+    const counts = { ...reported, denied: 0, shadowed: 0, reported }
     return { key: prefix, prefix, id: 'probe', policy, quota: policy.quota, cost: 1, counts }
   })
   const check: Check = { kind: 'force', needs, holder: '', times: 1 }
