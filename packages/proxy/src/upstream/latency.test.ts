@@ -33,3 +33,16 @@ test('an error counts as at least 250 ms, so that a target that fails fast does 
   latency.record(1, true, RESPONSES)
   expect(latency.at(RESPONSES)).toBeGreaterThan(50)
 })
+
+test('one error moves the latency of a target by at most 50 ms, however late it is', () => {
+  const latency = fastTarget()
+  latency.record(5_000, true, RESPONSES)
+  expect(latency.at(RESPONSES)).toBeLessThanOrEqual(4 + 50)
+})
+
+test('twenty responses after one pause of 2 s move the latency to at most 500 ms', () => {
+  const latency = fastTarget()
+  for (let i = 0; i < 20; i += 1) latency.record(2_000, false, RESPONSES)
+  expect(latency.at(RESPONSES)).toBeGreaterThan(200)
+  expect(latency.at(RESPONSES)).toBeLessThanOrEqual(500)
+})

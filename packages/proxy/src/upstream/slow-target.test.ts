@@ -26,13 +26,14 @@ function startClient({ pauseMs = 0, holdsMean = true } = {}) {
     responseMs: FAST_MS,
   }))
   const [slow] = targets
+  let areErrors = false
 
   function send(): boolean {
     turn += 1
     const chosen = betterOfTwo(targets, turn, nowMs, random())
     if (!chosen) throw new Error('no target')
     nowMs += chosen.responseMs
-    chosen.latency.record(chosen.responseMs, false, nowMs)
+    chosen.latency.record(chosen.responseMs, areErrors && chosen === slow, nowMs)
     nowMs += pauseMs
     return chosen === slow
   }
@@ -45,6 +46,18 @@ function startClient({ pauseMs = 0, holdsMean = true } = {}) {
     /** Returns the share of the first target in the next requests. */
     shareOfNext(requests: number): number {
       return Array.from({ length: requests }, send).filter(Boolean).length / requests
+    },
+    /** Sends requests until the first target has responded once, with an error after these ms. */
+    failOnceAfter(ms: number) {
+      if (slow) slow.responseMs = ms
+      areErrors = true
+      while (!send());
+      areErrors = false
+      if (slow) slow.responseMs = FAST_MS
+    },
+    /** Ends requests that were at the first target together while it paused. */
+    endTogether(requests: number, ms: number) {
+      for (let i = 0; i < requests; i += 1) slow?.latency.record(ms, false, nowMs)
     },
     /** Sends requests until the first target gets its share, and returns the time and their number. */
     untilShared() {
@@ -79,17 +92,41 @@ test('a mutant whose mean decays without requests sends more than 9 of 1,000 rar
   expect(Math.max(...shares)).toBeGreaterThan(0.009)
 })
 
-test.for(pauses)(
-  'a target that is fast again gets its share within 8 s or 500 requests, with pauses of %i ms',
-  (pauseMs) => {
+const slowTimes = [SLOW_MS, 404, 1_004, 2_004, 5_004]
+
+test.for(pauses.flatMap((pauseMs) => slowTimes.map((slowMs) => ({ pauseMs, slowMs }))))(
+  'a target that is fast again after $slowMs ms gets its share within 8 s or 500 requests, with pauses of $pauseMs ms',
+  ({ pauseMs, slowMs }) => {
     const client = startClient({ pauseMs })
     client.shareOfNext(900)
     for (let slowRequests = 2_000; slowRequests < 2_400; slowRequests += 50) {
-      client.respondAfter(SLOW_MS)
+      client.respondAfter(slowMs)
       client.shareOfNext(slowRequests)
       client.respondAfter(FAST_MS)
       const { ms, requests } = client.untilShared()
       expect(ms < 8_000 || requests <= 500).toBe(true)
     }
+  },
+)
+
+test.for(pauses)(
+  'a target that failed one request after 5 s gets its share within 8 s or 100 requests, with pauses of %i ms',
+  (pauseMs) => {
+    const client = startClient({ pauseMs })
+    client.shareOfNext(900)
+    client.failOnceAfter(5_000)
+    const { ms, requests } = client.untilShared()
+    expect(ms < 8_000 || requests <= 100).toBe(true)
+  },
+)
+
+test.for(pauses)(
+  'a target that ends 20 requests together after 2 s gets its share within 16 s or 500 requests, with pauses of %i ms',
+  (pauseMs) => {
+    const client = startClient({ pauseMs })
+    client.shareOfNext(900)
+    client.endTogether(20, 2_000)
+    const { ms, requests } = client.untilShared()
+    expect(ms < 16_000 || requests <= 500).toBe(true)
   },
 )
