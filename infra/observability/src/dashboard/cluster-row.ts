@@ -72,7 +72,7 @@ export const clusterRow: readonly Chart[] = [
     title: 'Delay of the event loop, p99',
     unit: 's',
     description: 'Healthy: below 100 ms. Above 200 ms for five minutes, an alert opens a ticket.',
-    queries: [[`nodejs_eventloop_lag_p99_seconds{${SELECTED}}`, '{{instance}}']],
+    queries: [[`nodejs_eventloop_lag_p99_seconds{${SELECTED}} - 0.1`, '{{instance}}']],
   },
   {
     title: 'Processor time',
