@@ -66,6 +66,7 @@ create auth_secrets_accepted ''
 create internal_secret "$(random)"
 create internal_secrets_accepted ''
 create server_actions_key "$(random)"
+create trace_secret "$(random)"
 create postgres_password "$(word)"
 create app_password "$(word)"
 create valkey_password "$(word)"

@@ -103,13 +103,20 @@ test('without a project name nothing starts, and the message names the command',
   expect(() => renderCompose()).toThrow('run infra/compose/secrets.sh first')
 })
 
-test('a new version of a secret is another file and changes the services that read it', () => {
-  const next = renderCompose({ COMPOSE_PROJECT_NAME: 'threefold-test', AUTH_SECRET_VERSION: '2' })
-  expect(compose.secrets['auth_secret']?.file).toMatch(/\/auth_secret$/)
-  expect(next.secrets['auth_secret']?.file).toMatch(/\/auth_secret\.2$/)
-  const changed = names.filter((name) => {
-    const labelOf = (config: typeof compose) => config.services[name]?.labels['threefold.secrets']
-    return labelOf(next) !== labelOf(compose)
-  })
-  expect(changed.toSorted()).toEqual(['auth', 'gateway'])
-})
+test.for([
+  ['auth_secret', ['auth', 'gateway']],
+  ['trace_secret', ['gateway', 'web']],
+] as const)(
+  'a new version of %s is another file and changes the services that read it',
+  ([secret, readers]) => {
+    const version = { [`${secret.toUpperCase()}_VERSION`]: '2' }
+    const next = renderCompose({ COMPOSE_PROJECT_NAME: 'threefold-test', ...version })
+    expect(compose.secrets[secret]?.file).toMatch(new RegExp(`/${secret}$`))
+    expect(next.secrets[secret]?.file).toMatch(new RegExp(`/${secret}\\.2$`))
+    const changed = names.filter((name) => {
+      const labelOf = (config: typeof compose) => config.services[name]?.labels['threefold.secrets']
+      return labelOf(next) !== labelOf(compose)
+    })
+    expect(changed.toSorted()).toEqual(readers)
+  },
+)

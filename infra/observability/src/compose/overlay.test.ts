@@ -63,7 +63,10 @@ test('every app sends its spans to the collector', () => {
   const apps = Object.entries(services).filter(([, { image }]) => image === undefined)
   expect(apps.length).toBeGreaterThanOrEqual(4)
   for (const [, { environment }] of apps) {
-    expect(environment).toEqual({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' })
+    expect(environment).toEqual({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+      TRACE_SAMPLE_RATE: '${TRACE_SAMPLE_RATE:-1}',
+    })
   }
 })
 
