@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { ProxyProblem } from './problem.ts'
@@ -356,4 +357,30 @@ test('a client that disconnects during its response ends no other request', asyn
   }
   await expectUntouched(upstream)
   expect((await ask(proxy)).body).toHaveLength(20_000_000)
+})
+
+test('an instance that resets connections before the body is complete is not ejected', async ({
+  servers,
+}) => {
+  const instance = await servers.serveTcp(
+    createTcpServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.resetAndDestroy())
+    }),
+  )
+  const events: unknown[] = []
+  const upstream = servers.upstreamOf([instance], { onEvent: (event) => void events.push(event) })
+  const proxy = await servers.proxyOf(upstream, { bufferBytes: 1 })
+  for (let i = 0; i < 5; i += 1) {
+    const status = await new Promise((resolve, fail) => {
+      const headers = { 'content-length': 100_000 }
+      const req = request(proxy, { agent: false, method: 'POST', headers }, (res) => {
+        resolve(res.statusCode)
+        req.destroy()
+      })
+      req.on('error', fail).write(Buffer.alloc(50_000))
+    })
+    expect(status).toBe(502)
+  }
+  expect(events).toEqual([])
+  expect(upstream.targets()).toMatchObject([{ state: 'healthy' }])
 })

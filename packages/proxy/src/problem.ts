@@ -126,6 +126,15 @@ export function problemOf(error: Error, wasSent: boolean): ProxyProblem {
   return problem('upstream_reset', error)
 }
 
+/**
+ * Whether an error counts as a failure of the instance. An instance that refuses a body, such as one
+ * that is too large, may reset the connection before its response was read.
+ */
+export function isInstanceFault(error: Error, { code }: ProxyProblem): boolean {
+  if (error instanceof ClientError && error.code === 'unread_body') return false
+  return code !== 'bad_request' && code !== 'bad_response'
+}
+
 export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

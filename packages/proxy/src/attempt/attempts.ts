@@ -1,7 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { ResponseHead } from '../client/head.ts'
 import type { ClientRequest } from '../client/request.ts'
-import { problem, problemOf, type ProxyProblem, type ProxyProblemCode } from '../problem.ts'
+import {
+  isInstanceFault,
+  problem,
+  problemOf,
+  type ProxyProblem,
+  type ProxyProblemCode,
+} from '../problem.ts'
 import { isEventStream } from '../response-head.ts'
 import type { SlotKind } from '../slots/slots.ts'
 import type { Waiter } from '../slots/waiting.ts'
@@ -201,10 +207,10 @@ export class Attempts implements AttemptOwner, Waiter {
 
   onError(attempt: Attempt, error: Error): void {
     const found = problemOf(error, attempt.wasSent)
-    const isInstanceFault = found.code !== 'bad_request' && found.code !== 'bad_response'
-    if (isInstanceFault) attempt.target.failed(`${found.code}: ${error.message}`)
+    const isFault = isInstanceFault(error, found)
+    if (isFault) attempt.target.failed(`${found.code}: ${error.message}`)
     if (this.#giveUp(attempt)) return
-    if (isInstanceFault && this.#sendElsewhere(attempt)) return
+    if (isFault && this.#sendElsewhere(attempt)) return
     this.#request.fail(found)
   }
 

@@ -11,6 +11,8 @@ export type ClientErrorCode =
   | 'head_too_large'
   /** The response is no HTTP/1.1 message, or its end is not certain. */
   | 'bad_response'
+  /** The connection was reset before the request was complete: its response may be lost. */
+  | 'unread_body'
   /** The connection was closed before the end of the response. */
   | 'closed'
 

@@ -122,8 +122,8 @@ export class Connection implements ResponseSink, BodyOwner, SocketReader {
     }
   }
 
+  /** The timeout of the head continues: an instance that sends only these gives no response. */
   onInformation(head: ResponseHead): void {
-    if (this.#deadline) this.#watch(this.#owner.timeouts.head, 'head_timeout')
     this.#call?.handler.onInformation(head)
   }
 
@@ -238,7 +238,15 @@ export class Connection implements ResponseSink, BodyOwner, SocketReader {
     this.fail(new ClientError('closed', 'the instance closed the connection'))
   }
 
-  readonly #onSocketError = (error: Error): void => this.fail(error)
+  /**
+   * RFC 9112 9.6: an instance that responds early and closes may reset the connection before its
+   * response was read. Node.js closes the socket at a failed write, so that the response is lost.
+   */
+  readonly #onSocketError = (error: Error & { code?: string }): void => {
+    const isReset = error.code === 'EPIPE' || error.code === 'ECONNRESET'
+    if (!isReset || !this.#body || this.#hasHead) return this.fail(error)
+    this.fail(new ClientError('unread_body', 'the connection was reset within the request'))
+  }
 
   readonly #onSocketClose = (): void =>
     this.fail(new ClientError('closed', 'the connection was closed'))

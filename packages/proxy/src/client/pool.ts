@@ -144,10 +144,9 @@ export class Pool implements CallOwner, ConnectionOwner {
   }
 
   #sendReady(): void {
-    const ready = this.#ready
-    this.#ready = []
     const nowMs = performance.now()
-    for (const call of ready) {
+    // A handler may destroy the pool: the calls that are left must be found then.
+    for (let call = this.#ready.shift(); call; call = this.#ready.shift()) {
       if (call.isOver) continue
       const connection = this.#takeIdle(nowMs)
       if (connection) connection.send(call)

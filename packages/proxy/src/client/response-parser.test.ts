@@ -169,7 +169,6 @@ test.for([
   ['a coding with a parameter', `${OK}Transfer-Encoding: chunked;a\r\n\r\n`],
   ['an empty coding', `${OK}Transfer-Encoding:\r\n\r\n`],
   ['chunks in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
-  ['status 100', `HTTP/1.1 100 Continue\r\n\r\n${OK}${FIELD}`],
   ['status 101 without a request', UPGRADE],
   ['an informational response with a length', `HTTP/1.1 103 E\r\n${FIELD}`],
   ['an informational response with chunks', 'HTTP/1.1 103 E\r\nTransfer-Encoding: chunked\r\n\r\n'],
@@ -253,3 +252,10 @@ test.for([
     }
   },
 )
+
+test('an informational response that no request expects is ignored', () => {
+  for (const status of [100, 102, 103, 199]) {
+    const text = `HTTP/1.1 ${status} X\r\n\r\n`.repeat(2) + OK + FIELD
+    expect(parseText(text)).toMatchObject({ isComplete: true, statusCode: 200, isReusable: true })
+  }
+})

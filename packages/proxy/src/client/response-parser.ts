@@ -160,8 +160,6 @@ export class ResponseParser {
       this.#state = UPGRADED
       return this.#sink.onUpgrade(head, bytes.subarray(next))
     }
-    // The client sends no `Expect`.
-    if (head.statusCode === 100) throw malformed('it continues a request that does not wait')
     this.#sink.onInformation(head)
   }
 
