@@ -2,7 +2,7 @@ import { DatabaseUnavailableError, isDatabaseUnavailable, sqlStateOf } from '../
 
 /**
  * - `no_connection`, `no_answer`: a call missed its deadline, see `DatabaseUnavailableError`.
- * - `connection`: a connection broke, or could not be opened.
+ * - `connection`: an open connection broke.
  * - `server`: the server refuses the role or all statements, or shuts down.
  * - `conflict`: a transaction or a lock of another call; a later attempt can succeed.
  * - `constraint`: a constraint or a trigger of the schema refuses the data.

@@ -121,6 +121,29 @@ test('a server that hangs and one that is gone are counted as what each call mis
   expect(await database.errors()).toEqual({ ...before, server: 1 })
 })
 
+test('a transaction whose connection ends is one failure, and its ROLLBACK is neither counted nor timed', async ({
+  ownPostgres,
+}) => {
+  await using database = connect(ownPostgres.url, { poolSize: 1, deadlineMs: 400 })
+  const { db, ping, read, errors } = database
+  await ping()
+  const timed = await read('query_seconds_count')
+  const end = sql`select pg_terminate_backend(pg_backend_pid())`
+  await failure(db.transaction((tx) => tx.execute(end)))
+  expect(await errors()).toEqual({ server: 1 })
+  // BEGIN and SELECT.
+  expect(await read('query_seconds_count')).toBe(timed + 2)
+  await failure(
+    db.transaction(async (tx) => {
+      await ownPostgres.pause()
+      await tx.execute(sql`select 1`)
+    }),
+  )
+  ownPostgres.resume()
+  expect(await errors()).toEqual({ server: 1, no_answer: 1 })
+  expect(await read('query_seconds_count')).toBe(timed + 4)
+})
+
 test('a failed query that its caller ignores is still an unhandled rejection', async ({
   databaseUrl,
 }) => {

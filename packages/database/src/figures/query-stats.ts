@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg'
+import { breaksConnection, isDatabaseUnavailable } from '../availability.ts'
 import { type ErrorKind, errorKindOf } from './error-kind.ts'
 
 /** The errors of a pool by kind, and the times of its queries. */
@@ -10,7 +11,15 @@ export interface QueryStats {
 }
 
 type Query = (...args: unknown[]) => unknown
+interface Connection {
+  /** Whether a statement failed because the connection cannot be used any longer. */
+  isBroken: boolean
+}
 type Callback = (error: unknown, ...rest: unknown[]) => unknown
+
+/** Messages of pg 8, in errors without a code. */
+const UNSENT =
+  /^Client (?:has encountered a connection error and is|was closed and is) not queryable/
 
 /** Creates the statistics of a pool. Every statement passes `watch`, also those of transactions. */
 export function createQueryStats() {
@@ -33,14 +42,22 @@ export function createQueryStats() {
     record?.((performance.now() - startedMs) / 1_000)
   }
 
-  function watchQuery(query: Query, args: unknown[]): unknown {
+  /** A ROLLBACK that follows the end of its connection is no second failure, and has no time. */
+  function noteFailure(error: unknown, startedMs: number, connection: Connection): void {
+    if (connection.isBroken && isDatabaseUnavailable(error)) return
+    noteError(error)
+    if (!isUnsent(error)) noteEnd(startedMs)
+    if (error instanceof Error && breaksConnection(error)) connection.isBroken = true
+  }
+
+  function watchQuery(query: Query, args: unknown[], connection: Connection): unknown {
     const startedMs = performance.now()
     const last = args.length - 1
     const callback = args[last]
     if (isCallback(callback)) {
       args[last] = (error: unknown, ...rest: unknown[]) => {
-        if (error) noteError(error)
-        noteEnd(startedMs)
+        if (error) noteFailure(error, startedMs, connection)
+        else noteEnd(startedMs)
         return callback(error, ...rest)
       }
       return query(...args)
@@ -54,8 +71,7 @@ export function createQueryStats() {
         return value
       },
       (error: unknown) => {
-        noteError(error)
-        noteEnd(startedMs)
+        noteFailure(error, startedMs, connection)
         throw error
       },
     )
@@ -71,9 +87,15 @@ export function createQueryStats() {
     /** Counts the statements of a connection from now on. */
     watch(client: PoolClient): void {
       const query: Query = client.query.bind(client)
-      Object.assign(client, { query: (...args: unknown[]) => watchQuery(query, args) })
+      const connection = { isBroken: false }
+      Object.assign(client, { query: (...args: unknown[]) => watchQuery(query, args, connection) })
     },
   }
+}
+
+/** Whether pg refused a statement without sending it, because the connection had ended. */
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && UNSENT.test(error.message)
 }
 
 function isCallback(value: unknown): value is Callback {

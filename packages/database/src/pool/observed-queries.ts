@@ -5,8 +5,8 @@ import type { Pool, PoolClient } from 'pg'
  *
  * @param readStatement returns the name of a prepared statement, or the command and its first table, such as
  * `select payments`. It never contains a parameter.
- * @returns a function that is called once at the end, with the error if the query failed; undefined if
- * this query is not observed
+ * @returns a function that is called once at the end of a query without a callback, with the error if the
+ * query failed; undefined if this query is not observed
  */
 export type ObserveQuery = (readStatement: () => string) => ((error?: unknown) => void) | undefined
 

@@ -5,14 +5,11 @@ export class SpanQueue implements SpanSink {
   /** Spans that were dropped because the queue was full. */
   overflowed = 0
   readonly #spans: (Span | undefined)[]
-  readonly #onAdded: () => void
   #first = 0
   #size = 0
 
-  /** @param onAdded called after each span; it must be cheap */
-  constructor(capacity: number, onAdded: () => void = () => undefined) {
+  constructor(capacity: number) {
     this.#spans = Array.from({ length: capacity })
-    this.#onAdded = onAdded
   }
 
   get size(): number {
@@ -26,7 +23,6 @@ export class SpanQueue implements SpanSink {
     }
     this.#spans[(this.#first + this.#size) % this.#spans.length] = span
     this.#size += 1
-    this.#onAdded()
   }
 
   /** Removes the oldest span. */

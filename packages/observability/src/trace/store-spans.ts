@@ -3,6 +3,8 @@ import { currentRequest } from '../request/request-context.ts'
 import { activeSpan } from './active-span.ts'
 import type { Span } from './span.ts'
 
+/** A call that ended before its command was sent, for example because the connection was lost. */
+const UNSENT = 'UNSENT'
 /** A shorter call of Redis has no span: a request has many, and their sum is an attribute. */
 const SLOW_REDIS_MS = 5
 
@@ -27,7 +29,7 @@ export function traceQuery(readStatement: () => string): ((error?: unknown) => v
  * Observes one call of Redis. Its time is added to the span of the request. A call of more than 5 ms
  * gets a span.
  *
- * @returns a function that receives the name of the command, and the error if it failed; undefined if
+ * @returns a function that receives the name of the command, or '' if none was sent, and the error if it failed; undefined if
  * the trace is not recorded
  */
 export function traceRedisCall(): ((command: string, error?: unknown) => void) | undefined {
@@ -37,7 +39,7 @@ export function traceRedisCall(): ((command: string, error?: unknown) => void) |
   const startedAtMs = performance.now()
   return (command, error) => {
     const ms = performance.now() - startedAtMs
-    const name = command.toUpperCase()
+    const name = command === '' ? UNSENT : command.toUpperCase()
     server.add('redis.calls', 1).add('redis.ms', ms)
     if (ms <= SLOW_REDIS_MS) return
     const span = parent.child(`redis ${name}`, 'client', newSpanId(), startedAtMs)

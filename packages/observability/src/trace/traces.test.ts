@@ -25,6 +25,7 @@ test('a recorded request is one connected trace with its queries, its slow calls
     const until5Ms = performance.now() + 6
     while (performance.now() < until5Ms) continue
     slow?.('EVALSHA', new TypeError('secret'))
+    slow?.('', new TypeError('secret'))
     endRequestSpan(request, served)
   })
   const name = 'POST /api/payments/{id}'
@@ -33,7 +34,7 @@ test('a recorded request is one connected trace with its queries, its slow calls
   const [root, insert, find, redis] = ['POST /', 'postgres insert', 'postgres find', 'redis'].map(
     (start) => spans.find((span) => span.name.startsWith(start)),
   )
-  expect(spans).toHaveLength(4)
+  expect(spans).toHaveLength(5)
   expect(root).toMatchObject({ kind: 2, spanId: context.spanId, traceId: context.traceId, name })
   expect(root?.attributes).toMatchObject({
     'http.request.method': 'POST',
@@ -41,7 +42,7 @@ test('a recorded request is one connected trace with its queries, its slow calls
     'http.response.status_code': 201,
     'threefold.request_id': context.id,
     'threefold.session.tier': 'memo',
-    'redis.calls': 2,
+    'redis.calls': 3,
   })
   expect(root?.attributes['redis.ms']).toBeGreaterThan(5)
   expect(root?.resource).toEqual({
@@ -52,6 +53,7 @@ test('a recorded request is one connected trace with its queries, its slow calls
   })
   expect(insert).toMatchObject({ kind: 3, isError: false, name: 'postgres insert payments' })
   expect(find).toMatchObject({ isError: true, attributes: { 'error.type': '23505' } })
+  expect(spans.map((span) => span.name)).toContain('redis UNSENT')
   expect(redis).toMatchObject({ name: 'redis EVALSHA', attributes: { 'error.type': 'TypeError' } })
   expect(Number(root?.startNs) / 1e6).toBeGreaterThan(wallMs - 1_000)
   expect(spans.filter(({ startNs, endNs }) => startNs > endNs)).toEqual([])

@@ -44,7 +44,7 @@ export interface Traces {
   /** Spans of work that a request caused, and that runs after it: for the option `trace` of the outbox. */
   linked: LinkedSpans
   figures: Figure[]
-  /** Sends the remaining spans within 1 s. Spans that end later are dropped. */
+  /** Sends the remaining spans within 1 s. Spans that end later are never sent. */
   close: () => Promise<void>
 }
 
