@@ -85,7 +85,7 @@ export function loadShedderFigures(shedder: Pick<LoadShedder, 'refused'>) {
   return [
     {
       name: 'threefold_proxy_shed_total',
-      help: 'Requests refused because the event loop was late',
+      help: 'Requests refused because of overload',
       kind: 'counter' as const,
       read: () => shedder.refused(),
     },

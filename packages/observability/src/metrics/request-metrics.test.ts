@@ -33,7 +33,7 @@ test('the histogram of requests is the text of prom-client for the same values',
   reference.setDefaultLabels(LABELS)
   const histogram = new Histogram({
     name: NAME,
-    help: 'Time from the first byte of a request to the last of its response',
+    help: 'Time from the complete head of a request to the last byte of its response',
     labelNames: ['method', 'route', 'status_class'],
     buckets: [...SECONDS],
     registers: [reference],
@@ -91,6 +91,21 @@ test('a client that causes a 4xx of every route leaves half of the combinations 
   for (let route = 0; route < 10; route += 1) {
     expect(counts.get(`method="GET",route="/r/${route}",status_class="2xx"`)).toBe(1)
   }
+})
+
+test('HEAD is counted as GET and OPTIONS in other, so that clients cannot use the combinations of real routes', async () => {
+  const metrics = createMetrics({ ...LABELS, maxCombinations: 16 })
+  for (let route = 0; route < 10; route += 1) {
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) {
+      metrics.requests.record(method, 200, 0.01, request(`/r/${route}`))
+    }
+  }
+  const counts = await valuesOf(metrics, `${NAME}_count`)
+  for (let route = 0; route < 10; route += 1) {
+    expect(counts.get(`method="GET",route="/r/${route}",status_class="2xx"`)).toBe(2)
+  }
+  expect(counts.get('method="any",route="other",status_class="2xx"')).toBe(10)
+  expect(counts.size).toBe(11)
 })
 
 test('a request without a route is counted as unmatched with any method', async () => {

@@ -11,8 +11,9 @@ const OTHER = 'other'
 /** The method of `unmatched` and `other`: clients choose it, and these routes have only one series for each class. */
 const ANY_METHOD = 'any'
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
-const METHOD_INDEX = new Map(METHODS.map((method, index) => [method, index]))
+/** Clients can send HEAD and OPTIONS to each route: HEAD is counted as GET, and OPTIONS in `other`. */
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const METHOD_INDEX = new Map([...METHODS.map((method, at) => [method, at] as const), ['HEAD', 0]])
 const OTHER_METHOD = METHODS.length
 const CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 const CLIENT_ERROR = CLASSES.indexOf('4xx')
@@ -60,7 +61,7 @@ export class RequestMetrics {
       createHistogramFamily(
         {
           name: 'threefold_http_request_seconds',
-          help: 'Time from the first byte of a request to the last of its response',
+          help: 'Time from the complete head of a request to the last byte of its response',
           labelNames: ['method', 'route', 'status_class'],
           buckets: SECONDS,
         },
@@ -82,9 +83,20 @@ export class RequestMetrics {
     const { route = UNMATCHED } = context
     const methodIndex = route === UNMATCHED ? 0 : (METHOD_INDEX.get(method) ?? OTHER_METHOD)
     const classIndex = status < 300 ? 0 : status < 400 ? 1 : status < 500 ? 2 : 3
+    if (method === 'OPTIONS' && route !== UNMATCHED) {
+      return this.#add(this.#beyond(classIndex), seconds, context)
+    }
     const series =
       this.#byRoute.get(route)?.[methodIndex * CLASSES.length + classIndex] ??
       this.#open(route, methodIndex, classIndex)
+    this.#add(series, seconds, context)
+  }
+
+  #add(
+    series: RequestSeries,
+    seconds: number,
+    context: Pick<RequestContext, 'span' | 'traceId'>,
+  ): void {
     const bucket = series.add(seconds)
     // Without a receiver of traces, the trace of an exemplar does not exist.
     if (context.span) {
@@ -140,12 +152,8 @@ export class RequestMetrics {
   }
 
   #open(route: string, methodIndex: number, classIndex: number): RequestSeries {
+    if (!this.#hasPlace(classIndex)) return this.#beyond(classIndex)
     const statusClass = CLASSES[classIndex] ?? '5xx'
-    if (!this.#hasPlace(classIndex)) {
-      const series = this.#overflow[classIndex] ?? new RequestSeries(ANY_METHOD, OTHER, statusClass)
-      this.#overflow[classIndex] = series
-      return series
-    }
     const method = route === UNMATCHED ? ANY_METHOD : (METHODS[methodIndex] ?? OTHER)
     const series = new RequestSeries(method, route, statusClass)
     if (classIndex === CLIENT_ERROR) this.#clientErrors += 1
@@ -154,6 +162,12 @@ export class RequestMetrics {
     ofRoute[methodIndex * CLASSES.length + classIndex] = series
     this.#byRoute.set(route, ofRoute)
     return series
+  }
+
+  /** Returns the series of `other` for a class of the status. */
+  #beyond(classIndex: number): RequestSeries {
+    const statusClass = CLASSES[classIndex] ?? '5xx'
+    return (this.#overflow[classIndex] ??= new RequestSeries(ANY_METHOD, OTHER, statusClass))
   }
 
   #hasPlace(classIndex: number): boolean {
