@@ -40,15 +40,20 @@ export function formatLine({ fields, instance, level, text }: LogLine): string {
   return `${start} ${message}${end}${errorOf(fields['err'])}`
 }
 
-/** `GET /api/me 200 3.4 ms, 514 B, from auth-2 after 2 tries` */
+/** `GET /api/me 200 3.4 ms, 514 B, from auth-2 after 2 tries`, without what the line does not have. */
 function requestOf(fields: Record<string, unknown>): string {
   const { method, path, status, ms, bytes, upstream, tries } = fields
   const colour = Number(status) >= 500 ? 'red' : Number(status) >= 400 ? 'yellow' : 'green'
   const size = bytes === undefined ? '' : `, ${valueOf(bytes)} B`
   const count = Number(tries) > 1 ? ` after ${Number(tries)} tries` : ''
   const from = upstream === undefined ? '' : `, from ${valueOf(upstream)}${count}`
-  const code = styleText(colour, valueOf(status))
-  return `${valueOf(method)} ${valueOf(path)} ${code} ${valueOf(ms)} ms${size}${from}`
+  const parts = [
+    valueOf(method),
+    path === undefined ? '' : valueOf(path),
+    status === undefined ? '' : styleText(colour, valueOf(status)),
+    ms === undefined ? '' : `${valueOf(ms)} ms`,
+  ]
+  return `${parts.filter(Boolean).join(' ')}${size}${from}`
 }
 
 /** The stack of an error and of each error that caused it. */

@@ -2,12 +2,14 @@ import type { LogFile } from './log-file.ts'
 import { type LogLine, isWanted, readLine } from './log-line.ts'
 import type { Filter } from './options.ts'
 
+/** The time of the last line that was read of each file: a plain line can follow in the next poll. */
+const lastMs = new WeakMap<LogFile, number>()
+
 /** Yields the wanted lines of a file, from its current position to its end. */
 export async function* wantedLines(file: LogFile, filter: Filter): AsyncGenerator<LogLine> {
-  let beforeMs = 0
   for await (const text of file.lines()) {
-    const line = readLine(text, file.name, beforeMs)
-    beforeMs = line.timeMs
+    const line = readLine(text, file.name, lastMs.get(file) ?? 0)
+    lastMs.set(file, line.timeMs)
     if (isWanted(line, filter)) yield line
   }
 }
