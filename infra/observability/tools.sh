@@ -13,7 +13,7 @@ unavailable() {
   exit 1
 }
 [[ ${PROMETHEUS:-on} == off ]] && exit 0
-command -v apt-get dpkg >/dev/null || { unset CI; unavailable; }
+{ command -v apt-get && command -v dpkg; } >/dev/null || { unset CI; unavailable; }
 mkdir -p "$folder"
 cd "$folder"
 missing=()
@@ -28,6 +28,9 @@ if ((${#missing[@]})); then
       for package in *.deb; do dpkg -x "$package" . || exit; done
   ) >/dev/null 2>&1 || unavailable
   mkdir -p usr/bin
-  mv -f "$work"/usr/bin/* usr/bin/
+  # The program with the name of its package is the last one: where it is, all programs of the package are.
+  for package in "${missing[@]}"; do mv "$work/usr/bin/$package" "$work"; done
+  mv -f "$work"/usr/bin/* usr/bin/ 2>/dev/null || true
+  for package in "${missing[@]}"; do mv -f "$work/$package" usr/bin/; done
 fi
 echo "$PWD/usr/bin"

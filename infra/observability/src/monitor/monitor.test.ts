@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { expect, freePort, test, until } from '@repo/testing'
 import { monitor } from './monitor.ts'
 import { parseMonitorOptions } from './options.ts'
@@ -62,17 +65,21 @@ test.for([
   },
 )
 
-test('a rate of less than 100 checks crosses no threshold, and the limit of queries grows with the users', () => {
+test('a rate of less than 100 checks, or an hourly number of a few minutes, crosses no threshold, and the limit of queries grows with the users', () => {
   const few = fineReading()
   few.figures.authentication.validations = {
     ...few.figures.authentication.validations,
     total: 99,
     cacheHitRate: 10,
+    averageTimeMs: 51,
   }
+  const young = fineReading()
+  young.figures.authentication.uptime.hours = 0.1
+  young.figures.authentication.costs.queriesPerHour = 5_000
   const many = fineReading()
   many.figures.authentication.users.activeCount = 3_000
   many.figures.authentication.costs.queriesPerHour = 3_000
-  for (const reading of [few, many]) {
+  for (const reading of [few, young, many]) {
     expect(verdictsOf(reading).filter(({ isCrossed }) => isCrossed)).toEqual([])
   }
 })
@@ -157,6 +164,7 @@ test.for([
   { args: [], reason: 'the origin of the site is missing' },
   { args: ['shop.example.com'], reason: 'is no origin' },
   { args: ['https://shop.example.com/path'], reason: 'is no origin' },
+  { args: ['https://user:secret@a.test'], reason: 'is no origin' },
   { args: ['ftp://shop.example.com'], reason: 'is no origin' },
   { args: ['https://a.test', '5'], reason: '"5" is no option' },
   { args: ['https://a.test', '--watch', '0'], reason: 'must be a number of seconds' },
@@ -166,6 +174,19 @@ test.for([
   const { code, errors } = await run(args)
   expect(code).toBe(64)
   expect(errors).toContain(reason)
+})
+
+test.for([
+  ['http://127.0.0.1:80', 'http://127.0.0.1'],
+  ['https://Shop.Example.com/', 'https://shop.example.com'],
+] as const)('%s is the origin %s', ([text, origin]) => {
+  expect(parseMonitorOptions([text], env)).toMatchObject({ outcome: 'run', options: { origin } })
+})
+
+test('an output that nobody reads is exit code 2', async () => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), '--help'])
+  child.stdout.destroy()
+  expect(await once(child, 'exit')).toEqual([2, null])
 })
 
 test('without the sign-in of an administrator, the settings are named', async () => {

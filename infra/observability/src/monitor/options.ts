@@ -66,7 +66,7 @@ export function parseMonitorOptions(
 
 function readOrigin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== text.replace(/\/$/, '')) {
+  if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
     throw new Error(`"${text}" is no origin, such as https://shop.example.com`)
   }
   return url.origin

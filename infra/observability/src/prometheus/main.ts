@@ -47,7 +47,11 @@ async function run(port: number): Promise<void> {
     intervalMs: INTERVAL_MS,
   })
   process.stdout.write(`Prometheus: ${prometheus.url}, its alerts: ${prometheus.url}/alerts\n`)
-  void prometheus.ended.then(() => stopping.abort())
+  let hasEnded = false
+  void prometheus.ended.then(() => {
+    hasEnded = !stopping.signal.aborted
+    return stopping.abort()
+  })
   let current = JSON.stringify(targets)
   while (!stopping.signal.aborted) {
     await wait(EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
@@ -56,6 +60,7 @@ async function run(port: number): Promise<void> {
     current = JSON.stringify(next)
     await prometheus.setTargets('threefold', next)
   }
+  if (hasEnded) throw new Error('Prometheus has ended')
 }
 
 /** Undefined while no cluster runs: its targets stay, and are reported as missing. */

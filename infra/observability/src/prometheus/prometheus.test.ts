@@ -26,6 +26,13 @@ test('rules at another pace have shorter windows and the same thresholds', () =>
   expect(rules.filter(({ expr }) => /\[\d+[smh]\]/.test(expr))).toEqual([])
 })
 
+test('a program that does not exist is an error that contains the reason', async () => {
+  const options = { tools: '/nowhere', port: 1, jobs: [], rules: 'groups: []', intervalMs: 1_000 }
+  await expect(startPrometheus(options)).rejects.toThrow(
+    'Prometheus did not start on port 1: spawn /nowhere/prometheus ENOENT',
+  )
+})
+
 describe.skipIf(!tools)('with Prometheus, which needs a machine with apt-get', () => {
   test('a gauge that breaks and recovers fires its alert and resolves it, in a real Prometheus', async () => {
     let open = 0

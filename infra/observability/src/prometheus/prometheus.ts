@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,11 +110,18 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
     output = (output + text).slice(-4_000)
     if (output.includes('Server is ready')) setReady(true)
   })
-  child.once('close', () => setReady(false))
-  const ended = once(child, 'close')
+  const { promise: ended, resolve: setEnded } = Promise.withResolvers<void>()
+  child.once('error', (error) => {
+    output += error.message
+    // It has no process.
+    if (child.pid === undefined) setEnded()
+  })
+  child.once('close', () => setEnded())
+  void ended.then(() => setReady(false))
 
   async function stop(): Promise<void> {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      child.kill('SIGTERM')
     await ended
     await rm(folder, { recursive: true, force: true })
   }
