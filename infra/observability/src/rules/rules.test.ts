@@ -86,6 +86,15 @@ test('each link of the runbooks to a section leads to a section that exists', ()
   expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([])
 })
 
+test('an unavailable Redis is one page: its alert fires first, and the page of the deaf bus still waits then', () => {
+  const { route } = parse(readFileSync(join(FOLDER, 'alertmanager.yml'), 'utf8'))
+  const [redis = 0, bus = 0] = ['RedisBreakerOpen', 'BusDeaf'].map((name) =>
+    parseInt(alerts.find(({ alert }) => alert === name)?.for ?? ''),
+  )
+  expect(redis).toBeLessThan(bus)
+  expect(parseInt(route.group_wait)).toBeGreaterThanOrEqual(30)
+})
+
 test('the default address of the runbooks is their file', () => {
   const { global } = parse(readFileSync(join(FOLDER, 'prometheus.yml'), 'utf8'))
   expect(global.external_labels).toEqual({ runbooks: 'docs/runbooks.md' })
