@@ -96,7 +96,7 @@ export function environmentOf(pid: number): Record<string, string> {
   )
 }
 
-async function untilReady(child: ChildProcess, url: string): Promise<void> {
+export async function untilReady(child: ChildProcess, url: string): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`a server ended before ${url} was ready`)
     const response = await fetch(url).catch(() => undefined)

@@ -11,6 +11,7 @@ import { balanceScenarios } from './scenarios/balance.ts'
 import { killScenarios } from './scenarios/kills.ts'
 import { overloadScenarios } from './scenarios/overload.ts'
 import { slowScenarios } from './scenarios/slow.ts'
+import { telemetryScenarios } from './scenarios/telemetry.ts'
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +20,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const onChain = { ...slowScenarios, ...balanceScenarios }
+const onChain = { ...slowScenarios, ...balanceScenarios, ...telemetryScenarios }
 const onCluster = { ...killScenarios, ...overloadScenarios, ...alertScenarios }
 const names = [...Object.keys(onChain), ...Object.keys(onCluster)]
 const isWanted = (name: string) =>

@@ -87,7 +87,7 @@ function openSlowReader(edge: string): Socket[] {
   })
 }
 
-function memoryMiB(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+export function memoryMiB(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]) / 1_024
 }
