@@ -31,6 +31,7 @@ test('a reading within all thresholds is a table and exit code 0, and its sessio
   expect(code).toBe(0)
   expect(out).toMatch(/cache hit rate +98 % +>= 90 % +ok/)
   expect(out).toContain('All thresholds hold.')
+  expect(out).toContain('figures since the start of the instances')
   expect(site.requests).toEqual([
     'POST /api/auth/sign-in/email',
     'GET /api/observability',

@@ -49,7 +49,10 @@ async function readOnce(
     const verdicts = verdictsOf(await site.read())
     const crossed = verdicts.filter(({ isCrossed }) => isCrossed).length
     if (json) out(`${JSON.stringify({ time, origin, crossed, verdicts })}\n`)
-    else out(`${origin} at ${time}\n\n${tableOf(verdicts)}\n\n${summaryOf(crossed)}\n`)
+    else
+      out(
+        `${origin} at ${time}, figures since the start of the instances\n\n${tableOf(verdicts)}\n\n${summaryOf(crossed)}\n`,
+      )
     return crossed === 0 ? CODES.fine : CODES.crossed
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error
