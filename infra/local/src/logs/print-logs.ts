@@ -78,6 +78,9 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** The file of the edge, which is one process, is `edge`, and the name in its lines is `edge-1`. */
 function isChosen(name: string, chosen: readonly string[]): boolean {
-  return chosen.length === 0 || chosen.some((each) => name === each || name.startsWith(`${each}-`))
+  const isNamed = (each: string) =>
+    each === name || each === `${name}-1` || name.startsWith(`${each}-`)
+  return chosen.length === 0 || chosen.some(isNamed)
 }
