@@ -237,3 +237,27 @@ test('an event stream has no body timeout, also if the client did not request on
   stream?.end('data: 2\n\n')
   expect((await events).body).toBe('data: 1\n\ndata: 2\n\n')
 })
+
+test('responses that wait for slow clients are not changed by bytes that other connections read', async ({
+  servers,
+}) => {
+  const bodies = Array.from({ length: 4 }, () => randomBytes(8 << 20))
+  let sent = 0
+  const app = await servers.serve((req, res) => {
+    const body = bodies[Number(req.url?.slice(1))] ?? Buffer.alloc(0)
+    async function* parts() {
+      for (let at = 0; at < body.length; at += 10_000) {
+        yield body.subarray(at, at + 10_000)
+        sent += 1
+      }
+    }
+    void pipeline(parts(), res)
+  })
+  const proxy = await servers.proxyOf([app])
+  const responses = await Promise.all(bodies.map((_, at) => answerTo(`${proxy}/${at}`)))
+  for (const res of responses) res.pause()
+  await settled(() => sent)
+  const digests = await Promise.all(responses.map((res) => digestOf(res)))
+  const hashes = bodies.map((body) => createHash('sha256').update(body).digest('hex'))
+  expect(digests).toEqual(hashes)
+})
