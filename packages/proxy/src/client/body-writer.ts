@@ -39,7 +39,7 @@ export class BodyWriter {
       .on('close', this.#onClose)
       .on('end', this.#onEnd)
       .on('data', this.#onData)
-    // The stream is in use from now on, and not from the next tick on.
+    // A stream with room for bytes reads them now, and not in the next tick.
     this.#body.read(0)
   }
 

@@ -1,5 +1,5 @@
 export type ClientErrorCode =
-  /** The request cannot be written: no byte of it was sent. */
+  /** The head cannot be written and is not sent, or the streamed body has another length. */
   | 'invalid_request'
   /** No connection in time. */
   | 'connect_timeout'
@@ -9,7 +9,7 @@ export type ClientErrorCode =
   | 'body_timeout'
   /** The head or the trailers of a response are larger than 16 KiB. */
   | 'head_too_large'
-  /** The response is no HTTP/1.1 message, or its end is not certain. */
+  /** The response is malformed, or bytes arrived that no request expects. */
   | 'bad_response'
   /** The connection was reset before the request was complete: its response may be lost. */
   | 'unread_body'

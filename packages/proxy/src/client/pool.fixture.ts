@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { test as base } from 'vitest'
 import type { Call } from './call.ts'
 import type { ResponseHead } from './head.ts'
-import { Pool, type PoolOptions } from './pool.ts'
+import { createTimeouts, Pool, type PoolOptions, type TimeoutOptions } from './pool.ts'
 import type { ClientRequest, ResponseHandler } from './request.ts'
 
 /** Records the events of one request, in order. */
@@ -62,7 +62,7 @@ interface Instance {
 interface Pools {
   /** @param onRequest called for each read that ends a head, with its text */
   instance(onRequest: (socket: Socket, text: string, count: number) => void): Promise<Instance>
-  poolOf(origin: string, options?: PoolOptions): Pool
+  poolOf(origin: string, options?: PoolOptions & TimeoutOptions): Pool
 }
 
 export function send(pool: Pool, request: Partial<ClientRequest> = {}): Recorder {
@@ -109,7 +109,7 @@ export const test = base.extend<{ pools: Pools }>({
         return { origin: `http://127.0.0.1:${port}`, server, connections }
       },
       poolOf(origin, options) {
-        const pool = new Pool(origin, options)
+        const pool = new Pool(origin, { timeouts: createTimeouts(options ?? {}), ...options })
         closing.push(() => pool.destroy())
         return pool
       },

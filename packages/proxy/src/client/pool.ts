@@ -14,13 +14,18 @@ import { type Endpoint, endpointOf, type TlsOptions } from './socket.ts'
 /** An instance closes an idle connection after its time: a request must not be on the way by then. */
 const HINT_MARGIN_MS = 2_000
 
-export interface PoolOptions {
+export interface TimeoutOptions {
   /** The longest wait for a connection, in ms of awake time; 0: no limit. */
   connectTimeoutMs?: number
   /** The longest wait for the head of a response, after the request was written. */
   headersTimeoutMs?: number
   /** The longest silence within the body of a response. */
   bodyTimeoutMs?: number
+}
+
+export interface PoolOptions {
+  /** Pools can share them; without it, there is no limit. */
+  timeouts?: Timeouts
   /** How long an idle connection is used. */
   keepAliveMs?: number
   connect?: TlsOptions
@@ -56,13 +61,9 @@ export class Pool implements CallOwner, ConnectionOwner {
   readonly #onRead = (): void => this.#sendReady()
 
   constructor(origin: string, options: PoolOptions = {}) {
-    const { connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, keepAliveMs = 4_000 } = options
+    const { timeouts = createTimeouts({}), keepAliveMs = 4_000 } = options
     this.endpoint = endpointOf(origin, options.connect ?? {})
-    this.timeouts = {
-      connect: deadlinesOf(connectTimeoutMs),
-      head: deadlinesOf(headersTimeoutMs),
-      body: deadlinesOf(bodyTimeoutMs),
-    }
+    this.timeouts = timeouts
     this.#host = new URL(origin).host
     this.#keepAliveMs = keepAliveMs
   }
@@ -199,6 +200,15 @@ export class Pool implements CallOwner, ConnectionOwner {
     for (const connection of this.#idle.slice()) {
       if (connection.idleUntilMs <= untilMs) connection.fail(idleError())
     }
+  }
+}
+
+/** Creates the timeouts of the pools of one upstream. */
+export function createTimeouts(options: TimeoutOptions): Timeouts {
+  return {
+    connect: deadlinesOf(options.connectTimeoutMs),
+    head: deadlinesOf(options.headersTimeoutMs),
+    body: deadlinesOf(options.bodyTimeoutMs),
   }
 }
 

@@ -1,5 +1,5 @@
 import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls'
 
 const PROBE_AFTER_MS = 60_000
 const READ_BYTES = 65_536
@@ -19,6 +19,8 @@ export interface Endpoint {
   readonly tls: TlsOptions
   /** The last TLS session, with which a further connection needs less work. */
   session: Buffer | undefined
+  /** The trusted certificates, which are parsed for the first connection only. */
+  secureContext: SecureContext | undefined
 }
 
 export function endpointOf(origin: string, tls: TlsOptions): Endpoint {
@@ -30,6 +32,7 @@ export function endpointOf(origin: string, tls: TlsOptions): Endpoint {
     port: Number(port) || (isTls ? 443 : 80),
     tls,
     session: undefined,
+    secureContext: undefined,
   }
 }
 
@@ -69,12 +72,13 @@ export function openSocket(
 
 function openTls(endpoint: Endpoint, reader: SocketReader): Socket {
   const { host, port, tls, session } = endpoint
+  endpoint.secureContext ??= createSecureContext(tls.ca === undefined ? {} : { ca: tls.ca })
   const servername = tls.servername ?? (isIP(host) === 0 ? host : undefined)
   const socket = connectTls({
     host,
     port,
     ALPNProtocols: ['http/1.1'],
-    ...(tls.ca !== undefined && { ca: tls.ca }),
+    secureContext: endpoint.secureContext,
     ...(servername !== undefined && { servername }),
     ...(session && { session }),
   })

@@ -4,6 +4,7 @@ import { connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createAuthority } from '@repo/testing'
 import { expect, vi } from 'vitest'
+import { endpointOf, openSocket } from '../client/socket.ts'
 import { ask, test, until } from '../servers.fixture.ts'
 import type { TargetSource, UpstreamEvent } from './upstream.ts'
 
@@ -161,4 +162,22 @@ test('a streamed body waits for the connection of its silent instance, and is no
   await until(() => server.handshakes() === 2 && begun.mock.calls.length === 1)
   client.write(rest)
   expect(await answer).toMatch(new RegExp(`^HTTP/1.1 200 [^]*\r\n\r\n${length}$`))
+})
+
+test('the connections to one target parse its certificates of authorities once', async () => {
+  await using authority = await createAuthority()
+  await using server = await listen(await authority.issue('localhost'))
+  const trust = { ca: authority.ca }
+  const endpoint = endpointOf(`https://localhost:${server.port}`, trust)
+  const contexts: unknown[] = []
+  for (let i = 0; i < 2; i += 1) {
+    const connected = Promise.withResolvers<void>()
+    const reader = { onConnect: connected.resolve, onRead: () => undefined }
+    const socket = openSocket(endpoint, reader, false).on('error', connected.reject)
+    await connected.promise
+    contexts.push(endpoint.secureContext)
+    socket.destroy()
+  }
+  expect(contexts[0]).toBeDefined()
+  expect(contexts[1]).toBe(contexts[0])
 })

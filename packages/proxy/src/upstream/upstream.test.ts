@@ -159,3 +159,12 @@ test.for(['connections', 'connectTimeoutMs', 'headersTimeoutMs', 'bodyTimeoutMs'
     expect(() => createUpstream(options)).toThrow(`${option} must be a whole number from `)
   },
 )
+
+test('the targets of one upstream share the timers of their timeouts', ({ servers }) => {
+  const upstream = servers.upstreamOf(['http://127.0.0.1:1', 'http://127.0.0.1:2'])
+  const first = upstream.pick()
+  const second = first && upstream.pick({}, [first])
+  expect(second?.pool.endpoint.port).not.toBe(first?.pool.endpoint.port)
+  expect(second?.pool.timeouts.head).toBeDefined()
+  expect(second?.pool.timeouts.head).toBe(first?.pool.timeouts.head)
+})

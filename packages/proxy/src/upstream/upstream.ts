@@ -1,3 +1,4 @@
+import { createTimeouts } from '../client/pool.ts'
 import { notify } from '../hooks.ts'
 import { readOptions } from '../options.ts'
 import { Waiting } from '../slots/waiting.ts'
@@ -144,12 +145,8 @@ export function createUpstream(upstreamOptions: UpstreamOptions): Upstream {
   const { panicThreshold = 0, ...limits } = options.ejection ?? {}
   const { maxInFlight = Infinity, breaker } = options
   const ejection = { ...defaultEjection, ...limits }
-  const pool = {
-    connectTimeoutMs,
-    headersTimeoutMs,
-    bodyTimeoutMs,
-    keepAliveMs,
-  }
+  const timeouts = createTimeouts({ connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs })
+  const pool = { timeouts, keepAliveMs }
   const checks = healthCheck && createHealthChecks(healthCheck, ejection.failures)
   const admission = createAdmission(maxInFlight, breaker)
   const hedgeDelay = options.hedging && createHedgeDelay(options.hedging)
