@@ -23,8 +23,9 @@ export function openLogFile(path: string, name: string, containing?: string): Lo
   let file: FileHandle | undefined
   let identity = ''
   let offset = 0
-  /** The beginning of a line whose end is not written yet. */
-  let rest: Buffer = Buffer.alloc(0)
+  /** Begins with the beginning of a line whose end is not written yet. One for all reads of the file. */
+  let buffer: Buffer | undefined
+  let restBytes = 0
   let isSkipping = false
 
   async function close(): Promise<void> {
@@ -42,7 +43,7 @@ export function openLogFile(path: string, name: string, containing?: string): Lo
       file = await open(path, 'r')
       identity = found
       offset = 0
-      rest = Buffer.alloc(0)
+      restBytes = 0
       isSkipping = false
     } catch {
       // The file was removed: the lines of the open one are still read.
@@ -50,31 +51,28 @@ export function openLogFile(path: string, name: string, containing?: string): Lo
     return file
   }
 
-  /** Returns the complete lines of the rest and the block, and stores the beginning of the next. */
-  function cut(block: Buffer): Buffer {
-    const all = rest.length > 0 ? Buffer.concat([rest, block]) : block
-    const end = all.lastIndexOf(NEWLINE) + 1
-    const start = isSkipping && end > 0 ? all.indexOf(NEWLINE) + 1 : 0
-    if (end > 0) isSkipping = false
-    rest = isSkipping ? Buffer.alloc(0) : Buffer.from(all.subarray(end))
-    if (rest.length > MAX_LINE_BYTES) {
-      rest = Buffer.alloc(0)
-      isSkipping = true
-    }
-    return all.subarray(start, Math.max(start, end))
-  }
-
   return {
     name,
     async *lines() {
       const current = await openCurrent()
       if (!current) return
-      const buffer = Buffer.alloc(BLOCK_BYTES)
+      buffer ??= Buffer.allocUnsafeSlow(MAX_LINE_BYTES + BLOCK_BYTES)
       for (;;) {
-        const { bytesRead } = await current.read(buffer, 0, BLOCK_BYTES, offset)
+        const { bytesRead } = await current.read(buffer, restBytes, BLOCK_BYTES, offset)
         if (bytesRead === 0) return
         offset += bytesRead
-        yield* linesIn(cut(buffer.subarray(0, bytesRead)), needle)
+        const bytes = restBytes + bytesRead
+        const end = buffer.lastIndexOf(NEWLINE, bytes - 1) + 1
+        // The first newline ends the line that is skipped.
+        const start = isSkipping && end > 0 ? buffer.indexOf(NEWLINE) + 1 : 0
+        if (end > 0) isSkipping = false
+        yield* linesIn(buffer.subarray(start, Math.max(start, end)), needle)
+        restBytes = isSkipping ? 0 : bytes - end
+        if (restBytes > MAX_LINE_BYTES) {
+          restBytes = 0
+          isSkipping = true
+        }
+        buffer.copyWithin(0, end, end + restBytes)
       }
     },
     [Symbol.asyncDispose]: close,
