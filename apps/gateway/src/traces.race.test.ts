@@ -226,6 +226,8 @@ test('a change of a setting is sent to all instances in spans with links to its 
   const env = {
     ...environment({ databaseUrl, redisUrl, upstream: 'http://127.0.0.1:1' }),
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    // The tests before used the quota of the address.
+    LIMITS_FILE: fileURLToPath(new URL('../limits.load-test.json', import.meta.url)),
   }
   const [first] = await replicas(2, { program: gateway, env, ready: '/readyz' })
   if (!first) throw new Error('no gateway')

@@ -49,7 +49,7 @@ class SentCommand {
   readonly #onReply: () => void
   readonly #onErrorReply: (error: Error) => void
   readonly #times: CallTimes
-  readonly #startedMs: number
+  readonly #startedMs: number = 0
   readonly #observed: ReturnType<CallTimes['observe']>
 
   constructor(
@@ -63,14 +63,16 @@ class SentCommand {
     this.#onReply = onReply
     this.#onErrorReply = onErrorReply
     this.#times = times
-    this.#startedMs = times.begin()
-    this.#observed = times.observe()
+    if (times.isAttached) {
+      this.#startedMs = times.begin()
+      this.#observed = times.observe()
+    }
     this.#deadline = deadlines.start(() => this.#fail(new Error(lateReason(deadlineMs))))
   }
 
   resolve(reply: unknown) {
     if (!this.#deadlines.end(this.#deadline)) return
-    this.#times.end(this.#startedMs)
+    if (this.#startedMs > 0) this.#times.end(this.#startedMs)
     this.#observed?.(this.name)
     this.#onReply()
     this.#callbacks.onReply(reply)
@@ -86,7 +88,7 @@ class SentCommand {
   }
 
   #fail(error: Error) {
-    this.#times.end(this.#startedMs)
+    if (this.#startedMs > 0) this.#times.end(this.#startedMs)
     this.#observed?.(this.name, error)
     if (isErrorReply(error) && !isUnknownScript(error)) this.#onErrorReply(error)
     this.#callbacks.onError(error)

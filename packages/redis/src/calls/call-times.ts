@@ -7,17 +7,21 @@ export type ObserveCall = () => ((command: string, error?: unknown) => void) | u
 
 /** The times of calls. Without a recorder, a call does not read the clock. */
 export class CallTimes {
+  /** Whether a recorder or an observer is attached. Without one, the other methods have no effect. */
+  isAttached = false
   #record: ((seconds: number) => void) | undefined
   #observe: ObserveCall | undefined
 
   /** Calls `record` with the time of each call from now on, in seconds. */
   recordTo(record: (seconds: number) => void): void {
     this.#record = record
+    this.isAttached = true
   }
 
   /** Observes each call from now on, for traces. */
   observeBy(observe: ObserveCall): void {
     this.#observe = observe
+    this.isAttached = true
   }
 
   /** Returns the time at which a call begins, in ms; 0 without a recorder. */
