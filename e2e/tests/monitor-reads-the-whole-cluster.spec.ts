@@ -29,7 +29,9 @@ test('the monitor of an administrator reads the figures of the cluster and the h
     )
     expect(values.get('source of the figures')).toBe('cluster')
     expect(values.get('cache backend')).toBe('redis')
-    for (const { id } of readCluster().instances) expect(values.get(id)).toBe('healthy')
+    // The addresses of instances in containers are not reachable from here: the registry has their state.
+    const state = process.env['E2E_EDGE'] === undefined ? 'healthy' : 'ready'
+    for (const { id } of readCluster().instances) expect(values.get(id)).toBe(state)
   }).toPass({ timeout: 30_000 })
 })
 

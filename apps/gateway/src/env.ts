@@ -8,6 +8,7 @@ import {
   sessionSettings,
   sourceSettings,
   tlsSettings,
+  traceEntrySettings,
 } from '@repo/service'
 import { z } from 'zod'
 import { canaries } from './upstreams/canaries.ts'
@@ -19,6 +20,7 @@ export const gatewaySettings = {
   ...baseSettings,
   ...databaseSettings,
   ...tlsSettings,
+  ...traceEntrySettings,
   ...sessionSettings,
   ...sourceSettings,
   INTERNAL_SECRET: secret('signs the identity of the caller between the gateway and upstreams'),

@@ -1,7 +1,7 @@
-import { baseSettings, boot, readEnv } from '@repo/service'
+import { baseSettings, boot, readEnv, traceEntrySettings } from '@repo/service'
 import { webSettings } from './env.ts'
 import { start } from './start.ts'
 
-const settings = { ...baseSettings, ...webSettings }
+const settings = { ...baseSettings, ...traceEntrySettings, ...webSettings }
 const env = readEnv(settings)
 await boot({ app: 'web', settings, env, start: (context) => start(env, context) })

@@ -25,6 +25,7 @@ import { createRegistry, type Registry } from '../registry/registry.ts'
 import { sharedSettings } from '../settings/env.ts'
 import { redisTopology } from '../settings/redis-settings.ts'
 import type { baseSettings, tlsSettings } from '../settings/settings.ts'
+import type { traceEntrySettings } from '../settings/trace-settings.ts'
 import { sampleRateOf } from '../settings/trace-settings.ts'
 import { drain } from './drain.ts'
 import { openTraces } from './open-traces.ts'
@@ -33,7 +34,7 @@ import { startAgain } from './start-again.ts'
 import { handleUnhandled } from './unhandled.ts'
 
 type BaseEnv = z.infer<z.ZodObject<typeof baseSettings>> &
-  Partial<z.infer<z.ZodObject<typeof tlsSettings>>>
+  Partial<z.infer<z.ZodObject<typeof tlsSettings & typeof traceEntrySettings>>>
 
 export interface Context {
   instance: string

@@ -1,12 +1,17 @@
 import { createTraces, type Traces } from '@repo/observability'
 import { readEnv } from '../settings/env.ts'
-import { type TraceEnv, traceSettings, traceSettingsOf } from '../settings/trace-settings.ts'
+import {
+  type TraceEnv,
+  traceEntrySettings,
+  traceSettings,
+  traceSettingsOf,
+} from '../settings/trace-settings.ts'
 
 export { sampleRateOf } from '../settings/trace-settings.ts'
 
 /** Reads the settings of traces for a program that is no instance. Prints faults and exits 78. */
-export function readTraceEnv(): TraceEnv {
-  return readEnv(traceSettings)
+export function readTraceEnv() {
+  return readEnv({ ...traceSettings, ...traceEntrySettings })
 }
 
 /**

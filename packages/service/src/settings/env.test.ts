@@ -174,14 +174,7 @@ test('a secret of random bytes is no placeholder', () => {
 })
 
 test('sharedSettings returns only the settings that must be equal on all instances', () => {
-  const names = [
-    'NODE_ENV',
-    'TRACE_SECRET',
-    ...Object.keys(redisSettings),
-    'ORIGIN',
-    'SECRET',
-    'URLS',
-  ]
+  const names = ['NODE_ENV', ...Object.keys(redisSettings), 'ORIGIN', 'SECRET', 'URLS']
   expect(Object.keys(sharedSettings(shape, good))).toEqual(names)
 })
 

@@ -1,6 +1,11 @@
 import { expect, test } from '@repo/testing'
 import { parseEnv } from './env.ts'
-import { sampleRateOf, traceSettings, traceSettingsOf } from './trace-settings.ts'
+import {
+  sampleRateOf,
+  traceEntrySettings,
+  traceSettings,
+  traceSettingsOf,
+} from './trace-settings.ts'
 
 type Source = Record<string, string | undefined>
 
@@ -103,7 +108,7 @@ test.for([
   ['TRACE_SAMPLE_RATE', '2', 'Too big'],
   ['TRACE_SECRET', 'S3CRET', 'at least 32 characters'],
 ] as const)('the setting %s=%s is refused by name, without its value', ([name, value, reason]) => {
-  const parsed = parseEnv(traceSettings, { [name]: value })
+  const parsed = parseEnv({ ...traceSettings, ...traceEntrySettings }, { [name]: value })
   expect(parsed).toMatchObject({ outcome: 'invalid' })
   const text = JSON.stringify(parsed)
   expect(text).toContain(`${name}: `)

@@ -91,15 +91,10 @@ function needs(other: string) {
 }
 
 /**
- * The settings of traces, with the names and values of the OpenTelemetry specification. Their flags
- * never come from a client: see `TRACE_SECRET`.
+ * The setting of the apps at which requests enter. It is none of all apps: an app behind the gateway
+ * needs no secret, and instances whose shared settings differ are degraded.
  */
-export const traceSettings = {
-  TRACE_SAMPLE_RATE: z.coerce.number().min(0).max(1).default(1).meta({
-    description:
-      'share of the traces that are recorded, from 0 to 1, decided where a request enters',
-    excludes: 'OTEL_TRACES_SAMPLER',
-  }),
+export const traceEntrySettings = {
   TRACE_SECRET: z
     .string()
     .min(32, 'must have at least 32 characters; make one with: openssl rand -base64 32')
@@ -112,6 +107,18 @@ export const traceSettings = {
       secret: true,
       example: '',
     }),
+}
+
+/**
+ * The settings of traces, with the names and values of the OpenTelemetry specification. Their flags
+ * never come from a client: see `TRACE_SECRET`.
+ */
+export const traceSettings = {
+  TRACE_SAMPLE_RATE: z.coerce.number().min(0).max(1).default(1).meta({
+    description:
+      'share of the traces that are recorded, from 0 to 1, decided where a request enters',
+    excludes: 'OTEL_TRACES_SAMPLER',
+  }),
   OTEL_EXPORTER_OTLP_ENDPOINT: receiverUrl().refine(hasNoQuery, NO_QUERY).optional().meta({
     description: 'URL of a receiver of OTLP over HTTP; without it no trace is recorded or sent',
     example: '',
