@@ -1,5 +1,6 @@
 import { MAX_TIMER_MS, readOptions, requireFunction, requireInteger } from '../options.ts'
-import { everyMs, type LoadShedder, readClock } from './load-shedder.ts'
+import { activeMs, ActivityTimer, everyMs, readClock, sampleMs } from './activity-timer.ts'
+import type { LoadShedder } from './load-shedder.ts'
 
 export interface BacklogShedderOptions {
   /** Returns the number of requests that have no response yet. */
@@ -14,8 +15,6 @@ export interface BacklogShedderOptions {
   every?: (ms: number, tick: () => void) => () => void
 }
 
-const sampleMs = 20
-const activeMs = 1_000
 /** The share of the last delay in the mean. */
 const weight = 0.3
 /** A backlog that ends sooner is a burst (the interval of CoDel, RFC 8289). */
@@ -24,12 +23,13 @@ const standingMs = 200
 const longTurn = 4
 
 /**
- * Refuses requests for a load balancer that shares its processors with its instances. A number of
- * requests in flight keeps all instances busy. Under overload, further ones only make each response
- * slow, and their work takes time from the others. So requests over `most` are refused at once while the
- * event loop is late. A burst is served: the first refusal follows 200 ms in which each reading was over
- * `most`. Later ones need no such time until none was refused for a second. Instances that wait for something else need no processor: then the loop is on
- * time, and none is refused. A process without requests has no timer.
+ * Refuses requests for a load balancer that shares its processors with its instances. Some requests in
+ * flight keep all instances busy. Under overload, further ones only make each response slow. So
+ * requests over `most` are refused at once while the event loop is late.
+ *
+ * The first refusal follows 200 ms in which each reading was over `most`, so that a burst is served.
+ * Later refusals follow at once, until none was needed for a second. Instances that wait for a store
+ * need no processor: then the event loop is on time, and no request is refused.
  *
  * @throws ProxyError `bad-option`
  */
@@ -39,9 +39,7 @@ export function createBacklogShedder(shedderOptions: BacklogShedderOptions): Loa
   requireFunction('unanswered', unanswered)
   requireInteger('most', most, 1, 1_000_000)
   requireInteger('lateMs', lateMs, 1, MAX_TIMER_MS)
-  let stop: (() => void) | undefined
   let tickAtMs = 0
-  let requestAtMs = 0
   let meanDelayMs = 0
   let refused = 0
   let refusedAtMs = -Infinity
@@ -55,27 +53,24 @@ export function createBacklogShedder(shedderOptions: BacklogShedderOptions): Loa
     return isOver && (nowMs - overSinceMs >= standingMs || nowMs - refusedAtMs < activeMs)
   }
 
-  function tick(): void {
-    const nowMs = now()
+  function begin(nowMs: number): void {
+    tickAtMs = nowMs
+    meanDelayMs = 0
+    isOver = false
+  }
+
+  function sample(nowMs: number): void {
     meanDelayMs += weight * (nowMs - tickAtMs - sampleMs - meanDelayMs)
     tickAtMs = nowMs
     isStanding(nowMs)
-    if (nowMs - requestAtMs < activeMs) return
-    stop?.()
-    stop = undefined
   }
+
+  const timer = new ActivityTimer({ now, every, onStart: begin, onSample: sample })
 
   return {
     isOverloaded() {
       const nowMs = now()
-      requestAtMs = nowMs
-      if (!stop) {
-        stop = every(sampleMs, tick)
-        tickAtMs = nowMs
-        meanDelayMs = 0
-        isOver = false
-        return false
-      }
+      if (!timer.use(nowMs)) return false
       const isLate = meanDelayMs >= lateMs || nowMs - tickAtMs - sampleMs >= lateMs * longTurn
       if (!isStanding(nowMs) || !isLate) return false
       refused += 1

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS, readOptions, requireInteger } from '../options.ts'
+import { ActivityTimer, everyMs, readClock, sampleMs } from './activity-timer.ts'
 
 export interface LoadShedder {
   /** Whether a request that arrives now must be refused. Call it once for each request. */
@@ -18,8 +19,6 @@ export interface LoadShedderOptions {
   every?: (ms: number, tick: () => void) => () => void
 }
 
-const sampleMs = 20
-const activeMs = 1_000
 const starvedFactor = 3
 
 /**
@@ -38,35 +37,30 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
   const options = readOptions(shedderOptions)
   const { limitMs = 300, now = readClock, cpuMs = readCpu, every = everyMs } = options
   requireInteger('limitMs', limitMs, 1, MAX_TIMER_MS)
-  let stop: (() => void) | undefined
   let tickAtMs = 0
   let tickCpuMs = 0
-  let requestAtMs = 0
   /** The delay of the last turn that a timer measured. */
   let lastDelayMs = 0
   let refused = 0
 
-  function tick(): void {
-    const nowMs = now()
+  function begin(nowMs: number): void {
+    tickAtMs = nowMs
+    tickCpuMs = cpuMs()
+    lastDelayMs = 0
+  }
+
+  function sample(nowMs: number): void {
     lastDelayMs = nowMs - tickAtMs - sampleMs
     tickAtMs = nowMs
     tickCpuMs = cpuMs()
-    if (nowMs - requestAtMs < activeMs) return
-    stop?.()
-    stop = undefined
   }
+
+  const timer = new ActivityTimer({ now, every, onStart: begin, onSample: sample })
 
   return {
     isOverloaded() {
       const nowMs = now()
-      requestAtMs = nowMs
-      if (!stop) {
-        stop = every(sampleMs, tick)
-        tickAtMs = nowMs
-        tickCpuMs = cpuMs()
-        lastDelayMs = 0
-        return false
-      }
+      if (!timer.use(nowMs)) return false
       const delayMs = nowMs - tickAtMs - sampleMs
       if (lastDelayMs < limitMs / 2 || delayMs < limitMs) return false
       const isStarved = cpuMs() - tickCpuMs < limitMs
@@ -78,14 +72,7 @@ export function createLoadShedder(shedderOptions: LoadShedderOptions = {}): Load
   }
 }
 
-export const readClock = () => performance.now()
-
 function readCpu(): number {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1_000
-}
-
-export function everyMs(ms: number, tick: () => void): () => void {
-  const timer = setInterval(tick, ms).unref()
-  return () => clearInterval(timer)
 }
