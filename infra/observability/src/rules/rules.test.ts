@@ -38,7 +38,7 @@ function casesOf(alert: string): boolean[][] {
 
 const { alerts } = readRules()
 
-test('rules.yml has the 18 alerts, each with a name of its own', () => {
+test('rules.yml has 18 alerts, and no two have the same name', () => {
   expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(18)
   expect(alerts).toHaveLength(18)
 })
