@@ -73,8 +73,9 @@ function namesIn(folder: string): string[] {
       .filter((file) => file.endsWith(SUFFIX))
       .map((file) => file.slice(0, -SUFFIX.length))
       .toSorted((a, b) => a.localeCompare(b))
-  } catch {
-    return []
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
   }
 }
 
