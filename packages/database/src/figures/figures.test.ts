@@ -144,23 +144,27 @@ test('a transaction whose connection ends is one failure, and its ROLLBACK is ne
   expect(await read('query_seconds_count')).toBe(timed + 4)
 })
 
-test('a failed query that its caller ignores is still an unhandled rejection', async ({
-  databaseUrl,
-}) => {
-  await using database = connect(databaseUrl)
-  const client = await database.pool.connect()
-  const unhandled: unknown[] = []
-  const listeners = process.listeners('unhandledRejection')
-  process.removeAllListeners('unhandledRejection')
-  process.on('unhandledRejection', (error) => unhandled.push(error))
-  try {
-    void client.query('select nothing from nowhere')
-    await until(() => unhandled.length > 0)
-  } finally {
+test.for([
+  ['', undefined],
+  [', and with an observer too', () => () => undefined],
+] as const)(
+  'a failed query that its caller ignores is still an unhandled rejection%s',
+  async ([, observeQuery], { databaseUrl }) => {
+    await using database = connect(databaseUrl, { observeQuery })
+    const client = await database.pool.connect()
+    const unhandled: unknown[] = []
+    const listeners = process.listeners('unhandledRejection')
     process.removeAllListeners('unhandledRejection')
-    for (const listener of listeners) process.on('unhandledRejection', listener)
-  }
-  client.release()
-  expect(unhandled).toMatchObject([{ code: '42P01' }])
-  expect(await database.errors()).toEqual({ statement: 1 })
-})
+    process.on('unhandledRejection', (error) => unhandled.push(error))
+    try {
+      void client.query('select nothing from nowhere')
+      await until(() => unhandled.length > 0)
+    } finally {
+      process.removeAllListeners('unhandledRejection')
+      for (const listener of listeners) process.on('unhandledRejection', listener)
+    }
+    client.release()
+    expect(unhandled).toMatchObject([{ code: '42P01' }])
+    expect(await database.errors()).toEqual({ statement: 1 })
+  },
+)

@@ -32,8 +32,18 @@ function observeCalls(target: Pool | PoolClient, observe: ObserveQuery): void {
     // `Pool.query` passes a callback to the client, perhaps in the context of another request.
     const end = typeof args.at(-1) === 'function' ? undefined : observe(() => statementOf(args[0]))
     const result = query(...args)
-    if (end && result instanceof Promise) void result.then(() => end(), end)
-    return result
+    if (!end || !(result instanceof Promise)) return result
+    // The caller gets this promise: with another one, its unhandled rejections would be hidden.
+    return result.then(
+      (value: unknown) => {
+        end()
+        return value
+      },
+      (error: unknown) => {
+        end(error)
+        throw error
+      },
+    )
   }
   Object.assign(target, { query: observed })
 }

@@ -1,10 +1,11 @@
 import { createLog } from '@repo/observability'
-import { expect, test } from '@repo/testing'
+import { expect, test, until } from '@repo/testing'
 import { z } from 'zod'
 import { ask, serve, talk } from '../http.fixture.ts'
 import { createHono, listenerOf, readJson } from '../http/hono.ts'
 import { createIdentities, type Identities } from './identity.ts'
 import { createSignedCaller } from './signed-caller.ts'
+import { createUserHash } from './user-hash.ts'
 import { claimOf, NO_BODY, STREAMED_BODY } from './version-2.ts'
 
 const ada = { userId: 'u1', email: 'ada@x.test', role: 'user', sessionId: 's1' }
@@ -67,6 +68,13 @@ test('a request is verified once, although the route reads the caller several ti
     order: { amount: 1 },
   })
   expect(checks).toBe(1)
+})
+
+test('the line of a request names the user by the hash that the gateways write', async () => {
+  await using server = await serveApp()
+  await ask(server.url + path, { headers: signed('GET', path, NO_BODY) })
+  await until(() => server.lines.length > 0)
+  expect(server.lines[0]).toMatchObject({ user: createUserHash(options.secret)('u1') })
 })
 
 const bodies: [name: string, claim: string, body: string | undefined, status: number][] = [
