@@ -120,7 +120,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   async function relay(): Promise<Relayed> {
-    return db.transaction(async (tx) => {
+    const turn = await db.transaction(async (tx) => {
       const rows = await tx
         .select({
           id: cacheOutbox.id,
@@ -150,11 +150,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (refused.length > 0) {
         const setAside = { bus: `${bus.name}:refused` }
         await tx.update(cacheOutbox).set(setAside).where(inArray(cacheOutbox.id, refused))
-        backlog.refuse(refused.length)
       }
       const failed = rows.length - done.length - refused.length
       return { relayed: done.length, failed, refused: refused.length }
     })
+    // After the commit: rows of a failed one are sent again.
+    backlog.refuse(turn.refused)
+    return turn
   }
 
   async function newestWaiting(upTo = Number.MAX_SAFE_INTEGER): Promise<number | undefined> {

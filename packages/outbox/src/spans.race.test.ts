@@ -139,6 +139,7 @@ test('a row that stays has no span, and a row that is set aside or forwarded has
   ])
   expect(await a.relay()).toEqual({ relayed: 0, failed: 1, refused: 1 })
   expect(await a.relay()).toEqual({ relayed: 0, failed: 1, refused: 0 })
+  expect(a.backlog.refused()).toBe(1)
   await db.insert(cacheOutbox).values({ ...row, message: { kind: 'of the future' } })
   await db.update(cacheOutbox).set({ createdAt: sql`now() - interval '11 s'` })
   expect(await a.relay()).toEqual({ relayed: 2, failed: 0, refused: 0 })

@@ -221,5 +221,6 @@ test('close ends while the receiver hangs, and counts the spans', async () => {
   await until(() => receiver.requests.length)
   addSpans(traces, 4)
   await traces.close()
+  expect(await figureOf(traces, 'dropped_total', 'shutdown')).toBe(7)
   expect(await droppedOf(traces)).toBe(7)
 })

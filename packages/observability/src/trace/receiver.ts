@@ -42,6 +42,10 @@ export function createSender({ url, headers, timeoutMs }: Receiver): Sender {
   const closing = new AbortController()
 
   function failedWith(isLate: boolean, error: unknown): Sent {
+    if (closing.signal.aborted) {
+      const cause = new Error('this instance ended while it sent traces', { cause: error })
+      return { outcome: 'failed', reason: 'shutdown', mayRetry: false, cause }
+    }
     const reason = isLate ? 'timeout' : 'unreachable'
     const message = isLate
       ? `the receiver of traces sent no response within ${timeoutMs} ms`
