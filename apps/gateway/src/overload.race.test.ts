@@ -83,7 +83,7 @@ test('at twice its capacity an instance serves 90 % of its peak within a second 
     const refused = all.filter(({ status }) => status === 503)
     expect(refused.length + served.length).toBe(all.length)
     wasRefused ||= refused.length > 100
-    expect(new Set(refused.map(({ retryAfter }) => retryAfter))).toEqual(new Set(['1']))
+    for (const { retryAfter } of refused) expect(retryAfter).toBe('1')
     shareOfPeak = served.length / peak.length
     shareOfSlow = all.filter(({ ms }) => ms > 1_000).length / all.length
   }

@@ -74,7 +74,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     const { retries, trace } = this.#settings
     const req = this.#req
     // Here, because later events do not run in the asynchronous context of the request.
-    if (trace) this.#trace = trace(req, this.#context)
+    if (trace) notify(() => void (this.#trace = trace(req, this.#context)))
     // An absolute-form target (RFC 9112 3.2.2) names a host that the route does not consider.
     if (!req.url?.startsWith('/')) return this.fail(problem('bad_request'))
     if (Number(req.headers['content-length']) > maxBodyBytes) {
@@ -152,7 +152,8 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
       headers,
       body,
       isUpgrade: this.#upgrade !== undefined,
-      isStream: kind === 'stream',
+      // A handshake that is refused gets a plain response, which has the timeout of one.
+      isStream: kind === 'stream' && !this.#upgrade,
     }
   }
 

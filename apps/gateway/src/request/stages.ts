@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { noteActor, noteAttribute, noteCountry, noteUser } from '@repo/observability'
+import { noteActor, noteCountry, type Span } from '@repo/observability'
 import type { Guarded } from '@repo/ratelimit'
 import {
   dataHeaders,
@@ -93,7 +93,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   }
 
   function accept(request: GatewayRequest, check: Validation): StageResult {
-    if (isSignedIn(check)) noteUser(hashUser(check.user.id))
+    if (isSignedIn(check)) setUser(request, hashUser(check.user.id))
     return acceptSession(request, check)
   }
 
@@ -110,7 +110,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
   }
 
   function useKey(request: GatewayRequest, check: KeyCheck): StageResult {
-    if (check.outcome === 'valid') noteUser(hashUser(check.key.userId))
+    if (check.outcome === 'valid') setUser(request, hashUser(check.key.userId))
     return acceptKey(request, check)
   }
 
@@ -178,7 +178,7 @@ function addCountry(request: GatewayRequest, country: string | undefined): Stage
 }
 
 function acceptKey(request: GatewayRequest, check: KeyCheck): StageResult {
-  noteAttribute('threefold.key.outcome', check.outcome)
+  request.context?.span?.set('threefold.key.outcome', check.outcome)
   if (check.outcome !== 'valid') {
     request.refuseKey = (res) => refuseKey(res, check)
     return 'next'
@@ -205,8 +205,9 @@ function mayWrite({ method, path, handshake }: GatewayRequest): boolean {
 function acceptSession(request: GatewayRequest, check: Validation): StageResult {
   const { route } = request
   request.check = check
-  noteAttribute('threefold.session.outcome', check.outcome)
-  if (check.outcome === 'valid') noteAttribute('threefold.session.tier', check.tier)
+  const span = request.context?.span
+  span?.set('threefold.session.outcome', check.outcome)
+  if (check.outcome === 'valid') span?.set('threefold.session.tier', check.tier)
   if (isSignedIn(check) && check.actor) {
     noteActor(check.actor, check.user.id)
     if (mayWrite(request)) return refuse(request, refusedToActors)
@@ -217,14 +218,12 @@ function acceptSession(request: GatewayRequest, check: Validation): StageResult 
 }
 
 function admit(
-  { res, headers }: GatewayRequest,
+  { res, headers, context }: GatewayRequest,
   { holdsSlots }: RequestLimit,
   { decision, headers: added, refusal }: Guarded,
 ): StageResult {
-  noteAttribute('threefold.limit.outcome', decision.outcome)
-  noteAttribute('threefold.limit.source', decision.source)
-  const [refusedBy] = decision.violated
-  if (refusedBy !== undefined) noteAttribute('threefold.limit.policy', refusedBy)
+  const span = context?.span
+  if (span) noteDecision(span, decision)
   if (holdsSlots) {
     if (res.destroyed) void decision.release()
     else res.once('close', () => void decision.release())
@@ -238,6 +237,17 @@ function admit(
   }
   for (const [name, value] of added) headers.push(name, value)
   return 'next'
+}
+
+function noteDecision(span: Span, { outcome, source, violated }: Guarded['decision']): void {
+  span.set('threefold.limit.outcome', outcome).set('threefold.limit.source', source)
+  const [refusedBy] = violated
+  if (refusedBy !== undefined) span.set('threefold.limit.policy', refusedBy)
+}
+
+/** The context of the request is at hand here: the setters of observability would find it again. */
+function setUser({ context }: GatewayRequest, hash: string): void {
+  if (context) context.user = hash
 }
 
 // After limits: a flood of keys that are refused uses the quota of its sender.
