@@ -237,7 +237,7 @@ test('the port of the metrics serves nothing else', async () => {
   expect(posted.status).toBe(404)
 })
 
-test('with 64 requests without a response the edge refuses further ones at once while it lacks processor time, and none afterwards', async () => {
+test('with 64 requests without a response the edge refuses further ones and handshakes at once while it lacks processor time, and none afterwards', async () => {
   const url = `http://127.0.0.1:${port}/api`
   const waiting: Promise<Response>[] = []
   // Fewer at a time than the heads of one address.
@@ -251,21 +251,34 @@ test('with 64 requests without a response the edge refuses further ones at once 
     const body = await response.clone().text()
     if (body.includes('The gateways have more requests')) refusal = response
   }
+  let refusedHandshake = ''
+  const sockets: Socket[] = []
+  function shake(): void {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    socket.on('data', (data) => {
+      if (String(data).includes('The gateways have more requests')) refusedHandshake = String(data)
+    })
+    socket.write(upgrade('/api/live', 'websocket'))
+    sockets.push(socket)
+  }
   const further: Promise<void>[] = []
   // The edge runs for a few ms in each 30 ms.
   const pauses = setInterval(() => {
     further.push(send())
+    shake()
     edge.kill('SIGSTOP')
     setTimeout(() => edge.kill('SIGCONT'), 25)
   }, 30)
   try {
-    await vi.waitUntil(() => refusal !== undefined, WAIT)
+    await vi.waitUntil(() => refusal !== undefined && refusedHandshake !== '', WAIT)
   } finally {
     clearInterval(pauses)
     setTimeout(() => edge.kill('SIGCONT'), 50)
   }
   expect(refusal?.status).toBe(503)
   expect(refusal?.headers.get('retry-after')).toBe('1')
+  expect(refusedHandshake).toMatch(/^HTTP\/1\.1 503 /)
+  for (const socket of sockets) socket.destroy()
   expect(refusal?.headers.get('content-type')).toBe('application/problem+json')
   expect(refusal?.headers.get('x-content-type-options')).toBe('nosniff')
 

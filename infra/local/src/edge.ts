@@ -104,6 +104,7 @@ const servers = EDGE_HOST.split(',').map((host) => {
         const res = new InstanceResponse(req)
         respondToUpgrade(req, socket, res)
         metrics.count(req, res, match)
+        if (backlog.isOverloaded()) return refuseOverload(res)
         traces.serve(req, res, match, () => {
           webSockets.handleUpgrade(req, socket, head, edgeLog.begin(req, res, match), res)
         })
