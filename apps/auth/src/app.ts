@@ -72,9 +72,9 @@ export function createApp({ auth, sessions, cookies, log }: AppDeps): Hono {
   app.on(['GET', 'POST'], `${BASE}/*`, async (c) => {
     const { method } = c.req.raw
     const endpoint = findEndpoint(method, c.req.path.slice(BASE.length))
+    if (!endpoint) return c.notFound()
     // Its path is a template: no endpoint has parameters. The route of other paths is `/api/auth/*`.
-    if (endpoint) noteRoute(c.req.path)
-    else return c.notFound()
+    noteRoute(c.req.path)
     if (method === 'GET') return serve((await checkInput(c, endpoint)).request)
     const isSigningIn = SIGNING_IN.test(c.req.path)
     const former = await sent.find(c.req.raw)

@@ -95,7 +95,7 @@ export interface ForwardingSite {
 /**
  * The instances of one app. Health checks remove an instance that drains.
  * @param options.ca the authorities of https targets in PEM format
- * @param options.maxInFlight with `breaker` and `hedging`: off by default
+ * @param options.maxInFlight like `breaker` and `hedging`, it is off by default
  */
 export function connectUpstream(
   name: string,

@@ -56,7 +56,7 @@ export function createPublish({
     try {
       await options.call((client) => sendScript(client, publishDeferred, names, []))
     } catch (error) {
-      // Every instance reads the log four times a second, and a closed bus has published all entries.
+      // Every instance reads the log at least twice a second, and a closed bus has published all entries.
       if (!(error instanceof CacheError && error.code === 'closed')) errors.note('publish', error)
     }
   }
