@@ -198,24 +198,36 @@ test('no text of a log line reaches a terminal as a control character or as anot
   expect(lines.join('')).toContain('\\u001b[2J')
 })
 
-test('one line among 200 MB is found in less memory than that, and a line without an end is skipped', async () => {
-  const filler = lineOf(1, { request: 'another-request', msg: 'x'.repeat(400) }).repeat(20_000)
-  for (let part = 0; part < 10; part += 1) write('big-1', filler)
-  write('big-1', lineOf(7, { request: REQUEST, msg: 'found' }))
-  const unending = 'z'.repeat(50_000_000)
-  write('big-2', unending, '\n', lineOf(8, { request: REQUEST, msg: 'after' }), unending)
-  const report = `process.on('exit', () => console.error(process.resourceUsage().maxRSS))`
-  const env = { PATH: process.env['PATH'], THREEFOLD_STATE: state }
-  const args = ['--import', `data:text/javascript,${encodeURIComponent(report)}`, PROGRAM, REQUEST]
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  const [out, kib] = await Promise.all([text(child.stdout), text(child.stderr)])
-  expect(out.trimEnd().split('\n')).toEqual([
-    expect.stringContaining('info  found'),
-    expect.stringContaining('info  after'),
-  ])
-  // A program that reads a file into memory needs the size of the file above the 60 MB of Node.
-  expect(Number(kib)).toBeLessThan(200_000)
-}, 60_000)
+test.runIf(process.platform === 'linux')(
+  'one line among 200 MB is found in less memory than that, and a line without an end is skipped',
+  async () => {
+    const filler = lineOf(1, { request: 'another-request', msg: 'x'.repeat(400) }).repeat(20_000)
+    for (let part = 0; part < 10; part += 1) write('big-1', filler)
+    write('big-1', lineOf(7, { request: REQUEST, msg: 'found' }))
+    const unending = 'z'.repeat(50_000_000)
+    write('big-2', unending, '\n', lineOf(8, { request: REQUEST, msg: 'after' }), unending)
+    // Not `resourceUsage().maxRSS`: a process begins with the peak of the process that started it.
+    const report = `import fs from 'node:fs'
+    process.on('exit', () => console.error(/VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''))`
+    const env = { PATH: process.env['PATH'], THREEFOLD_STATE: state }
+    const args = [
+      '--import',
+      `data:text/javascript,${encodeURIComponent(report)}`,
+      PROGRAM,
+      REQUEST,
+    ]
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [out, kib] = await Promise.all([text(child.stdout), text(child.stderr)])
+    expect(out.trimEnd().split('\n')).toEqual([
+      expect.stringContaining('info  found'),
+      expect.stringContaining('info  after'),
+    ])
+    // A program that reads a file into memory needs the size of the file above the 60 MB of Node.
+    expect(Number(kib)).toBeLessThan(200_000)
+    expect(Number(kib)).toBeGreaterThan(20_000)
+  },
+  60_000,
+)
 
 test('--follow prints later lines in the order of their time, also those of new instances and of a cluster that starts again', async () => {
   writeChain()

@@ -166,6 +166,8 @@ test(`none of ${ROUNDS} mutated responses is complete or reusable that llhttp re
       refused += 1
       continue
     }
+    // Undici itself refuses a 100, which llhttp accepts.
+    if (parsed.informational.includes(100)) continue
     accepted += 1
     const reference = await readWithUndici(text, method, isEnded)
     const details = `${context}, ${method}: ${describe(text, parsed, reference)}`
