@@ -5,6 +5,7 @@ export default defineConfig({
   schema: [
     './src/schema/api-keys.ts',
     './src/schema/auth.ts',
+    './src/schema/idempotency.ts',
     './src/schema/outbox.ts',
     './src/schema/payments.ts',
     './src/schema/settings.ts',

@@ -7,6 +7,7 @@ export {
   user,
   verification,
 } from './schema/auth.ts'
+export { idempotencyKey } from './schema/idempotency.ts'
 export { cacheOutbox } from './schema/outbox.ts'
 export { payment } from './schema/payments.ts'
 export { setting } from './schema/settings.ts'

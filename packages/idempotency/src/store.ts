@@ -60,13 +60,14 @@ export interface IdempotencyStore {
   writeStep(claim: Claim, step: string, json: string): Promise<void>
   /**
    * Runs the work in a transaction that also stores its record: both commit, or neither does.
-   * Undefined: the store has no transactions.
+   * Undefined: the store has no transactions. Where the claim is a lock of the transaction, PostgreSQL
+   * ends one that is idle for longer than `leaseMs`.
    *
    * @throws the error of the work, after a rollback
    */
   transaction?<T>(
     claim: Claim,
-    ttlMs: number,
+    times: { readonly leaseMs: number; readonly ttlMs: number },
     work: (tx: Transaction) => Promise<{ readonly record: Buffer; readonly result: T }>,
   ): Promise<
     | { readonly outcome: 'committed'; readonly result: T }
