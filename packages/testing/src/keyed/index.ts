@@ -1,0 +1,10 @@
+export {
+  callKeyed,
+  type Habit,
+  HABITS,
+  type KeyedCall,
+  type KeyedResponse,
+  type SendKeyed,
+} from './keyed-call.ts'
+export { keyedHeaders, type KeyedPost, sendKeyed } from './send-keyed.ts'
+export { judgeKeyed, type KeyedVerdict } from './verdict.ts'
