@@ -3,7 +3,7 @@ import { underLoad } from '../load/under-load.ts'
 import { type Container, containersOf } from '../stack/containers.ts'
 import { docker } from '../stack/docker.ts'
 import { reloadEdge } from '../stack/edge.ts'
-import { expectFlawless, verdict } from './verdicts.ts'
+import { expectFlawless, paymentFaults, paymentText, verdict } from './verdicts.ts'
 
 interface Drill {
   requests: number
@@ -22,13 +22,15 @@ export async function restarts({ requests }: Drill): Promise<void> {
 
 /** Requests fail only in the seconds of the restart, and no payment is made twice. */
 async function bounded(service: string, requests: number): Promise<void> {
-  const { load, made, error } = await measured(service, `restart of ${service}`, requests, restart)
+  const result = await measured(service, `restart of ${service}`, requests, restart)
+  const { load, error } = result
   const failures = load.failed.map(({ atMs }) => atMs)
   const lasted = failures.length === 0 ? 0 : Math.max(...failures) - Math.min(...failures)
   verdict(
     `a restart of ${service}: requests fail for at most 5 s, no payment is made twice or lost`,
-    error === undefined && lasted <= 5_000 && made.doubled.length + made.lost.length === 0,
-    error ?? `${failures.length} of ${load.sent} failed, within ${lasted} ms`,
+    error === undefined && lasted <= 5_000 && paymentFaults(result) === 0,
+    error ??
+      `${failures.length} of ${load.sent} failed, within ${lasted} ms; ${paymentText(result)}`,
   )
 }
 

@@ -5,7 +5,7 @@ import { rollTo } from '../release/rolling-change.ts'
 import type { App } from '../stack/containers.ts'
 import { containersOf } from '../stack/containers.ts'
 import type { Releases } from './releases.ts'
-import { verdict } from './verdicts.ts'
+import { paymentFaults, paymentText, verdict } from './verdicts.ts'
 
 interface Drill {
   requests: number
@@ -41,13 +41,13 @@ export async function shortage({ requests, apps, releases }: Drill): Promise<voi
       }
     })
     const { failed, sent } = result.load
-    const { doubled, lost } = result.made
     verdict(
       'on busy processors a rolling change ends, and at most 1 % of the requests fail',
       result.error === undefined &&
         failed.length * 1_000 <= sent * MAY_FAIL &&
-        doubled.length + lost.length === 0,
-      result.error ?? `${failed.length} of ${sent} failed; ${counts.join('; ')}`,
+        paymentFaults(result) === 0,
+      result.error ??
+        `${failed.length} of ${sent} failed; ${paymentText(result)}; ${counts.join('; ')}`,
     )
   } finally {
     for (const child of busy) child.kill('SIGKILL')

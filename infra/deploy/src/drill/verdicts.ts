@@ -9,12 +9,34 @@ export function verdict(promise: string, kept: boolean, measured: string): void 
   say(`${kept ? 'kept  ' : 'BROKEN'}  ${promise}: ${measured}`)
 }
 
-/** No request failed, no payment was made twice, and no confirmed payment is missing. */
-export function expectFlawless(name: string, { load, made, error }: UnderLoad): void {
-  const { length: failed } = load.failed
-  const flawless = failed + made.doubled.length + made.lost.length === 0 && error === undefined
-  const counts = `${failed} failed, ${made.doubled.length} doubled, ${made.lost.length} lost`
-  verdict(name, flawless, error ?? `${counts} of ${load.sent}`)
+/**
+ * The number of faults in the payments: made twice, confirmed and missing, different responses of one key,
+ * no response, and the difference between the rows in PostgreSQL and the keys.
+ */
+export function paymentFaults({ load: { keyed }, made }: UnderLoad): number {
+  const faults = made.doubled.length + made.lost.length
+  if (!keyed) return faults
+  const { keys, differing, unanswered } = keyed
+  return faults + differing.length + unanswered.length + Math.abs(made.rows - keys)
+}
+
+/** The figures of the payments in one text. */
+export function paymentText({ load: { keyed }, made }: UnderLoad): string {
+  const counts = `${made.doubled.length} doubled, ${made.lost.length} lost`
+  if (!keyed) return counts
+  const { keys, repeated, differing, unanswered } = keyed
+  return (
+    `${counts}, ${made.rows} rows of ${keys} keys that were sent again ${repeated} times, ` +
+    `${differing.length} with different responses, ${unanswered.length} without a response`
+  )
+}
+
+/** No request failed, and each payment was made once, with one response for all clients of its key. */
+export function expectFlawless(name: string, result: UnderLoad): void {
+  const { load, error } = result
+  const isFlawless = load.failed.length + paymentFaults(result) === 0 && error === undefined
+  const counts = `${load.failed.length} failed of ${load.sent}; ${paymentText(result)}`
+  verdict(name, isFlawless, error ?? counts)
 }
 
 /** Prints all verdicts again, one per line. Returns whether all promises hold. */

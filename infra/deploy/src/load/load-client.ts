@@ -1,4 +1,5 @@
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http'
+import { keyedHeaders } from '@repo/testing/keyed'
 import { PUBLIC_ORIGIN } from '../stack/env.ts'
 
 export interface Answer {
@@ -8,6 +9,10 @@ export interface Answer {
   body: string
   servedBy: string[]
   cookie: string
+  /** `Retry-After` in seconds. */
+  retryAfterS?: number
+  /** The response is that of an earlier request with the same key. */
+  isReplay?: boolean
 }
 
 const TIMEOUT_MS = 15_000
@@ -17,7 +22,12 @@ export function createClient(edge: string, maxSockets = 64) {
   const agent = new Agent({ keepAlive: true, maxSockets })
   const origin = PUBLIC_ORIGIN
 
-  function send(method: string, path: string, headers: OutgoingHttpHeaders, body?: string) {
+  function send(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    { body, signal }: { body?: string; signal?: AbortSignal | undefined } = {},
+  ) {
     return new Promise<Answer>((resolve) => {
       const fail = (error: NodeJS.ErrnoException) =>
         resolve({
@@ -27,7 +37,8 @@ export function createClient(edge: string, maxSockets = 64) {
           servedBy: [],
           cookie: '',
         })
-      const outgoing = request(new URL(path, edge), { agent, method, headers }, (res) => {
+      const options = { agent, method, headers, ...(signal && { signal }) }
+      const outgoing = request(new URL(path, edge), options, (res) => {
         let text = ''
         res.setEncoding('utf8')
         res.on('data', (chunk: string) => (text += chunk))
@@ -40,6 +51,7 @@ export function createClient(edge: string, maxSockets = 64) {
             cookie: (res.headers['set-cookie'] ?? [])
               .map((each) => each.split(';', 1)[0])
               .join('; '),
+            ...keyedHeaders((name) => res.headers[name]?.toString()),
           }),
         )
       })
@@ -49,16 +61,16 @@ export function createClient(edge: string, maxSockets = 64) {
     })
   }
 
-  function post(path: string, headers: OutgoingHttpHeaders, body: unknown) {
+  function post(path: string, headers: OutgoingHttpHeaders, body: unknown, signal?: AbortSignal) {
     const json = { origin, 'content-type': 'application/json', ...headers }
-    return send('POST', path, json, JSON.stringify(body))
+    return send('POST', path, json, { body: JSON.stringify(body), signal })
   }
 
   return {
     get: (path: string, cookie: string) => send('GET', path, cookie ? { cookie } : {}),
-    pay(cookie: string, reference: string, key?: string) {
+    pay(cookie: string, reference: string, key?: string, signal?: AbortSignal) {
       const headers = { cookie, ...(key && { 'idempotency-key': key }) }
-      return post('/api/payments', headers, { amount: 100, currency: 'EUR', reference })
+      return post('/api/payments', headers, { amount: 100, currency: 'EUR', reference }, signal)
     },
     /** Creates a user and returns the session's cookie. @throws Error when refused */
     async signUp(name: string): Promise<string> {

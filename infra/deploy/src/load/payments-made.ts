@@ -1,6 +1,8 @@
 import { askPostgres } from '../stack/postgres.ts'
 
 export interface PaymentsMade {
+  /** The number of rows. */
+  rows: number
   /** References of payments that were made more than once. */
   doubled: string[]
   /** References that received 201 and are missing. */
@@ -16,6 +18,7 @@ export async function checkPayments(run: string, paid: readonly string[]): Promi
   const made = new Map(rows.map((row) => row.split(' ')).map(([name = '', n]) => [name, Number(n)]))
   const confirmed = new Set(paid)
   return {
+    rows: [...made.values()].reduce((sum, n) => sum + n, 0),
     doubled: [...made].flatMap(([name, n]) => (n > 1 ? [name] : [])),
     lost: paid.filter((name) => !made.has(name)),
     unanswered: [...made.keys()].filter((name) => !confirmed.has(name)),
