@@ -9,6 +9,7 @@ import { closedLoop, openArrivals } from './load.ts'
 import { type Served, startServers } from './servers.ts'
 
 const CLOSED_REQUESTS = 3_000
+const WARM_UP_ROUNDS = 10
 const OPEN_RATE = 1_000
 const OPEN_MS = 1_500
 
@@ -17,8 +18,8 @@ const bench = await openBench('gateway', new URL('origin.ts', import.meta.url))
 async function measure(load: (served: Served) => Promise<number>, title: string) {
   await using servers = await startServers(bench.server.url)
   const costs = new Map<string, number[]>(servers.subjects.map(({ name }) => [name, []]))
-  // The first two rounds compile the code.
-  for (let round = -2; round < bench.options.rounds; round += 1) {
+  // The first rounds compile the code: a server needs about 30,000 requests until its cost is steady.
+  for (let round = -WARM_UP_ROUNDS; round < bench.options.rounds; round += 1) {
     for (const subject of servers.subjects) {
       const before = subject.cpuUs()
       const answered = await load(subject)

@@ -54,7 +54,8 @@ export async function startServers(redisUrl: string) {
   const limitsFile = join(folder, 'limits.json')
   writeFileSync(limitsFile, JSON.stringify(limits))
   const given = { databaseUrl: postgres.url, redisUrl, upstream: origin.origin }
-  const settings = { ...environment(given), INSTANCE_ID: 'gateway-1' }
+  // As after a rolling change: then version 1 of an identity is not sent.
+  const settings = { ...environment(given), INSTANCE_ID: 'gateway-1', IDENTITY_VERSION_1: 'refuse' }
   const gateway = await start([GATEWAY], { ...settings, LIMITS_FILE: limitsFile }, '/readyz')
   const edge = await start(
     [EDGE],
