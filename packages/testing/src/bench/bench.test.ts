@@ -8,7 +8,7 @@ import { nextGapMs } from './loop/arrivals.ts'
 import { findHighestRate } from './loop/highest-rate.ts'
 import { readOptions } from './options.ts'
 import { insertFigures } from './report/document.ts'
-import { isMet } from './report/report.ts'
+import { comparisonTable, isMet } from './report/report.ts'
 import { estimate, outsideBound, percentile } from './report/statistics.ts'
 
 const program = new URL('contenders.fixture.ts', import.meta.url)
@@ -117,6 +117,14 @@ test('a ratio compares contenders within a round, so that a slow round of both d
   const measuredRatio = comparison.ratio('ours', 'clientUs')
   expect(isMet({ measured: measuredRatio, comparison: '<=', target: 0.5 })).toBe(true)
   expect(isMet({ measured: measuredRatio, comparison: '>=', target: 0.6 })).toBe(false)
+})
+
+test('the table names the servers whose CPU is compared: Redis, or Redis with another one', () => {
+  const measured = new Map([['ours', [roundOf(1)]]])
+  const head = (servers?: string) =>
+    comparisonTable(createComparison('title', 'ours', measured, servers)).split('\n', 1)[0]
+  expect(head()).toContain('| Redis µs |')
+  expect(head('Redis and PostgreSQL')).toContain('| Redis and PostgreSQL µs |')
 })
 
 test('the highest rate is found within a sixteenth, from rates that keep up and leave 30 %', async () => {

@@ -21,6 +21,8 @@ interface Section {
   env?: Record<string, string>
   /** False: no closed loop of 1 s, in which code is compiled, before the first round. */
   warmUp?: boolean
+  /** Another server that the contenders use: the column of Redis then contains the CPU of both. */
+  other?: { name: string; cpuUs(): Promise<number> }
 }
 
 export interface ClosedSection extends Section {
@@ -84,7 +86,8 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
 
   /** Ends the fleets of other sections, since idle processes cost too, and starts those missing. */
   async function open(section: Section, defaultInstances: number, withGenerator: boolean) {
-    const { env = {}, instances = defaultInstances, warmUp = true } = section
+    const { env = {}, instances = defaultInstances, warmUp = true, other } = section
+    const used = other ? withOther(server, other) : server
     const contenders = withGenerator ? [...section.contenders, NOTHING] : section.contenders
     const keyOf = (contender: string) => JSON.stringify([contender, instances, env])
     const needed = new Set(contenders.map(keyOf))
@@ -92,7 +95,10 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
     for (const contender of contenders) {
       const key = keyOf(contender)
       if (fleets.has(key)) continue
-      fleets.set(key, await startFleet({ program, contender, instances, server, env, warmUp }))
+      fleets.set(
+        key,
+        await startFleet({ program, contender, instances, server: used, env, warmUp }),
+      )
     }
     return (contender: string) => {
       const fleet = fleets.get(keyOf(contender))
@@ -121,7 +127,8 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
     const fleetOf = await open(section, 1, false)
     const run = (fleet: Fleet) => fleet.closed({ inFlight, ms: options.closedMs })
     const { rounds } = options
-    const comparison = await compare({ title, contenders, peer, rounds, run, fleetOf })
+    const servers = section.other && `Redis and ${section.other.name}`
+    const comparison = await compare({ title, contenders, peer, rounds, run, fleetOf, servers })
     report(comparison, section.targets?.(comparison))
   }
 
@@ -204,6 +211,10 @@ export async function openBench(packageName: string, program: URL): Promise<Benc
       )
     },
   }
+}
+
+function withOther(server: BenchServer, other: { cpuUs(): Promise<number> }): BenchServer {
+  return { ...server, cpuUs: async () => (await server.cpuUs()) + (await other.cpuUs()) }
 }
 
 /** A line of the report: a figure beside its target. */

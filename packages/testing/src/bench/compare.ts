@@ -8,6 +8,8 @@ export interface Comparison {
   title: string
   contenders: string[]
   peer: string
+  /** The servers whose CPU is `redisUs`. */
+  servers: string
   /** The estimate over all rounds of a contender. */
   figure(contender: string, figure: Figure): Estimate
   /** The estimate of the ratios to the peer (or to `to`) within each round. */
@@ -28,6 +30,8 @@ export interface CompareOptions {
   rounds: number
   run: (fleet: Fleet, contender: string) => Promise<Round>
   fleetOf: (contender: string) => Fleet
+  /** The servers whose CPU a fleet measures; Redis by default. */
+  servers?: string | undefined
 }
 
 /**
@@ -35,7 +39,7 @@ export interface CompareOptions {
  * compares each with the peer within its round. Each round begins with another contender.
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
-  const { title, contenders, peer, rounds, run, fleetOf } = options
+  const { title, contenders, peer, rounds, run, fleetOf, servers } = options
   const measured = new Map<string, Round[]>(contenders.map((name) => [name, []]))
   // The round before the first one warms up the path that is measured, and does not count.
   for (let round = -1; round < rounds; round += 1) {
@@ -47,7 +51,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     }
     subtractGenerator(measured, round)
   }
-  return createComparison(title, peer, measured)
+  return createComparison(title, peer, measured, servers)
 }
 
 /** An open loop: the generator, the idle processes and the idle Redis are no cost of a contender. */
@@ -66,6 +70,7 @@ export function createComparison(
   title: string,
   peer: string,
   measured: ReadonlyMap<string, readonly Round[]>,
+  servers = 'Redis',
 ): Comparison {
   function roundsOf(name: string): readonly Round[] {
     const rounds = measured.get(name)
@@ -76,6 +81,7 @@ export function createComparison(
     title,
     contenders: [...measured.keys()],
     peer,
+    servers,
     figure: (name, figure) => estimate(roundsOf(name).map((round) => round[figure])),
     ratio(name, figure, to = peer) {
       const others = roundsOf(to)

@@ -5,10 +5,11 @@ const FIGURES: Figure[] = ['perSecond', 'clientUs', 'redisUs', 'p50Ms', 'p99Ms']
 
 /** All figures of a comparison with their bounds, and their ratios to the peer. */
 export function comparisonJson(comparison: Comparison) {
-  const { title, peer, contenders } = comparison
+  const { title, peer, servers, contenders } = comparison
   return {
     title,
     peer,
+    servers,
     contenders: contenders.map((name) => ({
       name,
       utilisation: comparison.utilisation(name),

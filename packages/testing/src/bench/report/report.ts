@@ -44,7 +44,7 @@ export function headOf(name: string, server: string): string {
 }
 
 export function comparisonTable(comparison: Comparison): string {
-  const { contenders, peer } = comparison
+  const { contenders, peer, servers } = comparison
   const isOpen = !Number.isNaN(comparison.figure(contenders[0] ?? '', 'p50Ms').value)
   const hasRedis = contenders.some(
     (name) => comparison.figure(name, 'redisUs').value > MIN_REDIS_US,
@@ -60,8 +60,8 @@ export function comparisonTable(comparison: Comparison): string {
         'client µs': number(figures('clientUs')),
         [`of ${peer}`]: ratio('clientUs'),
         ...(hasRedis && {
-          'Redis µs': number(figures('redisUs')),
-          [`Redis, of ${peer}`]: ratio('redisUs'),
+          [`${servers} µs`]: number(figures('redisUs')),
+          [`${servers}, of ${peer}`]: ratio('redisUs'),
         }),
         ...(isOpen && {
           'p50 ms': figures('p50Ms').toFixed(2),
