@@ -28,6 +28,7 @@ export {
   runScript,
   type Script,
   script,
+  sendBinaryScript,
   sendCommand,
   sendScript,
 } from './script.ts'

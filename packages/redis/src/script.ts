@@ -64,6 +64,20 @@ export function sendScript(
   )
 }
 
+/** As `sendScript`, with bytes among the arguments and in the reply: a text of the reply is a buffer. */
+export function sendBinaryScript(
+  redis: Redis,
+  declared: Pick<Script, 'lua' | 'sha'>,
+  keyNames: readonly string[],
+  args: readonly (string | number | Buffer)[],
+): Promise<unknown> {
+  return evaluate(declared, (name, text) => {
+    const command = new Command(name, [text, keyNames.length, ...keyNames, ...args])
+    redis.sendCommand(command)
+    return command.promise
+  })
+}
+
 /** Sends a command whose arguments are one list. The reply has text in place of bytes. */
 export function sendCommand(
   redis: Redis,
