@@ -7,13 +7,14 @@ import { Selection } from './attempt/selection.ts'
 import { discardRest, RequestBody } from './body/request-body.ts'
 import type { ResponseHead } from './client/head.ts'
 import type { ClientRequest } from './client/request.ts'
+import { type HeldOwner, HeldRequest } from './held/held-request.ts'
 import { answerWith, catchRejection, notify } from './hooks.ts'
 import { problem, type ProxyProblem, type ProxyProblemCode, toError } from './problem.ts'
 import { areWritable, hasBody, putHeader, type RawHeaders, replaceHeader } from './raw-headers.ts'
 import { DEADLINE_HEADER, type RequestDeadline } from './request-deadlines.ts'
 import { deadlineOf, requestHeadersOf } from './request-head.ts'
 import { headersOf, isWritableHead } from './response-head.ts'
-import { type ResponseOwner, ResponseWriter } from './response-writer.ts'
+import { type ResponseOutput, type ResponseOwner, ResponseWriter } from './response-writer.ts'
 import type { Settings } from './settings.ts'
 import type { SlotKind } from './slots/slots.ts'
 import type { Upgrade } from './websocket/upgrade.ts'
@@ -21,10 +22,8 @@ import type { Upgrade } from './websocket/upgrade.ts'
 // RFC 9110 9.2.2
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
-const MAX_EARLY_HINTS = 8
-
 /** One request in the proxy: its body, its deadline, and its response. */
-export class Exchange<Context> implements RequestSide, ResponseOwner {
+export class Exchange<Context> implements RequestSide, ResponseOwner, HeldOwner {
   readonly #settings: Settings<Context>
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
@@ -37,7 +36,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   #deadline: RequestDeadline | undefined
   #attempts: Attempts | undefined
   #trace: TraceAttempt | undefined
-  #earlyHints = 0
+  #held: HeldRequest | undefined
   /** The client has its whole response, or cannot get one. */
   #isDone = false
 
@@ -59,7 +58,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   start(): void {
     // Without a listener a write to a closed connection would end the process.
     this.#res.on('error', destroyEmitter)
-    this.#res.once('close', () => this.#disconnect())
+    this.#res.once('close', () => this.disconnect())
     try {
       this.#receive()
     } catch (error) {
@@ -71,10 +70,10 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   /** Checks the request, and sends it when its body is complete or a stream. */
   #receive(): void {
     const { upstream, pickContext, maxBodyBytes, bufferBytes, guard, clientOf } = this.#settings
-    const { retries, trace } = this.#settings
+    const { retries, trace, hold } = this.#settings
     const req = this.#req
     // Here, because later events do not run in the asynchronous context of the request.
-    if (trace) notify(() => void (this.#trace = trace(req, this.#context)))
+    if (trace) this.#trace = notify(() => trace(req, this.#context))
     // An absolute-form target (RFC 9112 3.2.2) names a host that the route does not consider.
     if (!req.url?.startsWith('/')) return this.fail(problem('bad_request'))
     if (Number(req.headers['content-length']) > maxBodyBytes) {
@@ -87,13 +86,15 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     const isStream = this.#upgrade ?? req.headers.accept?.includes('text/event-stream')
     if (isStream) selection.kind = 'stream'
     else this.#startDeadline()
-    if (!hasBody(req)) return this.#send()
+    const held = this.#upgrade ? undefined : hold?.(req, this.#context)
+    if (held) this.#held = new HeldRequest(held, this.#writer, this)
+    if (!hasBody(req)) return this.#proceed()
     this.#body = new RequestBody(req, {
       maxBytes: maxBodyBytes,
-      bufferBytes,
+      bufferBytes: held ? maxBodyBytes : bufferBytes,
       guard,
       client: clientOf(req, this.#context),
-      onReady: () => this.#sendWithBody(),
+      onReady: () => this.#proceed(),
       onRefused: (code) => this.onFault(new Error(`the body was refused: ${code}`), code),
     })
   }
@@ -104,7 +105,13 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     this.#deadline = this.#settings.deadlines.start(ms, () => this.#expire())
   }
 
-  #sendWithBody(): void {
+  /** The body is complete or a stream, or there is none. */
+  #proceed(): void {
+    if (this.#held) this.#held.begin(this.#body?.complete)
+    else this.send()
+  }
+
+  send(): void {
     try {
       this.#send()
     } catch (error) {
@@ -132,12 +139,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
 
   traceAttempt(origin: string, number: number): AttemptTrace | undefined {
     const begin = this.#trace
-    if (!begin) return undefined
-    let trace: AttemptTrace | undefined
-    notify(() => {
-      trace = begin(origin, number)
-    })
-    return trace
+    return begin && notify(() => begin(origin, number))
   }
 
   describe(kind: SlotKind, trace?: AttemptTrace): ClientRequest {
@@ -171,7 +173,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
 
   /** A streamed body that has begun ends with its attempt. */
   get isUntouched(): boolean {
-    return !this.#res.headersSent && !this.#body?.isStarted
+    return !this.#res.headersSent && !this.#body?.isStarted && !this.#held?.isDecided
   }
 
   get isRepeatable(): boolean {
@@ -184,15 +186,7 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   }
 
   onEarlyHints(head: ResponseHead): void {
-    const link = head.get('link')
-    this.#earlyHints += 1
-    const isAllowed = this.#req.httpVersion === '1.1' && this.#earlyHints <= MAX_EARLY_HINTS
-    if (link === undefined || !isAllowed || this.#res.headersSent) return
-    try {
-      this.#res.writeEarlyHints({ link: link.split(/,\s*(?=<)/) })
-    } catch {
-      // The links are malformed. A client needs no hint.
-    }
+    this.#writer.hint(head)
   }
 
   onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void {
@@ -211,9 +205,13 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     }
   }
 
+  get #output(): ResponseOutput {
+    return this.#held?.collector ?? this.#writer
+  }
+
   onHead(head: ResponseHead): void {
     try {
-      this.#writer.start(head)
+      this.#output.start(head)
     } catch (error) {
       const isHookFault = isWritableHead(head)
       this.onFault(error, isHookFault ? 'internal' : 'bad_response')
@@ -228,12 +226,12 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
   }
 
   onData(source: ResponseSource, chunk: Buffer): void {
-    this.#writer.write(source, chunk)
+    this.#output.write(source, chunk)
   }
 
   onEnd(): void {
     this.#finish()
-    this.#writer.end()
+    this.#output.end()
   }
 
   /** Releases everything that only a request in progress needs. */
@@ -253,10 +251,14 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     )
   }
 
-  #disconnect(): void {
+  disconnect(): void {
+    if (!this.#held?.isProtected) this.abandon('the client disconnected')
+  }
+
+  abandon(reason: string): void {
     if (this.#isDone) return
     this.#finish()
-    this.#attempts?.abort(new Error('the client disconnected'))
+    this.#attempts?.abort(new Error(reason))
   }
 
   fail(found: ProxyProblem): void {
@@ -264,12 +266,10 @@ export class Exchange<Context> implements RequestSide, ResponseOwner {
     // Node's parser accepted the headers of the client, so a hook added the one that the client refuses.
     const isHookFault = found.code === 'bad_request' && !areWritable(this.#headers)
     discardRest(this.#req)
-    answerWith(
-      this.#settings.onProblem,
-      this.#req,
-      this.#res,
-      isHookFault ? problem('internal', found.cause) : found,
-    )
+    const sent = isHookFault ? problem('internal', found.cause) : found
+    const answer = () => answerWith(this.#settings.onProblem, this.#req, this.#res, sent)
+    if (this.#held) void this.#held.release().then(answer)
+    else answer()
   }
 
   /**

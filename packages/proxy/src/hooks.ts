@@ -37,12 +37,25 @@ export function answerWith(
   res.destroy()
 }
 
-/** Runs a hook for events. An error of the hook is a warning and has no other effect. */
-export function notify(hook: () => unknown): void {
+/** Runs a hook for events. An error of the hook is a warning, and its result is undefined. */
+export function notify<T>(hook: () => T): T | undefined {
   try {
-    catchRejection(hook(), () => undefined)
+    const result = hook()
+    catchRejection(result, () => undefined)
+    return result
   } catch (error) {
     warn(error)
+    return undefined
+  }
+}
+
+/** Runs a hook. An error of the hook is a warning, and its result is undefined. It never rejects. */
+export async function notifyAsync<T>(hook: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await hook()
+  } catch (error) {
+    warn(error)
+    return undefined
   }
 }
 

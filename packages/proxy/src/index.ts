@@ -1,6 +1,13 @@
 export { createDnsSource, type DnsSourceOptions } from './discovery/dns-source.ts'
 export { createListSource } from './discovery/list-source.ts'
 export type { Forwarded } from './forwarded.ts'
+export type {
+  CollectedResponse,
+  Hold,
+  HoldDecision,
+  RequestClaim,
+  WholeResponse,
+} from './held/hold.ts'
 export type { HealthCheck } from './upstream/health-check.ts'
 export { loadShedderFigures, upstreamFigures } from './figures.ts'
 export type { AttemptTrace, TraceAttempt } from './attempt/attempt-trace.ts'

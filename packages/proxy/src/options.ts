@@ -16,6 +16,7 @@ const HOOKS = [
   'responseHeaders',
   'onProblem',
   'mayRepeat',
+  'hold',
   'clientOf',
 ] as const
 

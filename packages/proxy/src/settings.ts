@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TraceAttempt } from './attempt/attempt-trace.ts'
 import { BodyGuard } from './body/body-guard.ts'
 import { type Forwarded, forwardedNames } from './forwarded.ts'
+import type { Hold } from './held/hold.ts'
 import { readOptions, requireProxyOptions } from './options.ts'
 import { answerProblem, type ProxyProblem } from './problem.ts'
 import { hopByHopAnd, type RawHeaders } from './raw-headers.ts'
@@ -52,6 +53,12 @@ export interface ProxyOptions<Context> {
    */
   mayRepeat?: (req: IncomingMessage, context: Context) => boolean
   /**
+   * Holds a request until its whole body is in memory, up to `maxBodyBytes`, and decides about it
+   * before an instance is chosen: a response without an instance, or a claim that stores the response of
+   * one. Undefined: the request is an ordinary one. Handshakes of WebSockets are not held.
+   */
+  hold?: (req: IncomingMessage, context: Context) => Hold | undefined
+  /**
    * A body of at most this size is complete before an instance is chosen and a connection is used;
    * 64 KiB by default. A larger one is streamed.
    */
@@ -82,6 +89,7 @@ export interface Settings<Context> {
   readonly bufferBytes: number
   readonly retries: number
   readonly mayRepeat: ProxyOptions<Context>['mayRepeat']
+  readonly hold: ProxyOptions<Context>['hold']
   readonly clientOf: (req: IncomingMessage, context: Context) => string
   readonly deadlineMs: ProxyOptions<Context>['deadlineMs']
   readonly guard: BodyGuard
@@ -110,6 +118,7 @@ export function createSettings<Context>(proxyOptions: ProxyOptions<Context>): Se
     bufferBytes: options.bufferBytes ?? 65_536,
     retries: options.retries ?? 2,
     mayRepeat: options.mayRepeat,
+    hold: options.hold,
     clientOf: options.clientOf ?? (forwarded === 'append' ? forwardedAddressOf : addressOf),
     deadlineMs: options.deadlineMs,
     guard: options.bodyGuard ?? new BodyGuard(),

@@ -13,6 +13,10 @@ export class GrowingBuffer {
     this.#maxBytes = maxBytes
   }
 
+  get length(): number {
+    return this.#length
+  }
+
   /** Returns the memory that `append` of this number of bytes adds. */
   bytesToAdd(bytes: number): number {
     return this.#capacityFor(this.#length + bytes) - this.#buffer.length
