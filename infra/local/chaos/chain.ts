@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@repo/embedded'
 import type { Cluster } from './cluster.ts'
+import { endWithProgram } from './ending.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
@@ -36,7 +37,7 @@ export async function startChain(cluster: Cluster): Promise<Chain> {
       stdio: 'ignore',
       env: { ...env, ...settings, PORT: String(port), EDGE_PORT: String(port) },
     })
-    children.push(child)
+    children.push(endWithProgram(child))
     const origin = `http://127.0.0.1:${port}`
     await untilReady(child, origin + ready)
     return { origin, pid: child.pid ?? 0 }
@@ -74,7 +75,7 @@ export async function startStandIn(id: string, children: ChildProcess[]) {
   const child = fork(join(import.meta.dirname, 'stand-in.ts'), {
     env: { ...process.env, INSTANCE_ID: id },
   })
-  children.push(child)
+  children.push(endWithProgram(child))
   const [origin] = await once(child, 'message')
   return {
     id,

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
+import { hasCode } from '@repo/embedded'
+import { endWithProgram, whenInterrupted } from './ending.ts'
 import { progress } from './report.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -44,6 +46,8 @@ export async function startCluster(): Promise<Cluster> {
   const args = ['--fresh', '--json', '--port', String(PORT), '--ports', String(PORTS)]
   const launcher = spawn(process.execPath, [join(ROOT, 'infra/local/src/main.ts'), ...args], {
     cwd: ROOT,
+    // A separate process group: Ctrl-C reaches this program only, which stops the cluster in order.
+    detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
@@ -51,9 +55,22 @@ export async function startCluster(): Promise<Cluster> {
       LIMITS_FILE: join(ROOT, 'apps/gateway/limits.load-test.json'),
     },
   })
-  const edge = await readyEvent(launcher)
+  endWithProgram(launcher, 'SIGTERM')
   const file = join(ROOT, STATE, 'cluster.json')
   const read = (): Description => JSON.parse(readFileSync(file, 'utf8'))
+  const ended = once(launcher, 'exit')
+  let stopping: Promise<void> | undefined
+
+  async function stopOnce() {
+    // A scenario may have stopped some of them.
+    if (existsSync(file)) for (const { pid } of [...read().instances, ...read().stores]) resume(pid)
+    launcher.kill('SIGTERM')
+    await ended
+    rmSync(join(ROOT, STATE, 'postgres'), { recursive: true, force: true })
+  }
+  const stop = () => (stopping ??= stopOnce())
+  whenInterrupted(stop)
+  const edge = await readyEvent(launcher)
   return {
     edge,
     file,
@@ -72,11 +89,16 @@ export async function startCluster(): Promise<Cluster> {
         await wait(100)
       }
     },
-    async stop() {
-      launcher.kill('SIGTERM')
-      if (launcher.exitCode === null) await once(launcher, 'exit')
-      rmSync(join(ROOT, STATE, 'postgres'), { recursive: true, force: true })
-    },
+    stop,
+  }
+}
+
+/** Continues a process that may have ended. */
+function resume(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT')
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error
   }
 }
 

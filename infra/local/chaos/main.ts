@@ -1,10 +1,12 @@
 /**
  * `pnpm chaos [--only NAME] [--rounds N]`: slow, failing and stopped parties, kills and overload, on a
- * separate cluster. Prints each figure beside its target. Exit code 1: a target is missed. Linux only.
+ * separate cluster. Prints each figure beside its target. Exit code 1: a target is missed. A signal stops
+ * the cluster and every other process first. Linux only.
  */
 import { parseArgs } from 'node:util'
 import { startChain } from './chain.ts'
 import { startCluster } from './cluster.ts'
+import { handleSignals, unlessInterrupted } from './ending.ts'
 import { isMet, progress, type Row, tableOf } from './report.ts'
 import { alertScenarios } from './scenarios/alerts.ts'
 import { balanceScenarios } from './scenarios/balance.ts'
@@ -31,11 +33,12 @@ if (!names.some(isWanted)) {
 }
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
 const rows: Row[] = []
-const cluster = await startCluster()
+handleSignals()
+const cluster = await unlessInterrupted(startCluster())
 
 async function run(name: string, scenario: () => Promise<Row[]>) {
   progress(`${name} …`)
-  const found = await scenario()
+  const found = await unlessInterrupted(scenario())
   for (const row of found) {
     progress(
       `  ${row.figure}: ${Number(row.measured.toPrecision(4))} (${row.comparison} ${row.target})`,
@@ -46,7 +49,7 @@ async function run(name: string, scenario: () => Promise<Row[]>) {
 
 try {
   if (Object.keys(onChain).some(isWanted)) {
-    const chain = await startChain(cluster)
+    const chain = await unlessInterrupted(startChain(cluster))
     try {
       for (const [name, scenario] of Object.entries(onChain)) {
         if (isWanted(name)) await run(name, () => scenario({ chain, rounds: rounds ?? 3 }))

@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { freePort } from '@repo/embedded'
 import { environmentOf, startStandIn } from '../chain.ts'
 import type { Cluster } from '../cluster.ts'
+import { endWithProgram } from '../ending.ts'
 
 const GATEWAY = join(import.meta.dirname, '../../../../apps/gateway/src/main.ts')
 
@@ -39,7 +40,7 @@ export async function startMisfit(cluster: Cluster): Promise<Misfit> {
       TRACE_SAMPLE_RATE: '1',
     },
   })
-  children.push(child)
+  children.push(endWithProgram(child))
   while (!(await isReady(origin))) {
     if (child.exitCode !== null) throw new Error('the fourth gateway did not start')
     await wait(100)

@@ -7,6 +7,7 @@ import { findRedisServer, freePort, startRedisServer } from '@repo/embedded'
 import type { Job } from '@repo/monitoring/prometheus'
 import { Redis } from 'ioredis'
 import { generate } from 'selfsigned'
+import { endWithProgram } from '../ending.ts'
 
 const BLACKBOX = join(import.meta.dirname, '../../../observability/blackbox.yml')
 const DAY_MS = 86_400_000
@@ -25,11 +26,9 @@ export async function startSideParts(tools: string): Promise<SideParts> {
   const children: ChildProcess[] = []
   async function startExporter(program: string, ...args: string[]): Promise<string> {
     const address = `127.0.0.1:${await freePort()}`
-    children.push(
-      spawn(join(tools, program), [`--web.listen-address=${address}`, ...args], {
-        stdio: 'ignore',
-      }),
-    )
+    const options = [`--web.listen-address=${address}`, ...args]
+    const child = spawn(join(tools, program), options, { stdio: 'ignore' })
+    children.push(endWithProgram(child))
     return address
   }
 

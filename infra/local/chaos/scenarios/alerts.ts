@@ -16,6 +16,7 @@ import { startMisfit } from '../alerts/misfit.ts'
 import { instancesStop, loopPauses, redisHangs, type Stage, tableLocked } from '../alerts/scenes.ts'
 import { startSideParts } from '../alerts/side-parts.ts'
 import { createWatch } from '../alerts/watch.ts'
+import { whenInterrupted } from '../ending.ts'
 import { createClient, startLoop } from '../load.ts'
 import { signUp } from '../person.ts'
 import { progress, type Row } from '../report.ts'
@@ -51,6 +52,7 @@ async function alerts({ cluster }: ClusterScenario): Promise<Row[]> {
     rules: quickenRules(readFileSync(RULES, 'utf8'), FACTOR),
     intervalMs: INTERVAL_MS,
   })
+  whenInterrupted(async () => prometheus[Symbol.asyncDispose]())
   const watch = createWatch(prometheus, LIMITS)
   const stage: Stage = { cluster, client, watch }
 
