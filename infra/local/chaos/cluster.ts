@@ -23,6 +23,7 @@ interface Instance {
 
 interface Description {
   databaseUrl: string
+  redisUrl: string
   stores: { name: string; pid: number }[]
   instances: Instance[]
 }
@@ -31,8 +32,8 @@ export interface Cluster {
   edge: string
   /** Its description of itself, which is written again when an instance starts or ends. */
   file: string
-  /** The URL of PostgreSQL, and the process of Valkey. */
-  stores(): { databaseUrl: string; valkeyPid: number }
+  /** The URLs of PostgreSQL and of Valkey, and the process of Valkey. */
+  stores(): { databaseUrl: string; redisUrl: string; valkeyPid: number }
   /** The instances that run now, in their present processes. */
   instances(app?: string): Instance[]
   /** Waits until the instance serves in another process than this one. */
@@ -75,10 +76,10 @@ export async function startCluster(): Promise<Cluster> {
     edge,
     file,
     stores() {
-      const { databaseUrl, stores } = read()
+      const { databaseUrl, redisUrl, stores } = read()
       const valkey = stores.find(({ name }) => name === 'valkey')
       if (!valkey) throw new Error('the cluster has no embedded Valkey')
-      return { databaseUrl, valkeyPid: valkey.pid }
+      return { databaseUrl, redisUrl, valkeyPid: valkey.pid }
     },
     instances: (app) => read().instances.filter((each) => app === undefined || each.app === app),
     async whenBack({ id, pid }) {

@@ -1,4 +1,4 @@
-// A program with two processes, of which one is stopped: ending.test.ts. It prints their pids as JSON.
+// A program with a running and a stopped process: ending.test.ts. It prints their pids as JSON.
 import { spawn } from 'node:child_process'
 import { endWithProgram, handleSignals, whenInterrupted } from './ending.ts'
 

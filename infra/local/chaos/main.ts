@@ -10,6 +10,7 @@ import { handleSignals, unlessInterrupted } from './ending.ts'
 import { isMet, progress, type Row, tableOf } from './report.ts'
 import { alertScenarios } from './scenarios/alerts.ts'
 import { balanceScenarios } from './scenarios/balance.ts'
+import { keyedScenarios } from './scenarios/keyed.ts'
 import { killScenarios } from './scenarios/kills.ts'
 import { overloadScenarios } from './scenarios/overload.ts'
 import { slowScenarios } from './scenarios/slow.ts'
@@ -23,7 +24,7 @@ const { values } = parseArgs({
   },
 })
 const onChain = { ...slowScenarios, ...balanceScenarios, ...telemetryScenarios }
-const onCluster = { ...killScenarios, ...overloadScenarios, ...alertScenarios }
+const onCluster = { ...killScenarios, ...keyedScenarios, ...overloadScenarios, ...alertScenarios }
 const names = [...Object.keys(onChain), ...Object.keys(onCluster)]
 const isWanted = (name: string) =>
   values.only.length === 0 || values.only.some((part) => name.includes(part))
@@ -59,7 +60,7 @@ try {
     }
   }
   for (const [name, scenario] of Object.entries(onCluster)) {
-    if (isWanted(name)) await run(name, () => scenario({ cluster, rounds: rounds ?? 30 }))
+    if (isWanted(name)) await run(name, () => scenario({ cluster, rounds }))
   }
 } finally {
   await cluster.stop()

@@ -10,7 +10,8 @@ const APPS = ['auth', 'gateway', 'payments', 'web']
 
 export interface ClusterScenario {
   cluster: Cluster
-  rounds: number
+  /** Each scenario has a default. */
+  rounds?: number | undefined
 }
 
 /** Safe requests to every app, and every fourth request a payment. */
@@ -38,7 +39,7 @@ async function doubled(client: Client, cookie: string): Promise<number> {
 }
 
 function kills(signal: 'SIGKILL' | 'SIGTERM', name: string) {
-  return async ({ cluster, rounds }: ClusterScenario): Promise<Row[]> => {
+  return async ({ cluster, rounds = 30 }: ClusterScenario): Promise<Row[]> => {
     const client = createClient(cluster.edge, ADDRESS)
     const rows: Row[] = []
     let twice = 0

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { callKeyed, type Habit, HABITS, type KeyedCall } from './keyed-call.ts'
+import { startKeyedLoop } from './keyed-loop.ts'
 import { sendKeyed } from './send-keyed.ts'
 import { judgeKeyed } from './verdict.ts'
 
@@ -116,4 +117,27 @@ test('a client that receives no final response gives up, and is counted', async 
   const { unanswered, keys, longestMs } = judgeKeyed(calls)
   expect([unanswered.length, keys]).toEqual([3, 3])
   expect(longestMs).toBeGreaterThanOrEqual(20)
+})
+
+test('callers with every habit each make one call after the other until they are stopped', async () => {
+  let inFlight = 0
+  let most = 0
+  const loop = startKeyedLoop(3, (n) => ({
+    key: `key ${n}`,
+    async send() {
+      inFlight += 1
+      most = Math.max(most, inFlight)
+      await new Promise(setImmediate)
+      inFlight -= 1
+      return { status: 201, body: String(n) }
+    },
+  }))
+  await vi.waitFor(() => expect(loop.calls.length).toBeGreaterThan(20))
+  const calls = await loop.stop()
+  expect(inFlight).toBe(0)
+  expect(judgeKeyed(calls)).toMatchObject({ keys: calls.length, differing: [], unanswered: [] })
+  expect(new Set(calls.map(({ key }) => key)).size).toBe(calls.length)
+  // Two of the callers can be those of two clients at the same time.
+  expect(most).toBeGreaterThanOrEqual(3)
+  expect(most).toBeLessThanOrEqual(6)
 })
