@@ -161,6 +161,40 @@ test('--watch reads again until it is stopped, signs in again when its session h
   expect(site.requests.filter((line) => line.includes('sign-in'))).toHaveLength(2)
 })
 
+test('--watch prints the figures since the reading before, and those since the start after a reset', async () => {
+  let readings = 0
+  await using site = await startSite((req, res) => {
+    if (req.url !== '/api/observability') return false
+    const { figures } = fineReading()
+    const { authentication } = figures
+    const { uptime, validations } = authentication
+    uptime.milliseconds += readings * 1_000
+    validations.total += readings * 200
+    if (readings >= 3) uptime.startTime = '2026-11-30T02:00:00.000Z'
+    readings += 1
+    res.end(JSON.stringify(figures))
+    return true
+  })
+  const stopping = new AbortController()
+  const running = run([site.origin, '--watch', '1', '--json'], stopping.signal)
+  await until(() => readings >= 4)
+  stopping.abort()
+  const { out } = await running
+  const lines = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines.slice(0, 4).map(({ seconds, crossed }) => [seconds, crossed])).toEqual([
+    ...[
+      [null, 0],
+      [1, 1],
+      [1, 1],
+    ],
+    [null, 0],
+  ])
+  expect(lines[1].verdicts[0]).toMatchObject({ figure: 'cache hit rate', value: '0 %' })
+})
+
 test.for([
   { args: [], reason: 'the origin of the site is missing' },
   { args: ['shop.example.com'], reason: 'is no origin' },

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { between } from './interval.ts'
 import { type MonitorOptions, parseMonitorOptions, USAGE } from './options.ts'
-import { createSite, type Site, UnreadableError } from './site.ts'
+import { createSite, type Reading, type Site, UnreadableError } from './site.ts'
 import { tableOf, verdictsOf } from './verdicts.ts'
 
 /** The streams and the environment of the command. */
@@ -27,11 +28,12 @@ export async function monitor(args: readonly string[], context: MonitorContext):
   }
   const { everySeconds } = parsed.options
   const site = createSite(parsed.options)
-  let code = await readOnce(site, parsed.options, context)
+  const readings = createReadings(site, parsed.options, context)
+  let code = await readings.next()
   if (everySeconds !== undefined) {
     while (!context.signal.aborted) {
       await wait(everySeconds * 1_000, undefined, { signal: context.signal }).catch(() => undefined)
-      if (!context.signal.aborted) code = await readOnce(site, parsed.options, context)
+      if (!context.signal.aborted) code = await readings.next()
     }
   }
   // The session ends by itself later if the site is unreachable now.
@@ -39,27 +41,49 @@ export async function monitor(args: readonly string[], context: MonitorContext):
   return code
 }
 
-async function readOnce(
+/** Readings of a site: the first one since the start of the figures, later ones since the last one. */
+function createReadings(
   site: Site,
   { origin, json }: MonitorOptions,
   { out, error: fail }: MonitorContext,
-): Promise<number> {
-  const time = new Date().toISOString()
-  try {
-    const verdicts = verdictsOf(await site.read())
+) {
+  let last: Reading | undefined
+
+  function print(reading: Reading): number {
+    const time = new Date().toISOString()
+    const interval = last && between(last, reading)
+    const verdicts = verdictsOf(interval ?? reading)
     const crossed = verdicts.filter(({ isCrossed }) => isCrossed).length
-    if (json) out(`${JSON.stringify({ time, origin, crossed, verdicts })}\n`)
-    else
-      out(
-        `${origin} at ${time}, figures since the start of the instances\n\n${tableOf(verdicts)}\n\n${summaryOf(crossed)}\n`,
-      )
+    const ms = interval?.figures.authentication.uptime.milliseconds
+    const seconds = ms === undefined ? null : Math.round(ms / 1_000)
+    if (json) out(`${JSON.stringify({ time, origin, seconds, crossed, verdicts })}\n`)
+    else {
+      const head = `${origin} at ${time}, ${periodOf(seconds, last !== undefined)}`
+      out(`${head}\n\n${tableOf(verdicts)}\n\n${summaryOf(crossed)}\n`)
+    }
+    last = reading
     return crossed === 0 ? CODES.fine : CODES.crossed
-  } catch (error) {
-    if (!(error instanceof UnreadableError)) throw error
-    if (json) out(`${JSON.stringify({ time, origin, error: error.message })}\n`)
-    else fail(`${error.message}\n`)
-    return CODES.unreadable
   }
+
+  return {
+    async next(): Promise<number> {
+      try {
+        return print(await site.read())
+      } catch (error) {
+        if (!(error instanceof UnreadableError)) throw error
+        const time = new Date().toISOString()
+        if (json) out(`${JSON.stringify({ time, origin, error: error.message })}\n`)
+        else fail(`${error.message}\n`)
+        return CODES.unreadable
+      }
+    },
+  }
+}
+
+function periodOf(seconds: number | null, hasLast: boolean): string {
+  if (seconds !== null) return `figures of the last ${seconds} s`
+  const start = 'figures since the start of the instances'
+  return hasLast ? `${start}, because the counters were reset` : start
 }
 
 function summaryOf(crossed: number): string {

@@ -18,7 +18,8 @@ export type ParsedOptions =
 export const USAGE = `Usage: pnpm monitor <origin> [options]
 
 Signs in as an administrator, reads the figures of all instances, and compares them with thresholds. The
-figures are totals and averages since the start of the instances, also with --watch.
+figures are totals and averages since the start of the instances. With --watch, each reading after the
+first one has those since the reading before it.
 
   --watch [seconds]  read again and again, every 60 seconds by default, until Ctrl-C
   --json             one JSON object per reading

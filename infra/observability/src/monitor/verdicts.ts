@@ -24,10 +24,12 @@ const MAX_FAILED_SHARE = 0.01
 export function verdictsOf({ figures, instances }: Reading): Verdict[] {
   const { authentication, validationCache, scope } = figures
   const { validations, users, uptime, costs } = authentication
+  // A check without a result is not part of the total.
+  const attempts = validations.total + validations.failures
   const isMeasured = validations.total >= MIN_CHECKS
   const queriesLimit = QUERIES_PER_HOUR * Math.max(1, users.activeCount / USERS_PER_THOUSAND)
   const hours = Math.max(1, uptime.hours)
-  const failedShare = validations.total === 0 ? 0 : validations.failures / validations.total
+  const failedShare = attempts === 0 ? 0 : validations.failures / attempts
   const few = isMeasured ? '' : ` (only ${validations.total} checks)`
   return [
     check(
@@ -52,7 +54,7 @@ export function verdictsOf({ figures, instances }: Reading): Verdict[] {
       'checks without a result',
       String(validations.failures),
       '<= 1 %',
-      !isMeasured || failedShare <= MAX_FAILED_SHARE,
+      attempts < MIN_CHECKS || failedShare <= MAX_FAILED_SHARE,
     ),
     check('cache backend', validationCache.backend, 'redis', validationCache.backend === 'redis'),
     check('source of the figures', scope, 'cluster', scope === 'cluster'),
