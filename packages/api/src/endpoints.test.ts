@@ -45,3 +45,12 @@ test('every scope permits an endpoint, and no endpoint for administrators or of 
     if (auth !== 'signed-in' || path.startsWith('/api/keys')) expect(scope, path).toBeUndefined()
   }
 })
+
+test('an endpoint that runs exactly once accepts a key, and no endpoint whose method is safe does', () => {
+  const keyed = endpoints.filter(({ idempotency }) => idempotency !== undefined)
+  expect(keyed.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /api/payments'])
+  for (const { method, idempotency, exactlyOnce } of endpoints) {
+    if (exactlyOnce) expect(idempotency).toBeDefined()
+    if (method === 'GET') expect(idempotency).toBeUndefined()
+  }
+})

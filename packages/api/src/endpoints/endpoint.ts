@@ -28,6 +28,11 @@ export interface Endpoint {
   readonly deadlineMs?: number
   /** Whether the header `Idempotency-Key` is accepted or demanded; ignored by default. */
   readonly idempotency?: 'optional' | 'required'
+  /**
+   * Whether the service commits the key in the transaction of the work. Then the gateway may send a
+   * request with a key to another instance again, and forwards it although its store is unavailable.
+   */
+  readonly exactlyOnce?: true
   /** Whether the path accepts an upgrade to WebSocket. */
   readonly websocket?: boolean
   /** Whether the service receives the session cookie. */

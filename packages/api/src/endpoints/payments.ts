@@ -23,6 +23,7 @@ export const paymentEndpoints = [
     body: paymentOrder,
     responses: { 201: payment, 422: problem, 429: problem, 503: problem },
     idempotency: 'optional',
+    exactlyOnce: true,
   },
   {
     method: 'GET',

@@ -23,6 +23,11 @@ export const headers = {
     description: 'Seconds until the next attempt can succeed.',
     schema: { type: 'integer', minimum: 0 },
   },
+  'Idempotency-Status': {
+    description:
+      'The use of the header `Idempotency-Key`, if the request has it: `fresh` (this request took effect), `replayed` or `waited` (the response of an earlier attempt).',
+    schema: { type: 'string', enum: ['fresh', 'replayed', 'waited'] },
+  },
   'Idempotency-Replayed': {
     description: '`true` if the response repeats the response of an earlier attempt.',
     schema: { type: 'string', const: 'true' },
@@ -75,14 +80,21 @@ function problem(description: string, ...names: HeaderName[]) {
 
 /** The refusals, by status. */
 export const problems = {
-  400: problem('The request is malformed: its path, its JSON or a header.'),
+  400: problem(
+    'The request is malformed: its path, its JSON or a header such as `Idempotency-Key`.',
+  ),
   401: problem('The caller is not signed in, or its API key is invalid.'),
   403: problem('The caller may not do this, or the request comes from a page of another site.'),
   404: problem('There is no such resource, or it belongs to another caller.'),
-  409: problem('The request conflicts with the present state, or with an attempt in flight.'),
+  409: problem(
+    'The request conflicts with the present state, or with an attempt in flight.',
+    'Retry-After',
+  ),
   413: problem('The body is too large.'),
   415: problem('The type of the body is not `application/json`.'),
-  422: problem('A field of the body or of the query is invalid; `errors` names each.'),
+  422: problem(
+    'A field of the body or of the query is invalid (`errors` names each), or the idempotency key belongs to another request.',
+  ),
   429: problem('A limit is exceeded.', 'Retry-After', 'RateLimit-Policy', 'RateLimit'),
   503: problem('A service or a store is unavailable for a moment.', 'Retry-After'),
 }

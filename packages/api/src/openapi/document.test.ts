@@ -61,7 +61,7 @@ test('an operation has its parameters, its body, its problems and the ways to si
     requestBody: { required: true },
     responses: {
       201: {
-        headers: { RateLimit: {}, 'Idempotency-Replayed': {} },
+        headers: { RateLimit: {}, 'Idempotency-Status': {}, 'Idempotency-Replayed': {} },
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Payment' } } },
       },
       401: { $ref: '#/components/responses/401' },

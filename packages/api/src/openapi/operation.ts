@@ -23,6 +23,8 @@ export interface Operation {
 }
 
 const JSON_TYPE = 'application/json'
+/** Visible ASCII without a comma, which joins two headers. */
+const KEY_PATTERN = '^[!-+\\--~]+$'
 
 /** Converts an endpoint to an operation of OpenAPI. */
 export function toOperation(endpoint: Endpoint, schemas: Schemas): Operation {
@@ -77,15 +79,16 @@ function keyOf({ idempotency }: Endpoint): Parameter[] {
       name: 'Idempotency-Key',
       in: 'header',
       required: idempotency === 'required',
-      description: 'The same key on all attempts of one operation, which then takes effect once.',
-      schema: { type: 'string', minLength: 1, maxLength: 255 },
+      description:
+        'A new random key, such as a UUID, for each operation. All attempts of the operation have the same key, method, path, query and body: it takes effect once, and each later attempt receives the first response for 24 hours. A key belongs to the caller.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: KEY_PATTERN },
     },
   ]
 }
 
 function successes(endpoint: Endpoint, schemas: Schemas): Operation['responses'] {
   const names: HeaderName[] = ['X-Request-Id', 'X-Instance-Id', 'RateLimit-Policy', 'RateLimit']
-  if (endpoint.idempotency) names.push('Idempotency-Replayed')
+  if (endpoint.idempotency) names.push('Idempotency-Status', 'Idempotency-Replayed')
   const { mediaType = JSON_TYPE } = endpoint
   const listed = Object.entries(endpoint.responses).filter(([status]) => isSuccess(status))
   return Object.fromEntries(
@@ -106,7 +109,7 @@ function refusals(endpoint: Endpoint): Operation['responses'] {
   if (auth !== 'open') statuses.add(401)
   if (auth === 'administrator' || method !== 'GET') statuses.add(403)
   if (body) for (const status of [413, 415, 422] as const) statuses.add(status)
-  if (idempotency) for (const status of [409, 422] as const) statuses.add(status)
+  if (idempotency) for (const status of [409, 413, 422] as const) statuses.add(status)
   for (const status of Object.keys(endpoint.responses).map(Number)) {
     if (isProblemStatus(status)) statuses.add(status)
   }
