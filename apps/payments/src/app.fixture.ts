@@ -7,6 +7,8 @@ import { awakeMs } from '@repo/testing/awake-ms'
 import { createApp } from './app.ts'
 import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
+import { createDeliveries, type Deliveries, type DeliveryOptions } from './webhooks/deliveries.ts'
+import type { Receiver } from './webhooks/send-webhook.ts'
 
 export const SECRET = 'k7Jx2mQ9vR4tY8wZ1aB5cD3eF6gH0iL-'
 const ORIGIN = 'http://payments'
@@ -59,13 +61,18 @@ export interface TestApp extends AsyncDisposable {
   /** The routes as Hono lists them. */
   routes: { method: string; path: string }[]
   database: DatabaseConnection
+  deliveries: Deliveries
   /** Sends a request with the identity of the caller, as the gateway does, or without one. */
   ask(caller: Identity | undefined, path: string, ask?: Ask): Promise<Answer>
   countOf(caller: Identity): Promise<number>
 }
 
 /** The app in this process, over a real database. */
-export async function openApp(databaseUrl: string): Promise<TestApp> {
+export async function openApp(
+  databaseUrl: string,
+  receiver?: Receiver,
+  pace: Partial<DeliveryOptions> = {},
+): Promise<TestApp> {
   const log = createLog({ app: 'payments', instance: 'payments-1', version: '', level: 'silent' })
   const env = {
     DATABASE_URL: databaseUrl,
@@ -75,10 +82,13 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
   }
   const database = await openDatabase({ env, name: 'payments-1', log })
   const limiter = createMemoryRateLimiter({ policies: paymentPolicies })
-  const payments = createPayments({ db: database.db })
+  const fast = { everyMs: 100, deadlineMs: 300, leaseMs: 1_000, pauseMs: 50, ...pace }
+  const deliveries = createDeliveries({ db: database.db, receiver, log, ...fast })
+  const payments = createPayments({ db: database.db, deliveries })
   const app = createApp({ payments, identities, limiter, log })
   return {
     database,
+    deliveries,
     routes: app.routes.flatMap(({ method, path }) => (method === 'ALL' ? [] : [{ method, path }])),
     async ask(caller, path, { body, headers, method = body === undefined ? 'GET' : 'POST' } = {}) {
       const began = awakeMs()
@@ -106,7 +116,7 @@ export async function openApp(databaseUrl: string): Promise<TestApp> {
       return rows[0]?.n ?? -1
     },
     async [Symbol.asyncDispose]() {
-      await limiter.close()
+      await Promise.all([limiter.close(), deliveries.close()])
       await database.close()
     },
   }

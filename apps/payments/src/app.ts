@@ -44,6 +44,7 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   app.post('/api/payments', atOnce, async (c) => {
     const { userId } = caller(c)
     const created = await payments.create(userId, await readJson(c, paymentOrder))
+    payments.announce()
     return c.json(created satisfies ResponseBody<typeof payment>, 201, {
       location: `/api/payments/${created.id}`,
     })

@@ -37,7 +37,7 @@ test('the mutant with a bare insert is caught, because PostgreSQL runs it when i
   const bare = Object.create(db, {
     transaction: { value: (run: (tx: unknown) => unknown) => run(db) },
   })
-  const mutant = createPayments({ db: bare })
+  const mutant = createPayments({ db: bare, deliveries: app.deliveries })
   const { userId, ...rest } = payer()
   await app.database.ping()
   await ownPostgres.pause()

@@ -10,9 +10,10 @@ import {
 import { type Context, createIdentities, redisTopology, type Started } from '@repo/service'
 import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
-import type { PaymentsEnv } from './env.ts'
+import { type PaymentsEnv, webhookReceiver } from './env.ts'
 import { paymentPolicies } from './limits.ts'
 import { createPayments } from './payments.ts'
+import { createDeliveries, deliveryFigures } from './webhooks/deliveries.ts'
 
 export async function start(env: PaymentsEnv, context: Context): Promise<Started> {
   const { instance, log, redis, registry, metrics, traces, resources } = context
@@ -24,7 +25,10 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   })
   resources.defer(() => database.close())
   metrics.observe(databaseFigures(database, createHistogram))
-  const payments = createPayments({ db: database.db })
+  const deliveries = createDeliveries({ db: database.db, receiver: webhookReceiver(env), log })
+  resources.defer(() => deliveries.close())
+  metrics.observe(deliveryFigures(deliveries))
+  const payments = createPayments({ db: database.db, deliveries })
   const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const identities = createIdentities({
     secret,
@@ -59,7 +63,7 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
     },
     async close() {
       await limiter.close()
-      await Promise.all([limiterRedis.close(), bus.close()])
+      await Promise.all([limiterRedis.close(), bus.close(), deliveries.close()])
       await database.close()
     },
   }

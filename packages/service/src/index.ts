@@ -59,5 +59,5 @@ export {
   sourceSettings,
   tlsSettings,
 } from './settings/settings.ts'
-export { traceEntrySettings } from './settings/trace-settings.ts'
+export { receiverUrl, traceEntrySettings } from './settings/trace-settings.ts'
 export { redisTopology } from './settings/redis-settings.ts'

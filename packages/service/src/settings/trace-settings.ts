@@ -3,7 +3,6 @@ import { z } from 'zod'
 
 type Attributes = Record<string, string>
 
-const BE_URL = 'must be an http or https URL without credentials, such as http://localhost:4318'
 /** The samplers of the OpenTelemetry specification. The parent is never outside of this system. */
 const samplers = [
   'always_on',
@@ -18,8 +17,10 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // RFC 9110 5.5, without the characters that no receiver needs.
 const FIELD_VALUE = /^[\x20-\x7e]*$/
 
-function receiverUrl() {
-  return z.string().trim().refine(isReceiverUrl, BE_URL)
+/** The URL of a receiver. Its text is never in a fault, because it can be a secret. */
+export function receiverUrl(example = 'http://localhost:4318') {
+  const fault = `must be an http or https URL without credentials, such as ${example}`
+  return z.string().trim().refine(isReceiverUrl, fault)
 }
 
 const NO_QUERY = 'must have no query; set OTEL_EXPORTER_OTLP_TRACES_ENDPOINT to a URL with one'
