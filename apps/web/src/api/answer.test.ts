@@ -16,7 +16,7 @@ async function answerOf(init: ResponseInit, body: unknown) {
 test('a response that matches the schema is ok, and names the instances that served it', async () => {
   const init = { headers: { ...headers, 'set-cookie': 'a=b' } }
   const answer = await answerOf(init, { revoked: 1, ms: 2, more: true })
-  const rest = { servedBy, setCookie: ['a=b'], settled: null }
+  const rest = { servedBy, setCookie: ['a=b'], settled: null, isReplay: false }
   expect(answer).toEqual({ outcome: 'ok', value: { revoked: 1, ms: 2 }, ...rest })
 })
 
@@ -42,13 +42,21 @@ test.each([
 
 test('an invalid request returns the detail of the problem, and the message of each field', async () => {
   const errors = [{ field: 'amount', message: 'Must be above zero.' }]
-  const body = { title: 'Unprocessable Content', detail: 'The payment is not valid.', errors }
+  const type = 'urn:threefold:problem:invalid-body'
+  const body = { type, title: 'Unprocessable Content', detail: 'The payment is not valid.', errors }
   expect(await answerOf({ status: 422, headers }, body)).toEqual({
     outcome: 'invalid',
     message: 'The payment is not valid.',
     errors,
+    code: 'invalid-body',
+    retryAfterSeconds: 3,
     servedBy,
   })
+})
+
+test('a success that is a replay of an earlier response is marked as one', async () => {
+  const init = { headers: { 'Idempotency-Replayed': 'true' } }
+  expect(await answerOf(init, { revoked: 1, ms: 2 })).toMatchObject({ isReplay: true })
 })
 
 test('the time until the next attempt comes from Retry-After', async () => {

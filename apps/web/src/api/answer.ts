@@ -15,10 +15,20 @@ export type Answer<T> =
       servedBy: string[]
       setCookie: string[]
       settled: Settled | null
+      /** The response of an earlier attempt with the same key: this one changed nothing. */
+      isReplay: boolean
     }
   | { outcome: 'signed-out'; message: string; servedBy: string[] }
   | { outcome: 'forbidden'; message: string; servedBy: string[] }
-  | { outcome: 'invalid'; message: string; errors: FieldError[]; servedBy: string[] }
+  | {
+      outcome: 'invalid'
+      message: string
+      errors: FieldError[]
+      /** The name of the problem, such as `idempotency-key-reused`; empty if it has no name. */
+      code: string
+      retryAfterSeconds: number
+      servedBy: string[]
+    }
   | { outcome: 'unavailable'; message: string; retryAfterSeconds: number; servedBy: string[] }
 
 export const noAnswer = {
@@ -27,6 +37,8 @@ export const noAnswer = {
   retryAfterSeconds: 3,
   servedBy: [],
 } satisfies Answer<never>
+
+const PROBLEM = 'urn:threefold:problem:'
 
 /** The answer of the API. A success that does not match its schema is `unavailable`. */
 export function toAnswer<T>(result: CallResult<T>): Answer<T> {
@@ -42,18 +54,20 @@ export function toAnswer<T>(result: CallResult<T>): Answer<T> {
       servedBy,
       setCookie: headers.getSetCookie(),
       settled,
+      isReplay: headers.get('idempotency-replayed') === 'true',
     }
   }
 
-  const { detail, message: reason, title, errors = [] } = result.problem
+  const { detail, message: reason, title, errors = [], type = '' } = result.problem
   const message = detail ?? reason ?? title ?? `The request failed with status ${status}.`
   if (status === 401) return { outcome: 'signed-out', message, servedBy }
   if (status === 403) return { outcome: 'forbidden', message, servedBy }
+  const retryAfterSeconds = retryAfter(headers.get('retry-after'))
   if (status === 408 || status === 429 || status >= 500) {
-    const retryAfterSeconds = retryAfter(headers.get('retry-after'))
     return { outcome: 'unavailable', message, retryAfterSeconds, servedBy }
   }
-  return { outcome: 'invalid', message, errors, servedBy }
+  const code = type.startsWith(PROBLEM) ? type.slice(PROBLEM.length) : ''
+  return { outcome: 'invalid', message, errors, code, retryAfterSeconds, servedBy }
 }
 
 /** The answer of a call whose value no page reads: any body of a success is `ok`. */

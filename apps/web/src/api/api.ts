@@ -7,6 +7,7 @@ import { settings } from '../env.ts'
 import { type Answer, toAnswer, toAnswerWithoutValue } from './answer.ts'
 import { callGateway } from './gateway-call.ts'
 import { requestIdHeader } from './headers.ts'
+import { untilDecided } from './in-flight.ts'
 
 const deadlineMs = 3_000
 const forwarded = ['cookie', requestIdHeader, 'traceparent', 'user-agent', 'x-forwarded-for']
@@ -85,7 +86,9 @@ export const unblock = (policy: string, id: string) =>
 
 /** All attempts of one form carry one key, which distinguishes a retry from a second payment. */
 export const pay = (body: contract.PaymentOrder, idempotencyKey: string) =>
-  call('POST /api/payments', { body, headers: { 'idempotency-key': idempotencyKey } })
+  untilDecided(() =>
+    call('POST /api/payments', { body, headers: { 'idempotency-key': idempotencyKey } }),
+  )
 
 /** Forwards the cookies of an auth response to the browser. Only a server action can do this. */
 export async function passCookies(setCookie: string[]) {

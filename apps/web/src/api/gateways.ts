@@ -7,8 +7,8 @@ let requests = 0
 
 /**
  * Sends a request to one of the gateways, starting with another one each time. It tries the next
- * one if the connection is refused, and for a GET also if it breaks off: any other request may have
- * run.
+ * one if the connection is refused. A GET and a request with an `Idempotency-Key` are also sent again
+ * if the connection breaks off. Any other request may have run.
  *
  * @throws the last failure if every gateway failed
  */
@@ -25,11 +25,16 @@ export async function fetchFrom(
       return await fetchTraced(origin, path, init, tried + 1)
     } catch (error) {
       failure = error
-      const isRead = (init.method ?? 'GET') === 'GET' && !init.signal?.aborted
-      if (codeOf(error) !== NOT_SENT && !isRead) throw error
+      const canRepeat = isRepeatable(init) && !init.signal?.aborted
+      if (codeOf(error) !== NOT_SENT && !canRepeat) throw error
     }
   }
   throw failure
+}
+
+/** Whether a repetition of the request has no second effect. */
+function isRepeatable({ method = 'GET', headers }: RequestInit): boolean {
+  return method === 'GET' || new Headers(headers).has('idempotency-key')
 }
 
 /** Each attempt is a span of its own, which is the parent of the spans of the gateway. */

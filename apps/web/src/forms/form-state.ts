@@ -11,6 +11,8 @@ export interface FormState {
   result?: string
   /** The key of the next attempt, where the form carries one. */
   key?: string
+  /** The page on which the user can continue after the refusal. */
+  next?: { href: string; text: string }
 }
 
 export const untouched: FormState = { message: null, errors: {}, values: {} }

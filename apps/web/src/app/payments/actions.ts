@@ -2,9 +2,12 @@
 
 import { currencies } from '@repo/api'
 import { redirect } from 'next/navigation'
+import type { Answer } from '../../api/answer.ts'
 import * as api from '../../api/api.ts'
+import { isInFlight } from '../../api/in-flight.ts'
 import { parseAmount } from '../../format/money.ts'
 import { type FormState, refused, textOf } from '../../forms/form-state.ts'
+import { formAddress, resultAddress } from './form-address.ts'
 
 export async function pay(_: FormState, form: FormData): Promise<FormState> {
   const amountText = textOf(form, 'amount')
@@ -19,10 +22,31 @@ export async function pay(_: FormState, form: FormData): Promise<FormState> {
   }
 
   const answer = await api.pay({ amount: amount.minor, currency, reference }, key)
-  if (answer.outcome === 'ok') redirect(`/payments?made=${encodeURIComponent(answer.value.id)}`)
-  if (answer.outcome === 'signed-out') redirect('/sign-in?next=/payments')
-  // A request without an answer may have made the payment, so the next attempt sends the same key.
-  // A refused request used up its key.
-  const nextKey = answer.outcome === 'unavailable' ? key : crypto.randomUUID()
-  return { ...refused(answer, values), key: nextKey }
+  if (answer.outcome === 'ok') redirect(resultAddress(answer.value.id, answer.isReplay))
+  if (answer.outcome === 'signed-out') {
+    redirect(`/sign-in?next=${encodeURIComponent(formAddress(key))}`)
+  }
+  return refusedPayment(answer, values, key)
+}
+
+type Refusal = Exclude<Answer<unknown>, { outcome: 'ok' | 'signed-out' }>
+
+/** The state of a form whose payment was refused, and the key of its next attempt. */
+function refusedPayment(answer: Refusal, values: Record<string, string>, key: string): FormState {
+  const state = refused(answer, values)
+  if (answer.outcome === 'forbidden') return { ...state, key }
+  const again = `Press Pay again in ${answer.retryAfterSeconds} s. You pay only once.`
+  if (answer.outcome === 'unavailable') {
+    return { ...state, message: `${answer.message} ${again}`, key }
+  }
+  if (isInFlight(answer)) {
+    return { ...state, message: `Your payment is still in progress. ${again}`, key }
+  }
+  if (answer.code === 'idempotency-key-reused') {
+    const message =
+      'This form was already sent with other values, so this change was not paid. The payments on this page show what was made.'
+    return { ...state, message, key, next: { href: '/payments', text: 'Open a new form' } }
+  }
+  // The refusal is stored for its key, so the corrected form is another request.
+  return { ...state, key: crypto.randomUUID() }
 }

@@ -8,7 +8,7 @@ import { FormMessage } from '../../ui/form-message.tsx'
 import { SubmitButton } from '../../ui/submit-button.tsx'
 import { pay } from './actions.ts'
 
-/** The key is created with the form, so every submission of one form carries the same key. */
+/** Every submission of one form carries the key of its address: see `form-address.ts`. */
 export function PaymentForm({ idempotencyKey }: { idempotencyKey: string }) {
   const [state, action] = useActionState(pay, untouched)
   const currency = state.values['currency'] ?? 'EUR'

@@ -1,10 +1,12 @@
 import { redirect } from 'next/navigation'
 import * as api from '../../api/api.ts'
 import { publicSettings } from '../../api/public-settings.ts'
+import { inUtc } from '../../format/time.ts'
 import { Page } from '../../layout/page.tsx'
 import { Card } from '../../ui/card.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Unavailable } from '../../ui/unavailable.tsx'
+import { formAddress, formKeyIn } from './form-address.ts'
 import { PaymentForm } from './form.tsx'
 import { PaymentList } from './list.tsx'
 
@@ -17,19 +19,28 @@ export default async function Payments({ searchParams }: PageProps<'/payments'>)
     searchParams,
     publicSettings(),
   ])
-  if (me.outcome === 'signed-out') redirect('/sign-in?next=/payments')
+  const key = formKeyIn(query)
+  if (me.outcome === 'signed-out') {
+    redirect(`/sign-in?next=${encodeURIComponent(key ? formAddress(key) : '/payments')}`)
+  }
+  if (!key) redirect(formAddress(crypto.randomUUID()))
 
-  const made =
-    payments.outcome === 'ok'
-      ? payments.value.payments.find(({ id }) => id === query['made'])
-      : undefined
+  const listed = payments.outcome === 'ok' ? payments.value.payments : []
+  const made = listed.find(({ id }) => id === query['made'])
+  const replayed = listed.find(({ id }) => id === query['again'])
   return (
     <Page title="Payments" lead="Make a payment and view your recent ones.">
       {made && <Notice tone="ok">The payment was made.</Notice>}
+      {replayed && (
+        <Notice tone="ok">
+          This payment was already made on {inUtc(replayed.createdAt)}. You sent its form again, and
+          it was not paid a second time. To pay again, fill in the new form.
+        </Notice>
+      )}
       <div className="grid gap-6 lg:grid-cols-[2fr_3fr] lg:items-start">
         <Card id="new" title="New payment">
           {settings.payments === 'open' ? (
-            <PaymentForm key={made?.id} idempotencyKey={crypto.randomUUID()} />
+            <PaymentForm key={key} idempotencyKey={key} />
           ) : (
             <Notice tone="warn">
               Payments are closed. New payments are refused for now, and existing payments are not
@@ -39,7 +50,7 @@ export default async function Payments({ searchParams }: PageProps<'/payments'>)
         </Card>
         {payments.outcome === 'ok' ? (
           <Card id="recent" title="Recent payments">
-            <PaymentList payments={payments.value.payments} newId={made?.id} />
+            <PaymentList payments={payments.value.payments} newId={(made ?? replayed)?.id} />
           </Card>
         ) : (
           <Unavailable
