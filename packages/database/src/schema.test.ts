@@ -1,10 +1,9 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { createDatabase, expect, test } from '@repo/testing'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { connectDatabase } from './connect.ts'
 import { migrateDatabase } from './migrate/migrate.ts'
+import { migrationsBefore } from './migrate/migrations-before.fixture.ts'
 import * as schema from './schema.ts'
 
 const META = new URL('../migrations/meta/', import.meta.url)
@@ -26,17 +25,6 @@ test('the committed migrations contain the whole schema: drizzle-kit would gener
   )
   expect(statements).toEqual([])
 })
-
-/** Writes the migrations before one of them. They are deleted on disposal. */
-async function migrationsBefore(tag: string) {
-  const folder = await mkdtemp(path.join(tmpdir(), 'threefold-migrations-'))
-  await cp(new URL('../', META), folder, { recursive: true })
-  const { entries, ...journal } = await json('_journal.json')
-  const end = entries.findIndex((entry: { tag: string }) => entry.tag.endsWith(tag))
-  const before = JSON.stringify({ ...journal, entries: entries.slice(0, end) })
-  await writeFile(path.join(folder, 'meta/_journal.json'), before)
-  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
-}
 
 test('roles of an earlier release are converted to the roles that Better Auth read', async ({
   databaseUrl,

@@ -9,5 +9,5 @@ export {
 } from './schema/auth.ts'
 export { idempotencyKey } from './schema/idempotency.ts'
 export { cacheOutbox } from './schema/outbox.ts'
-export { payment } from './schema/payments.ts'
+export { ledgerEntry, payment, paymentDelivery } from './schema/payments.ts'
 export { setting } from './schema/settings.ts'

@@ -1,0 +1,73 @@
+import { createDatabase, expect, test } from '@repo/testing'
+import { connectDatabase } from './connect.ts'
+import { migrateDatabase } from './migrate/migrate.ts'
+import { migrationsBefore } from './migrate/migrations-before.fixture.ts'
+
+const pay = `insert into payment (id, payer_id, amount, currency, reference) values ($1, 'ada', $2, 'EUR', 'x')`
+const book = `insert into ledger_entry (payment_id, account, amount, currency) values ($1, $2, $3, $4)`
+const idOf = (n: number) => `01900000-0000-7000-8000-00000000000${n}`
+
+test('each payment of the release before the ledger has entries that sum to zero, also one that it makes after the migration', async ({
+  databaseUrl,
+}) => {
+  const created = await createDatabase(databaseUrl)
+  const { url } = created
+  await using earlier = await migrationsBefore('_ledger_and_deliveries')
+  await migrateDatabase({ url, folder: earlier.folder })
+  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 1 })
+  const payNamed = (n: number, amount: number) =>
+    pool.query({ name: 'pay', text: pay, values: [idOf(n), amount] })
+  await payNamed(1, 100)
+  expect(await migrateDatabase({ url })).toMatchObject({ applied: expect.any(Number) })
+  await payNamed(2, 250)
+  const { rows } = await pool.query(
+    'select payment_id as id, account, amount::int, currency from ledger_entry order by 1, 2',
+  )
+  expect(rows).toEqual([
+    { id: idOf(1), account: 'merchant', amount: 100, currency: 'EUR' },
+    { id: idOf(1), account: 'payer:ada', amount: -100, currency: 'EUR' },
+    { id: idOf(2), account: 'merchant', amount: 250, currency: 'EUR' },
+    { id: idOf(2), account: 'payer:ada', amount: -250, currency: 'EUR' },
+  ])
+  await close()
+  await created.drop()
+})
+
+test('a transaction after which the entries of a payment do not sum to zero is refused', async ({
+  databaseUrl,
+}) => {
+  await migrateDatabase({ url: databaseUrl })
+  const { pool, close } = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
+  const client = await pool.connect()
+  async function attempt(statements: [string, unknown[]][]) {
+    await client.query('begin')
+    try {
+      for (const [text, values] of statements) await client.query(text, values)
+      await client.query('commit')
+      return 'committed'
+    } catch (error) {
+      await client.query('rollback')
+      return Object(error).code
+    }
+  }
+  const payment: [string, unknown[]] = [pay, [idOf(3), 100]]
+  const entry = (account: string, amount: number, currency = 'EUR'): [string, unknown[]] => [
+    book,
+    [idOf(3), account, amount, currency],
+  ]
+  expect(await attempt([payment, entry('a', -100)])).toBe('TF006')
+  expect(await attempt([payment, entry('a', -100), entry('b', 99)])).toBe('TF006')
+  expect(await attempt([payment, entry('a', -100), entry('b', 100, 'USD')])).toBe('TF006')
+  expect(await attempt([payment, entry('a', 0), entry('b', 0)])).toBe('23514')
+  expect(await attempt([payment, entry('a', -100), entry('b', 100)])).toBe('committed')
+  expect(await attempt([entry('c', 1)])).toBe('TF006')
+  expect(await attempt([entry('a', -100)])).toBe('23505')
+  for (const change of [
+    `update ledger_entry set amount = 101 where account = 'b'`,
+    `delete from ledger_entry where account = 'b'`,
+  ]) {
+    expect(await attempt([[change, []]]), change).toBe('TF006')
+  }
+  client.release()
+  await close()
+})
