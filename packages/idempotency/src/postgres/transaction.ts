@@ -1,4 +1,5 @@
 import { type Database, isDatabaseUnavailable } from '@repo/database'
+import type { PgTransactionConfig } from 'drizzle-orm/pg-core'
 import { IdempotencyError } from '../errors.ts'
 import type { Begun, Claim, Completed, Transaction } from '../store.ts'
 import {
@@ -66,8 +67,7 @@ export async function runInTransaction<T>(
   }
 
   try {
-    // A later statement must see the row that another attempt has committed since the first one.
-    return await db.transaction(run, { isolationLevel: 'read committed' })
+    return await db.transaction(run, beginWith(leaseMs))
   } catch (error) {
     if (progress.refused) return progress.refused
     if (error === ROLLBACK) return toRefused(await findRow(db, claim))
@@ -79,6 +79,19 @@ export async function runInTransaction<T>(
     if (found?.outcome === 'completed' || found?.outcome === 'mismatch') return toRefused(found)
     throw failure
   }
+}
+
+/**
+ * READ COMMITTED, because a later statement must see the row that another attempt has committed since
+ * the first one. The server ends a transaction that is idle for longer than the lease: its holder hangs
+ * or is cut off, and the locks of its rows would stop the next attempt.
+ */
+function beginWith(leaseMs: number): PgTransactionConfig {
+  const config: PgTransactionConfig = { isolationLevel: 'read committed' }
+  const idle = `set local idle_in_transaction_session_timeout = ${Math.ceil(leaseMs)}`
+  // Drizzle writes the level into BEGIN as it is. In the same message, SET costs no round trip.
+  Reflect.set(config, 'isolationLevel', `read committed; ${idle}`)
+  return config
 }
 
 interface Committed<T> {
@@ -94,10 +107,7 @@ interface Progress<T> {
   committing?: Committed<T>
 }
 
-/**
- * Claims the request for the transaction. Undefined: it is claimed, until the transaction ends. The
- * server ends it when it is idle for longer than the lease: the holder hangs or is cut off.
- */
+/** Claims the request for the transaction. Undefined: it is claimed, until the transaction ends. */
 async function lock(tx: Transaction, claim: Claim, leaseMs: number): Promise<Refused | undefined> {
   const [id, fingerprint] = parametersOf(claim)
   // Two keys with the same 64 bits would only wait for each other.
