@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type DatabaseConnection, openDatabase } from '@repo/database'
+import { postgresStore } from '@repo/idempotency/postgres'
 import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import { claimOf, createIdentities, type Identity, NO_BODY } from '@repo/service'
 import { awakeMs } from '@repo/testing/awake-ms'
 import { createApp } from './app.ts'
 import { paymentPolicies } from './limits.ts'
+import { createPaymentsOnce } from './once.ts'
 import { createPayments } from './payments.ts'
 import { createDeliveries, type Deliveries, type DeliveryOptions } from './webhooks/deliveries.ts'
 import type { Receiver } from './webhooks/send-webhook.ts'
@@ -19,6 +21,7 @@ export const order = { amount: 1_250, currency: 'EUR', reference: 'Invoice 7' }
 interface Answer {
   status: number
   headers: Headers
+  text: string
   body: Record<string, unknown>
   ms: number
 }
@@ -85,7 +88,8 @@ export async function openApp(
   const fast = { everyMs: 100, deadlineMs: 300, leaseMs: 1_000, pauseMs: 50, ...pace }
   const deliveries = createDeliveries({ db: database.db, receiver, log, ...fast })
   const payments = createPayments({ db: database.db, deliveries })
-  const app = createApp({ payments, identities, limiter, log })
+  const once = createPaymentsOnce({ store: postgresStore({ db: database.db, claim: 'lock' }) })
+  const app = createApp({ payments, once, identities, limiter, log })
   return {
     database,
     deliveries,
@@ -106,6 +110,7 @@ export async function openApp(
       return {
         status: response.status,
         headers: response.headers,
+        text: answer,
         body: answer === '' ? {} : JSON.parse(answer),
         ms: awakeMs() - began,
       }
@@ -116,7 +121,7 @@ export async function openApp(
       return rows[0]?.n ?? -1
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([limiter.close(), deliveries.close()])
+      await Promise.all([limiter.close(), deliveries.close(), once.close()])
       await database.close()
     },
   }

@@ -57,13 +57,6 @@ test('a payer can make twenty payments at a time, and the next one when they are
   expect((await app.ask(ada, '/api/payments', { body: order })).status).toBe(201)
 })
 
-test('a POST with an Idempotency-Key is accepted', async ({ databaseUrl }) => {
-  await using app = await openApp(databaseUrl)
-  const headers = { 'idempotency-key': randomUUID() }
-  const made = await app.ask(payer(), '/api/payments', { body: order, headers })
-  expect(made.status).toBe(201)
-})
-
 const faults: [name: string, body: object, field: string][] = [
   ['no amount', { currency: 'EUR', reference: 'x' }, 'amount'],
   ['an amount of 0', { ...order, amount: 0 }, 'amount'],

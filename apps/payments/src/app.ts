@@ -5,6 +5,8 @@ import {
   type ResponseBody,
 } from '@repo/api'
 import { isDatabaseUnavailable } from '@repo/database'
+import type { Once } from '@repo/idempotency'
+import { idempotency, type OptionalIdempotencyEnv } from '@repo/idempotency/hono'
 import type { Log } from '@repo/observability'
 import type { RateLimiter } from '@repo/ratelimit'
 import { rateLimit } from '@repo/ratelimit/hono'
@@ -14,18 +16,21 @@ import { createSignedCaller } from '@repo/service/signed-caller'
 import type { Hono } from 'hono'
 import { z } from 'zod'
 import { AT_ONCE } from './limits.ts'
-import type { Payments } from './payments.ts'
+import type { Payment, Payments } from './payments.ts'
 
 export interface AppDeps {
   payments: Payments
+  /** Commits the key of a request with its payment. */
+  once: Once
   identities: Identities
   /** With `paymentPolicies`. */
   limiter: RateLimiter
   log: Log
 }
 
-export function createApp({ payments, identities, limiter, log }: AppDeps): Hono {
-  const app = createHono({ log, isUnavailable: isDatabaseUnavailable })
+export function createApp(deps: AppDeps): Hono<OptionalIdempotencyEnv> {
+  const { payments, once, identities, limiter, log } = deps
+  const app = createHono<OptionalIdempotencyEnv>({ log, isUnavailable: isDatabaseUnavailable })
 
   const caller = createSignedCaller({ app, identities, log })
 
@@ -41,13 +46,25 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
     dimensions: (c) => ({ payer: caller(c).userId }),
   })
 
-  app.post('/api/payments', atOnce, async (c) => {
+  const byKey = idempotency({
+    once,
+    scope: (c) => caller(c).userId,
+    required: false,
+    toResponse: problemResponse,
+  })
+
+  app.post('/api/payments', atOnce, byKey, async (c) => {
     const { userId } = caller(c)
-    const created = await payments.create(userId, await readJson(c, paymentOrder))
+    const order = await readJson(c, paymentOrder)
+    const { attempt } = c.var
+    const response = attempt
+      ? await attempt.transaction(async (tx) => {
+          const key = attempt.downstreamKey('payment.made')
+          return madeResponse(await payments.add(tx, userId, order, key))
+        })
+      : madeResponse(await payments.create(userId, order))
     payments.announce()
-    return c.json(created satisfies ResponseBody<typeof payment>, 201, {
-      location: `/api/payments/${created.id}`,
-    })
+    return response
   })
 
   app.get('/api/payments/:id', async (c) => {
@@ -59,4 +76,9 @@ export function createApp({ payments, identities, limiter, log }: AppDeps): Hono
   })
 
   return app
+}
+
+function madeResponse(made: Payment): Response {
+  const headers = { location: `/api/payments/${made.id}` }
+  return Response.json(made satisfies ResponseBody<typeof payment>, { status: 201, headers })
 }

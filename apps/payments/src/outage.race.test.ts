@@ -29,6 +29,34 @@ test(`${CONTENDERS} payments at once answer 503 within 2 s while PostgreSQL hang
   expect(await app.countOf(ada)).toBe(1)
 })
 
+test(`${CONTENDERS} keyed payments at once answer 503 within 2 s while PostgreSQL hangs, none runs later, and the same keys then make one payment each`, async ({
+  ownPostgres,
+}) => {
+  await using app = await openApp(ownPostgres.url)
+  const ada = payer()
+  const pay = (i: number) =>
+    app.ask(ada, '/api/payments', { body: order, headers: { 'idempotency-key': `key-${i}` } })
+  // One key is stored before the outage. Its repetition needs PostgreSQL too.
+  const stored = await pay(0)
+  await Promise.all(Array.from({ length: 4 }, () => app.database.ping()))
+  await ownPostgres.pause()
+  for (const each of await contend(CONTENDERS, pay)) {
+    expect(each).toMatchObject({ status: 'fulfilled', value: { status: 503 } })
+    if (each.status !== 'fulfilled') continue
+    expect(each.value.headers.get('retry-after')).toBe('1')
+    expect(each.value.ms).toBeLessThan(2_000)
+  }
+  ownPostgres.resume()
+  // PostgreSQL reads this after all earlier statements on the same connections.
+  await Promise.all(Array.from({ length: 4 }, () => app.database.ping()))
+  expect(await app.countOf(ada)).toBe(1)
+  const repeated = await Promise.all(Array.from({ length: CONTENDERS }, (_, i) => pay(i)))
+  expect(repeated.map(({ status }) => status)).toEqual(Array(CONTENDERS).fill(201))
+  expect(repeated[0]?.text).toBe(stored.text)
+  expect(repeated[1]?.headers.get('idempotency-status')).toBe('fresh')
+  expect(await app.countOf(ada)).toBe(CONTENDERS)
+})
+
 test('the mutant with a bare insert is caught, because PostgreSQL runs it when it continues', async ({
   ownPostgres,
 }) => {

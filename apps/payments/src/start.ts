@@ -1,5 +1,7 @@
 import { busFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
+import { idempotencyFigures } from '@repo/idempotency'
+import { createSweeper, postgresStore } from '@repo/idempotency/postgres'
 import { createHistogram, traceQuery, traceRedisCall } from '@repo/observability'
 import {
   connectLimiterRedis,
@@ -12,6 +14,7 @@ import { listenerOf } from '@repo/service/hono'
 import { createApp } from './app.ts'
 import { type PaymentsEnv, webhookReceiver } from './env.ts'
 import { paymentPolicies } from './limits.ts'
+import { createPaymentsOnce } from './once.ts'
 import { createPayments } from './payments.ts'
 import { createDeliveries, deliveryFigures } from './webhooks/deliveries.ts'
 
@@ -29,6 +32,12 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
   resources.defer(() => deliveries.close())
   metrics.observe(deliveryFigures(deliveries))
   const payments = createPayments({ db: database.db, deliveries })
+  const store = postgresStore({ db: database.db, claim: 'lock' })
+  const once = createPaymentsOnce({ store, log })
+  resources.defer(() => once.close())
+  metrics.observe(idempotencyFigures(once, createHistogram))
+  const sweeper = createSweeper({ store, log })
+  resources.defer(() => sweeper.close())
   const { INTERNAL_SECRET: secret, INTERNAL_SECRETS_ACCEPTED: acceptedSecrets = [] } = env
   const identities = createIdentities({
     secret,
@@ -55,15 +64,15 @@ export async function start(env: PaymentsEnv, context: Context): Promise<Started
     log.warn({ event: 'bus.cold', err: error }, 'the bus is not joined')
   })
   return {
-    listener: listenerOf(createApp({ payments, identities, limiter, log })),
+    listener: listenerOf(createApp({ payments, once, identities, limiter, log })),
     checks: {
       database: database.ping,
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
     },
     async close() {
-      await limiter.close()
-      await Promise.all([limiterRedis.close(), bus.close(), deliveries.close()])
+      await Promise.all([limiter.close(), once.close()])
+      await Promise.all([limiterRedis.close(), bus.close(), deliveries.close(), sweeper.close()])
       await database.close()
     },
   }

@@ -72,17 +72,21 @@ test('a gateway that refuses connections is skipped, also for a POST', async () 
   }
 })
 
-test('a GET that breaks off is sent to the next gateway, and a POST that breaks off is not', async () => {
+test('a request that breaks off is sent to the next gateway if it is a GET or has an Idempotency-Key, and otherwise not', async () => {
   const seen: string[] = []
   const broken: RequestListener = (req) => {
-    seen.push(req.method ?? '')
+    seen.push(`${req.method} ${String(req.headers['idempotency-key'])}`)
     req.socket.destroy()
   }
   const origins = await Promise.all([serve(broken), serve(broken)])
-  await expect(fetchFrom(origins, '/', { method: 'POST', body: 'x' })).rejects.toThrow('fetch')
-  expect(seen).toEqual(['POST'])
+  const post = { method: 'POST', body: 'x' }
+  await expect(fetchFrom(origins, '/', post)).rejects.toThrow('fetch')
+  expect(seen).toEqual(['POST undefined'])
   await expect(fetchFrom(origins, '/', {})).rejects.toThrow('fetch')
-  expect(seen).toEqual(['POST', 'GET', 'GET'])
+  expect(seen.slice(1)).toEqual(['GET undefined', 'GET undefined'])
+  const keyed = { ...post, headers: { 'idempotency-key': 'k' } }
+  await expect(fetchFrom(origins, '/', keyed)).rejects.toThrow('fetch')
+  expect(seen.slice(3)).toEqual(['POST k', 'POST k'])
 })
 
 test('each attempt of a recorded request sends its traceparent, and is traced to its outcome', async () => {
