@@ -159,7 +159,8 @@ export class RunningAttempt implements Attempt {
     const { store, ttlMs } = this.#context
     const record = this.#encode(response)
     const complete = () => this.#call('complete', () => store.complete(this.claim, record, ttlMs))
-    for (const pauseMs of [...COMPLETE_PAUSES_MS, undefined]) {
+    const pausesMs = store.repeatsUndecided ? [] : COMPLETE_PAUSES_MS
+    for (const pauseMs of [...pausesMs, undefined]) {
       let completed: Completed
       try {
         completed = await complete()

@@ -27,6 +27,7 @@ interface Entry {
 
 /** A claim that was released. Its steps are stored for the next attempt. */
 interface Released {
+  readonly fingerprint: string
   readonly steps: Map<string, string>
   readonly expiresAtMs: number
 }
@@ -87,17 +88,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): IdempotencyStore 
     throw new IdempotencyError('unavailable', `the memory store has ${maxKeys} keys: maxKeys`)
   }
 
-  function write(claim: Claim, attempt: number, leaseMs: number, record?: Buffer): Entry {
+  function write(claim: Claim, attempt: number, leaseMs: number, record?: Buffer): void {
     const { id, token, fingerprint } = claim
     const earlier = record ? undefined : (entries.get(id) ?? released.get(id))
-    const steps = earlier?.steps ?? new Map<string, string>()
+    const isSame = earlier?.fingerprint === fingerprint
+    const steps = isSame ? earlier.steps : new Map<string, string>()
     const leaseUntilMs = readClock() + leaseMs
     const expiresAtMs = leaseUntilMs + (record ? 0 : ABANDONED_MS)
     const entry: Entry = { token, fingerprint, attempt, leaseUntilMs, expiresAtMs, steps }
     if (record) entry.record = record
     released.delete(id)
     entries.set(id, entry)
-    return entry
   }
 
   function begin(claim: Claim, leaseMs: number): Begun {
@@ -120,7 +121,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): IdempotencyStore 
   function complete(claim: Claim, record: Buffer, ttlMs: number): Completed {
     const entry = readEntry(claim.id)
     if (entry && entry.token !== claim.token) {
-      return entry.record ? { outcome: 'completed', record: entry.record } : { outcome: 'lost' }
+      const { record: winner } = entry
+      if (!winner || entry.fingerprint !== claim.fingerprint) return { outcome: 'lost' }
+      return { outcome: 'completed', record: winner }
     }
     if (entry?.record) return { outcome: 'stored' }
     write(claim, entry?.attempt ?? 1, ttlMs, record)
@@ -131,8 +134,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): IdempotencyStore 
     const entry = readEntry(id)
     if (!entry || entry.token !== token || entry.record) return
     entries.delete(id)
-    const { steps, expiresAtMs } = entry
-    if (steps.size > 0) released.set(id, { steps, expiresAtMs })
+    const { fingerprint, steps, expiresAtMs } = entry
+    if (steps.size > 0) released.set(id, { fingerprint, steps, expiresAtMs })
   }
 
   /** Whether another holder has the claim. */

@@ -158,6 +158,7 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
     name: 'redis',
     isDurable: false,
     needsTransaction: false,
+    repeatsUndecided: true,
     begin,
     complete,
     async release(claim) {
