@@ -180,7 +180,9 @@ export async function settleRow(
   try {
     await db.transaction(
       async (tx) => {
-        await tx.execute(`set local lock_timeout = ${waitMs}`)
+        // An instance that hangs here would block the next attempt by the row that it holds.
+        const idle = `set local idle_in_transaction_session_timeout = ${10 * waitMs}`
+        await tx.execute(`set local lock_timeout = ${waitMs}; ${idle}`)
         await execute(tx, statements.AWAIT, parametersOf(claim))
         found = await findRow(tx, claim)
         // The row of the statement that waited must not stay.

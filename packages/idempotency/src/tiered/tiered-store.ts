@@ -47,6 +47,7 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
   async function begin(claim: Claim, leaseMs: number): Promise<Begun> {
     const begun = await redis.begin(claim, leaseMs).catch(ignoreOutage)
     if (!begun) return beginByRow(claim, leaseMs)
+    if (begun.outcome === 'mismatch') return confirmMismatch(claim, leaseMs)
     if (begun.outcome !== 'claimed') return begun
     try {
       const confirmed = await (begun.attempt > 1 ? beginByRow(claim, leaseMs) : read(claim))
@@ -58,6 +59,13 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
       await endInRedis(claim)
       throw error
     }
+  }
+
+  /** A claim of another request in Redis is nothing against a row of this one in PostgreSQL. */
+  async function confirmMismatch(claim: Claim, leaseMs: number): Promise<Begun> {
+    const found = await findRow(db, claim)
+    if (!found || found.outcome === 'mismatch') return { outcome: 'mismatch' }
+    return beginByRow(claim, leaseMs)
   }
 
   /** Redis may have lost the record, or has deleted it before PostgreSQL does. */
