@@ -13,6 +13,8 @@ import { text } from 'node:stream/consumers'
 import { endpoints } from '@repo/api/endpoints'
 import { createMemoryBus } from '@repo/cache-broadcast/memory'
 import { connectDatabase, type DatabaseConnection, migrateDatabase, schema } from '@repo/database'
+import { createOnce } from '@repo/idempotency'
+import { memoryStore } from '@repo/idempotency/memory'
 import { createLog } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createUpstream } from '@repo/proxy'
@@ -27,6 +29,7 @@ import { createSecurityHeaders } from './browsers/security-headers.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
 import type { WhoIs } from './geo/who-is.ts'
+import { createIdempotencyStage } from './idempotency/idempotency.ts'
 import { createKeys } from './keys/keys.ts'
 import type { Limits } from './limits/limits.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
@@ -192,6 +195,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     initial,
     routes: routes.all,
   })
+  const keyed = createOnce({ store: memoryStore() })
   const signing = (upstream: string) => createIdentities({ secret: SECRET, upstream })
   const auth = createUpstream({ name: 'auth', targets: options.auth })
   const payments = createUpstream({ name: 'payments', targets: options.payments })
@@ -219,6 +223,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     keys,
     settings,
     limits,
+    idempotency: createIdempotencyStage({ once: keyed, log }),
     hashUser: createUserHash(SECRET),
     log,
   })
@@ -232,6 +237,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
       await keys.close()
+      await keyed.close()
       await Promise.all([auth.close(), payments.close(), sessions.close(), limiter.close()])
       await outbox.close()
       await bus.close()

@@ -64,6 +64,9 @@ export function createGateway({ routes, cors, log, ...options }: GatewayOptions)
       const route = routes.table.match(req.method ?? 'GET', path) ?? routes.unknown
       if (route !== routes.unknown) noteRoute(route.match)
       const request = new GatewayRequest(req, res, route, path, handshake)
+      if (route.idempotency === 'none' && req.headers['idempotency-key'] !== undefined) {
+        request.headers.push('Idempotency-Status', 'ignored')
+      }
       for (const part of cors.vary) request.headers.push(part)
       // The server awaits this promise, and closes the connection if the problem cannot be sent.
       return runStages(stages[route.index] ?? [], request)?.catch((error: unknown) =>

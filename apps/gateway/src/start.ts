@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
+import { idempotencyFigures } from '@repo/idempotency'
 import { createHistogram, traceQuery, traceRedisCall } from '@repo/observability'
 import { createOutbox } from '@repo/outbox'
 import { createLoadShedder, loadShedderFigures, upstreamFigures } from '@repo/proxy'
@@ -28,6 +29,7 @@ import type { GatewayEnv } from './env.ts'
 import { createForgeryCheck } from './forgery.ts'
 import { createGateway } from './gateway.ts'
 import { createWhoIs } from './geo/who-is.ts'
+import { createGatewayOnce, createIdempotencyStage } from './idempotency/idempotency.ts'
 import { createKeys } from './keys/keys.ts'
 import { followLimits, readLimits } from './limits/limits-file.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
@@ -43,11 +45,14 @@ import { type Connection, connectUpstream, createForwarders } from './upstreams/
 import { services } from './upstreams/services.ts'
 import { upstreamOptionsOf } from './upstreams/upstream-options.ts'
 
-/** @param api the endpoints of the routes */
+/**
+ * @param api the endpoints of the routes
+ * @param leaseMs the lease of the claims of keys
+ */
 export async function start(
   env: GatewayEnv,
   context: Context,
-  api: readonly Endpoint[] = endpoints,
+  { api = endpoints, leaseMs }: { api?: readonly Endpoint[]; leaseMs?: number } = {},
 ): Promise<Started> {
   const { instance, log, redis, registry, metrics, traces, resources } = context
   const { ORIGIN: origin, TRUSTED_ORIGINS: trustedOrigins } = env
@@ -116,6 +121,10 @@ export async function start(
   const stopFollowing = followLimits(env.LIMITS_FILE, limits, log)
   resources.defer(stopFollowing)
 
+  const once = createGatewayOnce({ redis, routes: routes.all, leaseMs, log })
+  resources.defer(() => once.close())
+  metrics.observe(idempotencyFigures(once, createHistogram))
+
   const identity = { secret: env.INTERNAL_SECRET, version1: env.IDENTITY_VERSION_1 }
   const ca = env.UPSTREAM_CA_FILE ? await readFile(env.UPSTREAM_CA_FILE, 'utf8') : undefined
   const connections = new Map<string, Connection>()
@@ -165,6 +174,7 @@ export async function start(
       limits,
       ipOf,
       whoIs,
+      idempotency: createIdempotencyStage({ once, log }),
       hashUser: createUserHash(env.INTERNAL_SECRET),
       log,
     }),
@@ -184,6 +194,8 @@ export async function start(
       stopFollowing()
       whoIs?.close()
       await Promise.all(Array.from(connections.values(), ({ upstream }) => upstream.close()))
+      // After the upstreams, whose requests in flight end attempts.
+      await once.close()
       // Before the sessions, whose trust and clock the keys use.
       await keys.close()
       await Promise.all([sessions.close(), limiter.close()])

@@ -31,7 +31,7 @@ export async function bootGateway(): Promise<void> {
     app: 'gateway',
     settings: gatewaySettings,
     env,
-    start: (context) => start(env, context, [...endpoints, ...webSockets]),
+    start: (context) => start(env, context, { api: [...endpoints, ...webSockets] }),
     isUnavailable,
   })
 }

@@ -1,6 +1,6 @@
 export { IdempotencyError, type IdempotencyErrorCode } from './errors.ts'
 export { claimIdOf, type FingerprintedRequest, fingerprintOf } from './fingerprint.ts'
-export { type IdempotencyProblem, problemOf } from './http/problems.ts'
+export { type IdempotencyProblem, KEY_MISSING, problemOf } from './http/problems.ts'
 export { parseKey } from './key.ts'
 export { type CreateHistogram, idempotencyFigures } from './metrics.ts'
 export { createOnce } from './once.ts'

@@ -22,6 +22,7 @@ export {
   noteActor,
   noteCountry,
   noteRoute,
+  noteIdempotency,
   noteTry,
   noteUpstream,
   noteUser,

@@ -30,7 +30,7 @@ const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const ALLOWED_HEADERS =
   'Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Api-Key, X-Request-Id, traceparent'
 const EXPOSED_HEADERS =
-  'ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Instance-Id, X-Request-Id'
+  'ETag, Idempotency-Replay-Unavailable, Idempotency-Replayed, Idempotency-Status, Location, RateLimit, RateLimit-Policy, Retry-After, X-Instance-Id, X-Request-Id'
 /** How long a browser reuses the answer to a preflight request, in seconds. */
 const MAX_AGE_S = 600
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { currentRequest } from '@repo/observability'
+import type { Hold } from '@repo/proxy'
 import type { Identity } from '@repo/service'
 import type { Validation } from '@repo/session'
 import { isSignedIn } from '../caller.ts'
@@ -33,6 +34,10 @@ export class GatewayRequest implements Caller {
   refuseKey: ((res: ServerResponse) => void) | undefined
   /** The caller for the upstream, from `require-session` on. */
   identity: Identity | undefined
+  /** Decides about a request with a key, from `idempotency` on. */
+  hold: Hold | undefined
+  /** Whether another instance may get the request although it may have run, from `idempotency` on. */
+  mayRepeat = false
   /** Headers of the response: `[name, value, name, value, ...]`. */
   readonly headers: string[] = []
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { endpoints } from '@repo/api/endpoints'
+import { createOnce } from '@repo/idempotency'
+import { memoryStore } from '@repo/idempotency/memory'
 import { createLog } from '@repo/observability'
 import { createMemoryRateLimiter } from '@repo/ratelimit/memory'
 import type { Validation } from '@repo/session'
@@ -10,6 +12,7 @@ import { createSecurityHeaders } from '../browsers/security-headers.ts'
 import { createForgeryCheck } from '../forgery.ts'
 import { ORIGIN, send } from '../gateway.fixture.ts'
 import { createGateway } from '../gateway.ts'
+import { createIdempotencyStage } from '../idempotency/idempotency.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import { parseLimits } from '../limits/limits.ts'
 import { createRoutes } from '../routing/routes.ts'
@@ -43,6 +46,7 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
   const limiter = createMemoryRateLimiter({ policies: limits.policies })
   const routes = createRoutes(services, endpoints)
   const values = { announcement: '', payments: 'open' } as const
+  const log = createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' })
   const forwarded: string[] = []
   const gateway = createGateway({
     routes,
@@ -61,8 +65,9 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
     limits: { table: createLimitTable({ limiter, limits, routes: routes.all }) },
     isCrossSite: createForgeryCheck({ origin: ORIGIN }),
     ipOf: createIpOf({ hops: 1 }),
+    idempotency: createIdempotencyStage({ once: createOnce({ store: memoryStore() }), log }),
     hashUser: (id) => id,
-    log: createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' }),
+    log,
   })
   const inTurn: boolean[] = []
   const server = createServer((req, res) => {

@@ -40,6 +40,8 @@ export interface StageOptions {
   keys: Pick<Keys, 'check'>
   settings: Pick<FeatureSettings, 'valuesNow'>
   limits: Pick<PublishedLimits, 'table'>
+  /** Reads the key of a request: `createIdempotencyStage`. */
+  idempotency: Stage
   /** Whether a page of another site may have sent a request. */
   isCrossSite: IsCrossSite
   ipOf: IpOf
@@ -59,7 +61,7 @@ const closed: ProblemOptions = {
 /** The stages of a route as functions. */
 export function createStages(options: StageOptions): (route: Route) => Stage[] {
   const { app, securityHeaders, forwarderOf, sessions, keys, settings, limits } = options
-  const { isCrossSite, ipOf, whoIs, hashUser } = options
+  const { isCrossSite, ipOf, whoIs, hashUser, idempotency } = options
 
   // Before limits: another site must not use the quota of a user or an address.
   function checkSource(request: GatewayRequest): StageResult {
@@ -156,6 +158,7 @@ export function createStages(options: StageOptions): (route: Route) => Stage[] {
     'refuse-method': refuseMethod,
     'require-session': requireSession,
     'check-feature': checkFeature,
+    idempotency,
     serve,
   }
   return (route) =>

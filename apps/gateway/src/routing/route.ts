@@ -8,6 +8,7 @@ export type StageName =
   | 'refuse-method'
   | 'require-session'
   | 'check-feature'
+  | 'idempotency'
   | 'serve'
   | 'forward'
 
@@ -35,6 +36,8 @@ export interface Route {
   readonly scope: string | undefined
   /** Whether the header `Idempotency-Key` has an effect. */
   readonly idempotency: 'none' | 'optional' | 'required'
+  /** Whether the service commits the key with its work, so that the request can be sent again. */
+  readonly exactlyOnce: boolean
   /** Whether the path accepts WebSockets. Without it, a handshake is a plain request. */
   readonly websocket: boolean
   /** The value of `Allow`, for a route of wrong methods. */

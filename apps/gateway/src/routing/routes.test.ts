@@ -39,6 +39,7 @@ test('a route of a service that needs a session refuses every other caller, and 
       'refuse-key',
       'require-session',
       'check-feature',
+      'idempotency',
       'forward',
     ],
     idempotency: 'optional',
@@ -71,4 +72,22 @@ test('every route that writes checks its source and the writes of impersonators 
     if (onlyReads) continue
     expect(stages.slice(0, 4), match).toEqual(['check-source', 'enrich', 'authenticate', 'limit'])
   }
+})
+
+test('an endpoint whose keys no user owns stops the start, and so does one that runs exactly once without keys', () => {
+  const base = { method: 'POST', tag: 'test', summary: 'Test', responses: {} } as const
+  const keyed = { ...base, auth: 'signed-in', idempotency: 'optional' } as const
+  expect(() =>
+    createRoutes(services, [{ ...keyed, path: '/api/payments/x', exactlyOnce: true }]),
+  ).not.toThrow()
+  for (const path of ['/api/auth/x', '/api/me/x'] as const) {
+    expect(() => createRoutes(services, [{ ...keyed, path }])).toThrow(
+      `the endpoint ${path} has idempotency, which needs a service with access: signed-in`,
+    )
+  }
+  expect(() =>
+    createRoutes(services, [
+      { ...base, auth: 'signed-in', path: '/api/payments/x', exactlyOnce: true },
+    ]),
+  ).toThrow('exactlyOnce, which needs idempotency')
 })

@@ -38,6 +38,7 @@ export function createRoutes(
   const all: Route[] = []
 
   function add(route: Omit<Route, 'index' | 'stages'>): Route {
+    requireOwnerOfKeys(route)
     const added = { ...route, index: all.length, stages: stagesOf(route) }
     all.push(added)
     return added
@@ -74,6 +75,7 @@ function defaultsOf({ name, access }: ServiceEntry): Omit<Route, 'index' | 'stag
     auth: isOwn ? 'checked' : access === 'open' ? 'open' : 'required',
     scope: undefined,
     idempotency: 'none',
+    exactlyOnce: false,
     websocket: false,
     allow: undefined,
   }
@@ -91,7 +93,28 @@ function routeOf(endpoint: Endpoint, service: ServiceEntry): Omit<Route, 'index'
     auth: defaults.upstream === undefined && endpoint.auth === 'open' ? 'open' : defaults.auth,
     scope: endpoint.scope,
     idempotency: endpoint.idempotency ?? 'none',
+    exactlyOnce: endpoint.exactlyOnce === true,
     websocket: defaults.upstream !== undefined && endpoint.websocket === true,
+  }
+}
+
+/**
+ * A key belongs to a user, and a response of the gateway itself is not stored.
+ *
+ * @throws Error for a route with keys that no user owns
+ */
+function requireOwnerOfKeys({
+  match,
+  upstream,
+  auth,
+  idempotency,
+  exactlyOnce,
+}: Omit<Route, 'index' | 'stages'>): void {
+  if (idempotency === 'none' && !exactlyOnce) return
+  const route = `the endpoint ${match}`
+  if (idempotency === 'none') throw new Error(`${route} has exactlyOnce, which needs idempotency`)
+  if (upstream === undefined || auth !== 'required') {
+    throw new Error(`${route} has idempotency, which needs a service with access: signed-in`)
   }
 }
 
@@ -100,6 +123,7 @@ function stagesOf({
   methods,
   upstream,
   auth,
+  idempotency,
   websocket,
   allow,
 }: Omit<Route, 'index' | 'stages'>): StageName[] {
@@ -116,5 +140,6 @@ function stagesOf({
   if (upstream === undefined) return [...stages, 'serve']
   if (auth === 'required') stages.push('require-session')
   if (upstream === 'payments' && canPost) stages.push('check-feature')
+  if (idempotency !== 'none') stages.push('idempotency')
   return [...stages, 'forward']
 }

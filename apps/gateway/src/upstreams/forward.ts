@@ -13,6 +13,7 @@ import {
   createUpstream,
   createWebSocketProxy,
   type GroupOptions,
+  type Hold,
   type ProxyOptions,
   type RawHeaders,
   type Targets,
@@ -49,6 +50,10 @@ export interface Caller {
   headers: readonly string[]
   /** The context of the request, for its log line. Events of an instance occur outside of it. */
   context?: RequestContext | undefined
+  /** Decides about a request with a key. */
+  hold?: Hold | undefined
+  /** Whether another instance may get the request although it may have run. */
+  mayRepeat?: boolean
 }
 
 /** The connection of a client that opens a WebSocket, and its bytes after the handshake. */
@@ -149,11 +154,12 @@ export function createForwarders(
   }
 
   return {
-    of({ match, upstream: name = '', bodyLimitBytes, deadlineMs, websocket }) {
+    of({ match, upstream: name = '', bodyLimitBytes, deadlineMs, websocket, idempotency }) {
       const connection = connections.get(name)
       if (!connection) throw new Error(`the route ${match} needs a connection to "${name}"`)
-      const key = `${name} ${bodyLimitBytes} ${deadlineMs} ${websocket}`
-      const options = { ...connection, bodyLimitBytes, deadlineMs, bodyGuard, ...site }
+      const hasKeys = idempotency !== 'none'
+      const key = `${name} ${bodyLimitBytes} ${deadlineMs} ${websocket} ${hasKeys}`
+      const options = { ...connection, bodyLimitBytes, deadlineMs, hasKeys, bodyGuard, ...site }
       const forwarder = forwarders.get(key) ?? create(optionsOf(options), websocket)
       forwarders.set(key, forwarder)
       return forwarder
@@ -174,6 +180,7 @@ function optionsOf({
   canOverride,
   bodyLimitBytes,
   deadlineMs,
+  hasKeys,
   bodyGuard,
   instance,
   securityHeaders,
@@ -182,6 +189,7 @@ function optionsOf({
   ForwardingSite & {
     bodyLimitBytes: number
     deadlineMs: number | undefined
+    hasKeys: boolean
     bodyGuard: BodyGuard
   }): ProxyOptions<Caller> {
   return {
@@ -196,6 +204,10 @@ function optionsOf({
     bodyGuard,
     clientOf: (_req, { ip }) => ip,
     ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(hasKeys && {
+      hold: (_req: IncomingMessage, caller: Caller) => caller.hold,
+      mayRepeat: (_req: IncomingMessage, caller: Caller) => caller.mayRepeat === true,
+    }),
     dropRequestHeaders: [
       ...identityHeaders,
       COUNTRY_HEADER,

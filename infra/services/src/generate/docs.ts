@@ -46,6 +46,13 @@ const ROUTES_HEADER = `| method | path | served by | callers | |
 | --- | --- | --- | --- | --- |
 `
 
-function endpointRow({ method, path, auth, summary }: Endpoint, service: string): string {
-  return `| ${method} | \`${path}\` | \`${service}\` | ${auth} | ${summary} |\n`
+function endpointRow(endpoint: Endpoint, service: string): string {
+  const { method, path, auth, summary } = endpoint
+  return `| ${method} | \`${path}\` | \`${service}\` | ${auth} | ${summary}${keysOf(endpoint)} |\n`
+}
+
+/** How often the work of a request with an idempotency key runs. */
+function keysOf({ idempotency, exactlyOnce }: Endpoint): string {
+  if (!idempotency) return ''
+  return `, ${exactlyOnce ? 'exactly ' : ''}once for each \`Idempotency-Key\` (${idempotency})`
 }

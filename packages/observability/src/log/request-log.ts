@@ -49,12 +49,15 @@ export function createRequestLog(
   const fields = JSON.stringify(base).slice(1, -1)
 
   return function logRequest({ context, method, path, status, ms, bytes, isCut }): void {
-    const { id, traceId, spanId, route, upstream, tries } = context
+    const { id, traceId, spanId, route, upstream, tries, idempotency } = context
     const routeField = route === undefined ? '' : `,"route":${quote(route)}`
     const upstreamFields =
       upstream === undefined ? '' : `,"upstream":${quote(upstream)},"tries":${tries}`
+    const keyFields = idempotency
+      ? `,"idempotency":${quote(idempotency.outcome)},"keyHash":${quote(idempotency.keyHash)}`
+      : ''
     write(
-      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${personFields(context)},"event":"request","span":"${spanId}","method":${quote(method)},"path":${quote(path)}${routeField},"status":${status},"ms":${roundMs(ms)},"bytes":${bytes}${upstreamFields}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
+      `{"level":"info","time":"${isoTime(Date.now())}",${fields},"request":${quote(id)},"trace":"${traceId}"${personFields(context)},"event":"request","span":"${spanId}","method":${quote(method)},"path":${quote(path)}${routeField},"status":${status},"ms":${roundMs(ms)},"bytes":${bytes}${upstreamFields}${keyFields}${isCut ? ',"cut":true' : ''},"msg":${quote(`${method} ${status}`)}}\n`,
     )
   }
 }

@@ -38,6 +38,8 @@ export interface RequestContext {
   upstream?: string
   /** The number of instances that the request was sent to. */
   tries?: number
+  /** The use of the idempotency key of the request, and a hash of the key and its owner. */
+  idempotency?: { outcome: string; keyHash: string }
   /** The keyed hash of the user whose session or key was accepted. It is the same on all instances. */
   user?: string
 }
@@ -100,6 +102,20 @@ export function noteUser(hash: string): void {
 export function noteTry(context: RequestContext, origin: string, tries: number): void {
   context.upstream = origin.slice(origin.indexOf('//') + 2)
   context.tries = tries
+}
+
+/**
+ * Records the use of an idempotency key, for the log line and the span.
+ * @param outcome one of a few words, such as `replayed`
+ * @param keyHash a hash, never the key; the one that was recorded before by default
+ */
+export function noteIdempotency(
+  context: RequestContext,
+  outcome: string,
+  keyHash = context.idempotency?.keyHash ?? '',
+): void {
+  context.idempotency = { outcome, keyHash }
+  context.span?.set('threefold.idempotency.outcome', outcome)
 }
 
 /**
