@@ -37,24 +37,27 @@ export interface HeldPayments extends AsyncDisposable {
   release(): Promise<void>
 }
 
+const databaseUrl = () => readCluster().databaseUrl
+
 /** Holds all new payments inside of their transaction, until they are released. */
 export async function holdPayments(): Promise<HeldPayments> {
-  const client = new Client(readCluster().databaseUrl)
-  await client.connect()
-  await client.query('begin')
-  await client.query('lock table payment in share mode')
+  // A transaction sees the activity of its first look, so another connection looks.
+  const [holder, observer] = [new Client(databaseUrl()), new Client(databaseUrl())]
+  await Promise.all([holder.connect(), observer.connect()])
+  await holder.query('begin')
+  await holder.query('lock table payment in share mode')
   let isOpen = true
 
   async function release() {
     if (!isOpen) return
     isOpen = false
-    await client.query('rollback')
-    await client.end()
+    await holder.query('rollback')
+    await Promise.all([holder.end(), observer.end()])
   }
 
   return {
     async waiting() {
-      const { rows } = await client.query<{ name: string }>(
+      const { rows } = await observer.query<{ name: string }>(
         `select application_name as name from pg_stat_activity
          where wait_event_type = 'Lock' and query like 'insert into "payment"%'`,
       )

@@ -44,7 +44,7 @@ function refusedPayment(answer: Refusal, values: Record<string, string>, key: st
   }
   if (answer.code === 'idempotency-key-reused') {
     const message =
-      'This form was already sent with other values, so this change was not paid. The payments on this page show what was made.'
+      'This form was already sent with other values, so the new values were not paid. Recent payments shows the result.'
     return { ...state, message, key, next: { href: '/payments', text: 'Open a new form' } }
   }
   // The refusal is stored for its key, so the corrected form is another request.

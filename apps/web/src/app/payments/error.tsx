@@ -14,8 +14,8 @@ export default function PaymentsError({ retry }: { error: Error; retry: () => vo
       <h1 className="text-4xl font-semibold tracking-tight sm:text-5xl">No response</h1>
       <p role="alert" className="max-w-2xl text-lg text-muted">
         The response did not arrive. If you sent a payment, it may have been made. Show the form
-        again, and look for your payment on its page. You can also send the same values again: you
-        pay once.
+        again, and look for your payment under Recent payments. You can also send the same values
+        again: you pay once.
       </p>
       <Button onClick={() => retry()}>Show the form again</Button>
     </main>
