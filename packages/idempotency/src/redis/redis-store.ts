@@ -117,6 +117,7 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
   }
 
   async function renew(claims: readonly Claim[], leaseMs: number): Promise<readonly Claim[]> {
+    claims.forEach(requireClaim)
     const lost: Claim[] = []
     for (let first = 0; first < claims.length; first += MAX_RENEWED) {
       const part = claims.slice(first, first + MAX_RENEWED)
