@@ -102,7 +102,7 @@ export function createOnce(options: OnceOptions): Once {
       begun = await store.begin(claim, leaseMs)
     } catch (error) {
       counts.storeErrors.begin += 1
-      if (isUndecided(error)) retries.releaseLater(claim)
+      if (!store.withdraws && isUndecided(error)) retries.releaseLater(claim)
       throw error
     }
     recordTime?.('begin', (performance.now() - startedAtMs) / 1_000)

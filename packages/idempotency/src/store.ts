@@ -46,11 +46,8 @@ export interface IdempotencyStore {
   readonly isDurable: boolean
   /** Whether work must commit by `transaction`. Then `complete` rejects with `no-transaction`. */
   readonly needsTransaction: boolean
-  /**
-   * Whether the store repeats in the background each `complete` and `release` that it did not decide,
-   * and withdraws such a claim. Otherwise `createOnce` does both.
-   */
-  readonly repeatsUndecided?: boolean
+  /** The store itself releases a claim whose `begin` was not decided. Otherwise its caller does. */
+  readonly withdraws?: boolean
   /** @throws IdempotencyError `unavailable`, `defect`, `unknown-format` */
   begin(claim: Claim, leaseMs: number): Promise<Begun>
   /** Stores the record for `ttlMs`, unless the claim belongs to another holder. */

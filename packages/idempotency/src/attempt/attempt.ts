@@ -19,8 +19,8 @@ import type {
 import type { Retries } from './retries.ts'
 import { createSteps, type Steps } from './steps.ts'
 
-/** The pauses between the first tries of a completion. After them it is repeated in the background. */
-const COMPLETE_PAUSES_MS = [25, 100, 200]
+/** The pause before the second attempt to complete. Both end within a second while Redis hangs. */
+const COMPLETE_PAUSES_MS = [50]
 
 /** The part of a `Once` that its attempts use. */
 export interface AttemptContext {
@@ -159,8 +159,7 @@ export class RunningAttempt implements Attempt {
     const { store, ttlMs } = this.#context
     const record = this.#encode(response)
     const complete = () => this.#call('complete', () => store.complete(this.claim, record, ttlMs))
-    const pausesMs = store.repeatsUndecided ? [] : COMPLETE_PAUSES_MS
-    for (const pauseMs of [...pausesMs, undefined]) {
+    for (const pauseMs of [...COMPLETE_PAUSES_MS, undefined]) {
       let completed: Completed
       try {
         completed = await complete()

@@ -67,7 +67,6 @@ export function createRetries({
 
   return {
     completeLater(claim, complete) {
-      if (store.repeatsUndecided) return
       // A copy: the attempt ends the renewal of its claim.
       const stopRenewal = leases.hold({ ...claim }, leaseMs)
       uncompleted += 1
@@ -83,7 +82,6 @@ export function createRetries({
       )
     },
     releaseLater(claim) {
-      if (store.repeatsUndecided) return
       const untilMs = performance.now() + leaseMs
       retryUntil(
         untilMs,

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, type Replica, test, until } from '@repo/testing'
 import { Redis } from 'ioredis'
@@ -13,10 +13,8 @@ const CLIENTS = 100
 const LEASE_MS = 60_000
 const FIVE_MINUTES = 5 * 60_000
 
-const digest = (text: string) => createHash('sha256').update(text).digest('base64url')
-
 function newRequest(leaseMs = LEASE_MS): Request {
-  return { id: digest(randomUUID()), fingerprint: digest('body'), leaseMs }
+  return { key: randomUUID(), leaseMs }
 }
 
 const racing = test.extend('race', async ({ redisUrl, replicas }, { onCleanup }) => {

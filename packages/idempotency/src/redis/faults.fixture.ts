@@ -3,9 +3,9 @@ import { expect, test, type TcpProxy, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { newClaim } from '../conformance/open.ts'
 import type { IdempotencyStore } from '../store.ts'
+import type { Once } from '../types.ts'
 import { idempotencyKeys } from './keys.ts'
-import { makeMutant, type Mutant } from './mutants.fixture.ts'
-import { redisStore } from './redis-store.ts'
+import { importLibrary, makeMutant, type Mutant, original } from './mutants.fixture.ts'
 
 /** No test waits for the end of such a lease. */
 export const LEASE_MS = 3_600_000
@@ -27,10 +27,11 @@ interface Faulty {
   direct: Redis
   store: IdempotencyStore
   other: IdempotencyStore
+  /** Behind the network to break. */
+  once: Once
+  otherOnce: Once
   keys: ReturnType<typeof idempotencyKeys>
 }
-
-type Library = { redisStore: typeof redisStore }
 
 export const withFaults = test.extend('open', async ({ ownValkey, tcpProxy }, { onCleanup }) => {
   const closing: (() => unknown)[] = []
@@ -52,13 +53,21 @@ export const withFaults = test.extend('open', async ({ ownValkey, tcpProxy }, { 
     await Promise.all([redis.ready(30_000), healthy.ready(30_000)])
     const copy = mutant ? await makeMutant(mutant) : undefined
     if (copy) closing.push(copy.remove)
-    const library: Library = copy ? await import(copy.source) : { redisStore }
+    const library = await importLibrary(copy?.source ?? original)
     const store = library.redisStore({ redis })
     const other = library.redisStore({ redis: healthy })
+    const [once, otherOnce] = [store, other].map((each) =>
+      library.createOnce({ store: each, leaseMs: LEASE_MS, graceMs: 0 }),
+    )
+    closing.push(
+      () => once!.close(),
+      () => otherOnce!.close(),
+    )
     const warm = newClaim()
     await store.begin(warm, LEASE_MS)
     await store.release(warm)
-    return { valkey, proxy, redis, direct, store, other, keys: idempotencyKeys(redis) }
+    const keys = idempotencyKeys(redis)
+    return { valkey, proxy, redis, direct, store, other, once: once!, otherOnce: otherOnce!, keys }
   }
 })
 

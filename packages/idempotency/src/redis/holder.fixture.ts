@@ -3,12 +3,16 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createRenewedLeases } from '@repo/concurrency'
 import { connectRedis } from '@repo/redis'
 import { serveReplica } from '@repo/testing/replica'
+import { claimIdOf, fingerprintOf } from '../fingerprint.ts'
+import type { createOnce } from '../once.ts'
+import { createRecordCodec } from '../record.ts'
 import type { Begun, Claim, IdempotencyStore } from '../store.ts'
+import type { Once, StoredResponse } from '../types.ts'
 import type { redisStore } from './redis-store.ts'
 
 export interface Opening {
   url: string
-  /** The module of the store. */
+  /** The folder of the package. */
   source: string
   skewMs: number
   deadlineMs: number
@@ -16,8 +20,7 @@ export interface Opening {
 
 /** A request with a key. Each of its attempts has a new token. */
 export interface Request {
-  id: string
-  fingerprint: string
+  key: string
   leaseMs: number
 }
 
@@ -35,58 +38,36 @@ export interface Competed {
 }
 
 const TTL_MS = 3_600_000
+const SCOPE = 'user'
 const instance = process.env['INSTANCE_ID'] ?? ''
+const fingerprint = fingerprintOf({ method: 'POST', target: '/orders', body: Buffer.from('{}') })
+const codec = createRecordCodec(1_000, undefined)
 let store: IdempotencyStore
+let openOnce: (leaseMs: number) => Once
 let held: Claim
 let endRenewal: () => void
 
-function newClaim({ id, fingerprint }: Request): Claim {
-  return { id, fingerprint, token: randomBytes(16).toString('base64url') }
+function newResponse(text: string): StoredResponse {
+  return { status: 201, headers: [], body: Buffer.from(`${instance}:${text}`) }
 }
 
-/** As `begin`. An outage is no result for a client, which sends its request again. */
-async function beginOnce(claim: Claim, leaseMs: number): Promise<Begun | undefined> {
-  try {
-    return await store.begin(claim, leaseMs)
-  } catch (error) {
-    requireOutage(error)
-    return undefined
-  }
-}
-
-function requireOutage(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'unavailable')) throw error
-}
-
-async function compete({ clients, workMs, ...request }: Competition): Promise<Competed> {
+async function compete({ key, leaseMs, clients, workMs }: Competition): Promise<Competed> {
+  const once = openOnce(leaseMs)
   let executions = 0
+
+  async function work(): Promise<StoredResponse> {
+    executions += 1
+    const response = newResponse(`${key}:${executions}`)
+    await wait(workMs)
+    return response
+  }
 
   async function send(): Promise<string> {
     for (;;) {
-      const claim = newClaim(request)
-      const begun = await beginOnce(claim, request.leaseMs)
-      if (begun?.outcome === 'completed') return begun.record.toString()
-      if (begun?.outcome === 'mismatch') throw new Error('a mismatch of equal requests')
-      if (begun?.outcome === 'claimed') {
-        executions += 1
-        const response = await execute(claim)
-        if (response !== undefined) return response
-      }
+      const finished = await once.run({ scope: SCOPE, key, fingerprint }, work).catch(ignoreRefusal)
+      if (finished?.outcome === 'mismatch') throw new Error('a mismatch of equal requests')
+      if (finished && finished.outcome !== 'conflict') return finished.response.body.toString()
       await wait(20)
-    }
-  }
-
-  /** Returns the response, unless it could not be stored or another holder runs the request. */
-  async function execute(claim: Claim): Promise<string | undefined> {
-    await wait(workMs)
-    const response = `${instance}:${claim.token}`
-    try {
-      const completed = await store.complete(claim, Buffer.from(response), TTL_MS)
-      if (completed.outcome === 'completed') return completed.record.toString()
-      return completed.outcome === 'lost' ? undefined : response
-    } catch (error) {
-      requireOutage(error)
-      return undefined
     }
   }
 
@@ -94,19 +75,33 @@ async function compete({ clients, workMs, ...request }: Competition): Promise<Co
   return { executions, responses }
 }
 
+/** A client sends its request again after a 503, and after a 409 of an attempt that was fenced. */
+function ignoreRefusal(error: unknown): undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code !== 'unavailable' && code !== 'lost') throw error
+}
+
 serveReplica({
   async open({ url, source, skewMs, deadlineMs }: Opening) {
     const wall = Date.now
     Date.now = () => wall() + skewMs
-    const library: { redisStore: typeof redisStore } = await import(source)
+    const library: { createOnce: typeof createOnce } = await import(`${source}/index.ts`)
+    const stores: { redisStore: typeof redisStore } = await import(`${source}/redis/redis-store.ts`)
     const redis = connectRedis({ url, name: instance, deadlineMs })
     await redis.ready(30_000)
-    store = library.redisStore({ redis })
+    store = stores.redisStore({ redis })
+    const opened = new Map<number, Once>()
+    openOnce = (leaseMs) => {
+      const once = opened.get(leaseMs) ?? library.createOnce({ store, leaseMs })
+      opened.set(leaseMs, once)
+      return once
+    }
   },
   compete,
   /** Claims the request, and renews the claim until it ends. */
   async hold(request: Request): Promise<Begun> {
-    held = newClaim(request)
+    const token = randomBytes(16).toString('base64url')
+    held = { id: claimIdOf(SCOPE, request.key), fingerprint, token }
     const begun = await store.begin(held, request.leaseMs)
     if (begun.outcome !== 'claimed') return begun
     const leases = createRenewedLeases<Claim>({
@@ -118,9 +113,11 @@ serveReplica({
   },
   async complete(): Promise<{ outcome: string; response?: string }> {
     endRenewal()
-    const completed = await store.complete(held, Buffer.from(`${instance}:${held.token}`), TTL_MS)
+    const record = codec.encode(held.id, newResponse(held.token))
+    const completed = await store.complete(held, record, TTL_MS)
     if (completed.outcome !== 'completed') return completed
-    return { outcome: 'completed', response: completed.record.toString() }
+    const response = codec.decode(held.id, completed.record).body.toString()
+    return { outcome: 'completed', response }
   },
   async release(): Promise<void> {
     endRenewal()

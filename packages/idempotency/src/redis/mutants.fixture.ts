@@ -1,5 +1,7 @@
 import path from 'node:path'
 import { copyMutant, type Edit } from '@repo/testing'
+import type { createOnce } from '../once.ts'
+import type { redisStore } from './redis-store.ts'
 
 /** The mechanisms that are removed from the store, one at a time: the races must detect it. */
 const MUTANTS = {
@@ -54,12 +56,18 @@ const MUTANTS = {
       'if false then\n        local claim',
     ],
   ],
-  'no withdrawal': [['redis/redis-store.ts', 'if (isUndecided(error)) {', 'if (token === name) {']],
+  'no withdrawal': [
+    [
+      'redis/redis-store.ts',
+      'if (isUndecided(error)) withdrawLater',
+      'if (token === name) withdrawLater',
+    ],
+  ],
   'a withdrawal without a mark': [
     ['redis/scripts.ts', "redis.call('SET', KEYS[1], '${FORMAT}R' .. ARGV[1], 'PX', ARGV[2])", ''],
   ],
   'no repeated completion': [
-    ['redis/redis-store.ts', 'if (isRedisOutage(error)) {', 'if (names.length === 0) {'],
+    ['attempt/retries.ts', 'if (performance.now() < untilMs) await work()', ''],
   ],
   // No mutant: the next release, whose records this one cannot read.
   'another format': [['redis/scripts.ts', "FORMAT = '1'", "FORMAT = '2'"]],
@@ -69,11 +77,26 @@ export type Mutant = keyof typeof MUTANTS
 
 const folder = path.join(import.meta.dirname, '..')
 
-/** The module of the store, for a process that imports it by its path. */
-export const original = path.join(folder, 'redis/redis-store.ts')
+/** The source of the package, for a process that imports its modules by their paths. */
+export const original = folder
 
-/** Copies the package without one of its mechanisms. Returns the module of the store. */
+/** Copies the package without one of its mechanisms. Returns the folder of the copied source. */
 export async function makeMutant(mutant: Mutant) {
   const { source, remove } = await copyMutant(folder, mutant, MUTANTS[mutant])
-  return { source: path.join(path.dirname(source), 'redis/redis-store.ts'), remove }
+  return { source: path.dirname(source), remove }
+}
+
+interface Library {
+  createOnce: typeof createOnce
+  redisStore: typeof redisStore
+}
+
+/** Imports the package from a folder. */
+export async function importLibrary(source: string): Promise<Library> {
+  const [index, store]: [Pick<Library, 'createOnce'>, Pick<Library, 'redisStore'>] =
+    await Promise.all([
+      import(path.join(source, 'index.ts')),
+      import(path.join(source, 'redis/redis-store.ts')),
+    ])
+  return { createOnce: index.createOnce, redisStore: store.redisStore }
 }

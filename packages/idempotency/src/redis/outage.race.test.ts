@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { awakeMs, describe, expect, until } from '@repo/testing'
 import { again, newClaim } from '../conformance/open.ts'
 import type { Begun, Claim, IdempotencyStore } from '../store.ts'
+import type { Attempt, KeyedRequest, Once, Started, StoredResponse } from '../types.ts'
 import { beginLate, FAULTS, LEASE_MS, UNAVAILABLE, withFaults } from './faults.fixture.ts'
 
 const TTL_MS = 3_600_000
@@ -9,6 +11,30 @@ const RECORD = Buffer.from('the response')
 /** Waits until the store decides again. */
 function untilDecided(store: IdempotencyStore) {
   return until(() => store.check().then(() => true))
+}
+
+const RESPONSE: StoredResponse = {
+  status: 201,
+  headers: ['location', '/1'],
+  body: Buffer.from('1'),
+}
+
+function newRequest(): KeyedRequest {
+  return { scope: 'user', key: randomUUID(), fingerprint: newClaim().fingerprint }
+}
+
+async function startAttempt(once: Once, request: KeyedRequest): Promise<Attempt> {
+  const started = await once.begin(request)
+  if (started.outcome !== 'claimed') throw new Error(`the key is ${started.outcome}`)
+  return started.attempt
+}
+
+/** Sends the request until it is no conflict. */
+function startUntilDecided(once: Once, request: KeyedRequest): Promise<Started> {
+  return until(async () => {
+    const started = await once.begin(request)
+    return started.outcome !== 'conflict' && started
+  })
 }
 
 /** Claims the key of a request, as clients that repeat it do until it is claimed or completed. */
@@ -57,27 +83,33 @@ describe.for(Object.entries(FAULTS))('while Redis %s', ([, fault]) => {
     },
   )
 
-  withFaults('a response is stored when Redis replies again', async ({ open }) => {
-    const opened = await open()
-    const { store, other } = opened
-    const claim = newClaim()
-    await store.begin(claim, LEASE_MS)
-    await fault.begin(opened)
-    await expect(store.complete(claim, RECORD, TTL_MS)).rejects.toMatchObject(UNAVAILABLE)
-    await fault.end(opened)
-    expect(await beginUntilDecided(other, claim)).toEqual({ outcome: 'completed', record: RECORD })
-  })
+  withFaults(
+    'a response is sent at once, and is stored when Redis replies again',
+    async ({ open }) => {
+      const opened = await open()
+      const { once, otherOnce } = opened
+      const request = newRequest()
+      const attempt = await startAttempt(once, request)
+      await fault.begin(opened)
+      const startedMs = awakeMs()
+      expect(await attempt.complete(RESPONSE)).toBe(RESPONSE)
+      expect(awakeMs() - startedMs).toBeLessThan(1_000)
+      await fault.end(opened)
+      const replay = await startUntilDecided(otherOnce, request)
+      expect(replay).toMatchObject({ outcome: 'replayed', response: RESPONSE })
+    },
+  )
 
   withFaults('a claim is released when Redis replies again', async ({ open }) => {
     const opened = await open()
-    const { store, other } = opened
-    const claim = newClaim()
-    await store.begin(claim, LEASE_MS)
+    const { once, otherOnce } = opened
+    const request = newRequest()
+    const attempt = await startAttempt(once, request)
     await fault.begin(opened)
-    await expect(store.release(claim)).rejects.toMatchObject(UNAVAILABLE)
+    await attempt.release()
     await fault.end(opened)
-    const begun = await beginUntilDecided(other, claim)
-    expect(begun).toEqual({ outcome: 'claimed', attempt: 1 })
+    const next = await startUntilDecided(otherOnce, request)
+    expect(next).toMatchObject({ outcome: 'claimed', attempt: { number: 1 } })
   })
 })
 
@@ -104,16 +136,16 @@ withFaults('a withdrawn takeover leaves the number of attempts', async ({ open }
 withFaults(
   'a response is stored although Redis was killed before the completion and lost its memory',
   async ({ open }) => {
-    const { valkey, store, other, direct, keys } = await open()
-    const claim = newClaim()
-    await store.begin(claim, LEASE_MS)
+    const { valkey, once, otherOnce, direct } = await open()
+    const request = newRequest()
+    const attempt = await startAttempt(once, request)
     await valkey.kill('SIGKILL')
-    await expect(store.complete(claim, RECORD, TTL_MS)).rejects.toMatchObject(UNAVAILABLE)
+    await attempt.complete(RESPONSE)
     await valkey.restart()
     // A client that sends the request before it is stored again runs it: see the limit of this store.
-    await until(async () => (await direct.exists(keys.record(claim))) === 1)
-    const replay = await other.begin(again(claim), LEASE_MS)
-    expect(replay).toEqual({ outcome: 'completed', record: RECORD })
+    await until(async () => (await direct.dbsize()) > 0)
+    const replay = await startUntilDecided(otherOnce, request)
+    expect(replay).toMatchObject({ outcome: 'replayed', response: RESPONSE })
   },
 )
 
@@ -141,13 +173,13 @@ describe('these tests detect a store with', () => {
 
   withFaults('no repeated completion', async ({ open }) => {
     const opened = await open('no repeated completion')
-    const { proxy, store, other } = opened
-    const claim = newClaim()
-    await store.begin(claim, LEASE_MS)
+    const { proxy, store, once, otherOnce } = opened
+    const request = newRequest()
+    const attempt = await startAttempt(once, request)
     await proxy.cut()
-    await expect(store.complete(claim, RECORD, TTL_MS)).rejects.toMatchObject(UNAVAILABLE)
+    await attempt.complete(RESPONSE)
     await proxy.heal()
     await untilDecided(store)
-    expect(await other.begin(again(claim), LEASE_MS)).toMatchObject({ outcome: 'pending' })
+    expect(await otherOnce.begin(request)).toMatchObject({ outcome: 'conflict' })
   })
 })

@@ -3,15 +3,12 @@ import { describe, expect, test } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { again, newClaim } from '../conformance/open.ts'
 import type { IdempotencyStore } from '../store.ts'
-import { makeMutant, type Mutant } from './mutants.fixture.ts'
-import { redisStore } from './redis-store.ts'
+import { importLibrary, makeMutant, type Mutant, original } from './mutants.fixture.ts'
 
 const LEASE_MS = 60_000
 const TTL_MS = 3_600_000
 const DAY_MS = 86_400_000
 const RECORD = Buffer.from('the response')
-
-type Library = { redisStore: typeof redisStore }
 
 const withStore = test.extend('open', async ({ redisUrl }, { onCleanup }) => {
   const closing: (() => Promise<unknown>)[] = []
@@ -32,7 +29,7 @@ const withStore = test.extend('open', async ({ redisUrl }, { onCleanup }) => {
     await redis.ready(30_000)
     const copy = release ? await makeMutant(release) : undefined
     if (copy) closing.push(copy.remove)
-    const library: Library = copy ? await import(copy.source) : { redisStore }
+    const library = await importLibrary(copy?.source ?? original)
     return { store: library.redisStore({ redis }), redis, direct }
   }
 })

@@ -1,7 +1,6 @@
 import {
   checkWrites,
   type ConnectionLog,
-  isRedisOutage,
   type RedisConnection,
   RedisError,
   type Script,
@@ -21,7 +20,7 @@ import {
   WITHDRAW,
   WRITE_STEP,
 } from './scripts.ts'
-import { createUnsettled } from './unsettled.ts'
+import { createWithdrawals } from './withdrawals.ts'
 
 const DAY_MS = 86_400_000
 /** The number of claims in one RENEW: about 0.2 ms of the server. */
@@ -48,12 +47,14 @@ export interface RedisStoreOptions {
  * arrives before that runs a second time: only a store in PostgreSQL prevents this.
  *
  * A call that Redis does not decide within its deadline rejects with `unavailable`. A claim that Redis
- * may have accepted is released in the background. `complete` and `release` are repeated in the
- * background until Redis decides them, so a response is stored after an outage.
+ * may have accepted is withdrawn in the background when Redis replies again, also if it arrives later.
  */
 export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions): IdempotencyStore {
   const keys = idempotencyKeys(redis)
-  const unsettled = createUnsettled(isRedisOutage, log)
+  const withdrawLater = createWithdrawals({
+    withdraw: (claim, leaseMs) => run(WITHDRAW, [keys.record(claim)], [claim.token, leaseMs]),
+    log,
+  })
   /** Claims of this process that may have steps. */
   const withSteps = new WeakSet<Claim>()
 
@@ -74,9 +75,7 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
       reply = await run(BEGIN, [name], [token, fingerprint, leaseMs, leaseMs + retainMs])
     } catch (error) {
       // Redis may have accepted the claim, or may still do so. No attempt uses it.
-      if (isUndecided(error)) {
-        unsettled.add({ bytes: 0, run: () => run(WITHDRAW, [name], [token, leaseMs]) })
-      }
+      if (isUndecided(error)) withdrawLater(claim, leaseMs)
       throw toStoreError(error)
     }
     if (typeof reply !== 'number') return { outcome: 'completed', record: readRecord(reply) }
@@ -89,31 +88,11 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
     const { token, fingerprint } = claim
     const names = [keys.record(claim)]
     if (withSteps.has(claim)) names.push(keys.steps(claim))
-    const reply = await runUntilDecided(COMPLETE, names, [token, fingerprint, record, ttlMs])
+    const reply = await run(COMPLETE, names, [token, fingerprint, record, ttlMs]).catch(rethrow)
     if (reply === 1) return { outcome: 'stored' }
     if (reply === 2) return { outcome: 'healed' }
     if (reply === 0) return { outcome: 'lost' }
     return { outcome: 'completed', record: readRecord(reply) }
-  }
-
-  /** As `run`. After an outage the call is repeated in the background. */
-  async function runUntilDecided(
-    script: Script,
-    names: readonly string[],
-    args: readonly (string | number | Buffer)[],
-  ): Promise<unknown> {
-    try {
-      return await run(script, names, args)
-    } catch (error) {
-      if (isRedisOutage(error)) {
-        const bytes = args.reduce<number>(
-          (sum, arg) => sum + (Buffer.isBuffer(arg) ? arg.length : 0),
-          0,
-        )
-        unsettled.add({ bytes, run: () => run(script, names, args) })
-      }
-      throw toStoreError(error)
-    }
   }
 
   async function renew(claims: readonly Claim[], leaseMs: number): Promise<readonly Claim[]> {
@@ -159,12 +138,12 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
     name: 'redis',
     isDurable: false,
     needsTransaction: false,
-    repeatsUndecided: true,
+    withdraws: true,
     begin,
     complete,
     async release(claim) {
       requireClaim(claim)
-      await runUntilDecided(RELEASE, [keys.record(claim)], [claim.token])
+      await run(RELEASE, [keys.record(claim)], [claim.token]).catch(rethrow)
     },
     renew,
     readSteps,
