@@ -35,7 +35,7 @@ export interface Deliveries {
   close(): Promise<void>
 }
 
-export interface DeliveryFigures {
+interface DeliveryFigures {
   delivered: number
   failed: number
   /** The waiting messages of all instances, at most 10,000, at the last turn of this instance. */

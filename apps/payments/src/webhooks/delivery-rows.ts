@@ -68,5 +68,3 @@ export function createDeliveryRows(db: Database) {
     },
   }
 }
-
-export type DeliveryRows = ReturnType<typeof createDeliveryRows>

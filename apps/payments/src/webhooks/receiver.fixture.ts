@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { freePort } from '@repo/testing'
 
-export interface Received {
+interface Received {
   key: string
   id: string
   headers: IncomingMessage['headers']

@@ -11,7 +11,7 @@ export interface Receiver {
 }
 
 /** Why a message was not delivered. Its text names no part of the URL. */
-export class WebhookError extends Error {
+class WebhookError extends Error {
   override name = 'WebhookError'
 }
 
@@ -51,7 +51,7 @@ export async function sendWebhook(
  * The headers of Standard Webhooks 1.0.0 (https://www.standardwebhooks.com): the signature is an HMAC of
  * the id, the time in seconds and the body.
  */
-export function signatureHeaders(
+function signatureHeaders(
   id: string,
   body: string,
   secret: Buffer | undefined,
