@@ -22,9 +22,14 @@ export async function signUp({ edge }: Cluster): Promise<string> {
   })
 }
 
-/** A payment with a reference that no other has. */
-export function payment(cookie: string, reference: string) {
+/** A payment with a reference that no other has, and with a key if there is one. */
+export function payment(cookie: string, reference: string, key?: string) {
   const body = JSON.stringify({ amount: 100, currency: 'EUR', reference })
-  const headers = { cookie, origin: ORIGIN, 'content-type': 'application/json' }
+  const headers = {
+    cookie,
+    origin: ORIGIN,
+    'content-type': 'application/json',
+    ...(key !== undefined && { 'idempotency-key': key }),
+  }
   return { method: 'POST', path: '/api/payments', headers, body }
 }

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Client as Postgres } from 'pg'
 import type { Cluster } from '../cluster.ts'
 import { type Client, startLoop } from '../load.ts'
-import { signUp } from '../person.ts'
+import { payment, signUp } from '../person.ts'
 import type { Labels, Watch } from './watch.ts'
 
 export interface Stage {
@@ -12,7 +13,13 @@ export interface Stage {
 }
 
 const RATE = 20
-const REDIS_ALERTS = ['RedisBreakerOpen', 'BusDeaf', 'RevocationsPending', 'SessionHitRateLow']
+const REDIS_ALERTS = [
+  'RedisBreakerOpen',
+  'BusDeaf',
+  'RevocationsPending',
+  'SessionHitRateLow',
+  'IdempotencyStoreErrors',
+]
 
 /** Stops processes while the work runs. */
 async function whileFrozen(pids: readonly number[], work: () => Promise<void>): Promise<void> {
@@ -24,11 +31,12 @@ async function whileFrozen(pids: readonly number[], work: () => Promise<void>): 
   }
 }
 
-/** Valkey hangs while users send requests, and some of them sign out. */
+/** Valkey hangs while users send requests and payments, and some of them sign out. */
 export async function redisHangs({ cluster, client, watch }: Stage): Promise<void> {
   const cookies = await Promise.all(Array.from({ length: 6 }, () => signUp(cluster)))
   const [cookie = '', ...leaving] = cookies
   const load = startLoop(client, RATE, () => ({ path: '/api/me', headers: { cookie } }))
+  const payments = startLoop(client, 4, (n) => payment(cookie, `paid-${n}`, randomUUID()))
   const origin = 'http://localhost:9380'
   for (const name of REDIS_ALERTS) await watch.rests(name)
   await whileFrozen([cluster.stores().valkeyPid], async () => {
@@ -41,6 +49,17 @@ export async function redisHangs({ cluster, client, watch }: Stage): Promise<voi
   })
   for (const name of REDIS_ALERTS) await watch.resolves(name)
   await load.stop()
+  await payments.stop()
+}
+
+/** A client uses one key for all its payments. */
+export async function keyReused({ cluster, client, watch }: Stage): Promise<void> {
+  const [cookie, key] = [await signUp(cluster), randomUUID()]
+  await watch.rests('IdempotencyRefusalsHigh')
+  const load = startLoop(client, RATE, (n) => payment(cookie, `reused-${n}`, key))
+  await watch.fires('IdempotencyRefusalsHigh', { app: 'gateway' })
+  await load.stop()
+  await watch.resolves('IdempotencyRefusalsHigh')
 }
 
 /** A transaction locks the payments, so queries wait, requests are slow, and then they fail. */

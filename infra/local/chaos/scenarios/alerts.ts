@@ -13,7 +13,14 @@ import {
   type Target,
 } from '@repo/monitoring/prometheus'
 import { startMisfit } from '../alerts/misfit.ts'
-import { instancesStop, loopPauses, redisHangs, type Stage, tableLocked } from '../alerts/scenes.ts'
+import {
+  instancesStop,
+  keyReused,
+  loopPauses,
+  redisHangs,
+  type Stage,
+  tableLocked,
+} from '../alerts/scenes.ts'
 import { startSideParts } from '../alerts/side-parts.ts'
 import { createWatch } from '../alerts/watch.ts'
 import { whenInterrupted } from '../ending.ts'
@@ -60,6 +67,7 @@ async function alerts({ cluster }: ClusterScenario): Promise<Row[]> {
   await instancesStop(stage)
   await loopPauses(stage)
   await redisHangs(stage)
+  await keyReused(stage)
   await misfit(stage, prometheus, targets)
   if (side.fillRedis) {
     await watch.rests('RedisEvictions')

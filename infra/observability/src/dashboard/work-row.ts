@@ -28,6 +28,34 @@ export const workRow: readonly Chart[] = [
     ],
   },
   {
+    title: 'Requests with a key, by outcome',
+    unit: 'ops',
+    description:
+      'Healthy: fresh, and some replayed. Above 10 % conflict and mismatch for five minutes, an alert opens a ticket.',
+    queries: [
+      [
+        `sum by (app, outcome) (rate(threefold_idempotency_requests_total{${SELECTED}}[$__rate_interval]))`,
+        '{{app}} {{outcome}}',
+      ],
+    ],
+  },
+  {
+    title: 'Idempotency: errors of the store, takeovers, claims in progress',
+    unit: 'short',
+    description: 'Healthy: no errors; a takeover for each instance that was killed in a request.',
+    queries: [
+      [
+        `sum by (app, call) (increase(threefold_idempotency_store_errors_total{${SELECTED}}[$__rate_interval])) > 0`,
+        'errors {{app}} {{call}}',
+      ],
+      [
+        `sum by (app) (increase(threefold_idempotency_takeovers_total{${SELECTED}}[$__rate_interval])) > 0`,
+        'takeovers {{app}}',
+      ],
+      [`sum by (app) (threefold_idempotency_in_flight{${SELECTED}})`, 'in progress {{app}}'],
+    ],
+  },
+  {
     title: 'Outbox: messages that wait, and the age of the oldest',
     unit: 'short',
     description: 'Healthy: 0 or a few, and younger than 10 s. All instances see the same rows.',
