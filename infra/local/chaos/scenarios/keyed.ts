@@ -59,6 +59,7 @@ async function startPayers(scenario: string, cluster: Cluster): Promise<Payers> 
       const verdict = judgeKeyed(calls)
       const { keys, differing, unanswered, refused } = verdict
       for (const line of refused.slice(0, 5)) progress(`  ${line}`)
+      for (const line of countReasons(calls)) progress(`  ${line}`)
       progress(`  ${paid} rows of ${keys} keys; ${verdict.repeated} repetitions`)
       progress(
         `  ${verdict.replays} replays, ${verdict.conflicts} conflicts, ${verdict.failed} attempts failed`,
@@ -83,6 +84,15 @@ function withRepeated(calls: readonly KeyedCall[], later: readonly KeyedCall[]):
     const responses = [...call.responses, ...again.responses]
     return { ...call, responses, unanswered: call.unanswered + again.unanswered }
   })
+}
+
+/** The reasons of failed attempts, with their numbers. */
+function countReasons(calls: readonly KeyedCall[]): string[] {
+  const reasons = Map.groupBy(
+    calls.flatMap(({ failures }) => failures),
+    (reason) => reason,
+  )
+  return [...reasons].map(([reason, all]) => `${all.length} attempts: ${reason}`)
 }
 
 async function countPayments(cluster: Cluster, pattern: string) {
