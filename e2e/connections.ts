@@ -1,9 +1,4 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { Client } from 'pg'
-import { readCluster } from './cluster.ts'
-
-const run = promisify(execFile)
+import { containerOfPostgres, queryRow } from './database.ts'
 
 /** Counts the connections of the instances, without the one that runs this query. */
 const COUNT = `select count(*) from pg_stat_activity
@@ -18,22 +13,5 @@ export function grantedConnections(): number {
 
 /** The number of connections that PostgreSQL reports. */
 export async function countConnections(): Promise<number> {
-  const container = containerOfPostgres()
-  if (container) {
-    const psql = ['psql', '-U', 'threefold', '-d', 'threefold', '-Atc', COUNT]
-    const { stdout } = await run('docker', ['exec', container, ...psql])
-    return Number(stdout)
-  }
-  const client = new Client(readCluster().databaseUrl)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ count: string }>(COUNT)
-    return Number(rows[0]?.count)
-  } finally {
-    await client.end()
-  }
-}
-
-function containerOfPostgres(): string | undefined {
-  return readCluster().stores.find(({ name }) => name === 'postgres')?.container
+  return Number((await queryRow(COUNT))[0])
 }

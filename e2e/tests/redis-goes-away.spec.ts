@@ -1,5 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { EDGE, instancesOf, readCluster, storeOf } from '../cluster.ts'
+import { startPayers } from '../payers.ts'
 import { administrator, register, signIn, signUp, newPerson } from '../person.ts'
 
 let hung: number | undefined
@@ -98,4 +99,29 @@ test('no session is lost when Redis is killed and restarts empty, and every inst
     const { instances } = await (await request.get(`${EDGE}/api/cluster`)).json()
     expect(instances).toHaveLength(12)
   }).toPass({ timeout: 30_000 })
+})
+
+test('each payment with a key is made once while Redis hangs, is killed, and has lost its records', async ({
+  request,
+}) => {
+  test.setTimeout(180_000)
+  const payers = await startPayers(request)
+  const untilPaid = async () => {
+    const ended = payers.ended()
+    await expect.poll(() => payers.ended(), { timeout: 60_000 }).toBeGreaterThan(ended + 50)
+  }
+  await untilPaid()
+  hang(storeOf('valkey'))
+  await untilPaid()
+  resume()
+  await untilPaid()
+  // It restarts empty.
+  const before = storeOf('valkey')
+  process.kill(before, 'SIGKILL')
+  await untilPaid()
+  await expect.poll(() => storeOf('valkey'), { timeout: 60_000 }).not.toBe(before)
+  await untilPaid()
+  const { verdict, made } = await payers.stop()
+  expect(verdict).toMatchObject({ differing: [], unanswered: [], refused: [] })
+  expect(made).toEqual({ payments: verdict.keys, references: verdict.keys })
 })
