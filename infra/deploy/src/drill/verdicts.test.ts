@@ -43,7 +43,7 @@ const faults: [name: string, calls: KeyedCall[], made: Partial<UnderLoad['made']
   ['a client without a response', [call('a', ['1'], 1), call('b', ['2'])], {}],
 ]
 
-test.for(faults)('%s is a fault', ([, calls, made]) => {
+test.for(faults)('in the verdict of a drill, %s is a fault', ([, calls, made]) => {
   expect(paymentFaults(underLoad(calls, made))).toBe(1)
 })
 
