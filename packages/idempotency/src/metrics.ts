@@ -32,7 +32,7 @@ const BUCKETS = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1]
 
 /**
  * Returns the figures of a `Once`, for Prometheus. Their shape is that of `@repo/observability`. Each
- * request with a key counts once in `threefold_idempotency_requests_total`, when its outcome is known.
+ * request with a key counts once in `threefold_idempotency_requests_total`, at its end.
  *
  * @throws IdempotencyError `bad-argument`
  */

@@ -74,7 +74,7 @@ function stepContext(claimId: string, step: string): string {
   return `${claimId}:${step}`
 }
 
-/** Encodes a response. A body above `maxBytes` is left out, and the record says so. */
+/** Encodes a response. A body above `maxBytes` is left out, and the record states this. */
 export function encodeRecord(response: StoredResponse, maxBytes: number): Buffer {
   const { status, headers, body, isBodyOmitted = body.length > maxBytes } = response
   const text = JSON.stringify(storableHeaders(headers))
@@ -93,7 +93,7 @@ export function encodeRecord(response: StoredResponse, maxBytes: number): Buffer
 /** @throws IdempotencyError `unknown-format`, `unreadable` */
 export function decodeRecord(bytes: Uint8Array): StoredResponse {
   if (bytes[0] !== PLAIN) {
-    const message = `the record has the format ${bytes[0] ?? 'of no byte'} of another release`
+    const message = `the record has another format than ${PLAIN}, ${SEALED}: its first byte is ${bytes[0]}`
     throw new IdempotencyError('unknown-format', message)
   }
   if (bytes.length < HEAD_BYTES) throw unreadable('it is cut off')

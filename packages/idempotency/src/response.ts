@@ -2,7 +2,7 @@ import { IdempotencyError } from './errors.ts'
 import { readFields } from './options.ts'
 import type { StoredResponse } from './types.ts'
 
-/** Statuses below 500 that say nothing about the request itself: a repetition may succeed. */
+/** Statuses below 500 that do not depend on the request itself: a repetition may succeed. */
 const TRANSIENT = new Set([401, 403, 408, 409, 423, 425, 429])
 
 /**
@@ -10,7 +10,7 @@ const TRANSIENT = new Set([401, 403, 408, 409, 423, 425, 429])
  * attempt runs.
  */
 export function isStorable(status: number): boolean {
-  return status >= 200 && status < 500 && !TRANSIENT.has(status)
+  return Number.isInteger(status) && status >= 200 && status < 500 && !TRANSIENT.has(status)
 }
 
 /** Fields of one connection, one moment or one instance. */
@@ -48,8 +48,10 @@ const NOT_STORED = new Set([
  * moment. Names are in lower case.
  *
  * @param headers `[name, value, name, value, ...]`
+ * @throws IdempotencyError `bad-argument`
  */
 export function storableHeaders(headers: readonly string[]): string[] {
+  if (!arePairs(headers)) throw new IdempotencyError('bad-argument', `headers ${PAIRS}`)
   const named = new Set<string>()
   const stored: string[] = []
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -86,9 +88,13 @@ function faultOf(response: unknown): string | undefined {
   if (isBodyOmitted !== undefined && typeof isBodyOmitted !== 'boolean') {
     return 'isBodyOmitted must be true or false'
   }
-  if (!Array.isArray(headers) || headers.length % 2 > 0) return 'headers must be pairs of texts'
-  for (let i = 0; i < headers.length; i += 1) {
-    if (typeof headers[i] !== 'string') return 'headers must be pairs of texts'
-  }
-  return undefined
+  return arePairs(headers) ? undefined : `headers ${PAIRS}`
+}
+
+const PAIRS = 'must be names and values in turn'
+
+function arePairs(headers: unknown): boolean {
+  if (!Array.isArray(headers) || headers.length % 2 > 0) return false
+  for (let i = 0; i < headers.length; i += 1) if (typeof headers[i] !== 'string') return false
+  return true
 }

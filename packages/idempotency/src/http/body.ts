@@ -88,7 +88,7 @@ export async function readRequestBody(
   return bytes
 }
 
-/** The cache of Hono has promises, which its type does not say. */
+/** The cache of Hono has promises, and its type declares their values. */
 function cacheBody(request: HonoRequest, kind: 'arrayBuffer' | 'text', body: unknown): void {
   Reflect.set(request.bodyCache, kind, Promise.resolve(body))
 }

@@ -103,7 +103,7 @@ test('a handler that throws releases the key, and after its point of no return t
   expect(shop.runs()).toBe(2)
 })
 
-test('a response over the limit is sent in full, and its replay says that the body is not stored', async () => {
+test('a response over the limit is sent in full, and its replay states that the body is not stored', async () => {
   const large = Buffer.alloc(8_388_608, BYTES)
   await using shop = createTestApp((c) => c.body(large, 201, { location: '/orders/1' }))
   const first = await shop.send()
@@ -124,7 +124,7 @@ test('a response of exactly the limit is replayed in full', async () => {
   expect(await (await shop.send()).text()).toBe('12345678')
 })
 
-test('a streaming response is stored when it ends, and over the limit it goes on as a stream', async () => {
+test('a streaming response is stored when it ends, and over the limit it continues as a stream', async () => {
   await using shop = createTestApp(
     (c) => streamOf(c.req.path === '/short' ? ['ab', 'cd'] : ['1234', '5678', '9']),
     { maxResponseBytes: 6 },
