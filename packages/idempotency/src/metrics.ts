@@ -28,7 +28,7 @@ export type CreateHistogram<Histogram extends { observe: (seconds: number) => vo
     buckets: readonly number[]
   }) => Histogram
 
-const BUCKETS = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1]
+const BUCKETS = [0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25]
 
 /**
  * Returns the figures of a `Once`, for Prometheus. Their shape is that of `@repo/observability`. Each
@@ -41,15 +41,13 @@ export function idempotencyFigures<Histogram extends { observe: (seconds: number
   createHistogram: CreateHistogram<Histogram>,
 ) {
   requireMethods('bad-argument', 'once', once, ['stats', 'recordTimes'])
-  const describe = (call: 'begin' | 'complete') =>
-    createHistogram({
-      name: 'threefold_idempotency_store_seconds',
-      help: 'Time of a claim or a completion in the store',
-      labels: { call },
-      buckets: BUCKETS,
-    })
-  const times = { begin: describe('begin'), complete: describe('complete') }
-  once.recordTimes((call, seconds) => times[call].observe(seconds))
+  const seconds = createHistogram({
+    name: 'threefold_idempotency_store_seconds',
+    help: 'Time of a claim or a completion in the store',
+    labels: {},
+    buckets: BUCKETS,
+  })
+  once.recordTimes((_, time) => seconds.observe(time))
   const counter = (name: string, help: string, read: (stats: OnceStats) => number) => ({
     name: `threefold_idempotency_${name}_total`,
     help,
@@ -63,8 +61,7 @@ export function idempotencyFigures<Histogram extends { observe: (seconds: number
     read: () => read(once.stats()),
   })
   return [
-    times.begin,
-    times.complete,
+    seconds,
     ...OUTCOMES.map((outcome) => ({
       ...counter('requests', 'Requests with a key', ({ requests }) => requests[outcome]),
       labels: { outcome },
