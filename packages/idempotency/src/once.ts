@@ -198,6 +198,9 @@ async function endFailed(attempt: RunningAttempt, error: unknown): Promise<Finis
     const response = await attempt.complete(attempt.committed)
     return { outcome: attempt.outcome === 'replayed' ? 'replayed' : 'fresh', response }
   }
+  if (error instanceof IdempotencyError) {
+    attempt.outcome = error.code === 'lost' ? 'conflict' : 'unavailable'
+  }
   if (attempt.isFinal) await attempt.complete(FAILED)
   else await attempt.release()
   throw error

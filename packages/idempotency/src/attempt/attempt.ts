@@ -223,6 +223,8 @@ export class RunningAttempt implements Attempt {
     switch (done.outcome) {
       case 'committed':
         this.committed = done.result
+        this.refusal = undefined
+        this.outcome = 'fresh'
         return done.result
       case 'completed':
         // In the mode `lock` nothing was claimed before, so that this is a plain replay.
@@ -249,7 +251,7 @@ export class RunningAttempt implements Attempt {
     const { store, counts } = this.#context
     await this.#transaction?.catch(() => undefined)
     if (this.committed) return
-    counts.released += 1
+    if (!this.refusal) counts.released += 1
     try {
       await this.#call('release', () => store.release(this.claim))
     } catch (error) {
