@@ -119,6 +119,25 @@ test('I8: a completion that fails for a while is stored as soon as the store dec
   await once.close()
 })
 
+test('I8: while a completion fails, the claim is renewed, so that no retry runs', async () => {
+  const { store, inner, faults } = faultyStore()
+  const { once, attempt } = await begin({ store, leaseMs: 300 })
+  faults.complete = failUndecided
+  await attempt.complete(done)
+  let renewals = 0
+  faults.renew = (claims, leaseMs) => {
+    renewals += 1
+    return inner.renew(claims, leaseMs)
+  }
+  await until(() => renewals >= 5)
+  const other = createOnce({ store: inner })
+  expect(await other.begin(request)).toMatchObject({ outcome: 'conflict' })
+  delete faults.complete
+  await until(() => once.stats().uncompleted === 0)
+  expect(await other.begin(request)).toMatchObject({ outcome: 'replayed' })
+  await Promise.all([once.close(), other.close()])
+})
+
 test('close waits for running attempts and for completions, and then begins nothing', async () => {
   const { store, faults } = faultyStore()
   const { once, attempt } = await begin({ store, graceMs: 60_000 })

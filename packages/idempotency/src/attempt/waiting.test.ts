@@ -76,3 +76,25 @@ test('requests that wait are unavailable when the store stops deciding', async (
   expect(scene.once.stats().requests.unavailable).toBe(100)
   await scene.attempt.release()
 })
+
+test('a claim that arrives when no request waits any more is released', async () => {
+  const { store, inner, faults } = faultyStore()
+  const other = createOnce({ store: inner })
+  const once = createOnce({ store, inFlight: { waitMs: 20 } })
+  const started = await other.begin(request)
+  const held = Promise.withResolvers<undefined>()
+  let polls = 0
+  faults.begin = async (claim, leaseMs) => {
+    polls += 1
+    if (polls > 1) await held.promise
+    return inner.begin(claim, leaseMs)
+  }
+  expect(await once.begin(request)).toMatchObject({ outcome: 'conflict' })
+  expect(polls).toBe(2)
+  if (started.outcome === 'claimed') await started.attempt.release()
+  held.resolve(undefined)
+  await until(() => once.stats().released === 1)
+  expect(once.stats()).toMatchObject({ inFlight: 0, requests: { fresh: 0, conflict: 1 } })
+  expect(await other.begin(request)).toMatchObject({ outcome: 'claimed' })
+  await once.close()
+})
