@@ -11,5 +11,5 @@ await boot({
   start: (context) => start(env, context),
   isUnavailable,
   // With twelve targets of each upstream, fewer than 900 series.
-  maxCombinations: 25,
+  maxCombinations: 23,
 })

@@ -64,7 +64,7 @@ async function send(url: string, cookie: string, method = 'GET', body?: object) 
 }
 
 /** The combinations of requests that an app counts at most, with 15 series each. */
-const combinationsOf = (app: string) => (app === 'gateway' ? 25 : 16)
+const combinationsOf = (app: string) => (app === 'gateway' ? 23 : 16)
 
 /** Two upstreams: with twelve targets each, and `other`. The local cluster has nine instances at most. */
 const targetsOf = (app: string) => 2 * (app === 'edge' ? 9 : 13)
