@@ -83,6 +83,8 @@ export class Gate {
   /** Those in a transaction that PostgreSQL ends when it is idle for longer than a lease. */
   readonly #limited = new Set<PoolClient>()
   readonly #busy = new Set<PoolClient>()
+  /** The connections that the model has cut. The server notices it a moment later. */
+  readonly #cut = new Set<number>()
   readonly #schedule: Schedule
   readonly #instance: number
   readonly #onFault: () => void
@@ -106,13 +108,15 @@ export class Gate {
     this.#schedule.drop(this.#instance)
   }
 
-  /** Ends transactions as PostgreSQL does, if they are idle for longer than they may. Returns their pids. */
+  /** Cuts transactions that are idle for longer than they may. Returns the pids of all cut connections. */
   endIdle(): number[] {
     const idle = this.clients.filter(
       (client) => this.#limited.has(client) && !this.#busy.has(client),
     )
-    for (const { connection } of idle) connection.stream.destroy()
-    return idle.map(pidOf)
+    for (const client of idle) this.#cutOff(client)
+    const pids = [...this.#cut]
+    this.#cut.clear()
+    return pids
   }
 
   /** A store without connections: its calls wait. */
@@ -182,7 +186,7 @@ export class Gate {
       const text = textOf(args[0])
       const way = await this.#waitOrLose(`postgres before ${text.slice(0, 12)}`)
       const isCommit = /^\s*commit/i.test(text)
-      if (way === 'command' || (way !== undefined && !isCommit)) client.connection.stream.destroy()
+      if (way === 'command' || (way !== undefined && !isCommit)) this.#cutOff(client)
       const [result] = await Promise.allSettled([
         this.#schedule.run(async () => {
           this.#busy.add(client)
@@ -197,7 +201,7 @@ export class Gate {
       if (result.status === 'rejected') throw result.reason
       const lost = isCommit ? (way ?? (await this.#waitOrLose('postgres after commit'))) : undefined
       if (lost === undefined) return result.value
-      client.connection.stream.destroy()
+      this.#cutOff(client)
       // It fails as each call on a lost connection does.
       return query('select 1')
     }
@@ -216,6 +220,11 @@ export class Gate {
       return undefined
     }
     Object.assign(client, { query: replaced })
+  }
+
+  #cutOff(client: PoolClient): void {
+    this.#cut.add(pidOf(client))
+    client.connection.stream.destroy()
   }
 
   #forget(client: PoolClient): void {

@@ -83,6 +83,8 @@ export class Reference {
       this.violations.push(`${kind} returned ${outcome}; the model allows ${list}`)
     }
     const sure = call.isSure && !call.hasFault ? 'yes' : 'maybe'
+    // With two stores, a call succeeds by one of them while its command to the other one is late.
+    if (call.hasFault && this.#rules.flush === 'claims') holder.isUnsure = true
     if (kind === 'begin') {
       const claims = outcome === 'claimed' && this.#rules.exclusive === 'begin'
       holder.held = claims ? sure : 'no'
