@@ -110,7 +110,7 @@ export class Reference {
     if (kind !== 'renew') holder.held = weaken(holder.held)
     // The server rolls the transaction of a lost connection back a moment later.
     const isLock = kind === 'transaction' && this.#rules.exclusive === 'transaction'
-    if (isLock) holder.held = isUndone ? 'no' : 'maybe'
+    if (isLock) holder.held = isUndone && !call.hasFault ? 'no' : 'maybe'
     if (isUndone) holder.stored = holder.isUnsure ? 'maybe' : 'no'
     else holder.isUnsure = true
     this.#observe()
