@@ -103,12 +103,12 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
     return refused
   }
 
-  /** Copies a record to Redis after its commit. After an outage, Redis receives it later. */
+  /** Copies a record to Redis after its commit. Without the copy, the next attempt reads the row. */
   function copy(claim: Claim, record: Buffer, ttlMs: number) {
     return redis.complete(claim, record, Math.min(ttlMs, hotTtlMs)).catch(ignoreOutage)
   }
 
-  /** After an outage, Redis receives the release later. */
+  /** Without the reply of Redis, the claim ends with its lease. */
   async function endInRedis(claim: Claim): Promise<void> {
     await redis.release(claim).catch(ignoreOutage)
   }
