@@ -4,6 +4,7 @@
  * with the tables of the bench.
  */
 import { type OpenContender, serveContenders } from '@repo/testing/bench'
+import { openLock, openOurs, openTiered } from './ours.ts'
 import { peers } from './peers.ts'
 import { createPayments, workloadOf } from './requests.ts'
 import { openBare, openThreeCommits } from './transactions.ts'
@@ -18,8 +19,11 @@ const behind =
   }
 
 serveContenders({
+  ours: behind(openOurs),
   'Hono alone': () => createPayments('first'),
   ...Object.fromEntries(Object.entries(peers).map(([name, open]) => [name, behind(open)])),
   'bare transaction': openBare,
+  'ours, two tiers': openTiered,
+  'ours, lock': openLock,
   'claim, run, complete': openThreeCommits,
 })

@@ -13,6 +13,8 @@ export interface Guard {
 /** The keys of the replays. */
 const REPLAYED_KEYS = 1_000
 export const TTL_MS = 86_400_000
+/** The user of each request. */
+export const SCOPE = 'user-0123456789'
 
 /** 250 bytes. */
 export const REQUEST_BODY = fill({ account: 'acc_01HZX3', amount: 12_50, currency: 'EUR' }, 250)

@@ -3,7 +3,7 @@ import { connectDatabase, type DatabaseConnection } from '@repo/database'
 import type { Contender } from '@repo/testing/bench'
 import { integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 import type { Transaction } from '../src/index.ts'
-import { createKeys, REQUEST_BODY, RESPONSE_TEXT } from './requests.ts'
+import { createKeys, REQUEST_BODY, RESPONSE_TEXT, SCOPE } from './requests.ts'
 
 /** The row of the business transaction, and the claim of the peers' shape. */
 export const TABLES = `
@@ -33,7 +33,6 @@ const payment = pgTable('bench_payment', {
 
 const POOL_SIZE = 20
 const LEASE_SECONDS = 15
-export const SCOPE = 'user-0123456789'
 const HEADERS = { 'content-type': 'application/json' }
 const BODY = Buffer.from(JSON.stringify(REQUEST_BODY))
 

@@ -83,7 +83,7 @@ export function createOnce(options: OnceOptions): Once {
   function onEnd({ claim, outcome }: RunningAttempt): void {
     running.delete(claim)
     if (outcome) counts.requests[outcome] += 1
-    waiting.wake(claim.id + claim.fingerprint)
+    if (waitMs > 0) waiting.wake(claim.id + claim.fingerprint)
     if (running.size === 0) onIdle?.()
   }
 

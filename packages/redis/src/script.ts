@@ -72,10 +72,42 @@ export function sendBinaryScript(
   args: readonly (string | number | Buffer)[],
 ): Promise<unknown> {
   return evaluate(declared, (name, text) => {
-    const command = new Command(name, [text, keyNames.length, ...keyNames, ...args])
+    const command = new BinaryCommand(name, [text, keyNames.length, ...keyNames, ...args])
     redis.sendCommand(command)
     return command.promise
   })
+}
+
+/** A command with bytes. Its superclass would create and measure each part three times. */
+class BinaryCommand extends Command {
+  override toWritable(socket: object): string | Buffer {
+    if (!this.args.some((arg) => Buffer.isBuffer(arg))) return super.toWritable(socket)
+    const parts: (string | Buffer)[] = []
+    let length = 0
+    let text = `*${this.args.length + 1}\r\n$${this.name.length}\r\n${this.name}\r\n`
+    const endText = () => {
+      parts.push(text)
+      length += Buffer.byteLength(text)
+    }
+    for (const arg of this.args) {
+      if (Buffer.isBuffer(arg)) {
+        text += `$${arg.length}\r\n`
+        endText()
+        parts.push(arg)
+        length += arg.length
+        text = '\r\n'
+      } else {
+        text += `$${Buffer.byteLength(String(arg))}\r\n${String(arg)}\r\n`
+      }
+    }
+    endText()
+    const bytes = Buffer.allocUnsafe(length)
+    let at = 0
+    for (const part of parts) {
+      at += typeof part === 'string' ? bytes.write(part, at) : part.copy(bytes, at)
+    }
+    return bytes
+  }
 }
 
 /** Sends a command whose arguments are one list. The reply has text in place of bytes. */

@@ -77,7 +77,7 @@ export async function readRequestBody(
       await read.whole.cancel()
       return undefined
     }
-    bytes = Uint8Array.from(read.bytes)
+    bytes = toOwned(read.bytes)
     cacheBody(request, 'arrayBuffer', bytes.buffer)
   }
   if (bytes.byteLength > maxBytes) return undefined
@@ -86,6 +86,13 @@ export async function readRequestBody(
     cacheBody(request, 'text', decoder.decode(bytes))
   }
   return bytes
+}
+
+/** The bytes in an array buffer of their length. */
+function toOwned({ buffer, byteOffset, byteLength }: Buffer): Uint8Array {
+  const isWhole = byteOffset === 0 && byteLength === buffer.byteLength
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+  return isWhole ? bytes : bytes.slice()
 }
 
 /** The cache of Hono has promises, and its type declares their values. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Context, Env, MiddlewareHandler, Next } from 'hono'
 import { IdempotencyError } from '../errors.ts'
 import { fingerprintOf } from '../fingerprint.ts'
@@ -15,6 +16,9 @@ import {
   toProblemResponse,
   UNAVAILABLE,
 } from './problems.ts'
+
+/** A larger body is sent as bytes: its conversion costs more than the object. */
+const MAX_TEXT_BYTES = 65_536
 
 /** The attempt of a request, in a handler. */
 export interface HonoAttempt extends Omit<Attempt, 'complete' | 'release' | 'transaction'> {
@@ -187,10 +191,17 @@ function createResponse(
   whole?: ReadableStream<Uint8Array>,
 ): Response {
   const hasBody = status !== 204 && status !== 205 && status !== 304
-  return new Response(hasBody ? (whole ?? Uint8Array.from(body)) : null, {
-    status,
-    headers: first ?? toHeaders(headers),
-  })
+  const sent = first ?? toHeaders(headers)
+  return new Response(hasBody ? (whole ?? toBody(body, sent)) : null, { status, headers: sent })
+}
+
+/**
+ * Bytes as the body of a response. A text costs half as much as bytes, and is sent as the same bytes if
+ * they are UTF-8. A response whose body is a text receives a content type if it has none.
+ */
+function toBody(bytes: Buffer, headers: Headers): string | Uint8Array<ArrayBuffer> {
+  const isText = bytes.length <= MAX_TEXT_BYTES && isUtf8(bytes) && headers.has('content-type')
+  return isText ? bytes.toString() : Uint8Array.from(bytes)
 }
 
 function toHeaders(list: readonly string[]): Headers {
