@@ -13,6 +13,8 @@ const seed = Number(process.env['RACE_SEED'] ?? (rounds > 0 ? Date.now() % 1_000
 const kills = rounds > 0 ? Math.ceil(rounds / 2) : 10
 const faultCount = rounds > 0 ? kills : 6
 const LEASE_MS = 1_000
+/** A start of a process takes seconds on a busy machine. */
+const timeout = 120_000 + 12_000 * kills
 /** Keys in use at a time, and the clients of each. */
 const KEYS_AT_ONCE = 6
 const CLIENTS = 3
@@ -105,34 +107,42 @@ const test = base.extend('pay', async ({ databaseUrl, ownValkey, replicas }, { o
 })
 
 describe('three processes with the tiered store', () => {
-  test(`after ${kills} kills at random moments, each key has one payment, and its clients have the same bytes (seed ${seed})`, async ({
-    pay,
-  }) => {
-    const { keys, rows, wrong, responses } = await pay(Array.from({ length: kills }, () => 'kill'))
-    expect(wrong).toEqual([])
-    expect(rows).toBe(keys)
-    expect(responses).toBe(keys * CLIENTS)
-    expect(keys).toBeGreaterThan(kills)
-  })
+  test(
+    `after ${kills} kills at random moments, each key has one payment, and its clients have the same bytes (seed ${seed})`,
+    { timeout },
+    async ({ pay }) => {
+      const { keys, rows, wrong, responses } = await pay(
+        Array.from({ length: kills }, () => 'kill'),
+      )
+      expect(wrong).toEqual([])
+      expect(rows).toBe(keys)
+      expect(responses).toBe(keys * CLIENTS)
+      expect(keys).toBeGreaterThan(kills)
+    },
+  )
 
-  test(`after ${faultCount} kills, freezes beyond the lease and losses of Redis, each key has one payment (seed ${seed})`, async ({
-    pay,
-  }) => {
-    const kinds = ['freeze', 'flush', 'kill'] as const
-    const faults = Array.from({ length: faultCount }, (_, i) => kinds[i % kinds.length] ?? 'kill')
-    const { keys, rows, wrong } = await pay(faults)
-    expect(wrong).toEqual([])
-    expect(rows).toBe(keys)
-  })
+  test(
+    `after ${faultCount} kills, freezes beyond the lease and losses of Redis, each key has one payment (seed ${seed})`,
+    { timeout },
+    async ({ pay }) => {
+      const kinds = ['freeze', 'flush', 'kill'] as const
+      const faults = Array.from({ length: faultCount }, (_, i) => kinds[i % kinds.length] ?? 'kill')
+      const { keys, rows, wrong } = await pay(faults)
+      expect(wrong).toEqual([])
+      expect(rows).toBe(keys)
+    },
+  )
 
-  test('kills find a payment that is made twice by a program that commits it before its key', async ({
-    pay,
-  }) => {
-    let wrong = 0
-    for (let tries = 0; tries < 8 && wrong === 0; tries += 1) {
-      const faults = Array.from({ length: 6 }, () => 'kill' as const)
-      wrong = (await pay(faults, false)).wrong.length
-    }
-    expect(wrong).toBeGreaterThan(0)
-  })
+  test(
+    'kills find a payment that is made twice by a program that commits it before its key',
+    { timeout },
+    async ({ pay }) => {
+      let wrong = 0
+      for (let tries = 0; tries < 8 && wrong === 0; tries += 1) {
+        const faults = Array.from({ length: 6 }, () => 'kill' as const)
+        wrong = (await pay(faults, false)).wrong.length
+      }
+      expect(wrong).toBeGreaterThan(0)
+    },
+  )
 })
