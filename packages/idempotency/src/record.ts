@@ -9,7 +9,7 @@ import type { StoredResponse } from './types.ts'
  * format of `seal.ts`, and contains such a record.
  */
 const PLAIN = 1
-export const SEALED = 2
+const SEALED = 2
 const HEAD_BYTES = 8
 const BODY_OMITTED = 1
 
@@ -116,6 +116,6 @@ function parseHeaders(text: string): string[] {
   throw unreadable('its headers are damaged')
 }
 
-export function unreadable(why: string, cause?: unknown): IdempotencyError {
+function unreadable(why: string, cause?: unknown): IdempotencyError {
   return new IdempotencyError('unreadable', `the record cannot be read: ${why}`, { cause })
 }
