@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
 import { listenerOf } from '@repo/service/hono'
 import { expect, freePort, test, until } from '@repo/testing'
-import { createOnce, fingerprintOf } from '../index.ts'
+import { createOnce, fingerprintOf, IdempotencyError } from '../index.ts'
 import { failUndecided, faultyStore } from '../memory/faulty-store.fixture.ts'
+import { memoryStore } from '../memory/memory-store.ts'
 import { createTestApp, describe } from './app.fixture.ts'
 
 test('a duplicate in flight receives 409 with the rest of the lease, and another body 422', async () => {
@@ -136,6 +137,24 @@ test('an attempt that was taken over by one in progress answers with 409', async
   expect([response.status, response.headers.get('retry-after')]).toEqual([409, '1'])
   if (started.outcome === 'claimed') await started.attempt.release()
   await late.close()
+})
+
+test.each([
+  ['lost', 409],
+  ['unavailable', 503],
+] as const)('an error %s of the store in a step is answered with %i', async (code, status) => {
+  const store = memoryStore()
+  store.writeStep = async () => {
+    throw new IdempotencyError(code, 'the step is not stored')
+  }
+  await using shop = createTestApp(
+    async (c) => c.json(await c.var.attempt.step('charge', async () => 1)),
+    { store },
+  )
+  shop.app.onError((_, c) => c.text('failed', 500))
+  const response = await shop.send()
+  expect([response.status, response.headers.get('retry-after')]).toEqual([status, '1'])
+  expect(shop.once.stats().requests).toMatchObject({ fresh: 0 })
 })
 
 test('a client that disconnects does not end the work, and its retry receives the response', async () => {

@@ -138,6 +138,21 @@ test('a streaming response is stored when it ends, and over the limit it continu
   expect(shop.runs()).toBe(2)
 })
 
+test('a response over the limit is not held back until its stream ends', async () => {
+  const received = Promise.withResolvers<undefined>()
+  async function* stream() {
+    yield Buffer.from('12345')
+    await received.promise
+    yield Buffer.from('6789')
+  }
+  await using shop = createTestApp(() => new Response(ReadableStream.from(stream())), {
+    maxResponseBytes: 4,
+  })
+  const response = await shop.send()
+  received.resolve(undefined)
+  expect(await response.text()).toBe('123456789')
+})
+
 test('a response whose stream fails releases the key', async () => {
   let isFailing = true
   await using shop = createTestApp(() =>
