@@ -198,6 +198,27 @@ siteTest(
 )
 
 siteTest(
+  'a request that the service refuses because its key belongs to another request stores nothing, so the other one still gets its response',
+  async ({ site }) => {
+    const { a, b, cookie, upstream } = site
+    upstream.run(({ res, body }) => {
+      if (body.toString() === 'first') return void res.writeHead(201).end('made')
+      res.writeHead(422, { 'content-type': 'application/problem+json' })
+      res.end('{"type":"urn:threefold:problem:idempotency-key-reused","status":422}')
+    })
+    // Redis does not have the key, because it lost its memory or the hour has ended.
+    const key = randomUUID()
+    for (const url of [a, b]) {
+      expect((await post(url, { cookie, key, body: 'second' })).status).toBe(422)
+    }
+    const made = await post(b, { cookie, key, body: 'first' })
+    expect([made.status, made.body.toString()]).toEqual([201, 'made'])
+    expect((await post(a, { cookie, key, body: 'second' })).status).toBe(422)
+    expect(upstream.calls).toHaveLength(3)
+  },
+)
+
+siteTest(
   'a response of 8 MB reaches the client whole, and its repetition gets the status without the body and no second call',
   async ({ site }) => {
     const large = randomBytes(8_000_000)

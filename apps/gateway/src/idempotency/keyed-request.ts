@@ -22,6 +22,7 @@ import type { GatewayRequest } from '../request/gateway-request.ts'
 
 const STATUS = 'Idempotency-Status'
 const KEY_HASH_CHARS = 16
+const KEY_REUSED = '"urn:threefold:problem:idempotency-key-reused"'
 
 export interface KeyedRequestOptions {
   once: Pick<Once, 'begin' | 'maxResponseBytes'>
@@ -110,6 +111,12 @@ export class KeyedRequest implements Hold, RequestClaim {
   async #complete(collected: CollectedResponse): Promise<WholeResponse | undefined> {
     const { statusCode: status, headers, body, isBodyOmitted } = collected
     const response = { status, headers, body, ...(isBodyOmitted && { isBodyOmitted }) }
+    // The service has the key with another request, whose repetition must still get its response.
+    if (this.#request.route.exactlyOnce && status === 422 && body.includes(KEY_REUSED)) {
+      this.#note('mismatch')
+      await this.#attempt?.release()
+      return undefined
+    }
     try {
       const stored = await this.#attempt?.complete(response)
       if (stored && stored !== response) {
