@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { busFigures, cacheFigures, checkBus, createBus } from '@repo/cache-broadcast'
 import { databaseFigures, openDatabase } from '@repo/database'
@@ -44,6 +45,8 @@ import { targetsOf } from './upstreams/discovery.ts'
 import { type Connection, connectUpstream, createForwarders } from './upstreams/forward.ts'
 import { services } from './upstreams/services.ts'
 import { upstreamOptionsOf } from './upstreams/upstream-options.ts'
+
+const IDLE_EVERY_MS = 50
 
 /**
  * @param api the endpoints of the routes
@@ -189,6 +192,9 @@ export async function start(
       limits: () => limiterRedis.check(),
       bus: () => checkBus(bus),
       sessions: () => sessions.check(),
+    },
+    async idle() {
+      while (once.stats().inFlight > 0) await wait(IDLE_EVERY_MS)
     },
     async close() {
       stopFollowing()

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { connectRedis } from '@repo/redis'
 import { expect, test, until } from '@repo/testing'
 import { environment, signedIn } from '../gateway.fixture.ts'
@@ -170,4 +171,30 @@ test('a response whose claim Redis has lost is stored, and a record of another r
   expect(unreadable.body.toString()).toContain('idempotency-unavailable')
   expect(upstream.calls).toHaveLength(1)
   await redis.close()
+})
+
+test('a gateway that drains completes a request whose client has left, and another gateway replays its response', async ({
+  databaseUrl,
+  redisUrl,
+  replicas,
+}) => {
+  await using upstream = await serveScripted(() => undefined)
+  const { cookie } = await signedIn(databaseUrl)
+  const env = settings({ databaseUrl, redisUrl }, upstream.origin)
+  const [leaving, other] = await replicas(2, { program, env, ready })
+  const request = { cookie, path: TIER_ONE, key: randomUUID() }
+  const client = new AbortController()
+  const cut = post(leaving!.url, { ...request, signal: client.signal })
+  await until(() => upstream.calls.length === 1)
+  client.abort()
+  await expect(cut).rejects.toThrow(/aborted/)
+  const code = leaving!.terminate()
+  // Longer than the pools may take to close.
+  await wait(4_000)
+  expect((await post(other!.url, request)).status).toBe(409)
+  upstream.calls[0]?.res.writeHead(201).end('done')
+  expect(await code).toBe(0)
+  const replay = await post(other!.url, request)
+  expect([replay.status, replay.body.toString()]).toEqual([201, 'done'])
+  expect(upstream.calls).toHaveLength(1)
 })

@@ -54,6 +54,11 @@ export interface Started {
   upgrade?: UpgradeHandler
   /** The checks of `/health`, in addition to Redis. */
   checks?: Record<string, Check>
+  /**
+   * Called when a drain has ended all connections. Resolves when requests whose clients have left are
+   * complete.
+   */
+  idle?: () => Promise<void>
   /** Called when no request is in flight: closes pools and workers. */
   close?: () => Promise<void>
 }
@@ -189,7 +194,8 @@ export async function boot<Settings extends z.ZodRawShape>({
     state.phase = 'draining'
     log.info({ event: 'drain', ...cause, inFlight: http.inFlight() }, 'draining')
     try {
-      const outcome = await drain({ http, registry, log, drainMs, close })
+      const idle = async () => state.started?.idle?.()
+      const outcome = await drain({ http, registry, log, drainMs, idle, close })
       log.info({ event: 'exit', outcome }, outcome)
       process.exit(outcome === 'drained' && 'signal' in cause ? 0 : 1)
     } catch (error) {

@@ -20,18 +20,20 @@ export async function drain({
   registry,
   log,
   drainMs,
+  idle,
   close,
 }: {
   http: InstanceServer
   registry: Registry
   log: Log
   drainMs: number
+  idle: () => Promise<void>
   close: () => Promise<void>
 }): Promise<DrainOutcome> {
   http.leave()
   await registry.close()
   const deadlineMs = DRAIN_DEADLINE_MS - drainMs
-  const inTime = await drainServer(http, { drainMs, deadlineMs })
+  const inTime = await drainServer(http, { drainMs, deadlineMs, idle })
   const late = wait(CLOSE_DEADLINE_MS, 'not closed' as const, { ref: false })
   async function closeAll() {
     try {
@@ -51,15 +53,16 @@ export async function drain({
  * drain. Then it accepts no new connections, ends upgraded and idle ones, and waits for the requests in
  * flight.
  *
+ * @param options.idle resolves when the work of clients that have left has ended
  * @returns whether all requests ended within `deadlineMs`; remaining connections are cut
  */
 async function drainServer(
   http: InstanceServer,
-  { drainMs, deadlineMs }: { drainMs: number; deadlineMs: number },
+  { drainMs, deadlineMs, idle }: { drainMs: number; deadlineMs: number; idle: () => Promise<void> },
 ): Promise<boolean> {
   await wait(drainMs)
-  const closed = new Promise<true>((resolve) => {
-    http.server.close(() => resolve(true))
+  const closed = new Promise<void>((resolve) => {
+    http.server.close(() => resolve())
   })
   http.endUpgrades()
   // A connection that was busy at close() becomes idle later and must be closed then.
@@ -67,7 +70,7 @@ async function drainServer(
   // For Node, a connection without any bytes is not idle. Browsers open such connections in advance.
   const silence = setInterval(() => http.closeSilent(), HEAD_GRACE_MS)
   const late = wait(deadlineMs, false, { ref: false })
-  const inTime = await Promise.race([closed, late])
+  const inTime = await Promise.race([closed.then(idle).then(() => true), late])
   clearInterval(sweep)
   clearInterval(silence)
   if (!inTime) http.server.closeAllConnections()
