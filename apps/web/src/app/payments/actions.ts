@@ -44,7 +44,7 @@ function refusedPayment(answer: Refusal, values: Record<string, string>, key: st
   }
   if (answer.code === 'idempotency-key-reused') {
     const message =
-      'This form was already sent with other values, so the new values were not paid. Recent payments shows the result.'
+      'This form was already sent with other values, so this attempt paid nothing. Look for your payment under Recent payments before you open a new form.'
     return { ...state, message, key, next: { href: '/payments', text: 'Open a new form' } }
   }
   // The refusal is stored for its key, so the corrected form is another request.

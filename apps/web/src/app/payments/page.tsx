@@ -33,8 +33,8 @@ export default async function Payments({ searchParams }: PageProps<'/payments'>)
       {made && <Notice tone="ok">The payment was made.</Notice>}
       {replayed && (
         <Notice tone="ok">
-          This payment was already made on {inUtc(replayed.createdAt)}. You sent its form again, and
-          it was not paid a second time. To pay again, fill in the new form.
+          This payment was already made on {inUtc(replayed.createdAt)}. Its form was sent more than
+          once, and it was paid only once. To pay again, fill in the new form.
         </Notice>
       )}
       <div className="grid gap-6 lg:grid-cols-[2fr_3fr] lg:items-start">
