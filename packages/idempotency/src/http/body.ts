@@ -36,6 +36,11 @@ export async function readBody(
   return { bytes: Buffer.from(first.buffer, first.byteOffset, first.byteLength), whole: undefined }
 }
 
+/** A body that is too large, and is not read now. */
+export function leaveBody(whole: ReadableStream<Uint8Array>): ReadBody {
+  return { bytes: EMPTY, whole }
+}
+
 /** A stream of the chunks that were read, and then of the rest. */
 function resume(
   chunks: Uint8Array[],

@@ -6,7 +6,7 @@ import { parseKey } from '../key.ts'
 import { readFields, refuse, requireFunction, requireMethods, requireWhole } from '../options.ts'
 import type { Transaction } from '../store.ts'
 import type { Attempt, KeyedRequest, Once, StoredResponse } from '../types.ts'
-import { readBody, readRequestBody } from './body.ts'
+import { leaveBody, readBody, readRequestBody } from './body.ts'
 import { canonicalJson } from './canonical-json.ts'
 import {
   bodyTooLarge,
@@ -154,7 +154,9 @@ async function answer(
     return holdResult(c.res)
   })
   async function holdResult(result: Response): Promise<StoredResponse> {
-    const response = await holdResponse(result, once.maxResponseBytes)
+    // The large body of a transaction is read when it is sent: a second reader would lock it.
+    const isHeld = held.some(({ whole }) => whole !== undefined && whole === result.body)
+    const response = await holdResponse(result, once.maxResponseBytes, isHeld)
     held.push(response)
     return response.stored
   }
@@ -176,11 +178,16 @@ async function answer(
   return send(c, response)
 }
 
-async function holdResponse(response: Response, maxBytes: number): Promise<HeldResponse> {
+async function holdResponse(
+  response: Response,
+  maxBytes: number,
+  isHeld: boolean,
+): Promise<HeldResponse> {
   const { status, headers } = response
   const list: string[] = []
   for (const [name, value] of headers) list.push(name, value)
-  const { bytes, whole } = await readBody(response.body, maxBytes)
+  const held = isHeld && response.body ? leaveBody(response.body) : undefined
+  const { bytes, whole } = held ?? (await readBody(response.body, maxBytes))
   const stored = { status, headers: list, body: bytes, ...(whole && { isBodyOmitted: true }) }
   return { stored, headers, whole }
 }

@@ -123,6 +123,18 @@ for (const claim of ['row', 'lock'] as const) {
     expect(await effects('held')).toBe(1)
   })
 
+  test(`I8: by ${claim}, the response of a transaction above the limit is sent whole, and its replay has no body`, async () => {
+    const store = postgresStore({ db: connected.db, claim })
+    await using shop = createTestApp(
+      (c) => c.var.attempt.transaction(async () => c.text('x'.repeat(1_000), 201)),
+      { once: createOnce({ store, maxResponseBytes: 100 }) },
+    )
+    const first = await shop.send({ key: `${claim}-large` })
+    expect([describe(first), (await first.text()).length]).toEqual(['201 fresh', 1_000])
+    const second = await shop.send({ key: `${claim}-large` })
+    expect([describe(second), await second.text()]).toEqual(['201 replayed', ''])
+  })
+
   test(`by ${claim}, a 4xx without a transaction is stored`, async () => {
     await using shop = createTestApp((c) => c.text('invalid', 422), { once: open() })
     expect(describe(await shop.send({ key: `${claim}-invalid` }))).toBe('422 fresh')
