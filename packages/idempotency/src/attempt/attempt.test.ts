@@ -1,5 +1,5 @@
 import { expect, test, until } from '@repo/testing'
-import { type Attempt, createOnce, fingerprintOf, type OnceOptions } from '../index.ts'
+import { type Attempt, claimIdOf, createOnce, fingerprintOf, type OnceOptions } from '../index.ts'
 import { failUndecided, faultyStore } from '../memory/faulty-store.fixture.ts'
 import { memoryStore } from '../memory/memory-store.ts'
 
@@ -169,5 +169,25 @@ test('work that throws after its point of no return is stored as 500, and does n
   await expect(run()).rejects.toThrow('after the charge')
   expect(await run()).toMatchObject({ outcome: 'replayed', response: { status: 500 } })
   expect(runs).toBe(1)
+  await once.close()
+})
+
+test('a claim is not renewed after its release was sent', async () => {
+  const { store, inner, faults } = faultyStore()
+  const once = createOnce({ store, leaseMs: 100 })
+  const attempt = requireAttempt(await once.begin(request))
+  const other = requireAttempt(await once.begin({ ...request, key: 'k-2' }))
+  const renewed: string[][] = []
+  faults.renew = async (claims, leaseMs) => {
+    renewed.push(claims.map(({ id }) => id))
+    return inner.renew(claims, leaseMs)
+  }
+  const gate = Promise.withResolvers<undefined>()
+  faults.release = () => gate.promise
+  const released = attempt.release()
+  await until(() => renewed.length > 1)
+  expect(renewed.flat()).not.toContain(claimIdOf(request.scope, request.key))
+  gate.resolve(undefined)
+  await Promise.all([released, other.release()])
   await once.close()
 })

@@ -252,6 +252,8 @@ export class RunningAttempt implements Attempt {
     await this.#transaction?.catch(() => undefined)
     if (this.committed) return
     if (!this.refusal) counts.released += 1
+    // A renewal after the release would write the claim again, as one that the store has lost.
+    this.#stopRenewal()
     try {
       await this.#call('release', () => store.release(this.claim))
     } catch (error) {

@@ -35,6 +35,17 @@ const withStore = test.extend('open', async ({ redisUrl }, { onCleanup }) => {
 })
 
 describe('in Redis', () => {
+  withStore('a claim that is released during a long renewal is free', async ({ open }) => {
+    const { store } = await open()
+    const claims = Array.from({ length: 250 }, () => newClaim())
+    for (const claim of claims) await store.begin(claim, LEASE_MS)
+    const renewal = store.renew(claims, LEASE_MS)
+    const last = claims.at(-1) ?? newClaim()
+    await store.release(last)
+    expect(await renewal).toEqual([])
+    expect(await store.begin(again(last), LEASE_MS)).toEqual({ outcome: 'claimed', attempt: 1 })
+  })
+
   withStore('a first call is two commands, and a replay is one', async ({ open }) => {
     const { store, redis } = await open()
     const warm = newClaim()

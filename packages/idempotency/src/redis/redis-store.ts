@@ -97,21 +97,24 @@ export function redisStore({ redis, retainMs = DAY_MS, log }: RedisStoreOptions)
 
   async function renew(claims: readonly Claim[], leaseMs: number): Promise<readonly Claim[]> {
     claims.forEach(requireClaim)
-    const lost: Claim[] = []
+    // All parts are sent now: a part after the release of its claim would write the claim again.
+    const parts: Promise<readonly Claim[]>[] = []
     for (let first = 0; first < claims.length; first += MAX_RENEWED) {
-      const part = claims.slice(first, first + MAX_RENEWED)
-      const holders = part.flatMap(({ token, fingerprint }) => [token, fingerprint])
-      const args = [leaseMs, leaseMs + retainMs, ...holders]
-      const positions = await run(
-        RENEW,
-        part.map((claim) => keys.record(claim)),
-        args,
-      ).catch(rethrow)
-      if (!Array.isArray(positions)) continue
-      for (const position of positions) {
-        const claim = part[Number(position) - 1]
-        if (claim) lost.push(claim)
-      }
+      parts.push(renewPart(claims.slice(first, first + MAX_RENEWED), leaseMs))
+    }
+    return (await Promise.all(parts)).flat()
+  }
+
+  async function renewPart(part: readonly Claim[], leaseMs: number): Promise<readonly Claim[]> {
+    const holders = part.flatMap(({ token, fingerprint }) => [token, fingerprint])
+    const args = [leaseMs, leaseMs + retainMs, ...holders]
+    const names = part.map((claim) => keys.record(claim))
+    const positions = await run(RENEW, names, args).catch(rethrow)
+    const lost: Claim[] = []
+    if (!Array.isArray(positions)) return lost
+    for (const position of positions) {
+      const claim = part[Number(position) - 1]
+      if (claim) lost.push(claim)
     }
     return lost
   }
