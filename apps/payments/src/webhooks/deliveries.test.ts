@@ -1,6 +1,7 @@
 import { expect, test, until } from '@repo/testing'
 import { Webhook } from 'standardwebhooks'
 import { openApp, order, payer } from '../app.fixture.ts'
+import { createDeliveryRows } from './delivery-rows.ts'
 import { openReceiver } from './receiver.fixture.ts'
 
 const KEY = Buffer.from('a key of 32 bytes for the tests!')
@@ -137,4 +138,21 @@ test('an instance that ends while a receiver hangs ends within its grace, and it
   await using next = await openApp(databaseUrl, { url: receiver.url, secret: KEY })
   await until(async () => (await waiting(next)) === 0)
   expect(new Set(receiver.received.map(({ key }) => key)).size).toBe(1)
+})
+
+test('a look for due messages reads no message that waits for a receiver that is down', async ({
+  databaseUrl,
+}) => {
+  await using app = await openApp(databaseUrl)
+  const { db, pool } = app.database
+  await pool.query(
+    `insert into payment_delivery (id, key, body, due_at)
+     select gen_random_uuid(), 'key', 'body', now() + interval '1 hour' from generate_series(1, 2000)`,
+  )
+  await pool.query('analyze payment_delivery')
+  const { sql: text, params } = Object(createDeliveryRows(db).claim(16, 1_000)).toSQL()
+  const { rows } = await pool.query(`explain (analyze, format json) ${text}`, params)
+  const plan = JSON.stringify(rows)
+  expect(plan).toContain('payment_delivery_due')
+  expect(plan).not.toContain('Rows Removed by Filter')
 })

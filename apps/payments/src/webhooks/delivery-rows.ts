@@ -9,6 +9,8 @@ const MAX_COUNTED = 10_000
 /** A message whose lease this instance has. */
 export type Delivery = Pick<typeof paymentDelivery.$inferSelect, 'id' | 'key' | 'body' | 'attempts'>
 
+/** Read once for each statement: for a comparison with each row, the server would read the whole index. */
+const now = sql`(select clock_timestamp())`
 const later = (ms: number) => sql`clock_timestamp() + ${ms}::float8 * interval '1 ms'`
 
 /** The waiting messages of all instances, in PostgreSQL. Times are by its clock. */
@@ -19,15 +21,17 @@ export function createDeliveryRows(db: Database) {
      * it. A claim ends after `leaseMs`, so an instance that ended holds no message for longer.
      */
     claim(limit: number, leaseMs: number): Promise<Delivery[]> {
-      const due = db.$with('due').as(
-        db
-          .select({ id: paymentDelivery.id })
-          .from(paymentDelivery)
-          .where(lte(paymentDelivery.dueAt, sql`clock_timestamp()`))
-          .orderBy(asc(paymentDelivery.dueAt))
-          .limit(limit)
-          .for('update', { skipLocked: true }),
-      )
+      const due = db
+        .$with('due')
+        .as(
+          db
+            .select({ id: paymentDelivery.id })
+            .from(paymentDelivery)
+            .where(lte(paymentDelivery.dueAt, now))
+            .orderBy(asc(paymentDelivery.dueAt))
+            .limit(limit)
+            .for('update', { skipLocked: true }),
+        )
       return db
         .with(due)
         .update(paymentDelivery)
