@@ -17,6 +17,12 @@ CREATE TABLE "payment_delivery" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+-- Most payments get their entries before the statements that stop new payments, and before the triggers, so
+-- that the time without payments depends little on their number.
+INSERT INTO ledger_entry (payment_id, account, amount, currency, created_at)
+	SELECT id, 'payer:' || payer_id, -amount, currency, created_at FROM payment
+	UNION ALL SELECT id, 'merchant', amount, currency, created_at FROM payment;
+--> statement-breakpoint
 ALTER TABLE "ledger_entry" ADD CONSTRAINT "ledger_entry_payment_id_payment_id_fk" FOREIGN KEY ("payment_id") REFERENCES "public"."payment"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "payment_delivery_due" ON "payment_delivery" USING btree ("due_at");
 --> statement-breakpoint
@@ -53,5 +59,6 @@ CREATE CONSTRAINT TRIGGER payment_booked AFTER INSERT ON payment
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payment_booked();
 --> statement-breakpoint
 INSERT INTO ledger_entry (payment_id, account, amount, currency, created_at)
-	SELECT id, 'payer:' || payer_id, -amount, currency, created_at FROM payment
-	UNION ALL SELECT id, 'merchant', amount, currency, created_at FROM payment;
+	SELECT id, account, entry, currency, created_at FROM payment,
+		LATERAL (VALUES ('payer:' || payer_id, -amount), ('merchant', amount)) AS entries (account, entry)
+	WHERE NOT EXISTS (SELECT FROM ledger_entry WHERE payment_id = payment.id);

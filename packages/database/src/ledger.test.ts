@@ -1,4 +1,4 @@
-import { createDatabase, expect, test } from '@repo/testing'
+import { createDatabase, expect, test, until } from '@repo/testing'
 import { connectDatabase } from './connect.ts'
 import { migrateDatabase } from './migrate/migrate.ts'
 import { migrationsBefore } from './migrate/migrations-before.fixture.ts'
@@ -29,6 +29,39 @@ test('each payment of the release before the ledger has entries that sum to zero
     { id: idOf(2), account: 'merchant', amount: 250, currency: 'EUR' },
     { id: idOf(2), account: 'payer:ada', amount: -250, currency: 'EUR' },
   ])
+  await close()
+  await created.drop()
+})
+
+test('the migration to the ledger reads all payments before it stops new ones, and misses no payment in progress', async ({
+  databaseUrl,
+}) => {
+  const created = await createDatabase(databaseUrl)
+  const { url } = created
+  await using earlier = await migrationsBefore('_ledger_and_deliveries')
+  await migrateDatabase({ url, folder: earlier.folder })
+  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 2 })
+  await pool.query(pay, [idOf(1), 100])
+  const payer = await pool.connect()
+  await payer.query('begin')
+  await payer.query(pay, [idOf(2), 250])
+  const migrated = migrateDatabase({ url })
+  // It waits for the payment in progress with the lock that stops new ones.
+  const locks = await until(async () => {
+    const { rows } = await pool.query<{ mode: string; granted: boolean }>(
+      `select mode, granted from pg_locks join pg_stat_activity using (pid)
+       where relation = 'payment'::regclass and application_name = 'migrate'`,
+    )
+    return rows.some(({ granted }) => !granted) && rows
+  })
+  expect(locks).toContainEqual({ mode: 'AccessShareLock', granted: true })
+  await payer.query('commit')
+  payer.release()
+  await migrated
+  const { rows } = await pool.query(
+    'select payment_id as id, sum(amount)::int, count(*)::int from ledger_entry group by 1 order by 1',
+  )
+  expect(rows).toEqual([1, 2].map((n) => ({ id: idOf(n), sum: 0, count: 2 })))
   await close()
   await created.drop()
 })
