@@ -42,6 +42,11 @@ export class ResponseWriter implements ResponseOutput {
     this.#owner = owner
   }
 
+  /** Whether the source is paused until the client has read. */
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
   get isDisconnected(): boolean {
     return this.#res.destroyed
   }

@@ -250,3 +250,44 @@ test('a client that disconnects from a claimed response over the limit aborts it
   storing.resolve(undefined)
   await until(() => isAborted)
 })
+
+test('a claimed response over the limit waits at the instance for a client that does not read', async ({
+  servers,
+}) => {
+  const chunk = Buffer.alloc(65_536, 'x')
+  const total = 64 << 20
+  let written = 0
+  const origin = await servers.serve((_req, res) => {
+    const write = () => {
+      while (written < total) {
+        written += chunk.length
+        if (!res.write(chunk)) return void res.once('drain', write)
+      }
+      res.end()
+    }
+    write()
+  })
+  // The first part of the response alone fills the buffers of the sockets.
+  const { options } = claiming({ maxResponseBytes: 16 << 20 })
+  const proxy = await servers.proxyOf([origin], options)
+  const socket = connect(Number(new URL(proxy).port), '127.0.0.1', () => socket.write(POST))
+  let received = 0
+  socket.once('data', (bytes) => {
+    received += bytes.length
+    socket.pause()
+  })
+  let before = -1
+  let still = 0
+  await vi.waitUntil(
+    () => {
+      still = received > 0 && written === before ? still + 1 : 0
+      before = written
+      return still > 20
+    },
+    { interval: 10, timeout: 4_000 },
+  )
+  expect(written).toBeLessThan(total * 0.6)
+  socket.on('data', (bytes) => (received += bytes.length)).resume()
+  await until(() => received > total)
+  socket.destroy()
+})

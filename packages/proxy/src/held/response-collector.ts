@@ -96,7 +96,8 @@ export class ResponseCollector implements ResponseOutput {
     const source = this.#source
     if (source) {
       writer.write(source, this.#body.bytes())
-      source.resume()
+      // Otherwise the writer resumes it when the client has read.
+      if (!writer.isWaiting) source.resume()
     }
     this.#body.clear()
     if (this.#hasEnded) writer.end()
