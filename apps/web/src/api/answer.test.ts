@@ -63,3 +63,12 @@ test('the time until the next attempt comes from Retry-After', async () => {
   const init = { status: 503, headers: { 'retry-after': '7' } }
   expect(await answerOf(init, undefined)).toMatchObject({ retryAfterSeconds: 7 })
 })
+
+test('a page shows no instruction about a key that it does not show', async () => {
+  const type = 'urn:threefold:problem:idempotency-unavailable'
+  const body = { type, detail: 'Send it again with the same key.' }
+  expect(await answerOf({ status: 503 }, body)).toMatchObject({
+    outcome: 'unavailable',
+    message: 'The service is unavailable for a moment.',
+  })
+})

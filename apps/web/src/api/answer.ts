@@ -39,6 +39,8 @@ export const noAnswer = {
 } satisfies Answer<never>
 
 const PROBLEM = 'urn:threefold:problem:'
+/** The detail of this problem is about keys, which a page does not show. */
+const UNDECIDED = 'The service is unavailable for a moment.'
 
 /** The answer of the API. A success that does not match its schema is `unavailable`. */
 export function toAnswer<T>(result: CallResult<T>): Answer<T> {
@@ -63,10 +65,11 @@ export function toAnswer<T>(result: CallResult<T>): Answer<T> {
   if (status === 401) return { outcome: 'signed-out', message, servedBy }
   if (status === 403) return { outcome: 'forbidden', message, servedBy }
   const retryAfterSeconds = retryAfter(headers.get('retry-after'))
-  if (status === 408 || status === 429 || status >= 500) {
-    return { outcome: 'unavailable', message, retryAfterSeconds, servedBy }
-  }
   const code = type.startsWith(PROBLEM) ? type.slice(PROBLEM.length) : ''
+  if (status === 408 || status === 429 || status >= 500) {
+    const text = code === 'idempotency-unavailable' ? UNDECIDED : message
+    return { outcome: 'unavailable', message: text, retryAfterSeconds, servedBy }
+  }
   return { outcome: 'invalid', message, errors, code, retryAfterSeconds, servedBy }
 }
 
