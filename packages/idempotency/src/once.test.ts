@@ -1,4 +1,4 @@
-import { expect, test } from '@repo/testing'
+import { expect, test, until } from '@repo/testing'
 import { createOnce, fingerprintOf } from './index.ts'
 import { memoryStore } from './memory/memory-store.ts'
 
@@ -35,4 +35,31 @@ test('a request whose first attempt runs is a conflict, and with another body a 
   held.resolve(created)
   expect(await first).toMatchObject({ outcome: 'fresh' })
   await once.close()
+})
+
+test('a request that still waits when its Once is closed does not run later', async () => {
+  const store = memoryStore()
+  const holder = createOnce({ store })
+  const held = await holder.begin(request)
+  const once = createOnce({ store, inFlight: { waitMs: 60_000 } })
+  let runs = 0
+  const waiting = once.run(request, async () => {
+    runs += 1
+    return created
+  })
+  const outcome = waiting.then(
+    () => 'ran',
+    (error: unknown) => error,
+  )
+  await once.close()
+  if (held.outcome === 'claimed') await held.attempt.release()
+  expect(await outcome).toMatchObject({ code: 'closed' })
+  expect(runs).toBe(0)
+  // The claim of its last poll is free again.
+  await until(async () => {
+    const started = await holder.begin(request)
+    if (started.outcome === 'claimed') await started.attempt.release()
+    return started.outcome === 'claimed'
+  })
+  await holder.close()
 })

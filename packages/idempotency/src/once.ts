@@ -109,7 +109,11 @@ export function createOnce(options: OnceOptions): Once {
     if (begun.outcome === 'pending') return begun
     if (begun.outcome === 'mismatch') return { outcome: 'ended', ended: begun }
     if (begun.outcome === 'claimed') {
-      return { outcome: 'claimed', claimed: start(request, claim, begun.attempt) }
+      const claimed = start(request, claim, begun.attempt)
+      if (!isClosed) return { outcome: 'claimed', claimed }
+      // It waited while `close` began, and nothing waits for its work.
+      onUnused(claimed)
+      throw closed()
     }
     const response = codec.decode(claim.id, begun.record)
     return { outcome: 'ended', ended: { outcome: 'replayed', response } }
@@ -126,7 +130,7 @@ export function createOnce(options: OnceOptions): Once {
 
   async function begin(request: KeyedRequest) {
     const read = readRequest(request)
-    if (isClosed) throw new IdempotencyError('closed', 'this Once is closed')
+    if (isClosed) throw closed()
     try {
       const started = await claimOrWait(read)
       if (started.outcome !== 'claimed') counts.requests[started.outcome] += 1
@@ -220,6 +224,10 @@ function toStarted(polled: Polled<RunningAttempt, Ended>) {
     case 'ended':
       return polled.ended
   }
+}
+
+function closed(): IdempotencyError {
+  return new IdempotencyError('closed', 'this Once is closed')
 }
 
 /** Whether the claim may have arrived. */
