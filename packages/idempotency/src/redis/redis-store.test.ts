@@ -35,6 +35,20 @@ const withStore = test.extend('open', async ({ redisUrl }, { onCleanup }) => {
 })
 
 describe('in Redis', () => {
+  withStore(
+    'a renewal writes a lost claim again, also after the claim of a duplicate was withdrawn',
+    async ({ open }) => {
+      const { store, redis, direct } = await open()
+      const claim = newClaim()
+      await store.begin(claim, LEASE_MS)
+      // Redis loses its memory, and a claim whose BEGIN had no reply is withdrawn.
+      await direct.set(redis.keyspace('idempotency')('record', claim.id), `1R${again(claim).token}`)
+      expect(await store.renew([claim], LEASE_MS)).toEqual([])
+      expect(await store.begin(again(claim), LEASE_MS)).toMatchObject({ outcome: 'pending' })
+      expect(await store.complete(claim, RECORD, TTL_MS)).toEqual({ outcome: 'stored' })
+    },
+  )
+
   withStore('a claim that is released during a long renewal is free', async ({ open }) => {
     const { store } = await open()
     const claims = Array.from({ length: 250 }, () => newClaim())

@@ -143,7 +143,8 @@ export const WITHDRAW = script({
 })
 
 /**
- * Prolongs claims. A missing claim was lost with the memory of Redis, and is written again.
+ * Prolongs claims. A missing claim was lost with the memory of Redis, and is written again, also over
+ * the state 'R' of another token.
  *
  * KEYS: 1... records
  * ARGV: 1 leaseMs · 2 ms until an abandoned claim expires · 3... token and fingerprint of each record
@@ -158,6 +159,8 @@ export const RENEW = script({
     for i = 1, #KEYS do
       local token, fingerprint = ARGV[2 * i + 1], ARGV[2 * i + 2]
       local head = redis.call('GETRANGE', KEYS[i], 0, 23)
+      local isReleased = string.sub(head, 1, 2) == '${FORMAT}R'
+      if isReleased and string.sub(head, 3) ~= token then head = '' end
       if head == '' then
         local claim = '${FORMAT}P' .. token .. fingerprint .. lease .. '000001'
         redis.call('SET', KEYS[i], claim, 'PX', ARGV[2])
