@@ -92,6 +92,8 @@ async function runLane(
       const fault = await runHistory(steps)
       turns.checked.histories += 1
       if (fault === undefined) continue
+      // At once: to remove steps takes minutes.
+      if (turns.shrinks) process.stdout.write(`${driver}, seed ${seed}: ${fault}\n`)
       const shortest = turns.shrinks
         ? await shrink(steps, fault, (fewer) => runHistory([...fewer]))
         : { steps, fault }
