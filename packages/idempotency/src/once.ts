@@ -191,8 +191,14 @@ async function runAttempt(
     return endFailed(attempt, error)
   }
   if (attempt.refusal) return endRefused(attempt, attempt.refusal)
-  const final = await attempt.complete(response)
-  return { outcome: attempt.outcome === 'replayed' ? 'replayed' : 'fresh', response: final }
+  try {
+    const final = await attempt.complete(response)
+    return { outcome: attempt.outcome === 'replayed' ? 'replayed' : 'fresh', response: final }
+  } catch (error) {
+    // Where the claim is a lock, the completion of a 4xx is the first call of the store.
+    if (attempt.refusal) return attempt.refusal
+    throw error
+  }
 }
 
 /** Ends an attempt whose work threw. A committed response is the result nevertheless. */

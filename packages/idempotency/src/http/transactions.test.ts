@@ -142,6 +142,15 @@ for (const claim of ['row', 'lock'] as const) {
   })
 }
 
+test('by lock, a 4xx without a transaction is refused if the key belongs to another request', async () => {
+  const once = createOnce({ store: postgresStore({ db: connected.db, claim: 'lock' }) })
+  await using shop = createTestApp((c) => c.text('invalid', 400), { once })
+  await shop.send({ key: 'lock-reused' })
+  const reused = await shop.send({ key: 'lock-reused', body: '{"a":1}' })
+  expect([reused.status, reused.headers.get('retry-after')]).toEqual([422, null])
+  expect(once.stats().requests).toMatchObject({ fresh: 1, mismatch: 1, conflict: 0 })
+})
+
 test('by lock, a success without a transaction is a defect, and is answered with 500', async () => {
   const once = createOnce({ store: postgresStore({ db: connected.db, claim: 'lock' }) })
   await using shop = createTestApp((c) => c.text('done'), { once })
