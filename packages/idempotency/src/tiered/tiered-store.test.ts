@@ -1,7 +1,8 @@
 import { startPostgres, startValkey } from '@repo/embedded'
 import { connectRedis } from '@repo/redis'
-import { afterAll, beforeAll } from '@repo/testing'
+import { afterAll, beforeAll, expect, test } from '@repo/testing'
 import { describeConformance, type OpenedStore } from '../conformance/conformance.ts'
+import { again, newClaim } from '../conformance/open.ts'
 import { connect, countEffects, prepare, writeEffect } from '../postgres/open.fixture.ts'
 import { redisStore } from '../redis/redis-store.ts'
 import { tieredStore } from './tiered-store.ts'
@@ -51,4 +52,23 @@ describeConformance('Redis and PostgreSQL', open, {
   isShared: true,
   canForget: false,
   hasTransactions: true,
+})
+
+test('a record that is copied to Redis again expires there no later than its row', async () => {
+  const redis = connectRedis({ url: urls.redis, name: 'test', deadlineMs: 5_000 })
+  await redis.ready(10_000)
+  const { db, close } = connect(urls.database, 'test')
+  const hot = redisStore({ redis })
+  const store = tieredStore({ redis: hot, db })
+  const claim = newClaim()
+  const record = Buffer.from('the response')
+  await store.begin(claim, 60_000)
+  await store.complete(claim, record, 60_000)
+  await redis.client.flushall()
+  expect(await store.begin(again(claim), 60_000)).toEqual({ outcome: 'completed', record })
+  expect(await hot.begin(again(claim), 60_000)).toEqual({ outcome: 'completed', record })
+  const [key] = await redis.client.keys('*')
+  expect(await redis.client.pttl(key!)).toBeLessThanOrEqual(60_000)
+  await redis.close()
+  await close()
 })

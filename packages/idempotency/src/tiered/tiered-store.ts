@@ -28,9 +28,10 @@ export interface TieredStoreOptions {
  * Claims in Redis, and stores records in PostgreSQL. A first call costs two calls to Redis, one query,
  * and one statement in the transaction of the work; a replay costs one call to Redis. Redis decides
  * nothing alone:
- * - A claim counts after PostgreSQL has no record of the request.
+ * - A claim in Redis is valid only after a query has found no record of the request in PostgreSQL.
  * - The primary key decides between two attempts, also after Redis has lost its memory.
- * - A takeover, and every claim while Redis is unavailable, is also a row, which fences the holder before.
+ * - A takeover, and every claim while Redis is unavailable, is also a row, which fences the
+ *   previous holder.
  *
  * A record is copied to Redis after its commit. A failure of the copy costs time and changes no
  * decision: the next attempt reads the row, and copies it again.
@@ -50,10 +51,11 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
     if (begun.outcome === 'mismatch') return confirmMismatch(claim, leaseMs)
     if (begun.outcome !== 'claimed') return begun
     try {
-      const confirmed = await (begun.attempt > 1 ? beginByRow(claim, leaseMs) : read(claim))
-      if (confirmed.outcome === 'completed') await copy(claim, confirmed.record, hotTtlMs)
-      else if (confirmed.outcome !== 'claimed') await endInRedis(claim)
-      else return { ...begun, attempt: Math.max(begun.attempt, confirmed.attempt) }
+      const confirmed = await (begun.attempt > 1 ? takeOver(claim, leaseMs) : read(claim))
+      if (confirmed.outcome === 'claimed') {
+        return { ...begun, attempt: Math.max(begun.attempt, confirmed.attempt) }
+      }
+      if (confirmed.outcome !== 'completed') await endInRedis(claim)
       return confirmed
     } catch (error) {
       await endInRedis(claim)
@@ -61,7 +63,7 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
     }
   }
 
-  /** A claim of another request in Redis is nothing against a row of this one in PostgreSQL. */
+  /** If PostgreSQL has a row of this request, a claim of another request in Redis does not count. */
   async function confirmMismatch(claim: Claim, leaseMs: number): Promise<Begun> {
     const found = await findRow(db, claim)
     if (!found || found.outcome === 'mismatch') return { outcome: 'mismatch' }
@@ -72,8 +74,11 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
   async function read(claim: Claim): Promise<Begun> {
     const found = await findRow(db, claim)
     switch (found?.outcome) {
-      case 'completed':
-        return { outcome: 'completed', record: requireRecord(found.record) }
+      case 'completed': {
+        const record = requireRecord(found.record)
+        await copy(claim, record, found.ttlMs)
+        return { outcome: 'completed', record }
+      }
       case 'mismatch':
         return { outcome: 'mismatch' }
       case 'pending':
@@ -81,6 +86,12 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
       default:
         return { outcome: 'claimed', attempt: found ? found.attempt + 1 : 1 }
     }
+  }
+
+  async function takeOver(claim: Claim, leaseMs: number): Promise<Begun> {
+    const begun = await beginByRow(claim, leaseMs)
+    if (begun.outcome === 'completed') await copyRow(claim, begun.record)
+    return begun
   }
 
   async function beginByRow(claim: Claim, leaseMs: number): Promise<Begun> {
@@ -103,9 +114,19 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
     return refused
   }
 
-  /** Copies a record to Redis after its commit. Without the copy, the next attempt reads the row. */
+  /**
+   * Copies a record to Redis after its commit, for at most `ttlMs`: a row that has expired is not
+   * replayed. Without the copy, the next attempt reads the row.
+   */
   function copy(claim: Claim, record: Buffer, ttlMs: number) {
     return redis.complete(claim, record, Math.min(ttlMs, hotTtlMs)).catch(ignoreOutage)
+  }
+
+  /** Copies the record of another attempt for the time that its row has left. */
+  async function copyRow(claim: Claim, record: Buffer): Promise<void> {
+    const found = await findRow(db, claim).catch(ignoreOutage)
+    if (found) await copy(claim, record, found.ttlMs)
+    else await endInRedis(claim)
   }
 
   /** Without the reply of Redis, the claim ends with its lease. */
@@ -114,7 +135,7 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
   }
 
   async function endRefused<O extends Refused>(claim: Claim, refused: O): Promise<O> {
-    if (refused.outcome === 'completed') await copy(claim, refused.record, hotTtlMs)
+    if (refused.outcome === 'completed') await copyRow(claim, refused.record)
     else await endInRedis(claim)
     return refused
   }
@@ -131,7 +152,7 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
         return endRefused(claim, decided)
       }
       const copied = await copy(claim, record, ttlMs)
-      // The row is new in each case: only Redis can have lost the claim.
+      // Most claims have no row, so a new row does not show a lost claim. The reply of Redis does.
       return { outcome: copied?.outcome === 'healed' ? 'healed' : 'stored' }
     },
     async release(claim) {
@@ -162,7 +183,7 @@ export function tieredStore(options: TieredStoreOptions): IdempotencyStore {
   }
 }
 
-/** @throws the error, unless the store did not decide */
+/** @throws the error, unless the store was unavailable */
 function ignoreOutage(error: unknown): undefined {
   if (error instanceof IdempotencyError && error.code === 'unavailable') return undefined
   throw error
