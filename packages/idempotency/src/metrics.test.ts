@@ -2,6 +2,7 @@ import { createHistogram, createMetrics } from '@repo/observability'
 import { expect, test, until } from '@repo/testing'
 import { createOnce, fingerprintOf, idempotencyFigures } from './index.ts'
 import { failUndecided, faultyStore } from './memory/faulty-store.fixture.ts'
+import { memoryStore } from './memory/memory-store.ts'
 
 const done = { status: 201, headers: [], body: Buffer.from('done') }
 const fingerprint = fingerprintOf({ method: 'POST', target: '/', body: Buffer.from('{}') })
@@ -48,4 +49,19 @@ test('a scrape has each request once by its outcome, and the calls of the store'
   held.resolve(done)
   await first
   await once.close()
+})
+
+test('a defect of the caller is not counted as an unavailable store, and a request after the end is', async () => {
+  const once = createOnce({ store: memoryStore() })
+  const badArgument = { code: 'bad-argument' }
+  await expect(once.begin({ ...request, key: '' })).rejects.toMatchObject(badArgument)
+  const step = once.run(request, async (attempt) => {
+    await attempt.step('charge', async () => 1n)
+    return done
+  })
+  await expect(step).rejects.toMatchObject(badArgument)
+  expect(once.stats().requests).toMatchObject({ fresh: 1, unavailable: 0 })
+  await once.close()
+  await expect(once.begin(request)).rejects.toMatchObject({ code: 'closed' })
+  expect(once.stats().requests).toMatchObject({ fresh: 1, unavailable: 1 })
 })

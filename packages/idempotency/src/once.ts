@@ -3,7 +3,7 @@ import { createRenewedLeases, runInBackground } from '@repo/concurrency'
 import { type AttemptContext, type Refusal, RunningAttempt } from './attempt/attempt.ts'
 import { createRetries } from './attempt/retries.ts'
 import { createWaiting, type Polled } from './attempt/waiting.ts'
-import { IdempotencyError } from './errors.ts'
+import { IdempotencyError, type IdempotencyErrorCode } from './errors.ts'
 import { claimIdOf } from './fingerprint.ts'
 import { createCounts } from './metrics.ts'
 import { readFields, refuse, requireFunction } from './options.ts'
@@ -19,6 +19,13 @@ import type {
   StoredResponse,
   RecordTime,
 } from './types.ts'
+
+/** Codes of defects of the work. They are no outage of the store. */
+const DEFECTS: ReadonlySet<IdempotencyErrorCode> = new Set([
+  'bad-argument',
+  'no-scope',
+  'no-transaction',
+])
 
 const FINGERPRINT = /^[\w-]{43}$/
 
@@ -93,9 +100,11 @@ export function createOnce(options: OnceOptions): Once {
   }
 
   /** Calls the store once. A claim that may have arrived although the call failed is released. */
-  async function claimNow(request: KeyedRequest): Promise<Polled<RunningAttempt, Ended>> {
-    const { scope, key, fingerprint } = request
-    const claim = { id: claimIdOf(scope, key), fingerprint, token: createToken() }
+  async function claimNow(
+    request: KeyedRequest,
+    id: string,
+  ): Promise<Polled<RunningAttempt, Ended>> {
+    const claim = { id, fingerprint: request.fingerprint, token: createToken() }
     const startedAtMs = performance.now()
     let begun
     try {
@@ -119,20 +128,21 @@ export function createOnce(options: OnceOptions): Once {
     return { outcome: 'ended', ended: { outcome: 'replayed', response } }
   }
 
-  async function claimOrWait(request: KeyedRequest) {
-    const polled = await claimNow(request)
+  async function claimOrWait(request: KeyedRequest, id: string) {
+    const polled = await claimNow(request, id)
     if (polled.outcome !== 'pending' || waitMs === 0) return toStarted(polled)
-    const id = claimIdOf(request.scope, request.key) + request.fingerprint
-    const last = await waiting.wait(id, polled.retryAfterMs, () => claimNow(request))
+    const poll = () => claimNow(request, id)
+    const last = await waiting.wait(id + request.fingerprint, polled.retryAfterMs, poll)
     const started = toStarted(last)
     return started.outcome === 'replayed' ? { ...started, outcome: 'waited' as const } : started
   }
 
   async function begin(request: KeyedRequest) {
     const read = readRequest(request)
-    if (isClosed) throw closed()
+    const id = claimIdOf(read.scope, read.key)
     try {
-      const started = await claimOrWait(read)
+      if (isClosed) throw closed()
+      const started = await claimOrWait(read, id)
       if (started.outcome !== 'claimed') counts.requests[started.outcome] += 1
       return started
     } catch (error) {
@@ -208,7 +218,7 @@ async function endFailed(attempt: RunningAttempt, error: unknown): Promise<Finis
     const response = await attempt.complete(attempt.committed)
     return { outcome: attempt.outcome === 'replayed' ? 'replayed' : 'fresh', response }
   }
-  if (error instanceof IdempotencyError) {
+  if (error instanceof IdempotencyError && !DEFECTS.has(error.code)) {
     attempt.outcome = error.code === 'lost' ? 'conflict' : 'unavailable'
   }
   if (attempt.isFinal) await attempt.complete(FAILED)

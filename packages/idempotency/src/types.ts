@@ -75,7 +75,10 @@ export type Finished =
   | { readonly outcome: 'fresh'; readonly response: StoredResponse }
   | Exclude<Started, { outcome: 'claimed' }>
 
-/** The outcome of a request with a key. `unavailable`: the store did not decide, or its record cannot be read. */
+/**
+ * The outcome of a request with a key. `unavailable`: the store did not decide, its record cannot be
+ * read, or the `Once` is closed.
+ */
 export type RequestOutcome =
   | 'fresh'
   | 'replayed'
