@@ -83,7 +83,9 @@ function createReadings(
 function periodOf(seconds: number | null, hasLast: boolean): string {
   if (seconds !== null) return `figures of the last ${seconds} s`
   const start = 'figures since the start of the instances'
-  return hasLast ? `${start}, because the counters were reset` : start
+  return hasLast
+    ? `${start}, because the counters were reset or are those of other instances`
+    : start
 }
 
 function summaryOf(crossed: number): string {
