@@ -1,6 +1,6 @@
-import { findRedisServer, startRedisServer } from '@repo/embedded'
-import { connectRedis } from '@repo/redis'
-import { afterAll, beforeAll, describe, expect, until } from '@repo/testing'
+import { findRedisServer } from '@repo/embedded'
+import { afterAll, beforeAll, describe } from '@repo/testing'
+import { startRedisClusterNode } from '@repo/testing/redis-cluster'
 import { describeConformance } from '../conformance/conformance.ts'
 import { openOnRedis } from '../open.fixture.ts'
 
@@ -13,16 +13,9 @@ afterAll(() => stop())
 
 describe.skipIf(command === '')('on Redis Cluster, which refuses what touches two slots,', () => {
   beforeAll(async () => {
-    const server = await startRedisServer(command, ['cluster-enabled yes'])
+    const server = await startRedisClusterNode(command)
     url = `redis://127.0.0.1:${server.port}`
     stop = () => server.stop()
-    const redis = connectRedis({ url, name: 'cluster' })
-    await redis.ready()
-    await redis.call((client) => client.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383'))
-    const state = () => redis.call((client) => client.cluster('INFO'))
-    await until(async () => (await state()).includes('cluster_state:ok'))
-    await expect(redis.call((client) => client.mget('a', 'b'))).rejects.toThrow('CROSSSLOT')
-    await redis.close()
   })
 
   describeConformance('Redis Cluster', (policies) => openOnRedis(url, policies), { isShared: true })

@@ -54,6 +54,18 @@ export async function startRedisCluster(command: string, hashTag: string): Promi
   }
 }
 
+/** Starts a Redis Cluster of one native server, which refuses what uses two slots. */
+export async function startRedisClusterNode(command: string): Promise<RedisServer> {
+  const { server } = await startNode(command)
+  await ask(server.port, 'ADDSLOTSRANGE', ...range(0, 1).map(String))
+  await until(async () => (await seenBy(server)).isUp)
+  const client = new Redis(server.port)
+  const refusal = await client.mget('a', 'b').then(() => 'no error', String)
+  client.disconnect()
+  if (!refusal.includes('CROSSSLOT')) throw new Error(`two slots in one command give ${refusal}`)
+  return server
+}
+
 async function startNode(command: string) {
   const busPort = await freePort()
   const server = await startRedisServer(command, [
