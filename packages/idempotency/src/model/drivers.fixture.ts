@@ -10,7 +10,7 @@ import type * as postgresFile from '../postgres/postgres-store.ts'
 import type * as redisFile from '../redis/redis-store.ts'
 import type { IdempotencyStore } from '../store.ts'
 import type * as tieredFile from '../tiered/tiered-store.ts'
-import { type Gate, pidOf } from './gate.fixture.ts'
+import type { Gate } from './gate.fixture.ts'
 import type { Rules } from './reference.fixture.ts'
 
 export type Driver = (typeof ALL_DRIVERS)[number]
@@ -127,7 +127,6 @@ const PATIENCE = { deadlineMs: 60_000, busyDeadlineMs: 60_000, connectTimeoutMs:
 export async function openStore(lane: Lane, gate: Gate) {
   const { driver, program, name } = lane
   const closing: (() => unknown)[] = []
-  const pids = () => gate.clients.map(pidOf)
 
   async function openRedis() {
     const connection = connectRedis({ url: lane.redisUrl, name, deadlineMs: 60_000 })
@@ -140,8 +139,7 @@ export async function openStore(lane: Lane, gate: Gate) {
     const url = lane.databaseUrl
     const database = connectDatabase({ url, name, poolSize: 12, ...PATIENCE })
     closing.push(async () => {
-      const ended = pids()
-      for (const { connection } of gate.clients) connection.stream.destroy()
+      const ended = gate.endAll()
       void database.close().catch(() => undefined)
       await lane.end(ended)
     })

@@ -79,7 +79,7 @@ export class Gate {
   #isOpening = false
   #pool: DatabaseConnection['pool'] | undefined
   /** The open connections to PostgreSQL. */
-  readonly clients: PoolClient[] = []
+  readonly #clients: PoolClient[] = []
   /** Those in a transaction that PostgreSQL ends when it is idle for longer than a lease. */
   readonly #limited = new Set<PoolClient>()
   readonly #busy = new Set<PoolClient>()
@@ -110,13 +110,19 @@ export class Gate {
 
   /** Cuts transactions that are idle for longer than they may. Returns the pids of all cut connections. */
   endIdle(): number[] {
-    const idle = this.clients.filter(
+    const idle = this.#clients.filter(
       (client) => this.#limited.has(client) && !this.#busy.has(client),
     )
     for (const client of idle) this.#cutOff(client)
     const pids = [...this.#cut]
     this.#cut.clear()
     return pids
+  }
+
+  /** Cuts all connections. Returns their pids, and those of the connections that were cut before. */
+  endAll(): number[] {
+    for (const client of this.#clients) this.#cutOff(client)
+    return [...this.#cut]
   }
 
   /** A store without connections: its calls wait. */
@@ -179,7 +185,7 @@ export class Gate {
   }
 
   #observe(client: PoolClient): void {
-    this.clients.push(client)
+    this.#clients.push(client)
     client.once('end', () => this.#forget(client))
     const query: (...args: unknown[]) => unknown = client.query.bind(client)
     const gated = async (args: unknown[]) => {
@@ -228,7 +234,7 @@ export class Gate {
   }
 
   #forget(client: PoolClient): void {
-    this.clients.splice(this.clients.indexOf(client), 1)
+    this.#clients.splice(this.#clients.indexOf(client), 1)
     this.#limited.delete(client)
   }
 
@@ -252,7 +258,7 @@ async function isLimited(query: (...args: unknown[]) => unknown): Promise<boolea
   return !JSON.stringify(result).includes('"idle":"0"')
 }
 
-export function pidOf(client: PoolClient): number {
+function pidOf(client: PoolClient): number {
   return 'processID' in client ? Number(client.processID) : 0
 }
 
