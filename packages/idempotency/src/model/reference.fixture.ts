@@ -90,7 +90,9 @@ export class Reference {
       holder.held = claims ? sure : 'no'
     } else if (kind === 'release' || kind === 'renew') {
       const isLate = holder.isUnsure || this.#hasCall(holder, ['begin', 'renew'])
-      if (outcome === 'released' || outcome === 'lost') holder.held = isLate ? 'maybe' : 'no'
+      // A lock ends with its transaction, whatever is released afterwards.
+      const isEnded = outcome === 'lost' || this.#rules.exclusive === 'begin'
+      if (outcome !== 'renewed' && isEnded) holder.held = isLate ? 'maybe' : 'no'
     } else if (outcome === 'stored' || outcome === 'healed' || outcome === 'committed') {
       holder.stored = this.#rules.flush === 'all' ? sure : 'yes'
       // A copy in Redis can be absent, or the claim of another attempt can be in its place.
