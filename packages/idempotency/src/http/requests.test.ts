@@ -59,6 +59,13 @@ test('bodies that differ in the order of their keys are two requests by bytes, a
   expect((await json.send({ body: '{"a":1,"b":[{"c":3,"d":4},2]}' })).status).toBe(422)
 })
 
+test('a number beyond the range of JSON is another request than null', async () => {
+  await using json = createTestApp(created, { fingerprint: 'json' })
+  await json.send({ body: '{"amount":1e400}' })
+  expect((await json.send({ body: '{"amount":null}' })).status).toBe(422)
+  expect(describe(await json.send({ body: '{"amount":1E400}' }))).toBe('201 replayed')
+})
+
 test('a body that is no JSON, or is nested too deeply, is compared by its bytes', async () => {
   const deep = '['.repeat(200_000) + ']'.repeat(200_000)
   await using json = createTestApp(created, { fingerprint: 'json' })
