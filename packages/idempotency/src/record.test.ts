@@ -34,7 +34,11 @@ test('I9: a record of another format is an unknown format, and no part of a reco
   const record = encodeRecord(response, 1_000)
   for (const format of [0, 3, 49, 255]) {
     const other = Buffer.concat([Buffer.from([format]), record.subarray(1)])
-    expect(() => decodeRecord(other)).toThrow(expect.objectContaining({ code: 'unknown-format' }))
+    for (const reader of [codec(), codec([first])]) {
+      expect(() => reader.decode('claim', other)).toThrow(
+        expect.objectContaining({ code: 'unknown-format' }),
+      )
+    }
   }
   expect(() => decodeRecord(Buffer.alloc(0))).toThrow(
     expect.objectContaining({ code: 'unknown-format' }),

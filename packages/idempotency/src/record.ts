@@ -31,7 +31,8 @@ export function createRecordCodec(maxBytes: number, seal: Seal | undefined): Rec
     },
     decode(claimId, record) {
       if (record[0] !== SEALED) {
-        if (seal && !seal.isUnsealedAllowed) throw unreadable('it is not sealed')
+        const isRefused = record[0] === PLAIN && seal && !seal.isUnsealedAllowed
+        if (isRefused) throw unreadable('it is not sealed')
         return decodeRecord(record)
       }
       if (!seal) throw unreadable('it is sealed, and this instance has no keys')
