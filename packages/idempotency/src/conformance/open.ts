@@ -121,6 +121,13 @@ function required<T>(part: T | undefined, name: string): T {
   return part
 }
 
+/** Waits until each lease of 1 ms that has begun has ended, by the clock of the store: a later one has. */
+export async function passShortLeases(store: IdempotencyStore): Promise<void> {
+  const later = newClaim()
+  await store.begin(later, 1)
+  await beginAfterLease(store, again(later), 1)
+}
+
 /** Begins until the claim is decided otherwise than as pending: the lease of its holder has ended. */
 export async function beginAfterLease(store: IdempotencyStore, claim: Claim, leaseMs = LEASE_MS) {
   for (;;) {
