@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { hasCode } from '@repo/embedded'
 import { followByTime } from './follow.ts'
 import { formatLine } from './format.ts'
 import { type LogFile, openLogFile } from './log-file.ts'
@@ -74,7 +75,7 @@ function namesIn(folder: string): string[] {
       .map((file) => file.slice(0, -SUFFIX.length))
       .toSorted((a, b) => a.localeCompare(b))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (hasCode(error, 'ENOENT')) return []
     throw error
   }
 }
