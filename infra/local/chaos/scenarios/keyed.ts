@@ -75,14 +75,21 @@ async function startPayers(scenario: string, cluster: Cluster): Promise<Payers> 
   }
 }
 
-/** Adds the responses of later calls to those of the same key. */
+/** Adds later calls to those of the same key. */
 function withRepeated(calls: readonly KeyedCall[], later: readonly KeyedCall[]): KeyedCall[] {
   const repetitions = new Map(later.map((call) => [call.key, call]))
   return calls.map((call) => {
     const again = repetitions.get(call.key)
     if (!again) return call
-    const responses = [...call.responses, ...again.responses]
-    return { ...call, responses, unanswered: call.unanswered + again.unanswered }
+    return {
+      key: call.key,
+      responses: [...call.responses, ...again.responses],
+      unanswered: call.unanswered + again.unanswered,
+      attempts: call.attempts + again.attempts,
+      conflicts: call.conflicts + again.conflicts,
+      failures: [...call.failures, ...again.failures],
+      longestMs: Math.max(call.longestMs, again.longestMs),
+    }
   })
 }
 
