@@ -58,7 +58,10 @@ const startsAt = ({ authentication }: Figures) => authentication.uptime.startTim
 function countsOf({ authentication, validationCache }: Figures) {
   const { total, cacheHits, databaseQueries, failures } = authentication.validations
   return {
-    ...{ total, cacheHits, databaseQueries, failures },
+    total,
+    cacheHits,
+    databaseQueries,
+    failures,
     logins: authentication.logins.total,
     deleted: authentication.users.deletedDetected,
     pending: validationCache.revocations.pending,

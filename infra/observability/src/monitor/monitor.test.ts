@@ -185,11 +185,9 @@ test('--watch prints the figures since the reading before, and those since the s
     .split('\n')
     .map((line) => JSON.parse(line))
   expect(lines.slice(0, 4).map(({ seconds, crossed }) => [seconds, crossed])).toEqual([
-    ...[
-      [null, 0],
-      [1, 1],
-      [1, 1],
-    ],
+    [null, 0],
+    [1, 1],
+    [1, 1],
     [null, 0],
   ])
   expect(lines[1].verdicts[0]).toMatchObject({ figure: 'cache hit rate', value: '0 %' })
