@@ -8,6 +8,8 @@ import type { App } from '@repo/services'
  */
 const { E2E_EDGE = 'http://localhost:8180', E2E_STATE = '.threefold/e2e' } = process.env
 export const EDGE = E2E_EDGE
+/** Whether the specs run on a stack in containers. */
+export const IS_IN_CONTAINERS = process.env['E2E_EDGE'] !== undefined
 export const STATE = resolve(import.meta.dirname, '..', E2E_STATE)
 
 export interface RunningInstance {

@@ -5,11 +5,11 @@ const { webServer: _, ...others } = base
 
 /**
  * The same specs on a stack that runs in containers, which infra/deploy describes in
- * `cluster.json`. The specs of `pnpm start` itself are left out.
+ * `cluster.json`. It leaves out the specs of `pnpm start`, the spec of traces, whose receiver is on this
+ * machine, and the spec that locks a table of PostgreSQL, whose port is not reachable from here.
  */
 export default defineConfig({
   ...others,
-  // And that of traces, whose receiver is on this machine, and one that locks a table of PostgreSQL.
   testIgnore: [
     'start-*.spec.ts',
     'boot-refuses-*.spec.ts',

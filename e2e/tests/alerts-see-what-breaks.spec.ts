@@ -8,7 +8,7 @@ import {
   quickenRules,
   startPrometheus,
 } from '@repo/monitoring/prometheus'
-import { instancesOf, STATE, storeOf } from '../cluster.ts'
+import { instancesOf, IS_IN_CONTAINERS, STATE, storeOf } from '../cluster.ts'
 
 const RULES = join(import.meta.dirname, '../../infra/observability/rules.yml')
 const PORT = 8190
@@ -44,7 +44,7 @@ async function breakUntil(prometheus: Prometheus, pid: number, names: string[]):
 
 test('a Prometheus with the rules fires for a stopped instance and for a Redis that hangs, and resolves', async () => {
   test.setTimeout(240_000)
-  const tools = process.env['E2E_EDGE'] === undefined ? await findTools('prometheus') : undefined
+  const tools = IS_IN_CONTAINERS ? undefined : await findTools('prometheus')
   test.skip(
     tools === undefined,
     'needs the embedded cluster, and Prometheus from the packages of Debian',

@@ -8,7 +8,7 @@ import {
   readMetricTable,
   readScrape,
 } from '@repo/monitoring/metrics'
-import { readCluster } from '../cluster.ts'
+import { IS_IN_CONTAINERS, readCluster } from '../cluster.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const rows = readMetricTable(readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8'))
@@ -43,9 +43,10 @@ test('after all other specs, each instance has few series, and its metrics are t
     expect(findUndocumented(rows, scrape), id).toEqual([])
   }
   // A stack in containers has no receiver of traces, and so none of their metrics.
-  const hasTraces = process.env['E2E_EDGE'] === undefined
   const missing = findMissing(rows, scrapes)
-  expect(missing.filter((name) => hasTraces || !name.startsWith('threefold_trace_'))).toEqual([])
+  expect(
+    missing.filter((name) => !IS_IN_CONTAINERS || !name.startsWith('threefold_trace_')),
+  ).toEqual([])
 })
 
 test('after all other specs, every route in the metrics is a template, and none is a text of a client', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from '@playwright/test'
 import { readScrape } from '@repo/monitoring/metrics'
 import { exporterMetrics, missingNames, type NamedMetric } from '@repo/monitoring/names'
-import { EDGE, readCluster } from '../cluster.ts'
+import { EDGE, IS_IN_CONTAINERS, readCluster } from '../cluster.ts'
 import { administrator, signIn } from '../person.ts'
 
 /** The metrics of every instance and of the edge. */
@@ -27,7 +27,8 @@ test('every metric and every label of the alerts and of the dashboard is in a sc
   }
   const metrics = [...(await scrapeAll()), ...exporterMetrics()]
   // A stack in containers has no receiver of traces, and so none of their metrics.
-  const hasTraces = process.env['E2E_EDGE'] === undefined
   const missing = missingNames(metrics)
-  expect(missing.filter((line) => hasTraces || !line.includes('threefold_trace_'))).toEqual([])
+  expect(missing.filter((line) => !IS_IN_CONTAINERS || !line.includes('threefold_trace_'))).toEqual(
+    [],
+  )
 })
