@@ -21,6 +21,8 @@ export const notice = (page: Page) => page.getByRole('status')
 
 export const AGAIN = 'This payment was already made'
 export const MADE = 'The payment was made.'
+/** Either of them. */
+export const DONE = /The payment was made|was already made/
 
 /** The references of all payments of the signed-in person. */
 export async function readReferences(request: APIRequestContext): Promise<string[]> {
@@ -41,7 +43,7 @@ const databaseUrl = () => readCluster().databaseUrl
 
 /** Holds all new payments inside of their transaction, until they are released. */
 export async function holdPayments(): Promise<HeldPayments> {
-  // A transaction sees the activity of its first look, so another connection looks.
+  // A transaction reads `pg_stat_activity` once and caches it, so another connection reads it.
   const [holder, observer] = [new Client(databaseUrl()), new Client(databaseUrl())]
   await Promise.all([holder.connect(), observer.connect()])
   await holder.query('begin')

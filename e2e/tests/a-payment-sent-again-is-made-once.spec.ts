@@ -28,7 +28,7 @@ test(`while ${KILLS} instances are killed, each payment is made once, and all cl
   const { verdict, made } = await payers.stop()
   expect(verdict).toMatchObject({ differing: [], unanswered: [], refused: [] })
   expect(made).toEqual({ payments: verdict.keys, references: verdict.keys })
-  // Each of the habits has sent payments again.
+  // Three of the four habits send each payment again.
   expect(verdict.repeated).toBeGreaterThan(verdict.keys / 2)
   expect(verdict.replays).toBeGreaterThan(0)
 })
