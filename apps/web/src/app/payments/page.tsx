@@ -13,17 +13,14 @@ import { PaymentList } from './list.tsx'
 export const metadata = { title: 'Payments' }
 
 export default async function Payments({ searchParams }: PageProps<'/payments'>) {
-  const [me, payments, query, settings] = await Promise.all([
-    api.me(),
-    api.payments(),
-    searchParams,
-    publicSettings(),
-  ])
+  const query = await searchParams
   const key = formKeyIn(query)
-  if (me.outcome === 'signed-out') {
-    redirect(`/sign-in?next=${encodeURIComponent(key ? formAddress(key) : '/payments')}`)
-  }
+  // Before the calls of the API, since the page of the new address makes them.
   if (!key) redirect(formAddress(crypto.randomUUID()))
+  const [me, payments, settings] = await Promise.all([api.me(), api.payments(), publicSettings()])
+  if (me.outcome === 'signed-out') {
+    redirect(`/sign-in?next=${encodeURIComponent(formAddress(key))}`)
+  }
 
   const listed = payments.outcome === 'ok' ? payments.value.payments : []
   const made = listed.find(({ id }) => id === query['made'])
