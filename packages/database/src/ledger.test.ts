@@ -1,4 +1,4 @@
-import { createDatabase, expect, test, until } from '@repo/testing'
+import { createDatabase, expect, test as base, until } from '@repo/testing'
 import { connectDatabase } from './connect.ts'
 import { migrateDatabase } from './migrate/migrate.ts'
 import { migrationsBefore } from './migrate/migrations-before.fixture.ts'
@@ -7,14 +7,23 @@ const pay = `insert into payment (id, payer_id, amount, currency, reference) val
 const book = `insert into ledger_entry (payment_id, account, amount, currency) values ($1, $2, $3, $4)`
 const idOf = (n: number) => `01900000-0000-7000-8000-00000000000${n}`
 
-test('each payment of the release before the ledger has entries that sum to zero, also one that it makes after the migration', async ({
-  databaseUrl,
-}) => {
+/** `test` with `earlier`: a database of the release before the ledger, for at most two connections. */
+const test = base.extend('earlier', async ({ databaseUrl }, { onCleanup }) => {
   const created = await createDatabase(databaseUrl)
   const { url } = created
-  await using earlier = await migrationsBefore('_ledger_and_deliveries')
-  await migrateDatabase({ url, folder: earlier.folder })
-  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 1 })
+  await using migrations = await migrationsBefore('_ledger_and_deliveries')
+  await migrateDatabase({ url, folder: migrations.folder })
+  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 2 })
+  onCleanup(async () => {
+    await close()
+    await created.drop()
+  })
+  return { url, pool }
+})
+
+test('each payment of the release before the ledger has entries that sum to zero, also one that it makes after the migration', async ({
+  earlier: { url, pool },
+}) => {
   const payNamed = (n: number, amount: number) =>
     pool.query({ name: 'pay', text: pay, values: [idOf(n), amount] })
   await payNamed(1, 100)
@@ -29,18 +38,11 @@ test('each payment of the release before the ledger has entries that sum to zero
     { id: idOf(2), account: 'merchant', amount: 250, currency: 'EUR' },
     { id: idOf(2), account: 'payer:ada', amount: -250, currency: 'EUR' },
   ])
-  await close()
-  await created.drop()
 })
 
 test('the migration to the ledger reads all payments before it stops new ones, and misses no payment in progress', async ({
-  databaseUrl,
+  earlier: { url, pool },
 }) => {
-  const created = await createDatabase(databaseUrl)
-  const { url } = created
-  await using earlier = await migrationsBefore('_ledger_and_deliveries')
-  await migrateDatabase({ url, folder: earlier.folder })
-  const { pool, close } = connectDatabase({ url, name: 'before', poolSize: 2 })
   await pool.query(pay, [idOf(1), 100])
   const payer = await pool.connect()
   await payer.query('begin')
@@ -62,8 +64,6 @@ test('the migration to the ledger reads all payments before it stops new ones, a
     'select payment_id as id, sum(amount)::int, count(*)::int from ledger_entry group by 1 order by 1',
   )
   expect(rows).toEqual([1, 2].map((n) => ({ id: idOf(n), sum: 0, count: 2 })))
-  await close()
-  await created.drop()
 })
 
 test('a transaction after which the entries of a payment do not sum to zero is refused', async ({
