@@ -59,7 +59,10 @@ async function readPayments(databaseUrl: string) {
   }
 }
 
-/** Each write of a key takes longer than its payment, so a kill is likely to hit the time between both. */
+/**
+ * Delays each write of a key in PostgreSQL on purpose. Most transactions are then between their payment
+ * and their key, so a kill of the instance is likely to end one there. No assertion depends on the delay.
+ */
 async function slowKeys(databaseUrl: string): Promise<void> {
   const { pool, close } = connectDatabase({ url: databaseUrl, name: 'test', poolSize: 1 })
   await pool.query(

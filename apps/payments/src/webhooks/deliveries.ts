@@ -31,7 +31,7 @@ export interface Deliveries {
   /** Sends the messages that are due now. The caller does not wait for them. */
   wake(): void
   readonly figures: DeliveryFigures
-  /** Ends the messages in flight. Another instance sends those that were not acknowledged. */
+  /** Ends the requests in flight. Another instance sends the messages that were not acknowledged. */
   close(): Promise<void>
 }
 

@@ -55,9 +55,8 @@ function signatureHeaders(
   id: string,
   body: string,
   secret: Buffer | undefined,
-  nowMs: number = Date.now(),
 ): Record<string, string> {
-  const timestamp = String(Math.floor(nowMs / 1_000))
+  const timestamp = String(Math.floor(Date.now() / 1_000))
   const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp }
   if (!secret) return headers
   const mac = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
