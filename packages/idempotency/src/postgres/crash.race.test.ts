@@ -6,16 +6,15 @@ import {
   freeze,
   kill,
   loseWhileRunning,
+  MODES,
   newKey,
+  ONE,
   payAll,
   ROOT,
   takeOver,
   test,
   type World,
 } from './payers.fixture.ts'
-
-const MODES: Mode[] = ['row', 'lock', 'tiered']
-const ONE = { rows: 1, bodies: [expect.any(String)] }
 
 function report(what: string, verdict: object) {
   process.stdout.write(`${what}: ${JSON.stringify(verdict)}\n`)

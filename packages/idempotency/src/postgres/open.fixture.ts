@@ -30,10 +30,13 @@ export async function writeEffect(tx: Transaction, effect: string, writer = ''):
   await tx.execute(sql`insert into effect (name, writer) values (${effect}, ${writer})`)
 }
 
-/** The number of committed rows of a request. */
-export async function countEffects({ pool }: Connected, effect: string): Promise<number> {
-  const text = 'select count(*)::integer as count from effect where name = $1'
-  const { rows } = await pool.query<{ count: number }>(text, [effect])
+/** The number of committed rows of the requests. */
+export async function countEffects(
+  { pool }: Connected,
+  ...effects: readonly string[]
+): Promise<number> {
+  const text = 'select count(*)::integer as count from effect where name = any($1)'
+  const { rows } = await pool.query<{ count: number }>(text, [effects])
   return rows[0]?.count ?? 0
 }
 

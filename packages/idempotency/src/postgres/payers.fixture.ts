@@ -1,6 +1,6 @@
 /* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
 import { randomUUID } from 'node:crypto'
-import { test as base, type Replica } from '@repo/testing'
+import { expect, test as base, type Replica, until } from '@repo/testing'
 import { Redis } from 'ioredis'
 import { connect, type Connected, countEffects, prepare } from './open.fixture.ts'
 import type { CrowdResult, Mode, Opening, Paid, Payment, Point } from './payer.fixture.ts'
@@ -22,6 +22,11 @@ export interface Verdict {
   /** The different responses that clients received. */
   bodies: string[]
 }
+
+/** The verdict of a payment that is made once, and has one response for all clients. */
+export const ONE = { rows: 1, bodies: [expect.any(String)] }
+
+export const MODES: Mode[] = ['row', 'lock', 'tiered']
 
 export type Opened = Partial<Omit<Opening, 'mode'>> & {
   mode: Mode
@@ -153,6 +158,13 @@ export async function findFaults(
     if (rows !== 1 || bodies.length !== 1) faults.push({ key, rows, bodies })
   }
   return faults
+}
+
+/** Waits until a further payment is committed, or all of them are. */
+export async function untilPaid({ database }: World, keys: readonly string[]): Promise<void> {
+  const count = () => countEffects(database, ...keys)
+  const before = await count()
+  await until(async () => (await count()) > before || before === keys.length)
 }
 
 /** Starts the clients of each key on each instance. */

@@ -23,16 +23,16 @@ export interface PostgresStoreOptions {
   readonly db: Database
   /**
    * - `row` (default): a claim is a row that is committed before the work begins.
-   * - `lock`: a claim is a lock of the transaction. Nothing is written before its commit, and the claim
-   *   of a process that dies ends with its connection. Work must commit by `transaction`, which returns
-   *   the conflict, the mismatch or the replay; `begin` makes no call and always claims.
+   * - `lock`: a claim is a lock of the transaction. Nothing is written before the commit. When a process
+   *   dies, its connection closes and its claim ends. All work must use `transaction`, which returns a
+   *   conflict, a mismatch or a replay. `begin` makes no call, and each `begin` succeeds.
    */
   readonly claim?: 'row' | 'lock'
 }
 
 /**
  * Stores claims and records in PostgreSQL. Work that commits by `transaction` has its effect in
- * PostgreSQL once, whatever process dies or hangs at any point. Other work runs once while no holder
+ * PostgreSQL once, even if processes die or hang at any point. Other work runs once while no holder
  * exceeds its lease.
  *
  * @throws IdempotencyError `bad-option`

@@ -1,6 +1,7 @@
 import { expect, test as base, until } from '@repo/testing'
+import { vi } from 'vitest'
 import { again, newClaim } from '../conformance/open.ts'
-import { connect, prepare } from './open.fixture.ts'
+import { connect, type Connected, prepare } from './open.fixture.ts'
 import { postgresStore } from './postgres-store.ts'
 import { createSweeper } from './sweep.ts'
 
@@ -14,28 +15,21 @@ const test = base.extend('database', async ({ databaseUrl }, { onCleanup }) => {
   return { ...database, store: postgresStore({ db: database.db }) }
 })
 
-async function countRows({
-  pool,
-}: {
-  pool: { query: (text: string) => Promise<{ rows: { n: number }[] }> }
-}) {
-  const { rows } = await pool.query('select count(*)::integer as n from idempotency_key')
+async function countRows({ pool }: Pick<Connected, 'pool'>, where = 'true') {
+  const text = `select count(*)::integer as n from idempotency_key where ${where}`
+  const { rows } = await pool.query<{ n: number }>(text)
   return rows[0]?.n
 }
 
 test('a sweep deletes expired rows in batches, and no other row', async ({ database }) => {
-  const { store, pool } = database
+  const { store } = database
   const kept = newClaim()
   await store.complete(kept, RECORD, 3_600_000)
   const pending = newClaim()
   await store.begin(pending, 60_000)
   for (let n = 0; n < 25; n += 1) await store.complete(newClaim(), RECORD, 1)
-  await until(async () => {
-    const text =
-      'select count(*)::integer as n from idempotency_key where expires_at <= clock_timestamp()'
-    const { rows } = await pool.query<{ n: number }>(text)
-    return rows[0]?.n === 25
-  })
+  const isExpired = 'expires_at <= clock_timestamp()'
+  await until(async () => (await countRows(database, isExpired)) === 25)
   expect(await store.sweep?.(10)).toBe(10)
   const sweeper = createSweeper({ store, everyMs: 3_600_000, limit: 10 })
   await sweeper.run()
@@ -48,7 +42,7 @@ test('a sweep deletes expired rows in batches, and no other row', async ({ datab
 test('two sweeps at once never delete together, and one that hangs stops no request', async ({
   database,
 }) => {
-  const { store, db, pool } = database
+  const { store, db } = database
   const expired = newClaim()
   await store.complete(expired, RECORD, 1)
   await until(async () => (await store.begin(again(expired), 1)).outcome === 'claimed')
@@ -61,7 +55,6 @@ test('two sweeps at once never delete together, and one that hangs stops no requ
     expect(await store.begin(claim, 1_000)).toMatchObject({ outcome: 'claimed' })
   })
   await until(async () => (await store.sweep?.(10)) === 1)
-  await pool.query('select 1')
 })
 
 test('a row that is claimed again during a sweep is not deleted', async ({ database }) => {
@@ -80,14 +73,20 @@ test('a row that is claimed again during a sweep is not deleted', async ({ datab
   await until(async () => (await store.sweep?.(10)) === 1)
 })
 
-test('a sweeper repeats its turns until it is closed', async ({ database }) => {
-  const { store } = database
-  const sweeper = createSweeper({ store, everyMs: 10 })
-  await store.complete(newClaim(), RECORD, 1)
-  await until(async () => (await countRows(database)) === 0)
+test('a sweeper repeats its turns until it is closed', async ({ onTestFinished }) => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  let turns = 0
+  const sweep = async () => {
+    turns += 1
+    return 0
+  }
+  const sweeper = createSweeper({ store: { sweep }, everyMs: 10 })
+  await vi.advanceTimersByTimeAsync(35)
+  expect(turns).toBe(3)
   await sweeper.close()
-  await store.complete(newClaim(), RECORD, 1)
-  expect(await countRows(database)).toBe(1)
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(turns).toBe(3)
 })
 
 test('a sweeper is refused without rows in PostgreSQL, or with a limit that is no number of rows', () => {

@@ -15,7 +15,7 @@ import {
 } from './rows.ts'
 import { LOCK, type Takes } from './statements.ts'
 
-/** How long the look at an unknown outcome waits for the transaction that may still commit. */
+/** The longest wait for a transaction that may still commit, when its outcome is unknown, in ms. */
 export const SETTLE_MS = 1_000
 
 /** The result of work, and the record that is stored with it. */

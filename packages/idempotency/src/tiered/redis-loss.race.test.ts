@@ -1,15 +1,14 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { expect } from '@repo/testing'
 import {
   findFaults,
   loseAfterSuccess,
   loseWhileRunning,
   newKey,
+  ONE,
   payAll,
   test,
+  untilPaid,
 } from '../postgres/payers.fixture.ts'
-
-const ONE = { rows: 1, bodies: [expect.any(String)] }
 
 test('a payment during which Redis loses its memory is made once, although another instance pays it too', async ({
   open,
@@ -31,13 +30,13 @@ test('each of 60 payments is made once while Redis hangs, is killed, restarts an
   const world = await open({ mode: 'tiered', count: 3, redisUrl: ownValkey.url })
   const keys = Array.from({ length: 60 }, newKey)
   const paying = payAll(world, { keys, clientsPerKey: 3, workMs: 300 })
-  await wait(100)
+  await untilPaid(world, keys)
   await world.flush()
   await ownValkey.pause()
-  await wait(800)
+  await untilPaid(world, keys)
   ownValkey.resume()
   await ownValkey.kill('SIGKILL')
-  await wait(300)
+  await untilPaid(world, keys)
   await ownValkey.restart()
   expect(await findFaults(world, keys, await paying)).toEqual([])
 })
