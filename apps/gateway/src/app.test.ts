@@ -1,6 +1,7 @@
 import type { Instance } from '@repo/service'
 import { expect, test } from '@repo/testing'
-import { ask, serveGateway, serveUpstream, type SignedIn, signedIn } from './gateway.fixture.ts'
+import { ask, serveGateway, type SignedIn, signedIn } from './gateway.fixture.ts'
+import { serveUpstream } from './servers.fixture.ts'
 
 const nowhere = { auth: [], payments: [] }
 

@@ -5,11 +5,11 @@ import {
   type SignedIn,
   send,
   serveGateway,
-  serveUpstream,
   signedIn,
   TRUSTED_ORIGIN,
 } from './gateway.fixture.ts'
 import { parseLimits } from './limits/limits.ts'
+import { serveUpstream } from './servers.fixture.ts'
 
 /** Headers of requests that a page of this site did not make. */
 const foreign: Record<string, OutgoingHttpHeaders> = {

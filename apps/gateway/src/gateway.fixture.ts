@@ -5,9 +5,7 @@ import {
   type IncomingMessage,
   type OutgoingHttpHeaders,
   request,
-  type RequestListener,
   type RequestOptions,
-  type ServerResponse,
 } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { endpoints } from '@repo/api/endpoints'
@@ -35,6 +33,7 @@ import type { Limits } from './limits/limits.ts'
 import { createPublishedLimits } from './limits/published-limits.ts'
 import { createProfiles } from './people/profiles.ts'
 import { createRoutes } from './routing/routes.ts'
+import { listen, type Seen } from './servers.fixture.ts'
 import { createFeatureSettings } from './settings/feature-settings.ts'
 import { createIpOf, parseRange } from './upstreams/client-ip.ts'
 import { createForwarders } from './upstreams/forward.ts'
@@ -91,56 +90,6 @@ export async function send(
     body: read === '' ? {} : JSON.parse(read),
     ms: awakeMs() - began,
   }
-}
-
-interface Seen {
-  method: string
-  url: string
-  headers: IncomingMessage['headers']
-  body: string
-}
-
-export interface Upstream extends AsyncDisposable {
-  origin: string
-  /** The requests that reached it. */
-  seen: Seen[]
-}
-
-async function listen(listener: RequestListener) {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
-  return {
-    origin: `http://127.0.0.1:${address.port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-async function answer(req: IncomingMessage, res: ServerResponse, store: (body: string) => void) {
-  try {
-    const body = await text(req)
-    if (req.url !== '/readyz') store(body)
-    res.end('{"up":true}')
-  } catch {
-    // The gateway aborted the request.
-    res.destroy()
-  }
-}
-
-/** A ready instance that stores the requests it receives. */
-export async function serveUpstream(id: string): Promise<Upstream> {
-  const seen: Seen[] = []
-  const server = await listen((req, res) => {
-    const { method = '', url = '', headers } = req
-    res.setHeader('content-type', 'application/json').setHeader('x-instance-id', id)
-    void answer(req, res, (body) => seen.push({ method, url, headers, body }))
-  })
-  return { ...server, seen }
 }
 
 export interface TestGateway extends AsyncDisposable {
@@ -227,7 +176,7 @@ export async function serveGateway(options: GatewayOptions): Promise<TestGateway
     hashUser: createUserHash(SECRET),
     log,
   })
-  const server = await listen((req, res) => void gateway(req, res))
+  const server = await listen(createServer((req, res) => void gateway(req, res)))
   return {
     origin: server.origin,
     database,

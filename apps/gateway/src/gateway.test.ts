@@ -7,11 +7,10 @@ import {
   ORIGIN,
   type SignedIn,
   serveGateway,
-  serveUpstream,
   signedIn,
   type TestGateway,
-  type Upstream,
 } from './gateway.fixture.ts'
+import { serveUpstream, type Upstream } from './servers.fixture.ts'
 
 interface Setup extends AsyncDisposable {
   gateway: TestGateway

@@ -6,10 +6,10 @@ import {
   ask,
   checkIdentity,
   serveGateway,
-  serveUpstream,
   signedIn,
   type TestGateway,
 } from './gateway.fixture.ts'
+import { serveUpstream } from './servers.fixture.ts'
 
 async function open(databaseUrl: string) {
   const [admin, ada] = [await signedIn(databaseUrl, 'admin'), await signedIn(databaseUrl)]

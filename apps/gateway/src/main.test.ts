@@ -1,5 +1,6 @@
 import { expect, test, until } from '@repo/testing'
-import { ask, environment, SECRET, serveUpstream, signedIn } from './gateway.fixture.ts'
+import { ask, environment, SECRET, signedIn } from './gateway.fixture.ts'
+import { serveUpstream } from './servers.fixture.ts'
 
 const program = new URL('main.ts', import.meta.url)
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'

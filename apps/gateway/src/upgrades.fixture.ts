@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Endpoint, endpoints } from '@repo/api/endpoints'
 import { boot, readEnv } from '@repo/service'
 import { gatewaySettings } from './env.ts'
+import { listen } from './servers.fixture.ts'
 import { start } from './start.ts'
 import { isUnavailable } from './unavailable.ts'
 
@@ -69,18 +69,13 @@ export async function serveEcho() {
     })
     socket.on('error', () => socket.destroy()).on('end', () => socket.end())
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  const { origin, [Symbol.asyncDispose]: end } = await listen(server)
   return {
-    origin: `http://127.0.0.1:${address.port}`,
+    origin,
     seen,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
+      await end()
     },
   }
 }

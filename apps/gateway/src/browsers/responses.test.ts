@@ -5,11 +5,11 @@ import {
   PAGE_ORIGIN,
   send,
   serveGateway,
-  serveUpstream,
   signedIn,
   TRUSTED_ORIGIN,
 } from '../gateway.fixture.ts'
 import { parseLimits } from '../limits/limits.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const EVIL = 'https://evil.example'
 const parsed = parseLimits({

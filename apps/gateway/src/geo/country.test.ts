@@ -1,6 +1,7 @@
 import { expect, test } from '@repo/testing'
-import { ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, serveGateway, signedIn } from '../gateway.fixture.ts'
 import { type Limits, parseLimits } from '../limits/limits.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 function limitsBy(by: string, path: string): Limits {
   const parsed = parseLimits({

@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { endReplicas, startReplicas, test } from '@repo/testing'
 import { environment, ORIGIN, signedIn } from '../gateway.fixture.ts'
+import { listen, type Listening } from '../servers.fixture.ts'
 
 /** A gateway with the endpoints of the contract and `TIER_ONE`. */
 export const program = new URL('gateway-main.fixture.ts', import.meta.url)
@@ -75,8 +75,7 @@ const create: Script = ({ res }, count) => {
   res.end(`{"count":${count}}`)
 }
 
-export interface Scripted extends AsyncDisposable {
-  origin: string
+export interface Scripted extends Listening {
   /** The requests that reached it, in their order. */
   calls: Call[]
   /** Replaces its script, and forgets its calls. */
@@ -100,12 +99,9 @@ export async function serveScripted(first = create): Promise<Scripted> {
       // The gateway aborted the request.
       () => res.destroy(),
     )
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  })
   return {
-    origin: `http://127.0.0.1:${address.port}`,
+    ...(await listen(server)),
     calls,
     run(next = create) {
       script = next
@@ -114,12 +110,6 @@ export async function serveScripted(first = create): Promise<Scripted> {
     crash() {
       server.close()
       server.closeAllConnections()
-    },
-    async [Symbol.asyncDispose]() {
-      if (!server.listening) return
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
     },
   }
 }

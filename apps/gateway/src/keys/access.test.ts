@@ -8,10 +8,10 @@ import {
   type GatewayOptions,
   send,
   serveGateway,
-  serveUpstream,
   signedIn,
 } from '../gateway.fixture.ts'
 import { parseLimits } from '../limits/limits.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 import { createKeyText, writeKeyText } from './key-text.ts'
 
 const EVERY = Object.keys(scopes).filter((scope): scope is keyof typeof scopes => scope in scopes)

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, makeReadOnly, test, until } from '@repo/testing'
-import { ask, environment, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, environment, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const program = new URL('../main.ts', import.meta.url)
 

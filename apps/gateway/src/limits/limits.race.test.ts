@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { contend, expect, test, until } from '@repo/testing'
-import { type Answer, ask, environment, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { type Answer, ask, environment, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const QUOTA = 20
 const WINDOW_MS = 3_000

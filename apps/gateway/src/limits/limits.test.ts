@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from '@repo/testing'
-import { ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, serveGateway, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 import { type Limits, parseLimits } from './limits.ts'
 
 function limits(source: unknown): Limits {

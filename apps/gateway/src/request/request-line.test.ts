@@ -1,7 +1,8 @@
 import { createServer } from 'node:http'
 import { createUserHash } from '@repo/service'
 import { expect, test, until } from '@repo/testing'
-import { ask, environment, SECRET, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, environment, SECRET, signedIn } from '../gateway.fixture.ts'
+import { listen, serveUpstream } from '../servers.fixture.ts'
 
 const program = new URL('../main.ts', import.meta.url)
 
@@ -11,15 +12,13 @@ test('the request lines of three gateways have the route, the instance that resp
   redisUrl,
 }) => {
   await using upstream = await serveUpstream('payments-7')
-  const broken = createServer((req, res) => {
+  const breaking = createServer((req, res) => {
     if (req.url === '/readyz') res.end()
     else req.socket.destroy()
-  }).listen(0, '127.0.0.1')
-  await until(() => broken.listening)
-  const address = broken.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  })
+  await using broken = await listen(breaking)
   const { cookie, identity } = await signedIn(databaseUrl)
-  const targets = `${upstream.origin},http://127.0.0.1:${address.port}`
+  const targets = `${upstream.origin},${broken.origin}`
   const env = environment({ databaseUrl, redisUrl, upstream: targets })
   const three = await replicas(3, { program, env, ready: '/readyz' })
   const user = createUserHash(SECRET)(identity.userId)
@@ -56,6 +55,4 @@ test('the request lines of three gateways have the route, the instance that resp
       expect(replica.output()).not.toContain(secret)
     }
   }
-  broken.closeAllConnections()
-  broken.close()
 })

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { endpoints } from '@repo/api/endpoints'
 import { createOnce } from '@repo/idempotency'
@@ -16,6 +15,7 @@ import { createIdempotencyStage } from '../idempotency/idempotency.ts'
 import { createLimitTable } from '../limits/limit-table.ts'
 import { parseLimits } from '../limits/limits.ts'
 import { createRoutes } from '../routing/routes.ts'
+import { listen } from '../servers.fixture.ts'
 import { createIpOf } from '../upstreams/client-ip.ts'
 import { services } from '../upstreams/services.ts'
 
@@ -74,17 +74,15 @@ async function open(validateNow: () => Validation | Promise<Validation>, lease =
     const before = forwarded.length
     const result = gateway(req, res)
     inTurn.push(forwarded.length > before && !(result instanceof Promise))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  })
+  const { origin, [Symbol.asyncDispose]: end } = await listen(server)
   return {
     forwarded,
     inTurn,
     ask: (method: string, path: string) =>
-      send(`http://127.0.0.1:${address.port}`, path, { method, headers: { origin: ORIGIN } }),
+      send(origin, path, { method, headers: { origin: ORIGIN } }),
     async [Symbol.asyncDispose]() {
-      server.close()
+      await end()
       await limiter.close()
     },
   }

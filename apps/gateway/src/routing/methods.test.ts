@@ -1,6 +1,7 @@
 import { expect, test } from '@repo/testing'
-import { ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, serveGateway, signedIn } from '../gateway.fixture.ts'
 import { parseLimits } from '../limits/limits.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 test('a method that an endpoint does not have is 405 with Allow, and no upstream receives it', async ({
   databaseUrl,

@@ -1,5 +1,6 @@
 import { expect, test } from '@repo/testing'
-import { addSession, ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { addSession, ask, serveGateway, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const nowhere = { auth: [], payments: [] }
 

@@ -1,5 +1,6 @@
 import { expect, test, until } from '@repo/testing'
-import { ask, environment, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, environment, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const ROUNDS = Number(process.env.RACE_ROUNDS ?? 20)
 const program = new URL('../main.ts', import.meta.url)

@@ -1,5 +1,6 @@
 import { expect, test } from '@repo/testing'
-import { ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, serveGateway, signedIn } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const nowhere = { auth: [], payments: [] }
 const json = { 'content-type': 'application/json' }

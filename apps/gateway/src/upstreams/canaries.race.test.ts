@@ -1,6 +1,7 @@
 import { connectDatabase, migrateDatabase, schema } from '@repo/database'
 import { expect, test, until } from '@repo/testing'
-import { addSession, ask, environment, serveUpstream } from '../gateway.fixture.ts'
+import { addSession, ask, environment } from '../gateway.fixture.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 
 const program = new URL('../main.ts', import.meta.url)
 const PATH = '/api/payments'

@@ -1,8 +1,9 @@
 import { parseEnv } from '@repo/service'
 import { expect, test } from '@repo/testing'
 import { gatewaySettings } from '../env.ts'
-import { ask, serveGateway, serveUpstream, signedIn } from '../gateway.fixture.ts'
+import { ask, serveGateway, signedIn } from '../gateway.fixture.ts'
 import { parseLimits } from '../limits/limits.ts'
+import { serveUpstream } from '../servers.fixture.ts'
 import { clientIp, parseRange } from './client-ip.ts'
 
 const socketAddress = '10.0.0.9'

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Endpoint } from '@repo/api/endpoints'
 import { createLog } from '@repo/observability'
@@ -6,6 +5,7 @@ import { createUpstream } from '@repo/proxy'
 import { expect, test } from '@repo/testing'
 import { identities, send } from '../gateway.fixture.ts'
 import { createRoutes } from '../routing/routes.ts'
+import { listen } from '../servers.fixture.ts'
 import { createForwarders } from './forward.ts'
 import { services } from './services.ts'
 
@@ -16,20 +16,13 @@ const endpoints: Endpoint[] = [
   { ...base, method: 'POST', path: '/api/payments/large', bodyLimitBytes: 2_000_000 },
 ]
 
-async function listen(listener: Parameters<typeof createServer>[1]) {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
-  return { server, origin: `http://127.0.0.1:${address.port}` }
-}
-
 test('the deadline and the body limit of an endpoint hold for its route, and for no other', async () => {
-  const service = await listen((req, res) => {
+  const instance = createServer((req, res) => {
     req.resume().on('end', () => {
       if (req.url !== '/api/payments/slow') res.end('{}')
     })
   })
+  await using service = await listen(instance)
   const upstream = createUpstream({ name: 'payments', targets: [service.origin] })
   const connection = { upstream, identities, cookies: false, country: false }
   const log = createLog({ app: 'gateway', instance: 'gateway-1', version: '', level: 'silent' })
@@ -40,11 +33,12 @@ test('the deadline and the body limit of an endpoint hold for its route, and for
     securityHeaders,
     log,
   })
-  const gateway = await listen((req, res) => {
+  const server = createServer((req, res) => {
     const route = table.match(req.method ?? '', req.url ?? '') ?? unknown
     const caller = { identity: undefined, ip: '192.0.2.1', country: undefined, headers: [] }
     forwarders.of(route)(req, res, caller)
   })
+  await using gateway = await listen(server)
   const post = (path: string, body: string) => send(gateway.origin, path, { method: 'POST', body })
 
   const slow = await send(gateway.origin, '/api/payments/slow')
@@ -55,8 +49,5 @@ test('the deadline and the body limit of an endpoint hold for its route, and for
   expect((await post('/api/payments/large', 'x'.repeat(1_500_000))).status).toBe(200)
   expect((await post('/api/payments/other', 'x'.repeat(1_500_000))).status).toBe(413)
 
-  for (const { server } of [gateway, service]) server.closeAllConnections()
-  gateway.server.close()
-  service.server.close()
   await upstream.close()
 })

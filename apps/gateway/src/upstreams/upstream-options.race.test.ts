@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { expect, test, until } from '@repo/testing'
 import { environment, send } from '../gateway.fixture.ts'
+import { listen } from '../servers.fixture.ts'
 
 const program = new URL('../main.ts', import.meta.url)
 const PATH = '/api/auth/x'
@@ -16,23 +16,15 @@ async function startInstance() {
     requests += 1
     if (mode.isHeld) held.push(res)
     else res.writeHead(mode.status).end('{}')
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new TypeError('not listening on TCP')
+  })
   return {
-    origin: `http://127.0.0.1:${address.port}`,
+    ...(await listen(server)),
     mode,
     requests: () => requests,
     /** Sends the responses that wait. */
     release() {
       mode.isHeld = false
       for (const res of held.splice(0)) res.end('{}')
-    },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
     },
   }
 }
