@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { migrateDatabase } from '@repo/database'
 import { expect, type Replica, type ReplicaOptions, test, until } from '@repo/testing'
@@ -204,11 +205,17 @@ test('requests are served while the receiver hangs, fails, is slow or has ended,
   receiver.behave(500)
   await serveUntil(isDroppedFor('refused'))
   const accepted = receiver.spans.length
-  receiver.behave((res) => {
-    setTimeout(() => res.end('{}'), 1_000)
-  })
+  const arrived: ServerResponse[] = []
+  const waiting: ServerResponse[] = []
+  receiver.behave((res) => void arrived.push(res))
   const sent = receiver.requests.length
-  await serveUntil(() => receiver.requests.length > sent + 1)
+  await serveUntil(() => {
+    // Each of them has waited while a whole round of requests was served.
+    for (const res of waiting.splice(0)) res.end('{}')
+    waiting.push(...arrived.splice(0))
+    return receiver.requests.length > sent + 1
+  })
+  for (const res of waiting) res.end('{}')
   receiver.behave('accept')
   expect((await ask(instance.url, '/api/me', { headers: { cookie } })).status).toBe(200)
   await until(() => receiver.spans.length > accepted)
