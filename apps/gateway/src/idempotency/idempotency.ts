@@ -1,18 +1,11 @@
-import {
-  createOnce,
-  IdempotencyError,
-  KEY_MISSING,
-  type Once,
-  parseKey,
-  problemOf,
-} from '@repo/idempotency'
+import { createOnce, KEY_MISSING, type Once, parseKey } from '@repo/idempotency'
 import { redisStore } from '@repo/idempotency/redis'
 import type { Log } from '@repo/observability'
 import type { RedisConnection } from '@repo/redis'
 import { sendProblem } from '@repo/service'
 import type { Stage } from '../request/run-stages.ts'
 import type { Route } from '../routing/route.ts'
-import { KeyedRequest, type KeyedRequestOptions } from './keyed-request.ts'
+import { KeyedRequest, type KeyedRequestOptions, problemOfError } from './keyed-request.ts'
 
 const HEADER = 'idempotency-key'
 const HOUR_MS = 3_600_000
@@ -49,23 +42,20 @@ export function createGatewayOnce({
 export function createIdempotencyStage(options: KeyedRequestOptions): Stage {
   return (request) => {
     const { req, res, route } = request
-    const value = req.headers[HEADER]
-    if (value === undefined) {
-      if (route.idempotency !== 'required') return 'next'
-      sendProblem(res, KEY_MISSING)
+    let key: string | undefined
+    try {
+      key = parseKey(req.headers[HEADER])
+    } catch (error) {
+      sendProblem(res, problemOfError(error))
       return 'done'
     }
-    try {
-      const key = parseKey(value)
-      if (key === undefined) return 'next'
+    if (key !== undefined) {
       request.hold = new KeyedRequest(request, key, options)
       request.mayRepeat = route.exactlyOnce
       return 'next'
-    } catch (error) {
-      const problem = error instanceof IdempotencyError ? problemOf(error) : undefined
-      if (!problem) throw error
-      sendProblem(res, problem)
-      return 'done'
     }
+    if (route.idempotency !== 'required') return 'next'
+    sendProblem(res, KEY_MISSING)
+    return 'done'
   }
 }

@@ -90,8 +90,7 @@ export class KeyedRequest implements Hold, RequestClaim {
 
   /** The store did not decide. A service that commits the key with its work decides instead. */
   #decideWithoutStore(error: unknown): HoldDecision {
-    const problem = error instanceof IdempotencyError ? problemOf(error) : undefined
-    if (!problem) throw error
+    const problem = problemOfError(error)
     const isOutage = error instanceof IdempotencyError && error.code === 'unavailable'
     // The connection to Redis logs an outage.
     if (!isOutage) {
@@ -124,11 +123,11 @@ export class KeyedRequest implements Hold, RequestClaim {
         return toReplay(stored, 'replayed')
       }
     } catch (error) {
+      const problem = problemOfError(error)
       // Another holder has the claim. Its response is that of this one if the service has decided.
-      const problem = error instanceof IdempotencyError ? problemOf(error) : undefined
-      if (!problem || !this.#request.route.exactlyOnce) {
+      if (!this.#request.route.exactlyOnce) {
         this.#note('conflict')
-        return problem ? toResponse(problem) : undefined
+        return toResponse(problem)
       }
     }
     this.#note('fresh')
@@ -150,6 +149,13 @@ export class KeyedRequest implements Hold, RequestClaim {
     const { context } = this.#request
     return context ? inRequest(context, run) : run()
   }
+}
+
+/** Returns the problem of an error for the client. @throws every error that is a defect of this app */
+export function problemOfError(error: unknown): IdempotencyProblem {
+  const problem = error instanceof IdempotencyError ? problemOf(error) : undefined
+  if (!problem) throw error
+  return problem
 }
 
 function toReplay(
