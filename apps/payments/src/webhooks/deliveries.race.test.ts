@@ -1,17 +1,26 @@
-import { expect, type Replica, test, until } from '@repo/testing'
+/* oxlint-disable no-empty-pattern -- vitest reads what a fixture needs from this very pattern */
+import { expect, type Replica, test as base, until } from '@repo/testing'
 import { identityFor, openApp, order, payer, SECRET } from '../app.fixture.ts'
 import { openReceiver } from './receiver.fixture.ts'
 
 const program = new URL('../main.ts', import.meta.url)
 const WEBHOOK_SECRET = `whsec_${Buffer.from('a key of 32 bytes for the tests!').toString('base64')}`
 
-function environment(databaseUrl: string, redisUrl: string, url: string) {
-  return {
-    ...{ HOST: '127.0.0.1', ORIGIN: 'http://localhost:8080', DRAIN_MS: '0' },
-    ...{ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, INTERNAL_SECRET: SECRET },
-    ...{ PAYMENT_WEBHOOK_URL: url, PAYMENT_WEBHOOK_SECRET: WEBHOOK_SECRET },
-  }
-}
+/** `test` with a receiver, and with `start(count)`, which starts instances that send messages to it. */
+const test = base
+  .extend('receiver', async ({}, { onCleanup }) => {
+    const receiver = await openReceiver()
+    onCleanup(() => receiver[Symbol.asyncDispose]())
+    return receiver
+  })
+  .extend('start', async ({ replicas, databaseUrl, redisUrl, receiver }) => {
+    const env = {
+      ...{ HOST: '127.0.0.1', ORIGIN: 'http://localhost:8080', DRAIN_MS: '0' },
+      ...{ DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, INTERNAL_SECRET: SECRET },
+      ...{ PAYMENT_WEBHOOK_URL: receiver.url, PAYMENT_WEBHOOK_SECRET: WEBHOOK_SECRET },
+    }
+    return (count: number) => replicas(count, { program, env, ready: '/readyz' })
+  })
 
 async function pay({ url }: Replica, reference: string): Promise<number> {
   const body = JSON.stringify({ ...order, reference })
@@ -28,13 +37,11 @@ async function pay({ url }: Replica, reference: string): Promise<number> {
 }
 
 test('each of 90 payments on three instances sends one message while all instances look for messages', async ({
-  replicas,
   databaseUrl,
-  redisUrl,
+  receiver,
+  start,
 }) => {
-  await using receiver = await openReceiver()
-  const env = environment(databaseUrl, redisUrl, receiver.url)
-  const instances = await replicas(3, { program, env, ready: '/readyz' })
+  const instances = await start(3)
   const references = Array.from({ length: 90 }, (_, i) => `payment ${i}`)
   const statuses = await Promise.all(
     references.map((reference, i) => pay(instances[i % 3]!, reference)),
@@ -57,8 +64,8 @@ test('each of 90 payments on three instances sends one message while all instanc
 
 test('the mutant without a lease sends a message twice while another instance sends it', async ({
   databaseUrl,
+  receiver,
 }) => {
-  await using receiver = await openReceiver()
   const target = { url: receiver.url, secret: undefined }
   const pace = { leaseMs: 0, deadlineMs: 60_000 }
   await using one = await openApp(databaseUrl, target, pace)
@@ -72,13 +79,10 @@ test('the mutant without a lease sends a message twice while another instance se
 })
 
 test('a message is delivered by another instance when its instance is killed with -9 between the commit and the delivery', async ({
-  replicas,
-  databaseUrl,
-  redisUrl,
+  receiver,
+  start,
 }) => {
-  await using receiver = await openReceiver()
-  const env = environment(databaseUrl, redisUrl, receiver.url)
-  const [victim, other] = await replicas(2, { program, env, ready: '/readyz' })
+  const [victim, other] = await start(2)
   await receiver.down()
   expect(await pay(victim!, 'not sent')).toBe(201)
   await victim!.kill()
@@ -88,19 +92,16 @@ test('a message is delivered by another instance when its instance is killed wit
 })
 
 test('a message is sent again with the same key when its instance is killed with -9 before the receiver responds', async ({
-  replicas,
-  databaseUrl,
-  redisUrl,
+  receiver,
+  start,
 }) => {
-  await using receiver = await openReceiver()
-  const env = environment(databaseUrl, redisUrl, receiver.url)
-  const [victim] = await replicas(1, { program, env, ready: '/readyz' })
+  const [victim] = await start(1)
   receiver.respond = () => undefined
   expect(await pay(victim!, 'in flight')).toBe(201)
   await until(() => receiver.received.length === 1)
   await victim!.kill()
   receiver.respond = (res) => res.writeHead(204).end()
-  const [heir] = await replicas(1, { program, env, ready: '/readyz' })
+  const [heir] = await start(1)
   // The lease of the victim ends after 10 s.
   await until(() => receiver.received.length === 2, { timeoutMs: 25_000 })
   const [first, second] = receiver.received
